@@ -1,0 +1,140 @@
+/**
+ * The read side over HTTP. In: requests of people and machines with a token. Out: records, proofs, sessions, tool
+ * calls and packages, from the record store and the published log. It writes nothing but package orders.
+ */
+import {
+  fastify,
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+} from 'fastify';
+import type { Logger } from 'pino';
+import type { Clock } from '../schemas/clock.ts';
+import { PipelineError } from '../schemas/errors.ts';
+import type { VerifyToken } from '../schemas/principal.ts';
+import type { EvidencePackages } from '../reports/packages.ts';
+import type { PublishedLog } from '../store/published-log.ts';
+import type { RecordStore } from '../store/record-store.ts';
+import { declarePrincipal, principalOf, requireAdmin } from './auth.ts';
+import { refuseClient } from './client-error.ts';
+import { trackRoutes } from './known-routes.ts';
+import { registerOpenApi } from './openapi.ts';
+import { sendProblem } from './problem.ts';
+import { checkpointRoute } from './routes/checkpoint.ts';
+import { completenessRoute } from './routes/completeness.ts';
+import { evidencePackageRoutes } from './routes/evidence-packages.ts';
+import { metricsRoute, publicRoutes, type Readiness } from './routes/operation.ts';
+import { proofRoute } from './routes/proofs.ts';
+import { quarantineRoute } from './routes/quarantine.ts';
+import { recordRoutes } from './routes/records.ts';
+import { sessionRoutes } from './routes/sessions.ts';
+import { toolCallRoute } from './routes/tool-calls.ts';
+import type { TypedApp } from './typed-app.ts';
+
+/** Bodies here are orders of a few members; evidence comes in elsewhere. */
+const MAX_BODY_BYTES = 64 * 1024;
+/** Session and tool use ids are chosen by clients; longer ones are stored but cannot be asked for by path. */
+const MAX_PATH_PARAMETER_LENGTH = 1024;
+const REQUEST_TIMEOUT_MS = 60_000;
+
+export interface ApiOptions {
+  readonly store: RecordStore;
+  readonly published: PublishedLog;
+  readonly packages: EvidencePackages;
+  readonly verifyToken: VerifyToken;
+  readonly readiness: () => Promise<Readiness>;
+  /** Prometheus text; without it there is no /metrics. */
+  readonly metrics?: () => Promise<string>;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  /** Gives request ids. */
+  readonly newId: () => string;
+}
+
+/** The API as a fastify instance that is not listening yet; `close` it to end. */
+export function buildApi(options: ApiOptions): FastifyInstance {
+  const loggerInstance: FastifyBaseLogger = options.logger;
+  const app: TypedApp = fastify({
+    loggerInstance,
+    // Replaced by one line of our own per request, which names no URL.
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
+    genReqId: options.newId,
+    bodyLimit: MAX_BODY_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    routerOptions: { maxParamLength: MAX_PATH_PARAMETER_LENGTH },
+    // Evidence is refused or served as it is: nothing a client sent is dropped or repaired on the way in.
+    ajv: {
+      customOptions: { removeAdditional: false, coerceTypes: 'array', useDefaults: true, allErrors: true },
+    },
+    frameworkErrors: (error, request, reply) => {
+      secureAnswer(reply);
+      void sendProblem(error, request, reply);
+    },
+    clientErrorHandler: (error, socket) => refuseClient(error, socket, options.newId()),
+  });
+  // Response schemas describe answers; they must not cut members off evidence, as a compiled serialiser would.
+  app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
+  app.setErrorHandler(sendProblem);
+  const knownRoutes = trackRoutes(app);
+  app.setNotFoundHandler((request, reply) => {
+    const allowed = knownRoutes.methodsOf(request.url);
+    if (allowed.length === 0) throw new PipelineError('NOT_FOUND', 'no route has this path');
+    void reply.header('allow', allowed.join(', '));
+    throw new PipelineError('METHOD_NOT_ALLOWED', `this path takes ${allowed.join(', ')}`);
+  });
+  addHooks(app);
+  registerOpenApi(app);
+  void app.register((scope: TypedApp, _options, done) => {
+    publicRoutes(scope, options.readiness);
+    done();
+  });
+  void app.register((scope: TypedApp, _options, done) => {
+    requireAdmin(scope, options.verifyToken);
+    evidenceRoutes(scope, options);
+    done();
+  });
+  return app;
+}
+
+function evidenceRoutes(app: TypedApp, options: ApiOptions): void {
+  const { store, published } = options;
+  recordRoutes(app, store);
+  proofRoute(app, store, published);
+  sessionRoutes(app, store);
+  toolCallRoute(app, store);
+  completenessRoute(app, store, options.clock);
+  quarantineRoute(app, store);
+  checkpointRoute(app, published);
+  evidencePackageRoutes(app, options.packages);
+  if (options.metrics !== undefined) metricsRoute(app, options.metrics);
+}
+
+function addHooks(app: TypedApp): void {
+  declarePrincipal(app);
+  app.addHook('onRequest', (_request, reply, done) => {
+    secureAnswer(reply);
+    done();
+  });
+  // The route's pattern instead of the URL: query strings hold names of people and search words.
+  app.addHook('onResponse', (request, reply, done) => {
+    const route = request.routeOptions.url ?? 'unknown';
+    const fields = {
+      method: request.method,
+      route,
+      status: reply.statusCode,
+      principal: principalOf(request)?.id,
+      duration_ms: Math.round(reply.elapsedTime),
+    };
+    request.log.info(fields, 'request served');
+    done();
+  });
+}
+
+function secureAnswer(reply: FastifyReply): void {
+  void reply.headers({
+    'cache-control': 'no-store',
+    'content-security-policy': "default-src 'none'",
+    'x-content-type-options': 'nosniff',
+  });
+}

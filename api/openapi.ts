@@ -1,0 +1,49 @@
+import swagger from '@fastify/swagger';
+import { Problem } from '../schemas/problem.ts';
+import type { TypedApp } from './typed-app.ts';
+
+/** Version of the HTTP contract, not of the program; rises with each visible change. */
+const API_VERSION = '1.0.0';
+
+/** Collects the schemas of all routes that are registered after it into one OpenAPI 3.1 document. */
+export function registerOpenApi(app: TypedApp): void {
+  void app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Affidavit API',
+        version: API_VERSION,
+        description:
+          'Sealed records of AI coding agents, their proofs, and reports made of them. ' +
+          'Lists are read page by page with opaque cursors; failures are RFC 9457 problems with a stable code.',
+      },
+      tags: [
+        { name: 'records', description: 'What agents did, as it was sealed' },
+        { name: 'log', description: 'Signed heads and proofs of inclusion' },
+        { name: 'completeness', description: 'What is known to be missing' },
+        { name: 'evidence', description: 'Packages for an auditor' },
+        { name: 'operation', description: 'Health, figures and this document' },
+      ],
+      components: {
+        securitySchemes: {
+          admin: { type: 'http', scheme: 'bearer', description: 'token with the admin role' },
+        },
+      },
+      security: [{ admin: [] }],
+    },
+  });
+}
+
+/** OpenAPI answer object for failures; `describe` names the ones a client of this route should expect. */
+export function problemAnswer(description: string) {
+  return { description, content: { 'application/problem+json': { schema: Problem } } };
+}
+
+/** Failures any guarded route may answer with. */
+export const GUARDED_PROBLEMS = {
+  400: problemAnswer('PARAMETER_INVALID, CURSOR_INVALID: nothing was read'),
+  401: problemAnswer('AUTH_MISSING, AUTH_INVALID'),
+  403: problemAnswer('AUTH_FORBIDDEN'),
+  422: problemAnswer('QUERY_LIMIT: the question is too large as it was put'),
+  503: problemAnswer('STORE_UNAVAILABLE: try again after Retry-After'),
+};

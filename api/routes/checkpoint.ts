@@ -1,0 +1,40 @@
+import { Type } from 'typebox';
+import { PipelineError } from '../../schemas/errors.ts';
+import type { PublishedLog } from '../../store/published-log.ts';
+import { GUARDED_PROBLEMS, problemAnswer } from '../openapi.ts';
+import type { TypedApp } from '../typed-app.ts';
+
+/** The newest published head as its signed note, byte for byte; its ETag names size and root. */
+export function checkpointRoute(app: TypedApp, published: PublishedLog): void {
+  app.get(
+    '/v1/log/checkpoint',
+    {
+      schema: {
+        tags: ['log'],
+        summary: 'Newest published checkpoint (C2SP tlog-checkpoint, a signed note)',
+        headers: Type.Object({ 'if-none-match': Type.Optional(Type.String()) }),
+        response: {
+          ...GUARDED_PROBLEMS,
+          200: { description: 'signed note', content: { 'text/plain': { schema: Type.String() } } },
+          304: Type.Null({ description: 'still the checkpoint that If-None-Match names' }),
+          404: problemAnswer('NOT_FOUND: nothing has been published yet'),
+        },
+      },
+    },
+    async (request, reply) => {
+      const checkpoint = await published.checkpoint();
+      if (checkpoint === undefined)
+        throw new PipelineError('NOT_FOUND', 'no checkpoint has been published yet');
+      const etag = `"${String(checkpoint.tree_size)}-${checkpoint.root_hash}"`;
+      void reply.header('etag', etag);
+      if (namesEtag(request.headers['if-none-match'], etag)) return reply.code(304).send();
+      return reply.type('text/plain; charset=utf-8').send(checkpoint.note);
+    },
+  );
+}
+
+/** RFC 9110 section 13.1.2: a list of tags, compared weakly, or `*`. */
+function namesEtag(header: string | undefined, etag: string): boolean {
+  const tags = (header ?? '').split(',').map((tag) => tag.trim().replace(/^W\//, ''));
+  return tags.includes('*') || tags.includes(etag);
+}

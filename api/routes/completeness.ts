@@ -1,0 +1,39 @@
+import { Type } from 'typebox';
+import { toInstant, type Clock } from '../../schemas/clock.ts';
+import { CompletenessStatement } from '../../schemas/control.ts';
+import { InstantUtc } from '../../schemas/primitives.ts';
+import { assessCompleteness } from '../../reports/completeness.ts';
+import type { RecordStore } from '../../store/record-store.ts';
+import { checkInterval } from '../interval.ts';
+import { GUARDED_PROBLEMS } from '../openapi.ts';
+import type { TypedApp } from '../typed-app.ts';
+
+const CompletenessQuery = Type.Object(
+  {
+    from: Type.Optional(InstantUtc),
+    to: Type.Optional(InstantUtc),
+    session_id: Type.Optional(Type.String({ minLength: 1, maxLength: 1024 })),
+  },
+  { additionalProperties: false },
+);
+
+/** What is known to be missing. Without `from` and `to` it speaks of all time up to this very millisecond. */
+export function completenessRoute(app: TypedApp, store: RecordStore, clock: Clock): void {
+  app.get(
+    '/v1/completeness',
+    {
+      schema: {
+        tags: ['completeness'],
+        summary: 'Statistics and findings on holes in [from, to), on the received_at clock',
+        querystring: CompletenessQuery,
+        response: { ...GUARDED_PROBLEMS, 200: CompletenessStatement },
+      },
+    },
+    async (request) => {
+      // One more than now, because the interval is half-open and a record may have come in this millisecond.
+      const { from = toInstant(0), to = toInstant(clock() + 1), session_id } = request.query;
+      checkInterval({ from, to }, { from: '/querystring/from', to: '/querystring/to' });
+      return assessCompleteness(store, { from, to }, { session_id });
+    },
+  );
+}

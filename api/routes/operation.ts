@@ -1,0 +1,81 @@
+import { Type, type Static } from 'typebox';
+import { SafeCount } from '../../schemas/primitives.ts';
+import { GUARDED_PROBLEMS } from '../openapi.ts';
+import type { TypedApp } from '../typed-app.ts';
+
+/** Whether the process does its whole job, and how far sealing is behind intake. */
+export const Readiness = Type.Object({
+  ready: Type.Boolean(),
+  reasons: Type.Array(Type.String(), { description: 'error codes of what is missing, empty when ready' }),
+  lag: Type.Object({ envelopes: SafeCount, bytes: SafeCount }),
+  tree_size: SafeCount,
+  published_tree_size: SafeCount,
+});
+export type Readiness = Static<typeof Readiness>;
+
+/** Probes come every few seconds and say nothing of evidence. */
+const PROBE_LOG_LEVEL = 'warn';
+
+/** For probes and clients without a token: nothing here tells of records. */
+export function publicRoutes(app: TypedApp, readiness: () => Promise<Readiness>): void {
+  app.get(
+    '/livez',
+    {
+      logLevel: PROBE_LOG_LEVEL,
+      schema: {
+        tags: ['operation'],
+        summary: 'The process runs',
+        security: [],
+        response: { 200: Type.Object({ status: Type.Literal('alive') }) },
+      },
+    },
+    () => ({ status: 'alive' as const }),
+  );
+  app.get(
+    '/readyz',
+    {
+      logLevel: PROBE_LOG_LEVEL,
+      schema: {
+        tags: ['operation'],
+        summary: 'Intake, sealing and reading work; with what is not sealed yet',
+        security: [],
+        response: { 200: Readiness, 503: Readiness },
+      },
+    },
+    async (_request, reply) => {
+      const state = await readiness();
+      return reply.code(state.ready ? 200 : 503).send(state);
+    },
+  );
+  app.get(
+    '/openapi.json',
+    {
+      logLevel: PROBE_LOG_LEVEL,
+      schema: {
+        tags: ['operation'],
+        summary: 'This document',
+        security: [],
+        response: { 200: Type.Unknown({ description: 'OpenAPI 3.1 document' }) },
+      },
+    },
+    () => app.swagger(),
+  );
+}
+
+/** Guarded, because figures of activity tell when people work. */
+export function metricsRoute(app: TypedApp, metrics: () => Promise<string>): void {
+  app.get(
+    '/metrics',
+    {
+      schema: {
+        tags: ['operation'],
+        summary: 'Figures in Prometheus text format 0.0.4',
+        response: {
+          ...GUARDED_PROBLEMS,
+          200: { description: 'figures', content: { 'text/plain': { schema: Type.String() } } },
+        },
+      },
+    },
+    async (_request, reply) => reply.type('text/plain; version=0.0.4; charset=utf-8').send(await metrics()),
+  );
+}

@@ -1,0 +1,50 @@
+import { Type } from 'typebox';
+import { HashHex, InstantUtc, SafeCount } from '../../schemas/primitives.ts';
+import { listQuarantine, type QuarantinedRecord } from '../../store/queries/quarantine.ts';
+import type { RecordStore } from '../../store/record-store.ts';
+import { GUARDED_PROBLEMS } from '../openapi.ts';
+import { linkNextPage, PageQuery, pageOf, readPage, type PageSource } from '../page.ts';
+import type { TypedApp } from '../typed-app.ts';
+
+const QuarantineView = Type.Object({
+  id: HashHex,
+  log: Type.String(),
+  leaf_index: SafeCount,
+  received_at: InstantUtc,
+  integrated_at: InstantUtc,
+  collector: Type.String(),
+  source_event: Type.String({ description: 'wire format of the request that held the item' }),
+  quarantine_reason: Type.String({ description: 'closed list in docs/formats/record.md' }),
+  quarantine_pointer: Type.String({ description: "JSON pointer into the body, '' for the whole" }),
+  body_sha256: Type.String(),
+  input_size_bytes: Type.Union([SafeCount, Type.Null()]),
+});
+
+const QuarantinePlace = Type.Object({ log: Type.String(), leaf_index: SafeCount });
+
+/** What was kept as it came because it could not be sealed as what it claims to be; the bytes are the record's content. */
+export function quarantineRoute(app: TypedApp, store: RecordStore): void {
+  const source: PageSource<QuarantinedRecord, typeof QuarantinePlace, QuarantinedRecord> = {
+    scope: { list: 'quarantine' },
+    position: QuarantinePlace,
+    read: (after, limit) => store.read(listQuarantine({ after, limit })),
+    positionOf: ({ log, leaf_index }) => ({ log, leaf_index }),
+    toItem: (row) => row,
+  };
+  app.get(
+    '/v1/quarantine',
+    {
+      schema: {
+        tags: ['completeness'],
+        summary: 'Items that could not be read as what they claim to be, in the order they were sealed',
+        querystring: Type.Object(PageQuery, { additionalProperties: false }),
+        response: { ...GUARDED_PROBLEMS, 200: pageOf(QuarantineView) },
+      },
+    },
+    async (request, reply) => {
+      const page = await readPage(request.query, source);
+      linkNextPage(request, reply, page);
+      return page;
+    },
+  );
+}

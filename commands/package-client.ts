@@ -1,0 +1,40 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { PackageJob } from '../reports/packages.ts';
+import type { Framework, Period } from '../schemas/control.ts';
+import { PipelineError } from '../schemas/errors.ts';
+import { call, expectStatus } from './http.ts';
+
+export interface PackageOrder {
+  readonly framework: Framework;
+  readonly period: Period;
+}
+
+const POLL_MS = 100;
+
+/** Orders a package from a running API, waits for it and returns the ZIP's bytes. */
+export async function fetchPackage(
+  apiUrl: string,
+  token: string,
+  { framework, period }: PackageOrder,
+): Promise<Buffer> {
+  const ordered = await call(`${apiUrl}/v1/evidence-packages`, {
+    method: 'POST',
+    token,
+    contentType: 'application/json',
+    body: JSON.stringify({ framework, period }),
+  });
+  let job = await readJob(ordered, 202);
+  while (job.state === 'running') {
+    await delay(POLL_MS);
+    job = await readJob(await call(`${apiUrl}/v1/evidence-packages/${job.id}`, { token }), 200);
+  }
+  if (job.state === 'failed') {
+    throw new PipelineError('INTERNAL', `package ${job.id} failed: ${job.failure ?? 'no reason given'}`);
+  }
+  const download = await call(`${apiUrl}/v1/evidence-packages/${job.id}/download`, { token });
+  return Buffer.from(await (await expectStatus(download, 200)).arrayBuffer());
+}
+
+async function readJob(answer: Response, status: number): Promise<PackageJob> {
+  return (await (await expectStatus(answer, status)).json()) as PackageJob;
+}

@@ -1,0 +1,56 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { packageRoot } from '../config.ts';
+import type { ToolCallOutcome } from '../schemas/tool-call.ts';
+
+/** One request of a recorded client, byte for byte. */
+export interface RecordedRequest {
+  readonly path: string;
+  readonly contentType: string;
+  readonly body: Uint8Array<ArrayBuffer>;
+}
+
+export interface Recording {
+  readonly name: string;
+  readonly about: string;
+  /** In order of arrival. */
+  readonly requests: readonly RecordedRequest[];
+  /** What really became of each tool call. */
+  readonly truth: ReadonlyMap<string, ToolCallOutcome>;
+}
+
+interface Truth {
+  readonly about: string;
+  readonly tool_calls: readonly { readonly tool_use_id: string; readonly outcome: ToolCallOutcome }[];
+}
+
+const CLIENT = 'claude-code-2.1.329';
+const HOOK_FILE = /^[0-9]{4}_hook_[A-Za-z]+\.json$/;
+const OTLP_FILE = /^[0-9]{4}_(v1_(?:logs|metrics|traces))\.(json|pb)$/;
+
+/** The recorded sessions that come with the package; connectors/recordings/README.md tells what they are. */
+export async function loadRecordings(): Promise<Recording[]> {
+  const folder = join(packageRoot(), 'connectors', 'recordings', CLIENT);
+  const names = (await readdir(folder)).sort();
+  return Promise.all(names.map((name) => loadRecording(folder, name)));
+}
+
+async function loadRecording(folder: string, name: string): Promise<Recording> {
+  const truth = JSON.parse(await readFile(join(folder, name, 'truth.json'), 'utf8')) as Truth;
+  const requests: RecordedRequest[] = [];
+  for (const file of (await readdir(join(folder, name))).sort()) {
+    const route = toRoute(file);
+    if (route !== undefined)
+      requests.push({ ...route, body: new Uint8Array(await readFile(join(folder, name, file))) });
+  }
+  const outcomes = truth.tool_calls.map(({ tool_use_id, outcome }) => [tool_use_id, outcome] as const);
+  return { name, about: truth.about, requests, truth: new Map(outcomes) };
+}
+
+function toRoute(file: string): { path: string; contentType: string } | undefined {
+  if (HOOK_FILE.test(file)) return { path: '/v1/hooks/claude-code', contentType: 'application/json' };
+  const [, signal, ending] = OTLP_FILE.exec(file) ?? [];
+  if (signal === undefined) return undefined;
+  const contentType = ending === 'pb' ? 'application/x-protobuf' : 'application/json';
+  return { path: `/${signal.replace('_', '/')}`, contentType };
+}

@@ -1,0 +1,85 @@
+import { copyFile, writeFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { createLogger } from '../compose.ts';
+import { openStores } from '../compose-stores.ts';
+import { systemClock } from '../compose-init.ts';
+import type { Config } from '../config.ts';
+import { toInstant } from '../schemas/clock.ts';
+import type { Framework, Period } from '../schemas/control.ts';
+import { PipelineError } from '../schemas/errors.ts';
+import { createProgress, toJsonLine, type Output } from './output.ts';
+import { fetchPackage, type PackageOrder } from './package-client.ts';
+
+export interface ReportOptions {
+  readonly framework: Framework;
+  readonly from?: string;
+  readonly to?: string;
+  readonly out?: string;
+  /** API of a running server; without it the data folder is opened here, which needs the server stopped. */
+  readonly url?: string;
+  readonly json: boolean;
+}
+
+const DAY_MS = 86_400_000;
+const DEFAULT_PERIOD_DAYS = 90;
+const POLL_MS = 100;
+
+/** Makes an evidence package and writes it to a file. */
+export async function report(config: Config, options: ReportOptions, output: Output): Promise<void> {
+  const period = toPeriod(options, systemClock());
+  const order = { framework: options.framework, period };
+  const out = resolve(
+    options.out ?? `evidence-${order.framework}-${period.from.slice(0, 10)}-${period.to.slice(0, 10)}.zip`,
+  );
+  const progress = createProgress(output);
+  progress.step('making the evidence package');
+  if (options.url === undefined) await reportFromData(config, order, out);
+  else await reportFromApi(config, options.url, order, out);
+  progress.done();
+  if (options.json) output.write(toJsonLine({ path: out, ...order }));
+  else output.write(`${out}\nVerify it with: affidavit verify ${out}\n`);
+}
+
+async function reportFromApi(config: Config, url: string, order: PackageOrder, out: string): Promise<void> {
+  if (config.admin_token === undefined) {
+    throw new PipelineError('CONFIG_INVALID', 'set AFFIDAVIT_ADMIN_TOKEN to the admin token of the server');
+  }
+  await writeFile(out, await fetchPackage(url.replace(/\/$/, ''), config.admin_token, order));
+}
+
+async function reportFromData(config: Config, order: PackageOrder, out: string): Promise<void> {
+  const stores = await openStores(config, createLogger(config));
+  try {
+    let job = await stores.packages.create({ ...order, requested_by: 'command line' });
+    while (job.state === 'running') {
+      await delay(POLL_MS);
+      job = (await stores.packages.get(job.id)) ?? job;
+    }
+    if (job.state === 'failed')
+      throw new PipelineError('INTERNAL', `the package failed: ${job.failure ?? 'no reason given'}`);
+    await copyFile(await stores.packages.file(job.id), out);
+  } finally {
+    await stores.close();
+  }
+}
+
+/** Days and instants are taken; a day means its start in UTC. Without bounds: the last 90 days. */
+function toPeriod({ from, to }: ReportOptions, now: number): Period {
+  const end = to === undefined ? now : parseBound('--to', to);
+  const start = from === undefined ? end - DEFAULT_PERIOD_DAYS * DAY_MS : parseBound('--from', from);
+  if (start >= end) throw new PipelineError('CONFIG_INVALID', '--from must be before --to');
+  return { from: toInstant(start), to: toInstant(end) };
+}
+
+function parseBound(name: string, text: string): number {
+  const isKnownForm = /^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9:.]+Z)?$/.test(text);
+  const instant = Date.parse(text);
+  if (!isKnownForm || Number.isNaN(instant)) {
+    throw new PipelineError(
+      'CONFIG_INVALID',
+      `${name} must be a day like 2026-01-31 or an instant like 2026-01-31T00:00:00Z`,
+    );
+  }
+  return instant;
+}

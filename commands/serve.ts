@@ -1,0 +1,54 @@
+import { compose } from '../compose.ts';
+import type { GeneratedTokens } from '../compose-init.ts';
+import type { Config } from '../config.ts';
+import { claudeSettings } from './claude-settings.ts';
+import type { Output } from './output.ts';
+
+const TOKEN_PLACEHOLDER = 'PUT-THE-COLLECTOR-TOKEN-HERE';
+
+/** Serves until the signal is aborted; rejects when a role fails. */
+export async function serve(config: Config, output: Output, signal: AbortSignal): Promise<void> {
+  const running = await compose(config);
+  try {
+    announce(config, running, output);
+    const aborted = new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    await Promise.race([running.stopped, aborted]);
+  } finally {
+    await running.close();
+  }
+}
+
+interface Addresses {
+  readonly ingestPort: number;
+  readonly apiPort: number;
+  readonly created: GeneratedTokens | undefined;
+}
+
+function announce(config: Config, { ingestPort, apiPort, created }: Addresses, output: Output): void {
+  const host = config.host.includes(':') ? `[${config.host}]` : config.host;
+  const ingestUrl = `http://${host}:${String(ingestPort)}`;
+  output.write(
+    `Affidavit serves.\n  receivers  ${ingestUrl}\n  API        http://${host}:${String(apiPort)}\n`,
+  );
+  output.write(`  data       ${config.data}\n`);
+  if (created !== undefined) output.write(tokenNotice(created));
+  const token = created?.collector ?? config.collector_token ?? TOKEN_PLACEHOLDER;
+  const settings = JSON.stringify(claudeSettings(ingestUrl, token), null, 2);
+  output.write(
+    `\nTo send it data, put this into ~/.claude/settings.json (or managed settings):\n\n${settings}\n\n`,
+  );
+  output.write('Stop with Ctrl-C.\n');
+}
+
+/** Tokens that were generated, with the warning that they are not shown again. */
+export function tokenNotice({ admin, collector }: GeneratedTokens): string {
+  const lines = [
+    ...(admin === undefined ? [] : [`  admin token      ${admin}`]),
+    ...(collector === undefined ? [] : [`  collector token  ${collector}`]),
+  ];
+  if (lines.length === 0) return '';
+  return `\nShown once, only their hashes are kept:\n${lines.join('\n')}\n`;
+}

@@ -1,0 +1,116 @@
+/** Where configuration comes from: defaults, then a file, then the environment. The only reader of process.env. */
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Config } from './schemas/config.ts';
+import { PipelineError } from './schemas/errors.ts';
+import { isJsonObject, type JsonValue } from './schemas/json.ts';
+import { compileValidator, type ShapeProblem } from './schemas/validate.ts';
+
+export type { Config } from './schemas/config.ts';
+
+const PREFIX = 'AFFIDAVIT_';
+/** Names a configuration file; not a key of the configuration itself. */
+const FILE_VARIABLE = 'AFFIDAVIT_CONFIG';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The part of a JSON schema that tells keys and how to read them from text. */
+interface SchemaNode {
+  readonly type?: string;
+  readonly default?: unknown;
+  readonly description?: string;
+  readonly properties?: Readonly<Record<string, SchemaNode>>;
+}
+
+export interface ConfigKey {
+  readonly path: readonly string[];
+  readonly variable: string;
+  readonly type: string;
+  readonly preset: unknown;
+  readonly description: string;
+}
+
+/** The schema as plain JSON, without the types that TypeBox adds to it. */
+const CONFIG_SCHEMA = JSON.parse(JSON.stringify(Config)) as SchemaNode;
+
+/** Every leaf of the configuration, in schema order. */
+export function configKeys(node: SchemaNode = CONFIG_SCHEMA, path: readonly string[] = []): ConfigKey[] {
+  if (node.properties !== undefined) {
+    return Object.entries(node.properties).flatMap(([name, child]) => configKeys(child, [...path, name]));
+  }
+  const variable = PREFIX + path.join('_').toUpperCase();
+  const description = node.description ?? '';
+  return [{ path, variable, type: node.type ?? 'string', preset: node.default, description }];
+}
+
+/** Thrown with every problem at once, each with the path or variable it stands at. */
+export function configError(problems: readonly ShapeProblem[]): PipelineError {
+  const lines = problems.map(({ pointer, message }) => `  ${pointer === '' ? '/' : pointer} ${message}`);
+  return new PipelineError('CONFIG_INVALID', `${String(problems.length)} problem(s)\n${lines.join('\n')}`);
+}
+
+const validate = compileValidator(Config, { fillDefaults: true });
+
+/**
+ * Loads and checks the configuration. Throws CONFIG_INVALID with all problems: unknown keys and variables, wrong
+ * types, values out of bounds, an unreadable file.
+ */
+export function loadConfig(file?: string, environment: Environment = process.env): Config {
+  const problems: ShapeProblem[] = [];
+  const value = readConfigFile(file ?? environment[FILE_VARIABLE], problems);
+  applyEnvironment(value, environment, problems);
+  for (const [section, { properties }] of Object.entries(CONFIG_SCHEMA.properties ?? {})) {
+    if (properties !== undefined) value[section] ??= {};
+  }
+  const checked = validate(value);
+  if (!checked.ok) problems.push(...checked.problems);
+  if (!checked.ok || problems.length > 0) throw configError(problems);
+  return { ...checked.value, data: resolve(checked.value.data) };
+}
+
+function readConfigFile(path: string | undefined, problems: ShapeProblem[]): Record<string, JsonValue> {
+  if (path === undefined) return {};
+  try {
+    const value = JSON.parse(readFileSync(path, 'utf8')) as JsonValue;
+    if (isJsonObject(value)) return structuredClone(value);
+    problems.push({ pointer: path, message: 'is not a JSON object' });
+  } catch (error) {
+    problems.push({ pointer: path, message: `cannot be read: ${(error as Error).message}` });
+  }
+  return {};
+}
+
+function applyEnvironment(
+  value: Record<string, JsonValue>,
+  environment: Environment,
+  problems: ShapeProblem[],
+): void {
+  const keys = new Map(configKeys().map((key) => [key.variable, key]));
+  for (const [variable, text] of Object.entries(environment)) {
+    if (!variable.startsWith(PREFIX) || variable === FILE_VARIABLE || text === undefined) continue;
+    const key = keys.get(variable);
+    if (key === undefined) problems.push({ pointer: variable, message: 'is not a known variable' });
+    else setPath(value, key, text);
+  }
+}
+
+/** Text that does not read as the key's type is left as it is, so that validation names it like any other problem. */
+function setPath(value: Record<string, JsonValue>, { path, type }: ConfigKey, text: string): void {
+  const [first, second] = path;
+  const read = type === 'integer' && /^-?[0-9]{1,15}$/.test(text) ? Number(text) : text;
+  if (first === undefined) return;
+  if (second === undefined) value[first] = read;
+  else value[first] = { ...(isJsonObject(value[first]) ? value[first] : {}), [second]: read };
+}
+
+/** The folder that holds package.json, from the sources as well as from the build. */
+export function packageRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'package.json'))) {
+    const parent = dirname(folder);
+    if (parent === folder) throw new PipelineError('START_REFUSED', 'package.json of affidavit is missing');
+    folder = parent;
+  }
+  return folder;
+}

@@ -1,0 +1,44 @@
+import { OTLP_SIGNALS, type OtlpSignal } from './descriptor.ts';
+import { encodeProtobuf } from './protobuf.ts';
+
+type Message = Readonly<Record<string, unknown>>;
+
+/**
+ * A request that holds only the part at `pointer` and what stands around it (resource, scope, metric), encoded
+ * again: small enough to keep once for each quarantined item, and decodable by itself. Undefined if the pointer
+ * leads to no part.
+ */
+export function cutRequest(signal: OtlpSignal, request: object, pointer: string): Uint8Array | undefined {
+  const part = keepOnly(request as Message, pointer.split('/').slice(1));
+  return part === undefined || pointer === '' ? undefined : encodeWhole(signal, part);
+}
+
+function encodeWhole(signal: OtlpSignal, part: Message): Uint8Array | undefined {
+  return Object.hasOwn(part, OTLP_SIGNALS[signal].resourceGroups) ? encodeProtobuf(signal, part) : undefined;
+}
+
+/** Copies a message with the repeated member on the path reduced to the one element that the path names. */
+function keepOnly(message: Message, segments: readonly string[]): Message | undefined {
+  const [name, next, ...rest] = segments;
+  if (name === undefined) return message;
+  const member = message[name];
+  if (Array.isArray(member)) {
+    const list: readonly unknown[] = member;
+    const element = list[Number(next)];
+    const kept = isMessage(element) ? keepOnly(element, rest) : undefined;
+    return kept === undefined ? undefined : withMember(message, name, [kept]);
+  }
+  const kept = isMessage(member) ? keepOnly(member, next === undefined ? [] : [next, ...rest]) : undefined;
+  return kept === undefined ? undefined : withMember(message, name, kept);
+}
+
+/** Unknown fields are not enumerable in a decoded message, so a spread alone would lose them. */
+function withMember(message: Message, name: string, value: unknown): Message {
+  const copy: Record<string, unknown> = { ...message, [name]: value };
+  if (Object.hasOwn(message, '$unknowns')) copy['$unknowns'] = message['$unknowns'];
+  return copy;
+}
+
+function isMessage(value: unknown): value is Message {
+  return typeof value === 'object' && value !== null;
+}

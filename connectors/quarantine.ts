@@ -1,0 +1,73 @@
+import type { Envelope } from '../schemas/envelope.ts';
+import { PipelineError } from '../schemas/errors.ts';
+import type { Expanded, QuarantineReason } from './source.ts';
+
+/**
+ * Limits of what one body may expand to. Every record repeats what its body says once for all of them, so a small
+ * body could otherwise fill the memory of the sequencer, and again after each restart. A body beyond them is kept
+ * whole, as one quarantined item.
+ */
+export const MAX_ITEMS = 50_000;
+/** Bytes of shared parts, counted once for each item that repeats them. */
+export const MAX_SHARED_BYTES = 64 * 1024 * 1024;
+
+/** A part of a body that cannot be sealed as what it claims to be. */
+export interface UnitProblem {
+  /** Rank among items and problems in the order of the body. */
+  readonly index: number;
+  /** The item, the smallest group around the place, or '' for the whole body. */
+  readonly unit_pointer: string;
+  readonly pointer: string;
+  readonly reason: QuarantineReason;
+}
+
+/** A body that was taken apart: sound items, and the units that are not. */
+export interface DecodedBody<Item extends { readonly index: number }> {
+  readonly items: readonly Item[];
+  readonly problems: readonly UnitProblem[];
+  readonly itemCount: number;
+  /** The bytes of each problem's unit, by its pointer. */
+  readonly unitBytes: () => ReadonlyMap<string, Uint8Array>;
+}
+
+/** Items and quarantined units in the order of the body. */
+export function expandDecoded<Item extends { readonly index: number }>(
+  envelope: Envelope,
+  decoded: DecodedBody<Item>,
+  expandItem: (item: Item) => Expanded[],
+): Expanded[] {
+  const parts: Expanded[][] = [];
+  for (const item of decoded.items) parts[item.index] = expandItem(item);
+  if (decoded.problems.length > 0) {
+    const cuts = decoded.unitBytes();
+    for (const { index, unit_pointer, pointer, reason } of decoded.problems) {
+      const bytes = cuts.get(unit_pointer) ?? envelope.body;
+      parts[index] = [{ kind: 'quarantined', item: { reason, pointer, bytes } }];
+    }
+  }
+  return parts.flat();
+}
+
+/** What decoding yields for a body beyond the limits. */
+export function oversizedBody<Item extends { readonly index: number }>(bytes: Uint8Array): DecodedBody<Item> {
+  const problem: UnitProblem = { index: 0, unit_pointer: '', pointer: '', reason: 'body_expands_too_large' };
+  return { items: [], problems: [problem], itemCount: 1, unitBytes: () => new Map([['', bytes]]) };
+}
+
+/** The whole body as one quarantined item. */
+export function quarantineBody(envelope: Envelope, reason: QuarantineReason, pointer = ''): Expanded[] {
+  return [{ kind: 'quarantined', item: { reason, pointer, bytes: envelope.body } }];
+}
+
+/**
+ * Runs an expansion of a body that a receiver let through. A body that does not decode after all, because another
+ * release took it in or the log was restored, is kept as a whole.
+ */
+export function expandOrQuarantine(envelope: Envelope, expand: () => Expanded[]): Expanded[] {
+  try {
+    return expand();
+  } catch (error) {
+    if (!(error instanceof PipelineError)) throw error;
+    return quarantineBody(envelope, 'body_undecodable');
+  }
+}

@@ -1,0 +1,131 @@
+import type { Envelope } from '../../schemas/envelope.ts';
+import { isJsonObject, toHashable, type JsonObject, type JsonValue } from '../../schemas/json.ts';
+import type { Content, Facts } from '../../schemas/record.ts';
+import { digestItem } from '../digest.ts';
+import { cutValues } from '../json/cut-values.ts';
+import { parseStrict } from '../json/strict-json.ts';
+import { expandOrQuarantine, MAX_ITEMS, MAX_SHARED_BYTES, quarantineBody } from '../quarantine.ts';
+import type { Expanded, SourceConnector } from '../source.ts';
+import { hookEventOf, isKnownHookMember, type HookEvent } from './hook-events.ts';
+import { ifAny, omitMembers, openMembers, toContent, toFacts, type Members } from './members.ts';
+import { readTold } from './refusals.ts';
+import { filePathOf, mcpServerOf } from './tool-facts.ts';
+
+/**
+ * Claude Code hook calls: one JSON object per request, one record per object, but one record per tool call of a
+ * PostToolBatch. Hooks carry no time and no person; both come from elsewhere.
+ */
+export const claudeCodeHook: SourceConnector = {
+  name: 'claude-code-hook',
+  expand: (envelope) => expandOrQuarantine(envelope, () => expandHook(envelope)),
+};
+
+interface Hook {
+  readonly envelope: Envelope;
+  readonly body: JsonObject;
+  readonly digest: string;
+  readonly text: string;
+}
+
+function expandHook(envelope: Envelope): Expanded[] {
+  const { text, value, problems } = parseStrict(envelope.body);
+  const [problem] = problems;
+  if (problem !== undefined) return quarantineBody(envelope, problem.reason, problem.pointer);
+  if (!isJsonObject(value)) return quarantineBody(envelope, 'item_shape_invalid');
+  const hook: Hook = { envelope, body: value, digest: digestItem(value), text };
+  const calls = value['tool_calls'];
+  const isBatch = value['hook_event_name'] === 'PostToolBatch' && Array.isArray(calls) && calls.length > 0;
+  return isBatch ? expandBatch(hook, calls) : [expandOne(hook, value, '')];
+}
+
+/** Each call of a batch is one record with what the batch says of all of them. */
+function expandBatch(hook: Hook, calls: readonly JsonValue[]): Expanded[] {
+  const shared = omitMembers(hook.body, 'tool_calls');
+  const sharedBytes = JSON.stringify(shared).length * calls.length;
+  if (calls.length > MAX_ITEMS || sharedBytes > MAX_SHARED_BYTES) {
+    return quarantineBody(hook.envelope, 'body_expands_too_large');
+  }
+  const pointers = calls.flatMap((call, index) => (isJsonObject(call) ? [] : [`/tool_calls/${index}`]));
+  const cuts = cutValues(hook.text, hook.envelope.body, new Set(pointers));
+  return calls.map((call, index): Expanded => {
+    if (isJsonObject(call)) return expandOne(hook, joinCall(shared, call), `#${index}`);
+    const pointer = `/tool_calls/${index}`;
+    const bytes = cuts.get(pointer) ?? hook.envelope.body;
+    return { kind: 'quarantined', item: { reason: 'item_shape_invalid', pointer, bytes } };
+  });
+}
+
+/** What the batch says of itself stands; a call that says otherwise is kept beside it. */
+function joinCall(shared: JsonObject, call: JsonObject): JsonObject {
+  const clashes = Object.keys(call).some((name) => Object.hasOwn(shared, name));
+  return { ...call, ...shared, ...(clashes ? { tool_call: call } : {}) };
+}
+
+function expandOne(hook: Hook, item: JsonObject, fallbackKey: string): Expanded {
+  const members = openMembers(item);
+  const facts = toHookFacts(hook.envelope, item, members);
+  const { session_id = '', source_event, tool_use_id, prompt_id = '' } = facts;
+  const place = tool_use_id ?? (fallbackKey === '' ? prompt_id : fallbackKey);
+  const delivery = hook.envelope.idempotency_key ?? '';
+  return {
+    kind: 'draft',
+    draft: {
+      type: hookEventOf(source_event).type,
+      source: 'hook',
+      natural_key: ['hook', session_id, source_event, place, delivery, hook.digest],
+      claimed_subject: null,
+      facts,
+      content: toHookContent(members.rest()),
+    },
+  };
+}
+
+function toHookFacts(envelope: Envelope, item: JsonObject, members: Members): Facts {
+  const source_event = members.text('hook_event_name') ?? 'unnamed';
+  const event = hookEventOf(source_event);
+  const tool_name = members.text('tool_name');
+  const isReport = event.type === 'tool.reported' && tool_name !== undefined;
+  const told = isReport ? readTold(tool_name, item['tool_response']) : undefined;
+  return toFacts({
+    source_event,
+    collector: envelope.principal,
+    session_id: members.text('session_id'),
+    prompt_id: members.text('prompt_id'),
+    tool_use_id: members.text('tool_use_id'),
+    message_id: members.text('message_id'),
+    agent_id: members.text('agent_id'),
+    agent_type: members.text('agent_type'),
+    tool_name,
+    mcp_server: mcpServerName(item) ?? mcpServerOf(tool_name),
+    file_path: members.text('file_path') ?? filePathOf(tool_name, item['tool_input']),
+    permission_mode: members.text('permission_mode'),
+    duration_ms: members.count('duration_ms'),
+    model: members.text('model'),
+    told: told?.told,
+    ...toEventFacts(event, members),
+    ...(told?.decision_source === undefined ? {} : { decision_source: told.decision_source }),
+  });
+}
+
+function toEventFacts(event: HookEvent, members: Members): Partial<Facts> {
+  const reason = event.reason === undefined ? undefined : members.word(event.reason);
+  const error_type = event.error === undefined ? undefined : members.word(event.error);
+  return {
+    ...(reason === undefined ? {} : { reason }),
+    ...(error_type === undefined ? {} : { error_type }),
+    ...(event.success === undefined ? {} : { success: event.success }),
+    ...event.decided,
+  };
+}
+
+function mcpServerName(item: JsonObject): string | undefined {
+  const server = item['mcp_server'];
+  return isJsonObject(server) ? openMembers(server).text('name') : undefined;
+}
+
+function toHookContent(rest: JsonObject): Content | null {
+  const entries = Object.entries(rest).map(([name, value]) => [name, toHashable(value)] as const);
+  const known = entries.filter(([name]) => isKnownHookMember(name));
+  const extensions = entries.filter(([name]) => !isKnownHookMember(name));
+  return toContent({ ...Object.fromEntries(known), extensions: ifAny(Object.fromEntries(extensions)) });
+}

@@ -1,0 +1,60 @@
+import type { Envelope } from '../../schemas/envelope.ts';
+import { toHashable, type JsonObject } from '../../schemas/json.ts';
+import { NativeEvent } from '../../schemas/native-event.ts';
+import { compileValidator } from '../../schemas/validate.ts';
+import { digestItem } from '../digest.ts';
+import { expandDecoded, expandOrQuarantine } from '../quarantine.ts';
+import type { DraftRecord, SourceConnector } from '../source.ts';
+import { ifAny, omitMembers, toContent, toFacts } from './members.ts';
+import { decodeNative, type NativeItem } from './native-body.ts';
+
+const checkEvent = compileValidator(NativeEvent);
+
+/** Record types that only the system itself writes. */
+const RESERVED_TYPES: readonly string[] = ['quarantined'];
+
+/** Records in the system's own shape (schemas/native-event.ts); each item of a body stands or falls by itself. */
+export const native: SourceConnector = {
+  name: 'native',
+  expand: (envelope) =>
+    expandOrQuarantine(envelope, () => {
+      const decoded = decodeNative(envelope.content_type, envelope.body, findShapeProblem);
+      return expandDecoded(envelope, decoded, (item) => [{ kind: 'draft', draft: toDraft(envelope, item) }]);
+    }),
+};
+
+function findShapeProblem(value: JsonObject): string | undefined {
+  const checked = checkEvent(value);
+  if (!checked.ok) return checked.problems[0]?.pointer ?? '';
+  return RESERVED_TYPES.includes(checked.value.type) ? '/type' : undefined;
+}
+
+function toDraft(envelope: Envelope, { value }: NativeItem): DraftRecord {
+  const event = value as JsonObject & NativeEvent;
+  const { type, session_id, event_id, occurred_at } = event;
+  const facts = toFacts({
+    ...event.facts,
+    source_event: type,
+    collector: envelope.principal,
+    session_id,
+    occurred_at,
+  });
+  return {
+    type,
+    source: 'native',
+    natural_key: ['native', session_id ?? '', event_id ?? '', type, digestItem(value)],
+    claimed_subject: facts.claimed_user ?? null,
+    facts,
+    content: toNativeContent(value),
+  };
+}
+
+/** What the sender calls content, and beside it under `extensions` the members that no fact carries. */
+function toNativeContent(value: JsonObject): JsonObject | null {
+  const beside = ifAny(omitMembers(value, 'type', 'session_id', 'occurred_at', 'facts', 'content'));
+  const content = toHashable(value['content'] ?? {}) as JsonObject;
+  if (beside === undefined) return toContent(content);
+  const extensions = toHashable(beside);
+  const own = content['extensions'];
+  return { ...content, extensions: own === undefined ? extensions : { content: own, event: extensions } };
+}

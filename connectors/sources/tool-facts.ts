@@ -1,0 +1,45 @@
+import { isJsonObject, type JsonObject, type JsonValue } from '../../schemas/json.ts';
+
+/** Tools whose input names one file; for others a member of that name may mean anything. */
+const FILE_TOOLS: Readonly<Record<string, string>> = {
+  Read: 'file_path',
+  Write: 'file_path',
+  Edit: 'file_path',
+  NotebookEdit: 'notebook_path',
+};
+
+/** The file that a call of one of the file tools names. */
+export function filePathOf(
+  toolName: string | undefined,
+  toolInput: JsonValue | undefined,
+): string | undefined {
+  const member = toolName === undefined ? undefined : FILE_TOOLS[toolName];
+  if (member === undefined) return undefined;
+  const input = asObject(toolInput);
+  const path = input?.[member] ?? input?.['file_path'];
+  return typeof path === 'string' && path !== '' && path.length <= 4_096 ? path : undefined;
+}
+
+/** The commit that a call made, where the client reports it beside the call's parameters. */
+export function gitCommitOf(toolParameters: JsonValue | undefined): string | undefined {
+  const id = asObject(toolParameters)?.['git_commit_id'];
+  return typeof id === 'string' && /^[0-9a-f]{7,64}$/.test(id) ? id : undefined;
+}
+
+/** The MCP server of a tool named `mcp__<server>__<tool>`. */
+export function mcpServerOf(toolName: string | undefined): string | undefined {
+  const [prefix, server] = toolName?.split('__', 3) ?? [];
+  return prefix === 'mcp' && server !== '' ? server : undefined;
+}
+
+/** OTel carries inputs as JSON text, and cuts it; what does not parse has no members to read. */
+function asObject(value: JsonValue | undefined): JsonObject | undefined {
+  if (isJsonObject(value)) return value;
+  if (typeof value !== 'string' || !value.startsWith('{')) return undefined;
+  try {
+    const parsed: unknown = JSON.parse(value);
+    return isJsonObject(parsed) ? parsed : undefined;
+  } catch {
+    return undefined;
+  }
+}

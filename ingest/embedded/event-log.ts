@@ -1,0 +1,189 @@
+import { PipelineError } from '../../schemas/errors.ts';
+import type { ConsumeOptions, EventLog, LoggedEnvelope } from '../event-log.ts';
+import { createAppender, type BacklogLimits } from './appender.ts';
+import { openEnvironment, type BinaryDatabase, type Environment } from './environment.ts';
+import { decodeEnvelope, encodeEnvelope } from './framing.ts';
+import { readState, toKey, toOffset, writeState } from './state.ts';
+
+export interface EmbeddedEventLogOptions extends BacklogLimits {
+  /** Folder of its own, created if absent. */
+  readonly dir: string;
+  /** How long an idle consumer waits before it looks for appends of other threads and processes. @default 20 */
+  readonly pollMs?: number;
+}
+
+interface Stored {
+  readonly entries: BinaryDatabase;
+  readonly meta: BinaryDatabase;
+  readonly environment: Environment;
+}
+
+interface StoredEntry {
+  readonly key: Buffer;
+  readonly size: number;
+}
+
+interface StoredBatch {
+  readonly envelopes: readonly LoggedEnvelope[];
+  readonly entries: readonly StoredEntry[];
+}
+
+/** Entries removed in one transaction, so that appends never wait long for the write lock. */
+const REMOVE_MAX_ENTRIES = 2000;
+
+/**
+ * The event log on LMDB: one partition, 0. Envelopes in, batches out; nothing leaves before it was acknowledged.
+ *
+ * Any number of threads and processes may open the same folder, once each, and append; one of them consumes. Offsets
+ * are given inside the write transaction, hence strictly rising over all of them. Durability is that of
+ * `openEnvironment`: an append resolves, and its entries become visible to any consumer, only after the flush.
+ */
+export async function openEmbeddedEventLog(options: EmbeddedEventLogOptions): Promise<EventLog> {
+  // LMDB replaces pages instead of changing them, and large values need neighbouring pages: room for both.
+  const environment = await openEnvironment(options.dir, {
+    mapBytes: 4 * options.maxBacklogBytes + 256 * 1024 * 1024,
+  });
+  const stored = {
+    environment,
+    entries: environment.database('entries'),
+    meta: environment.database('meta'),
+  };
+  const sleepers = new Set<() => void>();
+  const wake = (): void => sleepers.forEach((awake) => awake());
+  const appender = createAppender(environment, stored, options, wake);
+  const stopped = new AbortController();
+  const consumers = new Set<Promise<void>>();
+
+  async function close(): Promise<void> {
+    stopped.abort();
+    await appender.idle();
+    await Promise.allSettled(consumers);
+    await environment.close();
+  }
+  let closing: Promise<void> | undefined;
+
+  return {
+    append: async (envelopes) => {
+      if (closing !== undefined) throw new PipelineError('LOG_UNAVAILABLE', 'event log is closed');
+      if (envelopes.length > 0) await appender.append(envelopes.map(encodeEnvelope));
+    },
+    consume: async (consumeOptions, onBatch) => {
+      if (consumeOptions.partition !== 0) throw new RangeError('the embedded event log has partition 0 only');
+      const signal = AbortSignal.any([consumeOptions.signal, stopped.signal]);
+      const idle = (): Promise<void> => sleep(sleepers, signal, options.pollMs ?? 20);
+      const running = consumeUntilAborted(stored, { ...consumeOptions, signal }, idle, onBatch);
+      consumers.add(running);
+      try {
+        await running;
+      } finally {
+        consumers.delete(running);
+      }
+    },
+    lag: () =>
+      new Promise((resolve) => {
+        environment.refresh();
+        const { envelopes, bytes } = readState(stored.meta);
+        resolve({ envelopes, bytes });
+      }),
+    close: () => (closing ??= close()),
+  };
+}
+
+async function consumeUntilAborted(
+  stored: Stored,
+  options: ConsumeOptions,
+  idle: () => Promise<void>,
+  onBatch: (batch: readonly LoggedEnvelope[]) => Promise<void>,
+): Promise<void> {
+  await skipTo(stored, options.from);
+  while (!options.signal.aborted) {
+    const batch = readBatch(stored, options);
+    if (batch.envelopes.length === 0) {
+      await idle();
+    } else {
+      await onBatch(batch.envelopes);
+      // A crash on this line leaves entries that are sealed; the next consumer starts behind them and skips them.
+      await acknowledge(stored, batch.entries);
+    }
+  }
+}
+
+/**
+ * Brings the log in line with the ledger, which alone knows what was sealed.
+ *
+ * Entries before `from` were sealed by a consumer that died before it could acknowledge them: they go. A log whose
+ * next offset is *before* `from` was replaced, by an empty folder or an older copy. Whatever it holds may be unsealed,
+ * so its offsets are shifted up to `from` and all of it is delivered; the sequencer recognises what it knows already.
+ */
+async function skipTo(stored: Stored, from: bigint): Promise<void> {
+  await stored.environment.commit(() => {
+    const state = readState(stored.meta);
+    if (state.next >= from) return;
+    const shift = from - (state.next - BigInt(state.envelopes));
+    writeState(stored.meta, { ...state, next: state.next + shift, shift: state.shift + shift });
+  });
+  let removed: number;
+  do {
+    removed = await stored.environment.commit(() => {
+      const { shift } = readState(stored.meta);
+      if (from <= shift) return 0;
+      const range = stored.entries.getRange({ end: toKey(from, shift), limit: REMOVE_MAX_ENTRIES });
+      const sealed: StoredEntry[] = [];
+      // One at a time: the bodies themselves may be too many to hold.
+      for (const { key, value } of range) sealed.push({ key, size: value.length });
+      removeEntries(stored, sealed);
+      return sealed.length;
+    });
+  } while (removed === REMOVE_MAX_ENTRIES);
+}
+
+function readBatch(stored: Stored, options: ConsumeOptions): StoredBatch {
+  stored.environment.refresh();
+  const { shift } = readState(stored.meta);
+  const envelopes: LoggedEnvelope[] = [];
+  const entries: StoredEntry[] = [];
+  let bytes = 0;
+  for (const { key, value } of stored.entries.getRange({ limit: options.maxEnvelopes })) {
+    // The first one always goes, or an envelope beyond maxBytes would block the log for ever.
+    if (entries.length > 0 && bytes + value.length > options.maxBytes) break;
+    bytes += value.length;
+    const offset = toOffset(key, shift);
+    envelopes.push({ offset, envelope: decodeEnvelope(value, offset) });
+    entries.push({ key, size: value.length });
+  }
+  return { envelopes, entries };
+}
+
+async function acknowledge(stored: Stored, entries: readonly StoredEntry[]): Promise<void> {
+  for (let start = 0; start < entries.length; start += REMOVE_MAX_ENTRIES) {
+    const chunk = entries.slice(start, start + REMOVE_MAX_ENTRIES);
+    await stored.environment.commit(() => removeEntries(stored, chunk));
+  }
+}
+
+/** Inside a transaction. */
+function removeEntries(stored: Stored, entries: readonly StoredEntry[]): void {
+  const state = readState(stored.meta);
+  let { envelopes, bytes } = state;
+  for (const { key, size } of entries) {
+    void stored.entries.remove(key);
+    envelopes -= 1;
+    bytes -= size;
+  }
+  writeState(stored.meta, { ...state, envelopes, bytes });
+}
+
+function sleep(sleepers: Set<() => void>, signal: AbortSignal, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    const awake = (): void => {
+      clearTimeout(timer);
+      sleepers.delete(awake);
+      signal.removeEventListener('abort', awake);
+      resolve();
+    };
+    const timer = setTimeout(awake, ms);
+    sleepers.add(awake);
+    signal.addEventListener('abort', awake, { once: true });
+    if (signal.aborted) awake();
+  });
+}

@@ -1,0 +1,51 @@
+import { crc32 } from 'node:zlib';
+import type { Envelope, EnvelopeHeader } from '../../schemas/envelope.ts';
+import { PipelineError } from '../../schemas/errors.ts';
+
+/*
+ * One stored envelope, version 1:
+ *
+ *   byte 0       version, 1
+ *   bytes 1-4    CRC-32 of everything from byte 5 on, big endian
+ *   bytes 5-8    length of the header, big endian
+ *   bytes 9-     header as JSON in UTF-8, then the body's own bytes to the end
+ *
+ * LMDB keeps no checksums of its own. What is read here is about to be sealed for good, so a rotten block must stop
+ * the reader instead of becoming evidence.
+ */
+const FRAME_VERSION = 1;
+const CHECKSUM_AT = 1;
+const LENGTH_AT = 5;
+const HEADER_AT = 9;
+
+/** Bytes of an envelope as the embedded event log stores it. */
+export function encodeEnvelope(envelope: Envelope): Buffer {
+  const { body, ...header } = envelope;
+  const headerText = JSON.stringify(header satisfies EnvelopeHeader);
+  const headerLength = Buffer.byteLength(headerText);
+  const frame = Buffer.allocUnsafe(HEADER_AT + headerLength + body.byteLength);
+  frame[0] = FRAME_VERSION;
+  frame.writeUInt32BE(headerLength, LENGTH_AT);
+  frame.write(headerText, HEADER_AT);
+  frame.set(body, HEADER_AT + headerLength);
+  frame.writeUInt32BE(crc32(frame.subarray(LENGTH_AT)), CHECKSUM_AT);
+  return frame;
+}
+
+/** Inverse of `encodeEnvelope`; `body` is a view of `frame`. Throws LOG_DAMAGED for bytes it did not write. */
+export function decodeEnvelope(frame: Buffer, offset: bigint): Envelope {
+  if (frame.length < HEADER_AT || frame[0] !== FRAME_VERSION) throw damaged(offset, 'unknown frame version');
+  if (frame.readUInt32BE(CHECKSUM_AT) !== crc32(frame.subarray(LENGTH_AT))) {
+    throw damaged(offset, 'checksum does not match');
+  }
+  const bodyAt = HEADER_AT + frame.readUInt32BE(LENGTH_AT);
+  if (bodyAt > frame.length) throw damaged(offset, 'header passes the end');
+  const header = JSON.parse(frame.toString('utf8', HEADER_AT, bodyAt)) as EnvelopeHeader;
+  return { ...header, body: frame.subarray(bodyAt) };
+}
+
+function damaged(offset: bigint, what: string): PipelineError {
+  return new PipelineError('LOG_DAMAGED', `event log entry: ${what}`, {
+    place: `offset ${offset.toString()}`,
+  });
+}

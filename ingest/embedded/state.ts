@@ -1,0 +1,47 @@
+import type { BinaryDatabase } from './environment.ts';
+
+/** Head of the event log; changed only inside the transaction that changes the entries. */
+export interface LogState {
+  /** Offset of the next envelope. Kept apart from the entries, so that it survives their removal. */
+  readonly next: bigint;
+  /** Appended and not yet acknowledged. */
+  readonly envelopes: number;
+  readonly bytes: number;
+  /** Added to a stored key to give its offset; see `skipTo`. */
+  readonly shift: bigint;
+}
+
+const STATE_KEY = Buffer.from('state');
+const EMPTY: LogState = { next: 0n, envelopes: 0, bytes: 0, shift: 0n };
+
+export function readState(meta: BinaryDatabase): LogState {
+  const bytes = meta.get(STATE_KEY);
+  if (bytes === undefined) return EMPTY;
+  return {
+    next: bytes.readBigUInt64BE(0),
+    envelopes: Number(bytes.readBigUInt64BE(8)),
+    bytes: Number(bytes.readBigUInt64BE(16)),
+    shift: bytes.readBigUInt64BE(24),
+  };
+}
+
+/** To be called inside a transaction. */
+export function writeState(meta: BinaryDatabase, state: LogState): void {
+  const bytes = Buffer.alloc(32);
+  bytes.writeBigUInt64BE(state.next, 0);
+  bytes.writeBigUInt64BE(BigInt(state.envelopes), 8);
+  bytes.writeBigUInt64BE(BigInt(state.bytes), 16);
+  bytes.writeBigUInt64BE(state.shift, 24);
+  void meta.put(STATE_KEY, bytes);
+}
+
+/** Big endian, so that LMDB's byte order is the order of offsets. */
+export function toKey(offset: bigint, shift: bigint): Buffer {
+  const key = Buffer.alloc(8);
+  key.writeBigUInt64BE(offset - shift);
+  return key;
+}
+
+export function toOffset(key: Buffer, shift: bigint): bigint {
+  return key.readBigUInt64BE() + shift;
+}

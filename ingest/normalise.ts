@@ -1,0 +1,93 @@
+import { createHash } from 'node:crypto';
+import { SOURCE_CONNECTORS } from '../connectors/index.ts';
+import { quarantineBody } from '../connectors/quarantine.ts';
+import type { DraftRecord, Expanded, QuarantinedItem, SourceConnector } from '../connectors/source.ts';
+import type { Envelope, EnvelopeSource } from '../schemas/envelope.ts';
+import type { AuditRecord } from '../schemas/record.ts';
+import type { Surrogates } from './surrogates.ts';
+
+export interface NormaliserOptions {
+  readonly surrogates: Surrogates;
+  readonly retentionClass: string;
+  readonly connectors?: Readonly<Record<EnvelopeSource, SourceConnector>>;
+}
+
+/** The records of one envelope, quarantined ones among them, in the order of its body. */
+export interface Normalised {
+  readonly records: AuditRecord[];
+  readonly quarantinedCount: number;
+}
+
+export type Normalise = (envelope: Envelope) => Normalised;
+
+/**
+ * Expands envelopes into records. Pure but for the key in `surrogates`: the same item yields the same id in any
+ * grouping. Never throws for what a sender wrote: what cannot become the record it claims to be is a record of type
+ * `quarantined`, so that nothing acknowledged is lost.
+ */
+export function createNormaliser({
+  surrogates,
+  retentionClass,
+  connectors = SOURCE_CONNECTORS,
+}: NormaliserOptions): Normalise {
+  return (envelope) => {
+    const drafts = expandSafely(connectors[envelope.source], envelope);
+    const header = {
+      retention_class: retentionClass,
+      principal: surrogates.principal(envelope.principal),
+      received_at: envelope.received_at,
+    };
+    const records = drafts.map(({ natural_key, claimed_subject, ...draft }): AuditRecord => ({
+      id: surrogates.recordId(natural_key),
+      ...header,
+      ...draft,
+      facts: { ...draft.facts, collector: envelope.principal },
+      subject: claimed_subject === null ? null : surrogates.subject(claimed_subject),
+    }));
+    return { records, quarantinedCount: drafts.filter(({ type }) => type === 'quarantined').length };
+  };
+}
+
+/** A defect of a connector must cost the order of an envelope, never its content. */
+function expandSafely(connector: SourceConnector, envelope: Envelope): DraftRecord[] {
+  try {
+    const drafts = connector.expand(envelope).map((expanded) => toDraft(envelope, expanded));
+    if (drafts.every(({ facts, content }) => isHashable(facts) && isHashable(content))) return drafts;
+  } catch {
+    // What a connector throws may quote the body; the record says which envelope it was.
+  }
+  return quarantineBody(envelope, 'body_undecodable').map((expanded) => toDraft(envelope, expanded));
+}
+
+/** The ledger hashes both parts; what has no canonical form must show here, where it can still be quarantined. */
+function isHashable(value: unknown): boolean {
+  if (typeof value === 'string') return value.isWellFormed();
+  if (typeof value === 'number') return Number.isSafeInteger(value);
+  if (Array.isArray(value)) return value.every(isHashable);
+  if (typeof value !== 'object' || value === null) return value === null || typeof value === 'boolean';
+  return Object.entries(value).every(([name, member]) => name.isWellFormed() && isHashable(member));
+}
+
+function toDraft(envelope: Envelope, expanded: Expanded): DraftRecord {
+  return expanded.kind === 'draft' ? expanded.draft : toQuarantinedDraft(envelope, expanded.item);
+}
+
+function toQuarantinedDraft(envelope: Envelope, item: QuarantinedItem): DraftRecord {
+  const body_sha256 = createHash('sha256').update(item.bytes).digest('hex');
+  const { buffer, byteOffset, byteLength } = item.bytes;
+  return {
+    type: 'quarantined',
+    source: 'affidavit',
+    natural_key: ['quarantined', envelope.source, item.pointer, body_sha256],
+    claimed_subject: null,
+    facts: {
+      source_event: envelope.source,
+      collector: envelope.principal,
+      quarantine_reason: item.reason,
+      quarantine_pointer: item.pointer,
+      body_sha256,
+      input_size_bytes: byteLength,
+    },
+    content: { body_base64: Buffer.from(buffer, byteOffset, byteLength).toString('base64') },
+  };
+}

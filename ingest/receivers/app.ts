@@ -1,0 +1,205 @@
+import { Readable } from 'node:stream';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Logger } from 'pino';
+import { toInstant, type Clock } from '../../schemas/clock.ts';
+import type { Envelope } from '../../schemas/envelope.ts';
+import { PipelineError } from '../../schemas/errors.ts';
+import type { Principal, VerifyToken } from '../../schemas/principal.ts';
+import type { EventLog } from '../event-log.ts';
+import { answerFailure, toPipelineError } from './answer.ts';
+import { mediaTypeOf, readBody, type BodyLimits, type OnBytes } from './body.ts';
+import { createReceiverCounters, type ReceiverCounters } from './counters.ts';
+import type { Reply } from './reading.ts';
+import { INGEST_ROUTES, type IngestRoute } from './routes.ts';
+
+export interface ReceiverOptions {
+  readonly eventLog: Pick<EventLog, 'append'>;
+  readonly verifyToken: VerifyToken;
+  readonly clock: Clock;
+  /** Ids of envelopes and requests. */
+  readonly newId: () => string;
+  readonly logger: Logger;
+  readonly limits: BodyLimits & {
+    /** Body bytes held by all requests together; beyond it requests are pushed back. @default 4 x maxInflatedBytes */
+    readonly maxInFlightBytes?: number;
+  };
+  readonly counters?: ReceiverCounters;
+}
+
+/** Sockets at once; beyond it the system refuses, before any memory is spent on a request. */
+const MAX_CONNECTIONS = 2048;
+const MAX_IDEMPOTENCY_KEY = 256;
+
+/**
+ * The HTTP receivers: requests in, envelopes appended to the event log. A request is authenticated before its body
+ * is read, its body is decoded only to see that it can be and to count, and it is answered with success only after
+ * the event log has it on stable storage. Nothing that a client sent is ever logged.
+ */
+export function buildReceivers(options: ReceiverOptions): FastifyInstance {
+  const counters = options.counters ?? createReceiverCounters();
+  const app = fastify({
+    logger: false,
+    genReqId: options.newId,
+    // Longer than the idle time of usual balancers, so that the one which closes is never us.
+    keepAliveTimeout: 65_000,
+    // From the first byte of a request to its last: what a slow sender may hold a socket for.
+    requestTimeout: 60_000,
+    http: { headersTimeout: 15_000 },
+    forceCloseConnections: 'idle',
+    frameworkErrors: (error, request, reply) =>
+      void answerFailure(request, reply, toPipelineError(error), false),
+  });
+  app.server.maxConnections = MAX_CONNECTIONS;
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
+  app.setNotFoundHandler((request, reply) =>
+    answerFailure(request, reply, new PipelineError('NOT_FOUND', 'no such route'), false),
+  );
+  for (const route of INGEST_ROUTES) addRoute(app, route, options, counters);
+  return app;
+}
+
+function addRoute(
+  app: FastifyInstance,
+  route: IngestRoute,
+  options: ReceiverOptions,
+  counters: ReceiverCounters,
+): void {
+  const fail = (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    const known = toPipelineError(error);
+    counters.refused[known.code] = (counters.refused[known.code] ?? 0) + 1;
+    logFailure(options.logger, known, { route: route.url, request_id: request.id });
+    return answerFailure(request, reply, known, route.isOtlp);
+  };
+  app.route({
+    method: 'POST',
+    url: route.url,
+    errorHandler: (error, request, reply) => void fail(error, request, reply),
+    handler: async (request, reply) => {
+      counters.requests += 1;
+      const { contentType, body } = await receive(request, route, options, counters);
+      return reply.header('content-type', contentType).send(body);
+    },
+  });
+  app.route({
+    method: app.supportedMethods.filter((method) => method !== 'POST'),
+    url: route.url,
+    handler: (request, reply) => {
+      void reply.header('allow', 'POST');
+      return fail(new PipelineError('METHOD_NOT_ALLOWED', 'this route takes POST'), request, reply);
+    },
+  });
+}
+
+/** From the credential to the durable envelope; the reply it resolves with is a success. */
+async function receive(
+  request: FastifyRequest,
+  route: IngestRoute,
+  options: ReceiverOptions,
+  counters: ReceiverCounters,
+): Promise<Reply> {
+  const receivedAt = toInstant(options.clock());
+  const principal = authenticate(request, options.verifyToken);
+  const contentType = route.contentTypes.find((type) => type === mediaTypeOf(request.headers));
+  if (contentType === undefined) {
+    throw new PipelineError(
+      'CONTENT_TYPE_UNSUPPORTED',
+      `this route takes ${route.contentTypes.join(' or ')}`,
+    );
+  }
+  const stamp = {
+    v: 1,
+    envelope_id: options.newId(),
+    source: route.source,
+    receiver: route.url,
+    principal: principal.id,
+    received_at: receivedAt,
+    content_type: contentType,
+    idempotency_key: route.isOtlp ? null : idempotencyKeyOf(request),
+  } as const;
+  const budget = takeBudget(options.limits, counters);
+  try {
+    const body = await readBody(bodyStream(request), request.headers, options.limits, budget.take);
+    const received = route.read({
+      body,
+      contentType,
+      toHeader: (itemCount) => ({ ...stamp, item_count: itemCount }),
+    });
+    // An export without items is a success that leaves nothing to keep.
+    if (received.itemCount > 0)
+      await append(options.eventLog, { ...stamp, item_count: received.itemCount, body });
+    counters.items += received.itemCount;
+    counters.quarantinedItems += received.quarantinedCount;
+    counters.bytes += body.length;
+    return received.reply;
+  } finally {
+    budget.release();
+  }
+}
+
+function authenticate(request: FastifyRequest, verifyToken: VerifyToken): Principal {
+  const token = /^Bearer +([\x21-\x7e]+) *$/i.exec(request.headers.authorization ?? '')?.[1];
+  if (token === undefined) throw new PipelineError('AUTH_MISSING', 'the request carries no bearer token');
+  const principal = verifyToken(token);
+  if (principal === undefined) throw new PipelineError('AUTH_INVALID', 'the bearer token is not known');
+  return principal;
+}
+
+function idempotencyKeyOf(request: FastifyRequest): string | null {
+  const key = request.headers['idempotency-key'];
+  if (key === undefined || key === '') return null;
+  if (typeof key === 'string' && key.length <= MAX_IDEMPOTENCY_KEY) return key;
+  const detail = `the Idempotency-Key header has more than ${MAX_IDEMPOTENCY_KEY} characters`;
+  throw new PipelineError('PARAMETER_INVALID', detail, { place: 'Idempotency-Key' });
+}
+
+/** A request without a body, which the framework does not hand to a parser, has an empty one. */
+function bodyStream(request: FastifyRequest): Readable {
+  return request.body instanceof Readable ? request.body : Readable.from([]);
+}
+
+/** The share of one request in the bytes that all requests may hold at once. */
+function takeBudget(
+  limits: ReceiverOptions['limits'],
+  counters: ReceiverCounters,
+): { take: OnBytes; release: () => void } {
+  const max = limits.maxInFlightBytes ?? 4 * limits.maxInflatedBytes;
+  let taken = 0;
+  return {
+    take: (count) => {
+      if (counters.inFlightBytes + count > max) {
+        throw new PipelineError('LOG_PUSHBACK', 'too many body bytes in flight');
+      }
+      taken += count;
+      counters.inFlightBytes += count;
+    },
+    release: () => {
+      counters.inFlightBytes -= taken;
+    },
+  };
+}
+
+/** Whatever stops an append, nothing was acknowledged and the same request may be sent again: never a 500. */
+async function append(eventLog: Pick<EventLog, 'append'>, envelope: Envelope): Promise<void> {
+  try {
+    await eventLog.append([envelope]);
+  } catch (error) {
+    if (error instanceof PipelineError && error.retry === 'later') throw error;
+    throw new PipelineError('LOG_UNAVAILABLE', 'the event log did not take the envelope', { cause: error });
+  }
+}
+
+/** Codes and identifiers only: a parser's message may quote what it could not parse. */
+function logFailure(logger: Logger, error: PipelineError, fields: Readonly<Record<string, string>>): void {
+  const line = { ...fields, code: error.code, detail: error.detail };
+  if (error.code === 'INTERNAL') logger.error({ ...line, cause: causeOf(error) }, 'receiver failed');
+  else if (error.retry === 'later') logger.warn({ ...line, cause: causeOf(error) }, 'receiver pushed back');
+  else logger.debug(line, 'receiver refused request');
+}
+
+function causeOf(error: PipelineError): string {
+  const { cause } = error;
+  if (!(cause instanceof Error)) return 'none';
+  const code = 'code' in cause ? String(cause.code) : '';
+  return `${cause.name} ${code} ${(cause.stack ?? '').split('\n').slice(1, 4).join(' ')}`.trim();
+}

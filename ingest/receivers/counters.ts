@@ -1,0 +1,20 @@
+import type { ErrorCode } from '../../schemas/errors.ts';
+
+/** What the receivers did since they started, as plain numbers; whoever composes them turns these into metrics. */
+export interface ReceiverCounters {
+  /** Requests on ingest routes, refused ones included. */
+  requests: number;
+  /** Items of acknowledged requests; `quarantinedItems` of them are kept in quarantine. */
+  items: number;
+  quarantinedItems: number;
+  /** Inflated body bytes of acknowledged requests. */
+  bytes: number;
+  /** Inflated body bytes now held in memory. */
+  inFlightBytes: number;
+  /** Refused requests by error code. */
+  readonly refused: Partial<Record<ErrorCode, number>>;
+}
+
+export function createReceiverCounters(): ReceiverCounters {
+  return { requests: 0, items: 0, quarantinedItems: 0, bytes: 0, inFlightBytes: 0, refused: {} };
+}

@@ -1,0 +1,179 @@
+/**
+ * From the event log into the ledger. In: envelopes of one partition, in order. Out: sealed records. The one
+ * invariant: an envelope is acknowledged only when every record in it is sealed, or was sealed before.
+ */
+import { setImmediate } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { PipelineError, type ErrorCode } from '../schemas/errors.ts';
+import type { AuditRecord } from '../schemas/record.ts';
+import type { Ledger } from '../store/ledger.ts';
+import type { EventLog, LoggedEnvelope } from './event-log.ts';
+import type { Normalise } from './normalise.ts';
+import type { SeenIds } from './seen-ids.ts';
+
+export interface SequencerOptions {
+  readonly eventLog: EventLog;
+  readonly ledger: Ledger;
+  readonly seenIds: SeenIds;
+  readonly normalise: Normalise;
+  readonly logger: Logger;
+  readonly partition: number;
+  readonly maxBatchEnvelopes: number;
+  readonly maxBatchBytes: number;
+  /** Resolves after so many milliseconds or when the signal is aborted. */
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+}
+
+/** received = records + duplicates; quarantined records are among the records. */
+export interface SequencerCounters {
+  envelopes: number;
+  records: number;
+  duplicates: number;
+  quarantined: number;
+  batches: number;
+  failures: number;
+}
+
+export interface Sequencer {
+  readonly counters: Readonly<SequencerCounters>;
+  /** Codes of what keeps it from sealing; empty while it seals or waits for work. */
+  readonly retrying: () => readonly ErrorCode[];
+  /**
+   * Runs until the signal is aborted. Failures that pass are retried with back-off after the ledger has been recovered;
+   * any other rejects, because going on could fork or lose.
+   */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+const FIRST_RETRY_MS = 200;
+const LONGEST_RETRY_MS = 5_000;
+
+export function createSequencer(options: SequencerOptions): Sequencer {
+  const counters: SequencerCounters = {
+    envelopes: 0,
+    records: 0,
+    duplicates: 0,
+    quarantined: 0,
+    batches: 0,
+    failures: 0,
+  };
+  let retrying: readonly ErrorCode[] = [];
+  const consume = (signal: AbortSignal) =>
+    options.eventLog.consume(
+      {
+        partition: options.partition,
+        from: options.ledger.nextOffset(),
+        maxEnvelopes: options.maxBatchEnvelopes,
+        maxBytes: options.maxBatchBytes,
+        signal,
+      },
+      async (batch) => {
+        await sealBatch(options, batch, counters);
+        retrying = [];
+      },
+    );
+
+  return {
+    counters,
+    retrying: () => retrying,
+    async run(signal) {
+      let retryMs = FIRST_RETRY_MS;
+      await fillSeenIds(options);
+      while (!signal.aborted) {
+        const batchesBefore = counters.batches;
+        try {
+          await consume(signal);
+        } catch (error) {
+          if (!(error instanceof PipelineError) || error.retry === 'never') throw error;
+          counters.failures += 1;
+          retrying = [error.code];
+          if (counters.batches > batchesBefore) retryMs = FIRST_RETRY_MS;
+          options.logger.warn({ code: error.code, retryMs }, 'batch not sealed, will retry');
+          await options.sleep(retryMs, signal);
+          retryMs = Math.min(retryMs * 2, LONGEST_RETRY_MS);
+          await recover(options, signal);
+        }
+      }
+    },
+  };
+}
+
+/** A failed write may have been applied, so both projections are brought up to the archive before going on. */
+async function recover(options: SequencerOptions, signal: AbortSignal): Promise<void> {
+  try {
+    await options.ledger.recover();
+    await fillSeenIds(options);
+  } catch (error) {
+    if (!(error instanceof PipelineError) || error.retry === 'never') throw error;
+    options.logger.warn({ code: error.code }, 'recovery not finished, will retry');
+    await options.sleep(LONGEST_RETRY_MS, signal);
+    if (!signal.aborted) await recover(options, signal);
+  }
+}
+
+/** Feeds the ids of sealed leaves that the seen ids do not know yet; a crash may come between sealing and adding. */
+async function fillSeenIds({ ledger, seenIds, logger }: SequencerOptions): Promise<void> {
+  const known = await seenIds.size();
+  if (known > ledger.treeSize()) {
+    logger.warn({ known, treeSize: ledger.treeSize() }, 'seen ids are ahead of the log, filling them anew');
+    await seenIds.clear();
+  }
+  for await (const { ids, tree_size } of ledger.idsSince(await seenIds.size()))
+    await seenIds.add(ids, tree_size);
+}
+
+async function sealBatch(
+  options: SequencerOptions,
+  batch: readonly LoggedEnvelope[],
+  counters: SequencerCounters,
+): Promise<void> {
+  const last = batch.at(-1);
+  if (last === undefined) return;
+  const expanded = await expand(options, batch);
+  const fresh = await withoutDuplicates(options.seenIds, expanded);
+  const duplicate_count = expanded.length - fresh.length;
+  await options.ledger.append({ records: fresh, next_offset: last.offset + 1n, duplicate_count });
+  await options.seenIds.add(
+    fresh.map(({ id }) => id),
+    options.ledger.treeSize(),
+  );
+  const quarantined = fresh.filter(({ type }) => type === 'quarantined').length;
+  counters.envelopes += batch.length;
+  counters.records += fresh.length;
+  counters.duplicates += duplicate_count;
+  counters.quarantined += quarantined;
+  counters.batches += 1;
+  options.logger.info(
+    {
+      envelopes: batch.length,
+      records: fresh.length,
+      duplicates: duplicate_count,
+      quarantined,
+      treeSize: options.ledger.treeSize(),
+    },
+    'integrated batch',
+  );
+}
+
+/** Gives other work a turn between envelopes: expanding a large batch must not hold the thread. */
+async function expand(
+  { normalise }: SequencerOptions,
+  batch: readonly LoggedEnvelope[],
+): Promise<AuditRecord[]> {
+  const records: AuditRecord[] = [];
+  for (const { envelope } of batch) {
+    for (const record of normalise(envelope).records) records.push(record);
+    await setImmediate();
+  }
+  return records;
+}
+
+/** Keeps the first delivery of each record that the log does not hold yet. */
+async function withoutDuplicates(seenIds: SeenIds, records: readonly AuditRecord[]): Promise<AuditRecord[]> {
+  const seen = new Set(await seenIds.has(records.map(({ id }) => id)));
+  return records.filter(({ id }) => {
+    if (seen.has(id)) return false;
+    seen.add(id);
+    return true;
+  });
+}

@@ -1,0 +1,29 @@
+import { createHmac } from 'node:crypto';
+
+/**
+ * Keyed names for what must be recognisable in the immortal leaf without being readable there. Each kind has its own
+ * domain, so that equal text of two kinds yields unlike surrogates. Deterministic for one key.
+ */
+export interface Surrogates {
+  /** 64 hex digits; the parts are encoded unambiguously, so ['a', 'bc'] and ['ab', 'c'] differ. */
+  recordId(naturalKey: readonly string[]): string;
+  /** 32 hex digits. */
+  principal(id: string): string;
+  /** 32 hex digits. */
+  subject(claimed: string): string;
+}
+
+/** `key` is the pseudonym key of the installation: whoever has it can test guesses, so it never leaves the host. */
+export function createSurrogates(key: Uint8Array): Surrogates {
+  function surrogate(domain: string, parts: readonly string[]): string {
+    // JSON escapes lone surrogates, so unlike parts never encode alike.
+    return createHmac('sha256', key)
+      .update(JSON.stringify([`affidavit/v1/${domain}`, ...parts]))
+      .digest('hex');
+  }
+  return {
+    recordId: (naturalKey) => surrogate('record-id', naturalKey),
+    principal: (id) => surrogate('principal', [id]).slice(0, 32),
+    subject: (claimed) => surrogate('subject', [claimed]).slice(0, 32),
+  };
+}

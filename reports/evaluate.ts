@@ -1,0 +1,81 @@
+import type { CompletenessStatement, CompletenessStatistic, ControlState } from '../schemas/control.ts';
+import type { Control } from './control.ts';
+import { counted } from './counted.ts';
+
+/** What was found for one control. */
+export interface Findings {
+  /** Rows by population id. */
+  readonly counts: ReadonlyMap<string, number>;
+  readonly exception_count: number;
+  /** As `restrictTo` gives it for this control. */
+  readonly completeness: CompletenessStatement;
+  /** Whether the period lay wholly in the past when the checkpoint was taken. */
+  readonly period_ended: boolean;
+}
+
+export interface Verdict {
+  readonly state: ControlState;
+  readonly state_reason: string;
+}
+
+/**
+ * The state of a control. An exception stands even where the population is incomplete; the absence of exceptions
+ * means something only where the population is complete.
+ */
+export function evaluateControl(control: Control, findings: Findings): Verdict {
+  const gaps = gapsOf(control, findings);
+  if (findings.exception_count > 0)
+    return { state: 'exception', state_reason: exceptionReason(findings, gaps) };
+  if (gaps.length > 0) return { state: 'not_tested', state_reason: sentences(gaps) };
+  const isEmpty = (population: string) => (findings.counts.get(population) ?? 0) === 0;
+  if (control.activity.every(isEmpty)) {
+    return { state: control.when_no_activity.state, state_reason: control.when_no_activity.reason };
+  }
+  const missing = control.needed.filter(({ population }) => isEmpty(population));
+  if (missing.length > 0) {
+    return { state: 'not_tested', state_reason: sentences(missing.map(({ when_empty }) => when_empty)) };
+  }
+  return {
+    state: 'met',
+    state_reason:
+      'Every item of the populations was tested, the required statistics are ok, and no rule found an exception.',
+  };
+}
+
+/**
+ * The statement as it bears on one control: `complete` only if every statistic that the control requires was measured
+ * and is ok. All statistics stay in it, so that a reader sees also those that are not required.
+ */
+export function restrictTo(
+  statement: CompletenessStatement,
+  required: readonly string[],
+): CompletenessStatement {
+  const isOk = (id: string) =>
+    statement.statistics.some((statistic) => statistic.id === id && statistic.state === 'ok');
+  return { ...statement, state: required.every(isOk) ? 'complete' : 'incomplete' };
+}
+
+function gapsOf(control: Control, { completeness, period_ended }: Findings): string[] {
+  const running = period_ended ? [] : ['the period had not ended when this package was made'];
+  const required = control.required_statistics.map((id) => gapOf(id, completeness.statistics));
+  return [...running, ...required.filter((gap) => gap !== undefined)];
+}
+
+function gapOf(id: string, statistics: readonly CompletenessStatistic[]): string | undefined {
+  const statistic = statistics.find((each) => each.id === id);
+  if (statistic === undefined) return `${id} was not measured`;
+  if (statistic.state === 'ok') return undefined;
+  const verb = statistic.state === 'failed' ? 'failed' : 'was not measured';
+  return `${id} (${statistic.name}) ${verb}: ${statistic.detail}`;
+}
+
+function exceptionReason({ exception_count }: Findings, gaps: readonly string[]): string {
+  const found = `${counted(exception_count, 'exception')} found.`;
+  return gaps.length === 0
+    ? found
+    : `${found} The population is incomplete, so there may be more. ${sentences(gaps)}`;
+}
+
+function sentences(parts: readonly string[]): string {
+  return parts.map((part) => `${part.charAt(0).toUpperCase()}${part.slice(1).replace(/\.$/, '')}.`).join(' ');
+}

@@ -1,0 +1,126 @@
+import type { ControlState } from '../../schemas/control.ts';
+import { PACKAGE_PATHS } from '../../schemas/evidence-package.ts';
+import type { ReportInput } from './report-input.ts';
+import { COLOURS, newPage, type Sheet, write, writeItem } from './pdf-sheet.ts';
+import { writeTable } from './pdf-table.ts';
+
+export const STATE_LABELS: Readonly<Record<ControlState, string>> = {
+  met: 'met',
+  exception: 'exception',
+  not_tested: 'not tested',
+  not_applicable: 'not applicable',
+};
+
+const STATE_MEANINGS: Readonly<Record<ControlState, string>> = {
+  met: 'The whole population was tested, it is complete as far as the required statistics can tell, and no rule found an exception.',
+  exception:
+    'At least one item deviates. Each is listed with the records it rests on, and needs an explanation by a person.',
+  not_tested:
+    'No exception was found, but the population is not known to be complete, or what the control needs was not collected. This is no good news: it is the absence of news.',
+  not_applicable: 'Nothing of the kind happened in a period that is complete.',
+};
+
+const FILES: readonly (readonly [path: string, what: string])[] = [
+  [
+    PACKAGE_PATHS.results,
+    'results of every control for machines: populations, queries, exceptions, completeness',
+  ],
+  ['populations/', 'one CSV per population; record_ids are ids of records in records.jsonl'],
+  [PACKAGE_PATHS.records, 'every record that a population or an exception rests on: leaf, facts and salt'],
+  [PACKAGE_PATHS.proofs, 'the inclusion proof of each of these records'],
+  ['proofs/', 'stand-alone proofs of exception records and of the sample'],
+  [PACKAGE_PATHS.checkpoint, 'signed size and root hash of the log that everything refers to'],
+  [PACKAGE_PATHS.manifest, 'size and SHA-256 of every file; manifest.note is signed over its digest'],
+  [PACKAGE_PATHS.key, 'the key of both signatures; compare it with one that you got by another way'],
+];
+
+/** First pages: what this is, how to read it, and the results in one table. */
+export function writeCover(sheet: Sheet, input: ReportInput): void {
+  write(sheet, 'title', 'Evidence package');
+  write(sheet, 'subtitle', 'Results over the sealed records of AI coding agents');
+  const { package_id, origin, period, created_at, requested_by, catalogue_version, tree_size } = input;
+  const facts: [string, string][] = [
+    ['Log (origin)', origin],
+    ['Framework', 'SOC 2, Trust Services Criteria (2017, points of focus of 2022)'],
+    ['Catalogue version', catalogue_version],
+    ['Period', `${period.from} up to, but not including, ${period.to} (clock: received_at, UTC)`],
+    ['Checkpoint', `${tree_size} records sealed under it`],
+    ['Created', created_at],
+    ['Requested by', requested_by],
+    ['Package id', package_id],
+    ['Digest of results.json', `SHA-256 ${input.results_sha256}`],
+  ];
+  writeTable(
+    sheet,
+    [
+      { title: 'What', share: 24 },
+      { title: 'Value', share: 76 },
+    ],
+    facts.map(([name, value]) => [{ text: name, strong: true }, value]),
+  );
+  write(
+    sheet,
+    'body',
+    'This document is a rendering. The evidence is results.json and the files that manifest.json names; where the two differ, they prevail. Nothing here is an opinion on the design or effectiveness of controls: it states what was measured, over which records, and what could not be measured.',
+  );
+  writeSummary(sheet, input);
+  writeReadingGuide(sheet);
+  newPage(sheet);
+}
+
+function writeSummary(sheet: Sheet, { results }: ReportInput): void {
+  write(sheet, 'h2', 'Results');
+  writeTable(
+    sheet,
+    [
+      { title: 'Control', share: 10 },
+      { title: 'Title', share: 28 },
+      { title: 'State', share: 14 },
+      { title: 'Exceptions', share: 14 },
+      { title: 'Why', share: 57 },
+    ],
+    results.map(({ control_id, title, state, exceptions, state_reason }) => [
+      { text: control_id, strong: true },
+      title,
+      { text: STATE_LABELS[state], strong: true, colour: COLOURS[state] },
+      String(exceptions.length),
+      state_reason,
+    ]),
+  );
+}
+
+function writeReadingGuide(sheet: Sheet): void {
+  newPage(sheet);
+  write(sheet, 'h1', 'How to read this package');
+  write(sheet, 'h2', 'The four states');
+  writeTable(
+    sheet,
+    [
+      { title: 'State', share: 18 },
+      { title: 'What it says', share: 82 },
+    ],
+    Object.entries(STATE_MEANINGS).map(([state, meaning]) => [
+      { text: STATE_LABELS[state as ControlState], strong: true, colour: COLOURS[state as ControlState] },
+      meaning,
+    ]),
+  );
+  write(sheet, 'h2', 'What to keep in mind');
+  writeItem(
+    sheet,
+    'Hashing proves that nothing changed after sealing. Whether everything arrived is a separate question, which the statistics S1 to S9 of each control answer as far as they can.',
+  );
+  writeItem(
+    sheet,
+    'An outcome of a tool call is derived from every source that saw it. "unresolved" means that the sources do not settle it; it is never rounded to success.',
+  );
+  writeItem(sheet, 'A claimed user is what the source said. It is not proof of who sat at the keyboard.');
+  write(sheet, 'h2', 'What lies where');
+  writeTable(
+    sheet,
+    [
+      { title: 'File', share: 26, mono: true },
+      { title: 'What it holds', share: 74 },
+    ],
+    FILES.map(([path, what]) => [path, what]),
+  );
+}

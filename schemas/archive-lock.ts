@@ -1,0 +1,34 @@
+import { Type, type Static } from 'typebox';
+import { HashHex, InstantUtc, SafeCount } from './primitives.ts';
+
+/**
+ * What the local archive writes beside each object, where S3 would keep object lock metadata. `sha256` and
+ * `size_bytes` are of the stored bytes. docs/formats/archive.md gives the layout of the file.
+ */
+export const ArchiveLockRecord = Type.Object(
+  {
+    v: Type.Literal(1),
+    key: Type.String(),
+    sha256: HashHex,
+    size_bytes: SafeCount,
+    mode: Type.Union([Type.Literal('compliance'), Type.Literal('governance')]),
+    retain_until: InstantUtc,
+    legal_hold: Type.Boolean(),
+  },
+  { additionalProperties: false },
+);
+export type ArchiveLockRecord = Static<typeof ArchiveLockRecord>;
+
+/** Ending of a lock file's name; no archive key may end so. */
+export const LOCK_SUFFIX = '.lock';
+
+/** Folder of the local archive for files that are not objects yet; whatever lies in it is no evidence. */
+export const STAGING_FOLDER = '.staging';
+
+/**
+ * Name of the lock file of an object. It carries the digest of the bytes it locks, so that two writers of one key
+ * with different bytes never touch each other's lock file, and a lock left by a crash never stands in the way.
+ */
+export function lockFileName(key: string, sha256: string): string {
+  return `${key}.${sha256}${LOCK_SUFFIX}`;
+}

@@ -1,0 +1,65 @@
+import { Type, type Static } from 'typebox';
+import { DecimalString, HashHex, InstantUtc, RetentionClass, SafeCount } from './primitives.ts';
+
+/** The two parts of a record that are stored, kept and erased apart. */
+export const PartKind = Type.Union([Type.Literal('facts'), Type.Literal('content')]);
+export type PartKind = Static<typeof PartKind>;
+
+/** One line of a payload object: a salted part of the record at `index`. Its bytes are canonical JSON. */
+export const PayloadLine = Type.Object(
+  {
+    index: SafeCount,
+    salt: HashHex,
+    part: Type.Unknown({ description: 'facts or content of the record' }),
+  },
+  { additionalProperties: false },
+);
+
+/** A payload object as its bundle names it; `sha256` and `size_bytes` are of the stored (compressed) bytes. */
+export const PayloadRef = Type.Object(
+  {
+    kind: PartKind,
+    retention_class: RetentionClass,
+    key: Type.String(),
+    sha256: HashHex,
+    size_bytes: SafeCount,
+    line_count: SafeCount,
+  },
+  { additionalProperties: false },
+);
+export type PayloadRef = Static<typeof PayloadRef>;
+
+/**
+ * First line of a bundle, the unit of commit. `frontier` holds the roots of the perfect subtrees of the tree after
+ * this bundle, largest first, so that appending goes on without re-reading older bundles.
+ */
+export const BundleHeader = Type.Object(
+  {
+    v: Type.Literal(1),
+    origin: Type.String(),
+    start_index: SafeCount,
+    leaf_count: SafeCount,
+    tree_size: SafeCount,
+    root_hash: HashHex,
+    chain_head: HashHex,
+    frontier: Type.Array(HashHex),
+    next_offset: DecimalString,
+    integrated_at: InstantUtc,
+    duplicate_count: SafeCount,
+    payloads: Type.Array(PayloadRef),
+  },
+  { additionalProperties: false },
+);
+export type BundleHeader = Static<typeof BundleHeader>;
+
+/** First object of a log: who it is and the key that signs its checkpoints. Written once, by `init`. */
+export const LogGenesis = Type.Object(
+  {
+    v: Type.Literal(1),
+    origin: Type.String({ pattern: '^[^\\s+]+$' }),
+    vkey: Type.String({ description: 'C2SP signed-note verifier key' }),
+    created_at: InstantUtc,
+  },
+  { additionalProperties: false },
+);
+export type LogGenesis = Static<typeof LogGenesis>;

@@ -1,0 +1,131 @@
+import { Type, type Static } from 'typebox';
+
+const Port = (description: string, preset: number) =>
+  Type.Integer({
+    minimum: 0,
+    maximum: 65_535,
+    default: preset,
+    description: `${description}; 0 takes a free one`,
+  });
+
+/**
+ * Every configuration key with its type, default and meaning. docs/config.md is generated from it. The environment
+ * variable of a key is `AFFIDAVIT_` and its path in upper case, joined by underscores.
+ */
+export const Config = Type.Object(
+  {
+    data: Type.String({
+      minLength: 1,
+      default: './data',
+      description: 'folder of the embedded default: keys, event log, record store, archive, packages',
+    }),
+    host: Type.String({
+      minLength: 1,
+      default: '127.0.0.1',
+      description: 'address both servers listen on; keep it on loopback unless TLS is ended in front of it',
+    }),
+    log_level: Type.Union(
+      [
+        Type.Literal('trace'),
+        Type.Literal('debug'),
+        Type.Literal('info'),
+        Type.Literal('warn'),
+        Type.Literal('error'),
+        Type.Literal('fatal'),
+        Type.Literal('silent'),
+      ],
+      { default: 'info', description: 'least level that is written to standard error' },
+    ),
+    origin: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z0-9][A-Za-z0-9._/-]{2,120}$',
+        description:
+          'name of the log in checkpoints, a URL without schema; used by the first start, which else makes one up',
+      }),
+    ),
+    admin_token: Type.Optional(
+      Type.String({ minLength: 8, description: 'taken by the first start instead of a generated token' }),
+    ),
+    collector_token: Type.Optional(
+      Type.String({ minLength: 8, description: 'taken by the first start instead of a generated token' }),
+    ),
+    ingest: Type.Object(
+      {
+        port: Port('port of the receivers', 4318),
+        max_body_bytes: Type.Integer({
+          minimum: 1024,
+          maximum: 268_435_456,
+          default: 33_554_432,
+          description: 'largest request body as sent, in bytes',
+        }),
+        max_inflated_bytes: Type.Integer({
+          minimum: 1024,
+          maximum: 268_435_456,
+          default: 67_108_864,
+          description: 'largest request body after inflation, in bytes',
+        }),
+        max_backlog_bytes: Type.Integer({
+          minimum: 1_048_576,
+          default: 4_294_967_296,
+          description: 'bodies not sealed yet, in bytes; beyond it receivers answer 503',
+        }),
+        max_backlog_envelopes: Type.Integer({
+          minimum: 1,
+          default: 5_000_000,
+          description: 'requests not sealed yet; beyond it receivers answer 503',
+        }),
+      },
+      { additionalProperties: false },
+    ),
+    sequencer: Type.Object(
+      {
+        max_batch_envelopes: Type.Integer({
+          minimum: 1,
+          maximum: 100_000,
+          default: 5_000,
+          description: 'most requests sealed in one bundle',
+        }),
+        max_batch_bytes: Type.Integer({
+          minimum: 1_048_576,
+          maximum: 268_435_456,
+          default: 16_777_216,
+          description:
+            'most request bytes sealed in one bundle; one larger request makes a bundle of its own',
+        }),
+      },
+      { additionalProperties: false },
+    ),
+    store: Type.Object(
+      {
+        retention_days: Type.Integer({
+          minimum: 1,
+          maximum: 36_500,
+          default: 2_190,
+          description:
+            'lock of bundles, checkpoints and facts in the archive (six years, 45 CFR 164.316(b)(2))',
+        }),
+        content_retention_days: Type.Integer({
+          minimum: 1,
+          maximum: 36_500,
+          default: 365,
+          description: 'lock of prompts, tool input and output in the archive',
+        }),
+        max_query_ms: Type.Integer({
+          minimum: 10,
+          maximum: 3_600_000,
+          default: 30_000,
+          description: 'longest run of one question to the record store, in milliseconds',
+        }),
+        max_query_rows: Type.Integer({
+          minimum: 1_000,
+          default: 1_000_000_000,
+          description: 'most rows that one question may read',
+        }),
+      },
+      { additionalProperties: false },
+    ),
+    api: Type.Object({ port: Port('port of the API', 8080) }, { additionalProperties: false }),
+  },
+  { additionalProperties: false },
+);
+export type Config = Static<typeof Config>;

@@ -1,0 +1,94 @@
+import { Type, type Static } from 'typebox';
+import { HashHex, InstantUtc, SafeCount } from './primitives.ts';
+
+export const Framework = Type.Union([Type.Literal('soc2')]);
+export type Framework = Static<typeof Framework>;
+
+/** Half-open interval [from, to) on the `received_at` clock. */
+export const Period = Type.Object({ from: InstantUtc, to: InstantUtc }, { additionalProperties: false });
+export type Period = Static<typeof Period>;
+
+/** Four states, never two: nothing wrong in an incomplete population is "not tested". */
+export const ControlState = Type.Union([
+  Type.Literal('met'),
+  Type.Literal('exception'),
+  Type.Literal('not_tested'),
+  Type.Literal('not_applicable'),
+]);
+export type ControlState = Static<typeof ControlState>;
+
+/** One base statistic of the catalogue (S1 to S10) as measured for a control and period. */
+export const CompletenessStatistic = Type.Object({
+  id: Type.String({ pattern: '^S[0-9]{1,2}$' }),
+  name: Type.String(),
+  state: Type.Union([Type.Literal('ok'), Type.Literal('failed'), Type.Literal('not_measured')]),
+  figures: Type.Array(Type.Object({ name: Type.String(), value: Type.String() })),
+  detail: Type.String(),
+});
+export type CompletenessStatistic = Static<typeof CompletenessStatistic>;
+
+export const CompletenessFinding = Type.Object({
+  code: Type.String({ description: 'closed list in docs/formats/completeness.md' }),
+  session_id: Type.Union([Type.String(), Type.Null()]),
+  tool_use_id: Type.Union([Type.String(), Type.Null()]),
+  source: Type.Union([Type.String(), Type.Null()]),
+  detail: Type.String(),
+});
+export type CompletenessFinding = Static<typeof CompletenessFinding>;
+
+/** What is known about holes in a period; `state` is complete only if every measured statistic is ok. */
+export const CompletenessStatement = Type.Object({
+  period: Period,
+  state: Type.Union([Type.Literal('complete'), Type.Literal('incomplete')]),
+  statistics: Type.Array(CompletenessStatistic),
+  findings: Type.Array(CompletenessFinding),
+});
+export type CompletenessStatement = Static<typeof CompletenessStatement>;
+
+/** A population as it was drawn: in words, as a query, with its count and the digest of its CSV. */
+export const PopulationResult = Type.Object({
+  id: Type.String(),
+  title: Type.String(),
+  definition: Type.String(),
+  sql: Type.String(),
+  params: Type.Record(Type.String(), Type.Unknown()),
+  row_count: SafeCount,
+  record_count: SafeCount,
+  csv_path: Type.String(),
+  csv_sha256: HashHex,
+});
+export type PopulationResult = Static<typeof PopulationResult>;
+
+/** A rule as it was run: its query can be run again, and a rule that found nothing is listed too. */
+export const RuleResult = Type.Object({
+  id: Type.String(),
+  description: Type.String(),
+  sql: Type.String(),
+  params: Type.Record(Type.String(), Type.Unknown()),
+  exception_count: SafeCount,
+});
+export type RuleResult = Static<typeof RuleResult>;
+
+export const ControlException = Type.Object({
+  rule: Type.String(),
+  description: Type.String(),
+  session_id: Type.Union([Type.String(), Type.Null()]),
+  tool_use_id: Type.Union([Type.String(), Type.Null()]),
+  record_ids: Type.Array(Type.String()),
+});
+export type ControlException = Static<typeof ControlException>;
+
+export const ControlResult = Type.Object({
+  control_id: Type.String(),
+  framework: Framework,
+  title: Type.String(),
+  state: ControlState,
+  state_reason: Type.String(),
+  populations: Type.Array(PopulationResult),
+  figures: Type.Array(Type.Object({ name: Type.String(), value: Type.String() })),
+  rules: Type.Optional(Type.Array(RuleResult)),
+  exceptions: Type.Array(ControlException),
+  completeness: CompletenessStatement,
+  not_proven: Type.Array(Type.String()),
+});
+export type ControlResult = Static<typeof ControlResult>;

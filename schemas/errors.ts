@@ -1,0 +1,216 @@
+/** What the caller of a failed operation should do: give up on this input, or try the same again later. */
+export type Retry = 'never' | 'later';
+
+interface ErrorEntry {
+  readonly status: number;
+  readonly retry: Retry;
+  readonly title: string;
+  readonly hint: string;
+}
+
+/** The one list of failures. Codes are append-only; docs/errors.md is generated from it. */
+export const ERRORS = {
+  AUTH_MISSING: {
+    status: 401,
+    retry: 'never',
+    title: 'credential missing',
+    hint: 'send "Authorization: Bearer <token>"',
+  },
+  AUTH_INVALID: {
+    status: 401,
+    retry: 'never',
+    title: 'credential not known',
+    hint: 'check the token; `affidavit init` prints a new one on its first run only',
+  },
+  AUTH_FORBIDDEN: {
+    status: 403,
+    retry: 'never',
+    title: 'credential lacks the role',
+    hint: 'collector tokens send, admin tokens read',
+  },
+  NOT_FOUND: { status: 404, retry: 'never', title: 'not found', hint: 'see /openapi.json for the routes' },
+  METHOD_NOT_ALLOWED: {
+    status: 405,
+    retry: 'never',
+    title: 'method not allowed',
+    hint: 'see /openapi.json for the routes',
+  },
+  BODY_MALFORMED: {
+    status: 400,
+    retry: 'never',
+    title: 'body does not decode',
+    hint: 'the detail names the place; nothing of this request was kept',
+  },
+  BODY_TOO_LARGE: {
+    status: 413,
+    retry: 'never',
+    title: 'body too large',
+    hint: 'send smaller batches or raise ingest.max_body_bytes',
+  },
+  BODY_INFLATES_TOO_LARGE: {
+    status: 413,
+    retry: 'never',
+    title: 'body inflates too large',
+    hint: 'send smaller batches or raise ingest.max_inflated_bytes',
+  },
+  CONTENT_TYPE_UNSUPPORTED: {
+    status: 415,
+    retry: 'never',
+    title: 'content type not supported',
+    hint: 'use application/json, application/x-ndjson or application/x-protobuf as the route allows',
+  },
+  CONTENT_ENCODING_UNSUPPORTED: {
+    status: 415,
+    retry: 'never',
+    title: 'content encoding not supported',
+    hint: 'send the body as it is or with gzip',
+  },
+  PARAMETER_INVALID: {
+    status: 400,
+    retry: 'never',
+    title: 'parameter not valid',
+    hint: 'the errors member names each one',
+  },
+  CURSOR_INVALID: {
+    status: 400,
+    retry: 'never',
+    title: 'cursor not valid',
+    hint: 'start again without cursor; a cursor belongs to the filters it came with',
+  },
+  LOG_PUSHBACK: {
+    status: 503,
+    retry: 'later',
+    title: 'event log is full',
+    hint: 'retry after the Retry-After header',
+  },
+  LOG_UNAVAILABLE: {
+    status: 503,
+    retry: 'later',
+    title: 'event log cannot write',
+    hint: 'check space and rights of the data folder, then retry',
+  },
+  LOG_DAMAGED: {
+    status: 500,
+    retry: 'never',
+    title: 'event log entry does not read as written',
+    hint: 'keep the data folder as it is and see docs/runbook.md',
+  },
+  STORE_UNAVAILABLE: {
+    status: 503,
+    retry: 'later',
+    title: 'record store does not answer',
+    hint: 'retry; /readyz tells when it is back',
+  },
+  QUERY_LIMIT: {
+    status: 422,
+    retry: 'never',
+    title: 'query passes its limits',
+    hint: 'narrow the time range or the filters',
+  },
+  ARCHIVE_CONFLICT: {
+    status: 500,
+    retry: 'never',
+    title: 'archive object exists with other bytes',
+    hint: 'another sequencer may own this log; see docs/runbook.md',
+  },
+  ARCHIVE_UNAVAILABLE: {
+    status: 503,
+    retry: 'later',
+    title: 'archive cannot write',
+    hint: 'check space and rights of the archive, then retry',
+  },
+  ARCHIVE_DAMAGED: {
+    status: 500,
+    retry: 'never',
+    title: 'archive object does not read as written',
+    hint: 'run `affidavit verify` on the archive; see docs/runbook.md',
+  },
+  LEDGER_LOST_RACE: {
+    status: 500,
+    retry: 'never',
+    title: 'another sequencer committed first',
+    hint: 'stop one of them; reload happens at the next start',
+  },
+  START_REFUSED: {
+    status: 500,
+    retry: 'never',
+    title: 'refused to start on doubt',
+    hint: 'the detail says what was found; see docs/runbook.md',
+  },
+  SIGNER_REFUSED: {
+    status: 500,
+    retry: 'never',
+    title: 'signer guard refused a head',
+    hint: 'the log is smaller than, or differs from, what was signed before; see docs/runbook.md',
+  },
+  MIGRATION_MISMATCH: {
+    status: 500,
+    retry: 'never',
+    title: 'schema does not match the migrations',
+    hint: 'use the version that wrote this store, or `affidavit rebuild`',
+  },
+  CONFIG_INVALID: {
+    status: 500,
+    retry: 'never',
+    title: 'configuration not valid',
+    hint: '`affidavit config check` lists every problem',
+  },
+  PACKAGE_NOT_READY: {
+    status: 409,
+    retry: 'later',
+    title: 'evidence package not ready',
+    hint: 'poll the job until its state is ready',
+  },
+  PACKAGE_INTERRUPTED: {
+    status: 503,
+    retry: 'later',
+    title: 'evidence package was interrupted',
+    hint: 'the process ended before it was written; request it again',
+  },
+  STORE_DIVERGED: {
+    status: 500,
+    retry: 'never',
+    title: 'record store differs from the signed log',
+    hint: 'run `affidavit verify` on the archive, then `affidavit rebuild`; see docs/runbook.md',
+  },
+  PROOF_NOT_READY: {
+    status: 409,
+    retry: 'later',
+    title: 'record not under a published checkpoint yet',
+    hint: 'retry; a checkpoint is published soon after each batch',
+  },
+  INTERNAL: {
+    status: 500,
+    retry: 'never',
+    title: 'internal error',
+    hint: 'the log line with this request id says more',
+  },
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/**
+ * An unexpected failure with a code of the table above. `detail` says what was attempted, with identifiers, never
+ * with content; `place` is a JSON pointer, a byte offset or a path into the input where that is known.
+ */
+export class PipelineError extends Error {
+  readonly code: ErrorCode;
+  readonly detail: string;
+  readonly place: string | undefined;
+
+  constructor(code: ErrorCode, detail: string, options: { cause?: unknown; place?: string } = {}) {
+    super(`${code}: ${detail}`, options.cause === undefined ? {} : { cause: options.cause });
+    this.name = 'PipelineError';
+    this.code = code;
+    this.detail = detail;
+    this.place = options.place;
+  }
+
+  get status(): number {
+    return ERRORS[this.code].status;
+  }
+
+  get retry(): Retry {
+    return ERRORS[this.code].retry;
+  }
+}

@@ -1,0 +1,72 @@
+import { Type, type Static } from 'typebox';
+import { ControlResult, Framework, Period } from './control.ts';
+import { HashHex, InstantUtc, SafeCount } from './primitives.ts';
+import { Facts } from './record.ts';
+
+export const PACKAGE_PATHS = {
+  manifest: 'manifest.json',
+  manifestNote: 'manifest.note',
+  readme: 'README.txt',
+  report: 'report.pdf',
+  results: 'results.json',
+  records: 'records.jsonl',
+  proofs: 'proofs.jsonl',
+  checkpoint: 'checkpoint',
+  key: 'keys/log.vkey',
+} as const;
+
+export const ManifestFile = Type.Object(
+  { path: Type.String(), sha256: HashHex, size_bytes: SafeCount, media_type: Type.String() },
+  { additionalProperties: false },
+);
+export type ManifestFile = Static<typeof ManifestFile>;
+
+/**
+ * `manifest.json`: canonical JSON and a newline. It names every file of the package but itself and `manifest.note`,
+ * sorted by path. `manifest.note` is a C2SP signed note whose text is three lines:
+ * `<origin>/evidence-package`, the package id, and the SHA-256 of manifest.json in hex.
+ */
+export const PackageManifest = Type.Object(
+  {
+    v: Type.Literal(1),
+    package_id: Type.String(),
+    created_at: InstantUtc,
+    framework: Framework,
+    catalogue_version: Type.String(),
+    period: Period,
+    origin: Type.String(),
+    tree_size: SafeCount,
+    root_hash: HashHex,
+    files: Type.Array(ManifestFile),
+  },
+  { additionalProperties: false },
+);
+export type PackageManifest = Static<typeof PackageManifest>;
+
+/** One line of `records.jsonl`, rising by index: a record that a population or an exception rests on. */
+export const PackageRecord = Type.Object(
+  {
+    index: SafeCount,
+    leaf: Type.String({ description: 'canonical leaf text, the bytes that were hashed' }),
+    facts: Facts,
+    facts_salt: HashHex,
+  },
+  { additionalProperties: false },
+);
+export type PackageRecord = Static<typeof PackageRecord>;
+
+/** One line of `proofs.jsonl`, same order: RFC 6962 audit path from leaf to root, base64 hashes. */
+export const PackageProof = Type.Object(
+  { index: SafeCount, hashes: Type.Array(Type.String()) },
+  { additionalProperties: false },
+);
+export type PackageProof = Static<typeof PackageProof>;
+
+/** `results.json`. */
+export const PackageResults = Type.Object({
+  v: Type.Literal(1),
+  package_id: Type.String(),
+  period: Period,
+  results: Type.Array(ControlResult),
+});
+export type PackageResults = Static<typeof PackageResults>;

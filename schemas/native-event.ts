@@ -1,0 +1,33 @@
+import { Type, type Static } from 'typebox';
+import { InstantUtc } from './primitives.ts';
+import { Facts, RecordType } from './record.ts';
+
+/**
+ * Facts that a sender of `/v1/events` may state. Left out is what the receiver knows better (collector, source
+ * event), what stands beside the facts, and what only quarantine writes.
+ */
+export const NativeFacts = Type.Omit(
+  Facts,
+  [
+    'source_event',
+    'collector',
+    'occurred_at',
+    'session_id',
+    'quarantine_reason',
+    'quarantine_pointer',
+    'body_sha256',
+  ],
+  { additionalProperties: false },
+);
+export type NativeFacts = Static<typeof NativeFacts>;
+
+/** One record in the system's own shape, as `/v1/events` takes it. Other members are kept under extensions. */
+export const NativeEvent = Type.Object({
+  type: RecordType,
+  session_id: Type.Optional(Type.String({ maxLength: 256 })),
+  event_id: Type.Optional(Type.String({ maxLength: 256, description: 'stable across resends' })),
+  occurred_at: Type.Optional(InstantUtc),
+  facts: Type.Optional(NativeFacts),
+  content: Type.Optional(Type.Object({})),
+});
+export type NativeEvent = Static<typeof NativeEvent>;

@@ -1,0 +1,146 @@
+import { Type, type Static } from 'typebox';
+import type { JsonObject } from './json.ts';
+import { InstantUtc, RetentionClass, SafeCount, HashHex } from './primitives.ts';
+
+const Text = Type.Optional(Type.String());
+const Count = Type.Optional(SafeCount);
+const Flag = Type.Optional(Type.Boolean());
+
+/** What the model was told about a tool call, as far as a table of known texts settles it. */
+export const Told = Type.Union([
+  Type.Literal('denied'),
+  Type.Literal('unavailable'),
+  Type.Literal('failed'),
+  Type.Literal('unrecognised'),
+]);
+export type Told = Static<typeof Told>;
+
+/**
+ * Who, what, when, decision, outcome, model, cost and join keys of one record; no prompt, file or output text.
+ * An absent member means that the source did not say. The names are also the names of SQL columns and API members.
+ */
+export const Facts = Type.Object(
+  {
+    source_event: Type.String({ description: "the source's own name of the event" }),
+    occurred_at: Type.Optional(InstantUtc),
+    collector: Type.String({ description: 'who delivered it, from the credential' }),
+    claimed_user: Text,
+    claimed_user_source: Text,
+    install_id: Text,
+    organization_id: Text,
+    department: Text,
+    team_id: Text,
+    session_id: Text,
+    prompt_id: Text,
+    tool_use_id: Text,
+    request_id: Text,
+    message_id: Text,
+    agent_id: Text,
+    agent_type: Text,
+    trace_id: Text,
+    span_id: Text,
+    tool_name: Text,
+    mcp_server: Text,
+    file_path: Text,
+    git_commit_id: Text,
+    decision: Text,
+    decision_source: Text,
+    permission_mode: Text,
+    success: Flag,
+    told: Type.Optional(Told),
+    error_type: Text,
+    duration_ms: Count,
+    event_sequence: Count,
+    model: Text,
+    input_tokens: Count,
+    output_tokens: Count,
+    cache_read_tokens: Count,
+    cache_creation_tokens: Count,
+    cost_usd_micros: Count,
+    input_size_bytes: Count,
+    result_size_bytes: Count,
+    metric_name: Text,
+    metric_value: Text,
+    hook_event: Text,
+    hook_source: Text,
+    hook_blocking_count: Count,
+    hook_error_count: Count,
+    app_version: Text,
+    reason: Text,
+    quarantine_reason: Text,
+    quarantine_pointer: Text,
+    body_sha256: Type.Optional(HashHex),
+    synthetic: Flag,
+  },
+  { additionalProperties: false },
+);
+export type Facts = Static<typeof Facts>;
+
+/**
+ * Text that may hold anything a person typed or a tool printed. Members the normaliser does not know stand under
+ * `extensions`, as the source spelled them.
+ */
+export type Content = JsonObject;
+
+/** Record types this version writes; readers accept any text, because sources add events between releases. */
+export const RECORD_TYPES = [
+  'session.started',
+  'session.ended',
+  'prompt.submitted',
+  'turn.ended',
+  'tool.requested',
+  'tool.completed',
+  'tool.failed',
+  'tool.reported',
+  'tool.decided',
+  'tool.measured',
+  'permission.requested',
+  'permission.denied',
+  'permission.mode_changed',
+  'model.called',
+  'model.failed',
+  'model.answered',
+  'config.resolved',
+  'config.changed',
+  'hook.registered',
+  'hook.started',
+  'hook.executed',
+  'extension.loaded',
+  'mcp.connected',
+  'subagent.started',
+  'subagent.ended',
+  'auth.observed',
+  'metric.observed',
+  'span.observed',
+  'event.observed',
+  'quarantined',
+] as const;
+
+export const RecordType = Type.String({ pattern: '^[a-z][a-z0-9_]*(\\.[a-z][a-z0-9_]*)*$', maxLength: 64 });
+
+/** Which family of sources reported it; `seen_by` of a tool call lists these. */
+export const RecordSource = Type.Union([
+  Type.Literal('hook'),
+  Type.Literal('otel'),
+  Type.Literal('gateway'),
+  Type.Literal('transcript'),
+  Type.Literal('native'),
+  Type.Literal('affidavit'),
+]);
+export type RecordSource = Static<typeof RecordSource>;
+
+/** The normalised audit record: one shape for every source. docs/formats/record.md explains each member. */
+export const AuditRecordHeader = Type.Object({
+  id: HashHex,
+  type: RecordType,
+  source: RecordSource,
+  retention_class: RetentionClass,
+  principal: Type.String({ description: 'keyed surrogate of the collector' }),
+  subject: Type.Union([Type.String({ description: 'keyed surrogate of the claimed person' }), Type.Null()]),
+  received_at: InstantUtc,
+});
+
+export interface AuditRecord extends Static<typeof AuditRecordHeader> {
+  readonly facts: Facts;
+  readonly content: Content | null;
+}

@@ -1,0 +1,210 @@
+import { Type, type Static } from 'typebox';
+import { SafeCount } from './primitives.ts';
+
+/** Which axis of a report a failure breaks: what the bytes are, or who vouched for them. */
+export type VerificationAxis = 'integrity' | 'anchoring';
+
+interface FailureEntry {
+  readonly axis: VerificationAxis;
+  readonly meaning: string;
+  readonly action: string;
+}
+
+const RESTORE =
+  'restore the file from an untouched copy and verify again; until then treat the range as tampered';
+const ASK_AGAIN = 'ask the sender for the package again and keep this one as it is';
+
+/** The one list of what verification can find. Codes are append-only; docs/formats/verification.md explains each. */
+export const FAILURES = {
+  nothing_to_verify: {
+    axis: 'integrity',
+    meaning: 'the path holds no log and no package',
+    action: 'name the archive folder (it holds a folder `log`) or the ZIP of an evidence package',
+  },
+  object_damaged: {
+    axis: 'integrity',
+    meaning: 'the bytes of an archive object are not the bytes its lock file was written for',
+    action: RESTORE,
+  },
+  lock_missing: {
+    axis: 'integrity',
+    meaning: 'an archive object has no lock file',
+    action:
+      'copy the archive with all its files; if the lock file is gone for good, so is its retention date',
+  },
+  lock_damaged: {
+    axis: 'integrity',
+    meaning: 'a lock file does not read as written, or names another object or size',
+    action: RESTORE,
+  },
+  file_unexpected: {
+    axis: 'integrity',
+    meaning: 'a file lies where the format has no place for one',
+    action: 'find out who put it there; nothing of it was taken as evidence',
+  },
+  file_missing: {
+    axis: 'integrity',
+    meaning: 'a file that the manifest names is not in the package',
+    action: ASK_AGAIN,
+  },
+  file_damaged: {
+    axis: 'integrity',
+    meaning: 'a file of the package is not the file its manifest names',
+    action: ASK_AGAIN,
+  },
+  genesis_malformed: {
+    axis: 'integrity',
+    meaning: 'the first object of a log is missing or does not say which log and key it is',
+    action: RESTORE,
+  },
+  bundle_missing: {
+    axis: 'integrity',
+    meaning: 'leaves from this index on are gone: a bundle is absent from the middle or from the end',
+    action: 'restore the bundle; leaves behind the gap are checked as far as they go',
+  },
+  bundle_malformed: {
+    axis: 'integrity',
+    meaning: 'a bundle does not decode, or its header contradicts its own lines',
+    action: RESTORE,
+  },
+  leaf_malformed: {
+    axis: 'integrity',
+    meaning: 'a leaf is not the canonical JSON of a leaf',
+    action: RESTORE,
+  },
+  root_mismatch: {
+    axis: 'integrity',
+    meaning: 'the leaves of a bundle do not lead to the root, frontier or chain that its header names',
+    action: 'at least one leaf of this bundle, or its place, was changed; restore the bundle',
+  },
+  payload_missing: {
+    axis: 'integrity',
+    meaning:
+      'facts or content that leaves commit to are gone, and no sealed receipt says that they were purged',
+    action: 'treat the range as tampered unless a backup brings the object back',
+  },
+  payload_damaged: {
+    axis: 'integrity',
+    meaning: 'a payload object is not the one its bundle names, or does not decode',
+    action: RESTORE,
+  },
+  payload_mismatch: {
+    axis: 'integrity',
+    meaning: 'a line of facts or content is not the one its leaf commits to',
+    action: 'the record at this index was changed after it was sealed; restore the object',
+  },
+  checkpoint_missing: {
+    axis: 'anchoring',
+    meaning:
+      'a bundle has no checkpoint, although a newer bundle exists or a key is pinned and nothing is signed',
+    action: 'restore the checkpoint; the writer publishes one before it seals the next bundle',
+  },
+  checkpoint_invalid: {
+    axis: 'anchoring',
+    meaning: 'a checkpoint has no good signature of the log key, or names another log or size than it should',
+    action: 'compare with a copy of the checkpoint that somebody else kept',
+  },
+  checkpoint_root_mismatch: {
+    axis: 'integrity',
+    meaning: 'the key signed another tree than the one the leaves make',
+    action: 'leaves from this index on were rewritten after signing; compare with a copy kept elsewhere',
+  },
+  key_not_pinned: {
+    axis: 'anchoring',
+    meaning: 'the key of the log is not the key you asked for',
+    action:
+      'get the verifier key from the operator over another channel; do not trust the one beside the log',
+  },
+  container_damaged: {
+    axis: 'integrity',
+    meaning: 'the ZIP is not well-formed, is ambiguous, or does not match the digest in its comment',
+    action: ASK_AGAIN,
+  },
+  manifest_malformed: {
+    axis: 'integrity',
+    meaning: 'manifest.json is missing, is not canonical, or lists files wrongly',
+    action: ASK_AGAIN,
+  },
+  manifest_unsigned: {
+    axis: 'anchoring',
+    meaning: 'manifest.note does not sign this manifest with the key of the package',
+    action: ASK_AGAIN,
+  },
+  record_malformed: {
+    axis: 'integrity',
+    meaning: 'a line of records.jsonl is not canonical, out of order, or its leaf is not a leaf',
+    action: ASK_AGAIN,
+  },
+  record_mismatch: {
+    axis: 'integrity',
+    meaning: 'the facts of a record are not those its leaf commits to',
+    action: ASK_AGAIN,
+  },
+  proof_mismatch: {
+    axis: 'integrity',
+    meaning: 'an inclusion proof is missing or malformed, or does not lead from the leaf to the signed root',
+    action: 'the record is not part of the signed log; ask where it came from',
+  },
+  results_mismatch: {
+    axis: 'integrity',
+    meaning: 'results.json is malformed or contradicts the manifest',
+    action: ASK_AGAIN,
+  },
+  population_mismatch: {
+    axis: 'integrity',
+    meaning:
+      'a population list or an exception contradicts its count or digest, or names a record without evidence',
+    action: ASK_AGAIN,
+  },
+} as const satisfies Record<string, FailureEntry>;
+
+export type FailureCode = keyof typeof FAILURES;
+
+export const VerificationFailure = Type.Object({
+  code: Type.Unsafe<FailureCode>(Type.String({ description: 'closed list in docs/formats/verification.md' })),
+  index: Type.Union([SafeCount, Type.Null()], { description: 'first leaf index that is broken, if one is' }),
+  detail: Type.String(),
+});
+export type VerificationFailure = Static<typeof VerificationFailure>;
+
+/** Worth knowing and no failure: what an interrupted writer leaves behind. */
+export const VerificationNotice = Type.Object({
+  code: Type.Union([Type.Literal('unpublished_tail'), Type.Literal('leftover')]),
+  index: Type.Union([SafeCount, Type.Null()]),
+  detail: Type.String(),
+});
+export type VerificationNotice = Static<typeof VerificationNotice>;
+
+/**
+ * What verification established, each axis for itself. `tree_size` and `root_hash` are recomputed for an archive, and
+ * those of the signed checkpoint for a package; null where they could not be established. `signed_tree_size` leaves lie
+ * under a good signature; more than that only where a bundle is not published yet.
+ */
+export const VerificationReport = Type.Object({
+  ok: Type.Boolean(),
+  kind: Type.Union([Type.Literal('archive'), Type.Literal('package'), Type.Null()]),
+  integrity: Type.Union([Type.Literal('intact'), Type.Literal('broken')]),
+  anchoring: Type.Union([
+    Type.Literal('signed'),
+    Type.Literal('signed_by_pinned_key'),
+    Type.Literal('unsigned'),
+    Type.Literal('broken'),
+  ]),
+  completeness: Type.Union([
+    Type.Literal('complete'),
+    Type.Literal('incomplete'),
+    Type.Literal('not_assessed'),
+  ]),
+  disclosure: Type.Union([
+    Type.Literal('facts_and_content'),
+    Type.Literal('facts_only'),
+    Type.Literal('none'),
+  ]),
+  tree_size: Type.Union([SafeCount, Type.Null()]),
+  root_hash: Type.Union([Type.String(), Type.Null()]),
+  signed_tree_size: SafeCount,
+  /** Ascending by index, those without one last; more than a thousand are cut off. */
+  failures: Type.Array(VerificationFailure),
+  notices: Type.Array(VerificationNotice),
+});
+export type VerificationReport = Static<typeof VerificationReport>;

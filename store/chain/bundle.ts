@@ -1,0 +1,31 @@
+/** Bytes of bundles and payload objects: gzip of lines, each line canonical JSON, each ended by a newline. Pure. */
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { canonicalJson } from '../../schemas/canonical.ts';
+import type { BundleHeader } from '../../schemas/bundle.ts';
+
+/** A bundle or payload object never inflates beyond this; a larger one is refused before it fills the memory. */
+export const MAX_INFLATED_BYTES = 1024 * 1024 * 1024;
+
+export function encodeLines(lines: readonly string[]): Uint8Array {
+  return gzipSync(`${lines.join('\n')}\n`, { level: 6 });
+}
+
+/** Lines without their newlines. Throws RangeError or a zlib error for what `encodeLines` cannot have made. */
+export function decodeLines(bytes: Uint8Array): string[] {
+  const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(
+    gunzipSync(bytes, { maxOutputLength: MAX_INFLATED_BYTES }),
+  );
+  if (!text.endsWith('\n')) throw new RangeError('last line has no newline');
+  return text.slice(0, -1).split('\n');
+}
+
+/** First line the header, then one leaf text per leaf, in log order. */
+export function encodeBundle(header: BundleHeader, leafTexts: readonly string[]): Uint8Array {
+  return encodeLines([canonicalJson(header), ...leafTexts]);
+}
+
+/** Header and leaf texts as they stand; the caller checks them against their schemas and each other. */
+export function decodeBundle(bytes: Uint8Array): { headerText: string; leafTexts: string[] } {
+  const [headerText = '', ...leafTexts] = decodeLines(bytes);
+  return { headerText, leafTexts };
+}

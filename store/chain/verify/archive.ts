@@ -1,0 +1,297 @@
+/**
+ * Verifies an archive folder from its files alone. In: a path. Out: a report. Holds the names of all files and one
+ * bundle with its payloads in memory; asks no service. docs/formats/archive.md states the rules quoted here.
+ */
+import { LogGenesis } from '../../../schemas/bundle.ts';
+import type { VerificationReport } from '../../../schemas/verification.ts';
+import { openCheckpoint } from '../checkpoint.ts';
+import { bundleKey, checkpointKey, genesisKey } from '../layout.ts';
+import { chainStart, frontierRoot } from '../merkle.ts';
+import { parseVkey, type VerifierKey } from '../note.ts';
+import {
+  checkLoneLock,
+  listArchive,
+  parseKey,
+  readObject,
+  type ArchiveFiles,
+  type LogFiles,
+  type Place,
+} from './archive-files.ts';
+import {
+  checkPayload,
+  checkPayloadRefs,
+  expectedPayloads,
+  growTree,
+  openBundle,
+  payloadName,
+  type OpenBundle,
+  type TreeState,
+} from './bundle.ts';
+import {
+  buildReport,
+  checkPin,
+  createFindings,
+  NOTHING_ESTABLISHED,
+  type Findings,
+  type VerifyOptions,
+} from './report.ts';
+import { parseCanonical } from './shape.ts';
+
+export interface VerifyArchiveOptions extends VerifyOptions {
+  readonly dir: string;
+}
+
+/** What all checks of one log share. */
+interface LogRun {
+  readonly files: ArchiveFiles;
+  readonly listed: LogFiles;
+  /** Undefined if the genesis is unreadable; then neither origin nor signatures can be judged. */
+  readonly origin: string | undefined;
+  readonly key: VerifierKey | undefined;
+  readonly findings: Findings;
+}
+
+interface LogVerdict {
+  readonly tree: TreeState | undefined;
+  readonly signedSize: number;
+  readonly isPinned: boolean;
+}
+
+/** Where reading the bundles of a log ended. */
+interface End {
+  readonly tree: TreeState | undefined;
+  readonly size: number;
+  /** Size of the last checkpoint that is good and fits. */
+  readonly signedSize: number;
+  /** Sizes of checkpoints at which no bundle ends. */
+  readonly strayCheckpoints: readonly number[];
+}
+
+/** Rejects only if the file system does; whatever the files hold becomes a failure in the report. */
+export async function verifyArchive(options: VerifyArchiveOptions): Promise<VerificationReport> {
+  const findings = createFindings();
+  const files = await listArchive(options.dir, findings);
+  const logs = files.logs.filter(hasObjects);
+  if (logs.length === 0) return reportNothing(files);
+  const verdicts: LogVerdict[] = [];
+  for (const listed of logs) verdicts.push(await verifyLog(files, listed, options, findings));
+  const trees = verdicts.map(({ tree }) => tree).filter((tree) => tree !== undefined);
+  const isKnown = trees.length === verdicts.length;
+  const [only] = trees;
+  return buildReport(findings, {
+    kind: 'archive',
+    tree_size: isKnown ? trees.reduce((sum, { size }) => sum + size, 0) : null,
+    // Several logs have no common root.
+    root_hash: isKnown && only !== undefined && trees.length === 1 ? rootHex(only) : null,
+    signed_tree_size: verdicts.reduce((sum, { signedSize }) => sum + signedSize, 0),
+    isPinned: verdicts.every(({ isPinned }) => isPinned),
+    completeness: 'not_assessed',
+    disclosure: 'facts_and_content',
+  });
+}
+
+async function verifyLog(
+  files: ArchiveFiles,
+  listed: LogFiles,
+  options: VerifyOptions,
+  findings: Findings,
+): Promise<LogVerdict> {
+  const genesis = await readGenesis(files, listed.log, findings);
+  const run: LogRun = {
+    files,
+    listed,
+    origin: genesis?.origin,
+    key: genesis && parseVkey(genesis.vkey),
+    findings,
+  };
+  const isPinned = genesis !== undefined && checkPin(findings, genesis.vkey, options);
+  const end = await verifyBundles(run, options);
+  await settle(run, end);
+  if (isPinned && end.size > 0 && end.signedSize === 0) {
+    findings.fail('checkpoint_missing', 0, `the pinned key signed nothing of ${listed.log}`);
+  }
+  return { tree: end.tree, signedSize: end.signedSize, isPinned };
+}
+
+/** All bundles in order, each with its payloads and the checkpoint at its end. */
+async function verifyBundles(run: LogRun, { onProgress }: VerifyOptions): Promise<End> {
+  const { bundles, checkpoints } = run.listed.early;
+  const unmatched = new Set(checkpoints);
+  let tree: TreeState | undefined = { size: 0, frontier: [], chainHead: chainStart() };
+  let size = 0;
+  let signedSize = 0;
+  for (const [position, start] of bundles.entries()) {
+    if (start !== size) {
+      reportGap(run, size, start);
+      forget(unmatched, size, start);
+      tree = undefined;
+    }
+    const bundle = await readBundle(run, start);
+    if (bundle === undefined) {
+      tree = undefined;
+      size = bundles[position + 1] ?? start;
+      forget(unmatched, start, size);
+      continue;
+    }
+    tree = growTree(tree, bundle, run.findings);
+    await verifyPayloads(run, bundle);
+    size = bundle.header.tree_size;
+    if (unmatched.delete(size) && (await verifyCheckpoint(run, size, tree, signedSize))) signedSize = size;
+    onProgress?.({ step: `leaves of ${run.listed.log}`, done: size, total: checkpoints.at(-1) });
+  }
+  return { tree, size, signedSize, strayCheckpoints: [...unmatched] };
+}
+
+function reportNothing({ hasManifest }: ArchiveFiles): VerificationReport {
+  const findings = createFindings();
+  const detail = hasManifest
+    ? 'this is an unpacked evidence package; verify the ZIP, or pack the files again'
+    : 'there is no log below this folder';
+  findings.fail('nothing_to_verify', null, detail);
+  return buildReport(findings, { ...NOTHING_ESTABLISHED, kind: 'archive' });
+}
+
+/** A log whose creation was interrupted has folders and no objects; it never was one. */
+function hasObjects({ hasGenesis, early, payloads }: LogFiles): boolean {
+  return hasGenesis || early.bundles.length > 0 || early.checkpoints.length > 0 || payloads.size > 0;
+}
+
+function reportGap({ listed, findings }: LogRun, size: number, start: number): void {
+  const detail = `${listed.log} has no bundle at ${String(size)}, the next is at ${String(start)}`;
+  findings.fail('bundle_missing', Math.min(start, size), detail);
+}
+
+/** Checkpoints inside a range that could not be read have nothing to be compared with, and are no failure of their own. */
+function forget(unmatched: Set<number>, after: number, upTo: number): void {
+  for (const size of unmatched) if (size > after && size <= upTo) unmatched.delete(size);
+}
+
+/** SPEC (archive.md): canonical JSON and a newline; the vkey's name is the origin. */
+async function readGenesis(
+  files: ArchiveFiles,
+  log: string,
+  findings: Findings,
+): Promise<LogGenesis | undefined> {
+  const bytes = await readObject(files, genesisKey(log), null, findings);
+  const text = bytes?.toString('utf8') ?? '';
+  const genesis = text.endsWith('\n') ? parseCanonical(LogGenesis, text.slice(0, -1)) : undefined;
+  if (genesis !== undefined && parseVkey(genesis.vkey)?.name === genesis.origin) return genesis;
+  findings.fail('genesis_malformed', null, genesisKey(log));
+  return undefined;
+}
+
+async function readBundle(
+  { files, listed, origin, findings }: LogRun,
+  start: number,
+): Promise<OpenBundle | undefined> {
+  const bytes = await readObject(files, bundleKey(listed.log, start), start, findings);
+  return bytes && openBundle(bytes, start, origin, findings);
+}
+
+async function verifyPayloads({ files, listed, findings }: LogRun, bundle: OpenBundle): Promise<void> {
+  const expected = expectedPayloads(bundle);
+  checkPayloadRefs(listed.log, bundle.header, expected, findings);
+  for (const ref of bundle.header.payloads) {
+    const lines = expected.get(payloadName(ref.kind, ref.retention_class)) ?? [];
+    const first = lines[0]?.index ?? bundle.header.start_index;
+    const bytes = parseKey(ref.key) && (await readObject(files, ref.key, null, findings));
+    listed.payloads.delete(ref.key);
+    if (bytes === undefined)
+      findings.fail('payload_missing', first, `${ref.key}, and no sealed receipt says it was purged`);
+    else checkPayload(ref, bytes, lines, findings);
+  }
+}
+
+/**
+ * SPEC (archive.md): a signed note by the key of the genesis, its origin that of the genesis, its size that of its
+ * name. If the root differs, some leaf since the last good checkpoint is not the leaf that was signed.
+ */
+async function verifyCheckpoint(
+  { files, listed, key, findings }: LogRun,
+  size: number,
+  tree: TreeState | undefined,
+  signedSize: number,
+): Promise<boolean> {
+  const name = checkpointKey(listed.log, size);
+  const bytes = await readObject(files, name, null, findings);
+  if (key === undefined) return false;
+  const note = bytes?.toString('utf8') ?? '';
+  const checkpoint = openCheckpoint(note, key);
+  if (checkpoint?.tree_size !== size || !Buffer.from(note).equals(bytes ?? Buffer.of())) {
+    findings.fail('checkpoint_invalid', null, name);
+    return false;
+  }
+  if (tree === undefined) return false;
+  if (checkpoint.root_hash === rootHex(tree)) return true;
+  const detail = `${name} signs root ${checkpoint.root_hash}, the leaves make ${rootHex(tree)}`;
+  findings.fail('checkpoint_root_mismatch', signedSize, detail);
+  return false;
+}
+
+/** Judges what is left over when all bundles were read. */
+async function settle(run: LogRun, end: End): Promise<void> {
+  const { files, listed, findings } = run;
+  checkCheckpointCover(run, end);
+  for (const key of listed.payloads) {
+    await readObject(files, key, null, findings);
+    judgeLeftover(run, end, key, parseKey(key));
+  }
+  for (const [name, place] of files.locks) {
+    if (place.log !== listed.log) continue;
+    await checkLoneLock(files, name, findings);
+    judgeLeftover(run, end, name, place);
+  }
+}
+
+/**
+ * SPEC (archive.md): the writer publishes a checkpoint where each bundle ends, before it seals the next one. So at most
+ * the newest bundle may be without, and no checkpoint may lie beyond or between the bundles.
+ */
+function checkCheckpointCover({ listed, findings }: LogRun, end: End): void {
+  for (const size of end.strayCheckpoints) {
+    if (size > end.size) {
+      findings.fail(
+        'bundle_missing',
+        end.size,
+        `a head of ${String(size)} leaves was signed, the bundles of ${listed.log} end at ${String(end.size)}`,
+      );
+    } else {
+      findings.fail('checkpoint_invalid', null, `${checkpointKey(listed.log, size)} is at no bundle's end`);
+    }
+  }
+  const present = new Set(listed.checkpoints);
+  const [, ...ends] = [...listed.early.bundles, end.size];
+  for (const size of ends) {
+    if (present.has(size)) continue;
+    const isTail = size === end.size;
+    const detail = `${listed.log} has no checkpoint of ${String(size)} leaves`;
+    if (isTail)
+      findings.notice(
+        'unpublished_tail',
+        listed.early.bundles.at(-1) ?? 0,
+        `${detail}: the newest bundle is not signed yet`,
+      );
+    else findings.fail('checkpoint_missing', null, detail);
+  }
+}
+
+/**
+ * A writer that dies leaves payloads that no bundle names, and locks without objects, where it was about to seal. Past
+ * that place nothing can lie, unless the archive grew while it was read.
+ */
+function judgeLeftover({ listed, findings }: LogRun, end: End, name: string, place: Place | undefined): void {
+  const position = place?.position ?? 0;
+  const hasGrown =
+    listed.bundles.some((start) => start >= end.size) || listed.checkpoints.some((size) => size > end.size);
+  if (position === end.size || listed.early.bundles.includes(position)) {
+    findings.notice('leftover', null, `${name} was left by an interrupted write`);
+  } else if (position < end.size) {
+    findings.fail('file_unexpected', null, name);
+  } else if (!hasGrown) {
+    findings.fail('bundle_missing', end.size, `${name} was written after leaves that are not there`);
+  }
+}
+
+function rootHex({ frontier }: TreeState): string {
+  return Buffer.from(frontierRoot(frontier)).toString('hex');
+}

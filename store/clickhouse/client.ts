@@ -1,0 +1,47 @@
+import { createClient, type ClickHouseClient } from '@clickhouse/client';
+import { openChdbConnection } from './chdb-connection.ts';
+
+/** Where the engine is: in this process on a data folder of its own, or a server. */
+export type StoreConnection =
+  | { readonly kind: 'chdb'; readonly path: string }
+  | {
+      readonly kind: 'server';
+      readonly url: string;
+      readonly username?: string;
+      readonly password?: string;
+      readonly database?: string;
+    };
+
+/**
+ * Settings of every statement. They are the same for all, because the engine in process keeps what a statement sets
+ * for the next one; what differs by question stands in the question's own SETTINGS clause.
+ */
+const SETTINGS = {
+  async_insert: 0,
+  date_time_input_format: 'best_effort',
+  date_time_output_format: 'iso',
+  output_format_json_quote_64bit_integers: 0,
+  // A member without a column is a defect that must show, not a value to lose.
+  input_format_skip_unknown_fields: 0,
+  // A server answers only when it is sure of the whole answer, so that a late failure is a failure, not a short list.
+  wait_end_of_query: 1,
+} as const;
+
+/** Longer than any limit a question carries, so that the engine gives up before the connection does. */
+const REQUEST_TIMEOUT_MS = 300_000;
+
+/** Opens the one client that both kinds share. An engine in process owns its folder: one per process at a time. */
+export function openClient(connection: StoreConnection): ClickHouseClient {
+  if (connection.kind === 'chdb') {
+    return createClient({ connection: openChdbConnection(connection.path), clickhouse_settings: SETTINGS });
+  }
+  const { url, username, password, database } = connection;
+  return createClient({
+    url,
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    ...(database === undefined ? {} : { database }),
+    request_timeout: REQUEST_TIMEOUT_MS,
+    clickhouse_settings: SETTINGS,
+  });
+}

@@ -1,0 +1,50 @@
+import { Type, type Static } from 'typebox';
+import { Value } from 'typebox/value';
+import { PipelineError } from '../../schemas/errors.ts';
+import { HashHex, SafeCount } from '../../schemas/primitives.ts';
+import type { HeadGuard } from '../signer.ts';
+import { readSecretFile, writeSecretFile } from './secret-file.ts';
+
+const Heads = Type.Record(Type.String(), Type.Object({ tree_size: SafeCount, root_hash: HashHex }));
+
+/**
+ * HeadGuard in one small file beside the keys, apart from archive and record store, so that a restored older archive
+ * meets the memory of what was signed.
+ */
+export function openFileHeadGuard(path: string): HeadGuard {
+  const load = async (): Promise<Static<typeof Heads>> => {
+    const bytes = await readSecretFile(path);
+    return bytes === undefined ? {} : parseHeads(bytes, path);
+  };
+  return {
+    async latest(origin) {
+      return (await load())[origin];
+    },
+    async advance(origin, head) {
+      const heads = await load();
+      const known = heads[origin];
+      if (known !== undefined && head.tree_size < known.tree_size) {
+        throw new PipelineError(
+          'SIGNER_REFUSED',
+          `asked to sign size ${String(head.tree_size)} of ${origin} after size ${String(known.tree_size)}`,
+        );
+      }
+      if (known?.tree_size === head.tree_size) {
+        if (known.root_hash === head.root_hash) return;
+        throw new PipelineError(
+          'SIGNER_REFUSED',
+          `asked to sign a second root at size ${String(head.tree_size)} of ${origin}`,
+        );
+      }
+      await writeSecretFile(path, `${JSON.stringify({ ...heads, [origin]: head })}\n`);
+    },
+  };
+}
+
+function parseHeads(bytes: Buffer, path: string): Static<typeof Heads> {
+  try {
+    return Value.Parse(Heads, JSON.parse(bytes.toString('utf8')));
+  } catch (cause) {
+    throw new PipelineError('START_REFUSED', `head guard ${path} does not read as written`, { cause });
+  }
+}

@@ -1,0 +1,61 @@
+import type { Query } from '../record-store.ts';
+
+/** Hashes of the leaves [from_index, to_index) of one log, in order; hex. */
+export function leafHashes(params: {
+  readonly log: string;
+  readonly from_index: number;
+  readonly to_index: number;
+}): Query<{ readonly leaf_index: number; readonly leaf_hash: string }> {
+  return {
+    name: 'leaf_hashes',
+    sql: `SELECT leaf_index, leaf_hash
+FROM records
+WHERE log = {log: String} AND leaf_index >= {from_index: UInt64} AND leaf_index < {to_index: UInt64}
+ORDER BY log, leaf_index`,
+    params: { log: params.log, from_index: params.from_index, to_index: params.to_index },
+  };
+}
+
+/** What an evidence package carries of a record: the hashed text, the facts and the salt that opens them. */
+export interface PackagedRecord {
+  readonly log: string;
+  readonly leaf_index: number;
+  readonly leaf_hash: string;
+  readonly id: string;
+  readonly leaf: string;
+  readonly facts: string;
+  readonly facts_salt: string;
+}
+
+const PACKAGED_COLUMNS = 'log, leaf_index, leaf_hash, id, leaf, facts, facts_salt';
+
+/** Records by id, in the order of the log. Ask in portions: the ids travel with the question. */
+export function recordsForPackage(params: {
+  readonly ids: readonly string[];
+  readonly log?: string | undefined;
+}): Query<PackagedRecord> {
+  const scope = params.log === undefined ? '' : 'log = {log: String} AND ';
+  return {
+    name: 'records_for_package',
+    sql: `SELECT ${PACKAGED_COLUMNS}
+FROM records
+WHERE ${scope}id IN {ids: Array(String)}
+ORDER BY log, leaf_index`,
+    params: { ids: params.ids, ...(params.log === undefined ? {} : { log: params.log }) },
+  };
+}
+
+/** Records by leaf index, in order. */
+export function leavesByIndex(params: {
+  readonly log: string;
+  readonly indexes: readonly number[];
+}): Query<PackagedRecord> {
+  return {
+    name: 'leaves_by_index',
+    sql: `SELECT ${PACKAGED_COLUMNS}
+FROM records
+WHERE log = {log: String} AND leaf_index IN {indexes: Array(UInt64)}
+ORDER BY log, leaf_index`,
+    params: { log: params.log, indexes: params.indexes },
+  };
+}

@@ -1,0 +1,46 @@
+import { describe, expect, it } from 'vitest';
+import { buildMetrics, type MetricsSnapshot } from '../../api/metrics.ts';
+
+function snapshot(records: number): MetricsSnapshot {
+  return {
+    receivers: { requests: 2 * records, refused_AUTH_MISSING: 1 },
+    sequencer: { envelopes: records, records, duplicates: 3, quarantined: 1, batches: 2 },
+    ledger: { tree_size: records, published_tree_size: records - 1 },
+    lag: { envelopes: 4, bytes: 4096 },
+  };
+}
+
+describe('metrics', () => {
+  it('show the figures of the moment they are asked for', async () => {
+    let records = 10;
+    const metrics = buildMetrics(() => Promise.resolve(snapshot(records)));
+    expect(lines(await metrics.text())).toEqual(
+      expect.arrayContaining([
+        'affidavit_ingest_receiver_total{kind="requests"} 20',
+        'affidavit_ingest_receiver_total{kind="refused_AUTH_MISSING"} 1',
+        'affidavit_ingest_sequencer_records_total 10',
+        'affidavit_ingest_sequencer_duplicates_total 3',
+        'affidavit_store_tree_size 10',
+        'affidavit_store_published_tree_size 9',
+        'affidavit_ingest_lag_envelopes 4',
+        'affidavit_ingest_lag_bytes 4096',
+      ]),
+    );
+    records = 11;
+    expect(lines(await metrics.text())).toContain('affidavit_ingest_sequencer_records_total 11');
+  });
+
+  it('carry the process figures, and two registries do not disturb each other', async () => {
+    const first = buildMetrics(() => Promise.resolve(snapshot(1)));
+    const second = buildMetrics(() => Promise.resolve(snapshot(2)));
+    const text = await first.text();
+    expect(text).toContain('process_resident_memory_bytes');
+    expect(text).toContain('nodejs_eventloop_lag_p99_seconds');
+    expect(lines(await second.text())).toContain('affidavit_store_tree_size 2');
+    expect(lines(await first.text())).toContain('affidavit_store_tree_size 1');
+  });
+});
+
+function lines(text: string): string[] {
+  return text.split('\n');
+}

@@ -1,0 +1,233 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { builtinModules } from 'node:module';
+import { dirname, join, relative, resolve } from 'node:path';
+import ts from 'typescript';
+import { describe, expect, it } from 'vitest';
+
+const ROOT = resolve(import.meta.dirname, '..');
+const FOLDERS = ['schemas', 'connectors', 'ingest', 'store', 'reports', 'api', 'commands'] as const;
+
+/** Folders that only the composition root may import: each holds adapters of ports. */
+const ADAPTERS = ['ingest/embedded', 'ingest/receivers', 'store/clickhouse', 'store/local', 'store/keys'];
+
+/** Who may import whom. A prefix allows what lies below it; the first column is matched by longest prefix. */
+const ALLOWED: Readonly<Record<string, readonly string[]>> = {
+  schemas: ['schemas'],
+  connectors: ['connectors', 'schemas'],
+  'store/chain': ['store/chain', 'schemas'],
+  'store/queries': ['store/queries', 'store/record-store.ts', 'schemas'],
+  store: ['store', 'schemas'],
+  'ingest/receivers': ['ingest/receivers', 'ingest/event-log.ts', 'connectors', 'schemas'],
+  ingest: ['ingest', 'connectors', 'schemas', 'store'],
+  reports: ['reports', 'schemas', 'store'],
+  api: ['api', 'connectors', 'schemas', 'store', 'reports'],
+  commands: [
+    'commands',
+    'schemas',
+    'compose',
+    'config.ts',
+    'reports/packages.ts',
+    'store/chain',
+    'store/keys',
+  ],
+  compose: ['compose', 'config.ts', ...FOLDERS.filter((folder) => folder !== 'commands')],
+  'config.ts': ['schemas'],
+  'main.ts': ['commands', 'config.ts', 'schemas'],
+};
+
+/** Each SDK has one home. */
+const SDK_HOMES: Readonly<Record<string, readonly string[]>> = {
+  '@clickhouse/client': ['store/clickhouse'],
+  '@fastify/swagger': ['api'],
+  ajv: ['schemas/validate.ts'],
+  chdb: ['store/clickhouse'],
+  commander: ['main.ts'],
+  fastify: ['api', 'ingest/receivers'],
+  lmdb: ['ingest/embedded'],
+  pdfkit: ['reports/render'],
+  pino: ['compose'],
+  'prom-client': ['api'],
+  protobufjs: ['connectors/otlp'],
+  typebox: [''],
+  yauzl: ['store/chain/verify'],
+  yazl: ['reports'],
+};
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+  readonly isTypeOnly: boolean;
+}
+
+function sources(): string[] {
+  const top = readdirSync(ROOT).filter((name) => name.endsWith('.ts') && name !== 'vitest.config.ts');
+  const below = FOLDERS.flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => join(folder, name)),
+  );
+  return [...top, ...below];
+}
+
+const FILES = sources();
+const TEXTS = new Map(FILES.map((file) => [file, readFileSync(join(ROOT, file), 'utf8')]));
+
+function importsOf(file: string): Import[] {
+  const tree = ts.createSourceFile(file, TEXTS.get(file)!, ts.ScriptTarget.Latest, true);
+  const found: Import[] = [];
+  const add = (specifier: ts.Expression, isTypeOnly: boolean) => {
+    if (!ts.isStringLiteral(specifier)) return;
+    const { text } = specifier;
+    const to = text.startsWith('.') ? relative(ROOT, resolve(ROOT, dirname(file), text)) : text;
+    found.push({ from: file, to, isTypeOnly });
+  };
+  const visit = (node: ts.Node): void => {
+    if (ts.isImportDeclaration(node)) add(node.moduleSpecifier, isTypeImport(node));
+    else if (ts.isExportDeclaration(node) && node.moduleSpecifier !== undefined)
+      add(node.moduleSpecifier, node.isTypeOnly);
+    else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword)
+      add(node.arguments[0]!, false);
+    ts.forEachChild(node, visit);
+  };
+  visit(tree);
+  return found;
+}
+
+function isTypeImport({ importClause }: ts.ImportDeclaration): boolean {
+  if (importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword) return true;
+  const named = importClause?.namedBindings;
+  if (importClause?.name !== undefined || named === undefined || !ts.isNamedImports(named)) return false;
+  return named.elements.every(({ isTypeOnly }) => isTypeOnly);
+}
+
+const IMPORTS = FILES.flatMap(importsOf);
+const isLocal = ({ to }: Import) => FILES.includes(to);
+const isBelow = (file: string, prefix: string) =>
+  file === prefix ||
+  file.startsWith(prefix.endsWith('.ts') || prefix === '' ? prefix : `${prefix}/`) ||
+  (prefix === 'compose' && file.startsWith('compose'));
+const packageOf = (specifier: string) =>
+  specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/');
+const show = ({ from, to }: Import) => `${from} → ${to}`;
+
+describe('the architecture', () => {
+  it('has no import against the flow', () => {
+    const against = IMPORTS.filter(isLocal).filter(({ from, to }) => {
+      const rule = Object.keys(ALLOWED)
+        .filter((prefix) => isBelow(from, prefix))
+        .sort((a, b) => b.length - a.length)[0];
+      return rule === undefined || !ALLOWED[rule]!.some((prefix) => isBelow(to, prefix));
+    });
+    expect(against.map(show)).toEqual([]);
+  });
+
+  it('imports every local file by a path that exists', () => {
+    const missing = IMPORTS.filter(
+      (edge) => /\.[cm]?[jt]s$/.test(edge.to) && !edge.to.includes('node_modules'),
+    )
+      .filter((edge) => !isLocal(edge))
+      .filter(({ to }) => !/^[@a-z]/.test(to) || FOLDERS.some((folder) => to.startsWith(`${folder}/`)));
+    expect(missing.map(show)).toEqual([]);
+  });
+
+  it('lets nobody but the composition root import adapters', () => {
+    const leaks = IMPORTS.filter(isLocal).filter(({ from, to }) => {
+      const home = ADAPTERS.find((adapter) => isBelow(to, adapter));
+      return (
+        home !== undefined &&
+        !isBelow(from, home) &&
+        !from.startsWith('compose') &&
+        !isBelow(from, 'commands/init.ts')
+      );
+    });
+    expect(leaks.map(show)).toEqual([]);
+  });
+
+  it('verifies with nothing but schemas and the chain', () => {
+    const reached = new Set<string>();
+    const walk = (file: string): void => {
+      if (reached.has(file)) return;
+      reached.add(file);
+      IMPORTS.filter(({ from, isTypeOnly }) => from === file && !isTypeOnly)
+        .filter(isLocal)
+        .forEach(({ to }) => walk(to));
+    };
+    FILES.filter((file) => isBelow(file, 'store/chain/verify')).forEach(walk);
+    expect([...reached].filter((file) => !isBelow(file, 'schemas') && !isBelow(file, 'store/chain'))).toEqual(
+      [],
+    );
+  });
+
+  it('gives each SDK one home, and declares every package it imports', () => {
+    const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { dependencies: object };
+    const outside = IMPORTS.filter(
+      (edge) => !isLocal(edge) && !edge.to.startsWith('node:') && !/^\.|\.ts$/.test(edge.to),
+    );
+    const strays = outside.filter(({ from, to, isTypeOnly }) => {
+      const name = packageOf(to);
+      if (!(name in manifest.dependencies)) return true;
+      if (isTypeOnly && name === 'pino') return false;
+      return !SDK_HOMES[name]?.some((home) => isBelow(from, home));
+    });
+    expect(strays.map(show)).toEqual([]);
+    const bare = outside.filter(({ to }) => builtinModules.includes(to));
+    expect(bare.map(show)).toEqual([]);
+  });
+
+  it('has no cycles among what its files load', () => {
+    const edges = new Map(
+      FILES.map((file) => [
+        file,
+        IMPORTS.filter((edge) => edge.from === file && isLocal(edge) && !edge.isTypeOnly).map(({ to }) => to),
+      ]),
+    );
+    const done = new Set<string>();
+    const cycles: string[] = [];
+    const visit = (file: string, path: readonly string[]): void => {
+      if (path.includes(file)) cycles.push([...path.slice(path.indexOf(file)), file].join(' → '));
+      else if (!done.has(file)) {
+        edges.get(file)!.forEach((to) => visit(to, [...path, file]));
+        done.add(file);
+      }
+    };
+    FILES.forEach((file) => visit(file, []));
+    expect(cycles).toEqual([]);
+  });
+
+  it('reads the environment in config.ts alone', () => {
+    const readers = FILES.filter((file) => /process\.env|process\[['"]env/.test(TEXTS.get(file)!));
+    expect(readers).toEqual(['config.ts']);
+  });
+
+  it('binds clock, ids and randomness in the composition root alone', () => {
+    const isBound = (text: string) =>
+      /\bDate\.now\b|new Date\(\)|Math\.random|import \{[^}]*\brandom(Bytes|UUID)\b[^}]*\} from/.test(text);
+    const withoutComments = (file: string) => TEXTS.get(file)!.replaceAll(/\/\*[^]*?\*\/|\/\/.*/g, '');
+    const binders = FILES.filter((file) => !file.startsWith('compose') && isBound(withoutComments(file)));
+    expect(binders).toEqual([]);
+  });
+
+  it('has no barrel files but the explicit list of connectors', () => {
+    expect(FILES.filter((file) => /(^|\/)index\.ts$/.test(file))).toEqual(['connectors/index.ts']);
+  });
+
+  it('keeps ports at no more than five methods besides those that close', () => {
+    const ports = [
+      'store/archive.ts',
+      'store/record-store.ts',
+      'store/signer.ts',
+      'ingest/event-log.ts',
+      'ingest/seen-ids.ts',
+    ];
+    for (const file of ports) {
+      const tree = ts.createSourceFile(file, TEXTS.get(file)!, ts.ScriptTarget.Latest, true);
+      const interfaces = tree.statements.filter(ts.isInterfaceDeclaration);
+      for (const { name, members } of interfaces) {
+        expect(members.filter(ts.isMethodSignature).length, `${file} ${name.text}`).toBeLessThanOrEqual(5);
+      }
+    }
+  });
+});

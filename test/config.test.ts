@@ -1,0 +1,87 @@
+import { writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { configKeys, loadConfig, packageRoot } from '../config.ts';
+import { makeTempDir } from './support/server.ts';
+
+let folder: Awaited<ReturnType<typeof makeTempDir>>;
+beforeAll(async () => {
+  folder = await makeTempDir();
+});
+afterAll(() => folder.remove());
+
+async function file(text: string): Promise<string> {
+  const path = join(folder.path, `config-${Math.abs(text.length)}.json`);
+  await writeFile(path, text);
+  return path;
+}
+
+describe('the configuration', () => {
+  it('has a default for all that a start needs, and listens on loopback', () => {
+    const config = loadConfig(undefined, {});
+    expect(config).toMatchObject({
+      host: '127.0.0.1',
+      data: resolve('data'),
+      ingest: { port: 4318 },
+      api: { port: 8080 },
+    });
+  });
+
+  it('takes a file over the defaults and the environment over the file', async () => {
+    const path = await file('{"ingest":{"port":1111},"api":{"port":2222}}');
+    const config = loadConfig(path, { AFFIDAVIT_API_PORT: '3333', OTHER: 'x' });
+    expect([config.ingest.port, config.api.port]).toEqual([1111, 3333]);
+    expect(loadConfig(undefined, { AFFIDAVIT_CONFIG: path }).ingest.port).toBe(1111);
+  });
+
+  it('reports every problem at once, each with its place', async () => {
+    const path = await file('{"ingest":{"port":"x","oops":1},"nonsense":true,"store":{"retention_days":0}}');
+    const load = () => loadConfig(path, { AFFIDAVIT_MISTYPED: '1', AFFIDAVIT_API_PORT: '70000' });
+    expect(load).toThrow(
+      expect.objectContaining({
+        code: 'CONFIG_INVALID',
+        message: expect.stringContaining('6 problem(s)') as string,
+      }) as Error,
+    );
+    for (const place of [
+      '/ingest/port',
+      '/ingest/oops',
+      '/nonsense',
+      '/store/retention_days',
+      'AFFIDAVIT_MISTYPED',
+      '/api/port',
+    ]) {
+      expect(load).toThrow(place);
+    }
+  });
+
+  it.each([
+    ['is missing', undefined],
+    ['is not JSON', '{'],
+    ['is not an object', '[]'],
+  ])('says so when its file %s', async (_, text) => {
+    const path = text === undefined ? join(folder.path, 'absent.json') : await file(text);
+    expect(() => loadConfig(path, {})).toThrow(path);
+  });
+
+  it('gives every key a variable of its own and a description', () => {
+    const keys = configKeys();
+    expect(new Set(keys.map(({ variable }) => variable)).size).toBe(keys.length);
+    expect(keys.filter(({ description }) => description.length < 10)).toEqual([]);
+    expect(keys.length).toBeLessThanOrEqual(40);
+    expect(keys.map(({ variable }) => variable)).toEqual(
+      expect.arrayContaining([
+        'AFFIDAVIT_DATA',
+        'AFFIDAVIT_HOST',
+        'AFFIDAVIT_INGEST_PORT',
+        'AFFIDAVIT_API_PORT',
+        'AFFIDAVIT_ADMIN_TOKEN',
+        'AFFIDAVIT_COLLECTOR_TOKEN',
+      ]),
+    );
+  });
+
+  it('finds the package from the sources', () => {
+    expect(packageRoot()).toBe(resolve(import.meta.dirname, '..'));
+  });
+});

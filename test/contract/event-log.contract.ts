@@ -1,0 +1,209 @@
+import { createHash } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { EventLog, LoggedEnvelope } from '../../ingest/event-log.ts';
+import type { Envelope } from '../../schemas/envelope.ts';
+import { envelopeOf } from './envelope.ts';
+
+export interface EventLogUnderTest {
+  /** Opens the same log again, as after a restart; earlier handles are closed. */
+  open(limits?: { maxBacklogBytes?: number; maxBacklogEnvelopes?: number }): Promise<EventLog>;
+  /** Closes every handle and removes what was stored. */
+  dispose(): Promise<void>;
+}
+
+export interface Consumed {
+  readonly envelopes: LoggedEnvelope[];
+  readonly batchSizes: number[];
+}
+
+/** Consumes until `count` envelopes were seen and acknowledged. */
+export async function consumeCount(
+  log: EventLog,
+  count: number,
+  options: { from?: bigint; maxEnvelopes?: number; maxBytes?: number } = {},
+): Promise<Consumed> {
+  const stop = new AbortController();
+  const consumed: Consumed = { envelopes: [], batchSizes: [] };
+  const bounds = { from: 0n, maxEnvelopes: 1000, maxBytes: 1 << 24, ...options };
+  await log.consume({ partition: 0, signal: stop.signal, ...bounds }, (batch) => {
+    consumed.envelopes.push(...batch);
+    consumed.batchSizes.push(batch.length);
+    if (consumed.envelopes.length >= count) stop.abort();
+    return Promise.resolve();
+  });
+  return consumed;
+}
+
+const idsOf = (consumed: Consumed): string[] => consumed.envelopes.map((one) => one.envelope.envelope_id);
+const names = (count: number, prefix = 'e'): string[] =>
+  Array.from({ length: count }, (_, i) => `${prefix}${i}`);
+
+/** What every adapter of the EventLog port must do. */
+export function eventLogContract(adapter: string, prepare: () => Promise<EventLogUnderTest>): void {
+  describe(`EventLog contract: ${adapter}`, () => {
+    let subject: EventLogUnderTest;
+    beforeEach(async () => {
+      subject = await prepare();
+    });
+    afterEach(async () => {
+      await subject.dispose();
+    });
+
+    it('delivers what was appended, in order, with every member and byte as it was', async () => {
+      const log = await subject.open();
+      const bodies = [Buffer.alloc(0), Buffer.from([0, 255, 10, 13]), Buffer.alloc(3_000_000, 7)];
+      const sent = bodies.map((body, index) => ({
+        ...envelopeOf(`b${index}`, body),
+        idempotency_key: index === 0 ? 'käse "1"' : null,
+      }));
+      await log.append(sent);
+      const { envelopes } = await consumeCount(log, 3);
+      expect(envelopes.map((one) => withDigest(one.envelope))).toEqual(sent.map(withDigest));
+    });
+
+    it('keeps the order of concurrent appends of one caller and gives strictly rising offsets', async () => {
+      const log = await subject.open();
+      await Promise.all(names(300).map((name) => log.append([envelopeOf(name)])));
+      const consumed = await consumeCount(log, 300, { maxEnvelopes: 7 });
+      expect(idsOf(consumed)).toEqual(names(300));
+      const offsets = consumed.envelopes.map((one) => one.offset);
+      expect(offsets.every((offset, i) => i === 0 || offset > offsets[i - 1]!)).toBe(true);
+      expect(Math.max(...consumed.batchSizes)).toBeLessThanOrEqual(7);
+    });
+
+    it('accepts an empty append and appends nothing', async () => {
+      const log = await subject.open();
+      await log.append([]);
+      expect(await log.lag()).toEqual({ envelopes: 0, bytes: 0 });
+    });
+
+    it('keeps a batch within maxBytes but delivers an envelope that alone is larger', async () => {
+      const log = await subject.open();
+      const large = Buffer.alloc(50_000, 1);
+      await log.append([envelopeOf('s1'), envelopeOf('big', large), envelopeOf('s2'), envelopeOf('s3')]);
+      const consumed = await consumeCount(log, 4, { maxBytes: 2000 });
+      expect(idsOf(consumed)).toEqual(['s1', 'big', 's2', 's3']);
+      expect(consumed.batchSizes).toEqual([1, 1, 2]);
+    });
+
+    it('rejects with the error of onBatch, acknowledges nothing, and delivers the batch again', async () => {
+      const log = await subject.open();
+      await log.append(names(5).map((name) => envelopeOf(name)));
+      const failure = new Error('sequencer stopped');
+      const attempt = log.consume(
+        { partition: 0, from: 0n, maxEnvelopes: 3, maxBytes: 1 << 20, signal: new AbortController().signal },
+        () => Promise.reject(failure),
+      );
+      await expect(attempt).rejects.toBe(failure);
+      expect((await log.lag()).envelopes).toBe(5);
+      expect(idsOf(await consumeCount(log, 5))).toEqual(names(5));
+    });
+
+    it('counts in lag what is appended and not acknowledged', async () => {
+      const log = await subject.open();
+      await log.append(names(4).map((name) => envelopeOf(name, Buffer.alloc(1000))));
+      const before = await log.lag();
+      expect(before.envelopes).toBe(4);
+      expect(before.bytes).toBeGreaterThanOrEqual(4000);
+      await consumeCount(log, 4);
+      expect(await log.lag()).toEqual({ envelopes: 0, bytes: 0 });
+    });
+
+    it('delivers appends that arrive while a consumer waits', async () => {
+      const log = await subject.open();
+      const consumed = consumeCount(log, 2);
+      await log.append([envelopeOf('late1')]);
+      await log.append([envelopeOf('late2')]);
+      expect(idsOf(await consumed)).toEqual(['late1', 'late2']);
+    });
+
+    it('resolves consume when the signal is aborted, also before the first batch', async () => {
+      const log = await subject.open();
+      const seen: unknown[] = [];
+      const bounds = { partition: 0, from: 0n, maxEnvelopes: 3, maxBytes: 1000 };
+      const onBatch = (batch: unknown): Promise<void> => {
+        seen.push(batch);
+        return Promise.resolve();
+      };
+      await log.consume({ ...bounds, signal: AbortSignal.abort() }, onBatch);
+      const stop = new AbortController();
+      const waiting = log.consume({ ...bounds, signal: stop.signal }, onBatch);
+      stop.abort();
+      await waiting;
+      expect(seen).toEqual([]);
+    });
+
+    it('keeps unacknowledged envelopes over a restart and never uses an offset twice', async () => {
+      const first = await subject.open();
+      await first.append([envelopeOf('a'), envelopeOf('b')]);
+      const used = await consumeCount(first, 2);
+      await first.close();
+      const second = await subject.open();
+      await second.append([envelopeOf('c')]);
+      await second.close();
+      const third = await subject.open();
+      const after = await consumeCount(third, 1);
+      expect(idsOf(after)).toEqual(['c']);
+      expect(after.envelopes[0]!.offset).toBeGreaterThan(used.envelopes[1]!.offset);
+    });
+
+    it('skips what the ledger says is sealed, though it was never acknowledged', async () => {
+      const log = await subject.open();
+      await log.append(names(6).map((name) => envelopeOf(name)));
+      const failing = consumeOnceThenFail(log);
+      const seen = await failing;
+      const next = seen[2]!.offset + 1n;
+      expect(idsOf(await consumeCount(log, 3, { from: next }))).toEqual(['e3', 'e4', 'e5']);
+      expect((await log.lag()).envelopes).toBe(0);
+    });
+
+    it('refuses with LOG_PUSHBACK when the backlog is full and accepts again after an acknowledgement', async () => {
+      const log = await subject.open({ maxBacklogEnvelopes: 3 });
+      await log.append(names(3).map((name) => envelopeOf(name)));
+      await expect(log.append([envelopeOf('over')])).rejects.toMatchObject({ code: 'LOG_PUSHBACK' });
+      await consumeCount(log, 3);
+      await log.append([envelopeOf('again')]);
+      expect(idsOf(await consumeCount(log, 1, { from: 3n }))).toEqual(['again']);
+    });
+
+    it('refuses with LOG_PUSHBACK by bytes, one append without the others', async () => {
+      const log = await subject.open({ maxBacklogBytes: 20_000 });
+      const outcomes = await Promise.allSettled([
+        log.append([envelopeOf('small')]),
+        log.append([envelopeOf('large', Buffer.alloc(30_000))]),
+        log.append([envelopeOf('small2')]),
+      ]);
+      expect(outcomes.map((one) => one.status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+      expect(idsOf(await consumeCount(log, 2))).toEqual(['small', 'small2']);
+    });
+
+    it('waits for appends in flight on close, closes twice, and refuses appends afterwards', async () => {
+      const log = await subject.open();
+      const appends = names(50).map((name) => log.append([envelopeOf(name)]));
+      await log.close();
+      await log.close();
+      await Promise.all(appends);
+      await expect(log.append([envelopeOf('x')])).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' });
+      const again = await subject.open();
+      expect(idsOf(await consumeCount(again, 50))).toEqual(names(50));
+    });
+  });
+}
+
+/** The body as its digest, which a failing comparison can print. */
+function withDigest(envelope: Envelope): object {
+  return { ...envelope, body: createHash('sha256').update(envelope.body).digest('hex') };
+}
+
+async function consumeOnceThenFail(log: EventLog): Promise<readonly LoggedEnvelope[]> {
+  let seen: readonly LoggedEnvelope[] = [];
+  const attempt = log.consume(
+    { partition: 0, from: 0n, maxEnvelopes: 100, maxBytes: 1 << 20, signal: new AbortController().signal },
+    (batch) => {
+      seen = batch;
+      return Promise.reject(new Error('killed before acknowledging'));
+    },
+  );
+  await expect(attempt).rejects.toThrow('killed');
+  return seen;
+}

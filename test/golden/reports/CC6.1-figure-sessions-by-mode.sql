@@ -1,0 +1,11 @@
+-- figure.sessions-by-mode
+-- {"log":"p0","tree_size":1000,"from":"2026-01-01T00:00:00Z","to":"2026-04-01T00:00:00Z"}
+SELECT concat('sessions seen in mode ', permission_mode) AS name, toString(uniqExact(session_id)) AS value
+FROM records
+WHERE log = {log:String}
+  AND leaf_index < {tree_size:UInt64}
+  AND received_at >= parseDateTime64BestEffort({from:String}, 3, 'UTC')
+  AND received_at < parseDateTime64BestEffort({to:String}, 3, 'UTC')
+  AND session_id != '' AND permission_mode != ''
+GROUP BY name
+ORDER BY name

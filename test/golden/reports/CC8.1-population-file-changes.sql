@@ -1,0 +1,19 @@
+-- population.file-changes
+-- {"log":"p0","tree_size":1000,"from":"2026-01-01T00:00:00Z","to":"2026-04-01T00:00:00Z","after_session_id":"","after_tool_use_id":"","limit":100}
+SELECT session_id, tool_use_id,
+  arraySort(groupUniqArray(toString(tool_name))) AS tool_names,
+  arraySort(groupUniqArrayIf(file_path, file_path != '')) AS file_paths,
+  min(received_at) AS first_received_at,
+  arraySort(groupUniqArray(toString(source))) AS sources,
+  arraySort(groupUniqArrayIf(claimed_user, claimed_user != '')) AS claimed_users,
+  arrayMap(pair -> pair.2, arraySort(groupUniqArrayIf((leaf_index, id), true))) AS record_ids
+FROM records
+WHERE log = {log:String}
+  AND leaf_index < {tree_size:UInt64}
+  AND received_at >= parseDateTime64BestEffort({from:String}, 3, 'UTC')
+  AND received_at < parseDateTime64BestEffort({to:String}, 3, 'UTC')
+  AND tool_use_id != '' AND tool_name IN ('Write', 'Edit', 'MultiEdit', 'NotebookEdit') AND (type = 'tool.completed' OR (type = 'tool.measured' AND success = true))
+  AND (session_id, tool_use_id) > ({after_session_id:String}, {after_tool_use_id:String})
+GROUP BY session_id, tool_use_id
+ORDER BY session_id, tool_use_id
+LIMIT {limit:UInt32}

@@ -1,0 +1,13 @@
+-- exception.checks-skipped
+-- {"log":"p0","tree_size":1000,"from":"2026-01-01T00:00:00Z","to":"2026-04-01T00:00:00Z","limit":100}
+SELECT session_id, tool_use_id, arrayMap(pair -> pair.2, arraySort(groupUniqArrayIf((leaf_index, id), true))) AS record_ids
+FROM records
+WHERE log = {log:String}
+  AND leaf_index < {tree_size:UInt64}
+  AND received_at >= parseDateTime64BestEffort({from:String}, 3, 'UTC')
+  AND received_at < parseDateTime64BestEffort({to:String}, 3, 'UTC')
+  AND tool_use_id != '' AND tool_name = 'Bash' AND content LIKE '%--no-verify%'
+  AND match(concat(JSONExtractString(content, 'tool_input', 'command'), JSONExtractString(JSONExtractString(content, 'attributes', 'tool_parameters'), 'full_command')), '\\bgit\\b[^;&|]*--no-verify')
+GROUP BY session_id, tool_use_id
+ORDER BY session_id, tool_use_id
+LIMIT {limit:UInt32}

@@ -1,0 +1,124 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { SOURCE_CONNECTORS } from '../../connectors/index.ts';
+import type { SourceConnector } from '../../connectors/source.ts';
+import { createNormaliser } from '../../ingest/normalise.ts';
+import { createSurrogates } from '../../ingest/surrogates.ts';
+import type { Envelope } from '../../schemas/envelope.ts';
+import type { JsonValue } from '../../schemas/json.ts';
+import { envelope, recordedRequests } from '../connectors/recorded.ts';
+
+const surrogates = createSurrogates(new Uint8Array(32).fill(3));
+const normalise = createNormaliser({ surrogates, retentionClass: 'standard' });
+const hook = (body: unknown, more: Partial<Envelope> = {}) => envelope('claude-code-hook', body, more);
+
+function withConnector(connector: Partial<SourceConnector>) {
+  const connectors = { ...SOURCE_CONNECTORS, native: { name: 'native', expand: () => [], ...connector } };
+  return createNormaliser({ surrogates, retentionClass: 'standard', connectors });
+}
+
+describe('createNormaliser', () => {
+  it('adds ids, surrogates, collector and times to what a connector yields', () => {
+    const { records, quarantinedCount } = normalise(hook({ hook_event_name: 'Stop', session_id: 's' }));
+    expect(quarantinedCount).toBe(0);
+    expect(records).toEqual([
+      {
+        id: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
+        type: 'turn.ended',
+        source: 'hook',
+        retention_class: 'standard',
+        principal: surrogates.principal('laptop-1'),
+        subject: null,
+        received_at: '2026-11-21T09:00:00.000Z',
+        facts: { source_event: 'Stop', collector: 'laptop-1', session_id: 's', success: true },
+        content: null,
+      },
+    ]);
+  });
+
+  it('turns the claimed person into a surrogate and keeps the claim in the facts alone', () => {
+    const { records } = normalise(envelope('native', { type: 'a', facts: { claimed_user: 'alice' } }));
+    const [{ facts, ...leafParts } = expect.fail('no record')] = records;
+    expect(leafParts.subject).toBe(surrogates.subject('alice'));
+    expect(JSON.stringify(leafParts)).not.toContain('alice');
+    expect(facts.claimed_user).toBe('alice');
+  });
+
+  it('gives every record of all recordings an id of its own, and the same id when it is delivered again', () => {
+    const requests = recordedRequests().map(({ envelope: request }) => request);
+    const ids = requests.flatMap((request) => normalise(request).records.map(({ id }) => id));
+    const later = { received_at: '2027-01-01T00:00:00.000Z', principal: 'laptop-2', envelope_id: 'again' };
+    const again = requests.flatMap((request) =>
+      normalise({ ...request, ...later }).records.map(({ id }) => id),
+    );
+    expect(ids.length).toBeGreaterThan(500);
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(again).toEqual(ids);
+  });
+
+  it('keeps what cannot be sealed as a record of type quarantined, its bytes included', () => {
+    const body = '{"hook_event_name":"Stop","n":9007199254740993}';
+    const { records, quarantinedCount } = normalise(hook(body));
+    expect(quarantinedCount).toBe(1);
+    expect(records).toMatchObject([
+      {
+        type: 'quarantined',
+        source: 'affidavit',
+        subject: null,
+        facts: {
+          source_event: 'claude-code-hook',
+          collector: 'laptop-1',
+          quarantine_reason: 'json_inexact_number',
+          quarantine_pointer: '/n',
+          body_sha256: createHash('sha256').update(body).digest('hex'),
+          input_size_bytes: body.length,
+        },
+        content: { body_base64: Buffer.from(body).toString('base64') },
+      },
+    ]);
+    expect(normalise(hook(body, { envelope_id: 'again' })).records).toEqual(records);
+  });
+
+  it('keeps the sound items of a body beside the quarantined ones, in order', () => {
+    const logRecords = [{ severityText: 'a' }, 5, { severityText: 'b' }];
+    const body = { resourceLogs: [{ scopeLogs: [{ logRecords }] }] };
+    const { records, quarantinedCount } = normalise(envelope('otlp-logs', body));
+    expect(records.map(({ type }) => type)).toEqual(['event.observed', 'quarantined', 'event.observed']);
+    expect(quarantinedCount).toBe(1);
+    const { body_base64: kept } = records[1]?.content ?? {};
+    expect(Buffer.from(kept as string, 'base64').toString()).toBe('5');
+  });
+
+  it('loses no envelope to a connector that throws', () => {
+    const fails = withConnector({
+      expand: () => {
+        throw new TypeError('a defect');
+      },
+    });
+    expect(fails(envelope('native', { type: 'a' }))).toMatchObject({
+      quarantinedCount: 1,
+      records: [{ facts: { quarantine_reason: 'body_undecodable', quarantine_pointer: '' } }],
+    });
+  });
+
+  it.each<[string, JsonValue]>([
+    ['a fraction', 0.5],
+    ['a lone surrogate', '\ud800'],
+    ['a nested integer beyond 2^53', [{ a: 2 ** 60 }]],
+  ])('loses no envelope to a connector that yields %s, which cannot be hashed', (_, value) => {
+    const facts = { source_event: 'x', collector: 'c' };
+    const draft = {
+      type: 'a',
+      source: 'native',
+      natural_key: ['k'],
+      claimed_subject: null,
+      facts,
+      content: { value },
+    } as const;
+    const yields = withConnector({ expand: () => [{ kind: 'draft', draft }] });
+    expect(yields(envelope('native', { type: 'a' }))).toMatchObject({
+      quarantinedCount: 1,
+      records: [{ type: 'quarantined', facts: { quarantine_reason: 'body_undecodable' } }],
+    });
+  });
+});

@@ -1,0 +1,166 @@
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { pino } from 'pino';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openEmbeddedEventLog } from '../../ingest/embedded/event-log.ts';
+import { openEmbeddedSeenIds } from '../../ingest/embedded/seen-ids.ts';
+import type { EventLog } from '../../ingest/event-log.ts';
+import { createNormaliser } from '../../ingest/normalise.ts';
+import type { SeenIds } from '../../ingest/seen-ids.ts';
+import { createSequencer, type Sequencer } from '../../ingest/sequencer.ts';
+import { createSurrogates } from '../../ingest/surrogates.ts';
+import type { Envelope } from '../../schemas/envelope.ts';
+import { openLedger, type Ledger } from '../../store/ledger.ts';
+import type { LedgerOptions } from '../../store/ledger-options.ts';
+import { createFaultPlan, type Fault } from '../support/faults.ts';
+import { createMemoryGuard, createTestLog } from '../support/ledger.ts';
+import { createMemoryArchive } from '../support/memory-archive.ts';
+import { createMemoryRecordStore } from '../support/memory-record-store.ts';
+import { makeTempDir } from '../support/server.ts';
+
+let folder: Awaited<ReturnType<typeof makeTempDir>>;
+let eventLog: EventLog;
+let seenIds: SeenIds;
+let options: LedgerOptions;
+let rows: ReturnType<typeof createMemoryRecordStore>;
+const faults = createFaultPlan();
+
+beforeEach(async () => {
+  folder = await makeTempDir();
+  eventLog = await openEmbeddedEventLog({
+    dir: join(folder.path, 'event-log'),
+    maxBacklogBytes: 64 * 1024 * 1024,
+    maxBacklogEnvelopes: 10_000,
+    pollMs: 2,
+  });
+  seenIds = await openEmbeddedSeenIds({ dir: join(folder.path, 'seen-ids') });
+  rows = createMemoryRecordStore(faults);
+  const archive = createMemoryArchive(faults);
+  options = await createTestLog({ archive, records: rows, guard: createMemoryGuard(faults) });
+});
+afterEach(async () => {
+  await eventLog.close();
+  await seenIds.close();
+  await folder.remove();
+});
+
+function hookEnvelope(n: number): Envelope {
+  return {
+    v: 1,
+    envelope_id: `envelope-${n}`,
+    source: 'claude-code-hook',
+    receiver: '/v1/hooks/claude-code',
+    principal: 'workstation',
+    received_at: '2026-11-21T08:59:59.000Z',
+    content_type: 'application/json',
+    item_count: 1,
+    idempotency_key: null,
+    body: Buffer.from(
+      JSON.stringify({
+        session_id: 's',
+        hook_event_name: 'PreToolUse',
+        tool_name: 'Bash',
+        tool_use_id: `t${n}`,
+        tool_input: { command: 'ls' },
+      }),
+    ),
+  };
+}
+
+function sequencerOf(ledger: Ledger): Sequencer {
+  return createSequencer({
+    eventLog,
+    ledger,
+    seenIds,
+    normalise: createNormaliser({
+      surrogates: createSurrogates(Buffer.alloc(32, 7)),
+      retentionClass: 'standard',
+    }),
+    logger: pino({ level: 'silent' }),
+    partition: 0,
+    maxBatchEnvelopes: 4,
+    maxBatchBytes: 1024 * 1024,
+    sleep: () => delay(1),
+  });
+}
+
+/** Runs until nothing is left to seal. */
+async function drain(sequencer: Sequencer): Promise<void> {
+  const stop = new AbortController();
+  const running = sequencer.run(stop.signal);
+  const failed = running.then(() => undefined);
+  await Promise.race([
+    failed,
+    expect.poll(async () => (await eventLog.lag()).envelopes, { timeout: 10_000 }).toBe(0),
+  ]);
+  stop.abort();
+  await running;
+}
+
+const toolUses = () => rows.rows.map(({ tool_use_id }) => tool_use_id);
+
+describe('the sequencer', () => {
+  it('seals what was appended, once and in order, and counts repeats', async () => {
+    const sequencer = sequencerOf(await openLedger(options));
+    await eventLog.append([0, 1, 2, 1, 3].map(hookEnvelope));
+    await drain(sequencer);
+    await eventLog.append([3, 4, 0].map(hookEnvelope));
+    await drain(sequencer);
+    expect(toolUses()).toEqual(['t0', 't1', 't2', 't3', 't4']);
+    expect(sequencer.counters).toMatchObject({
+      envelopes: 8,
+      records: 5,
+      duplicates: 3,
+      quarantined: 0,
+      failures: 0,
+    });
+  });
+
+  it('fills the seen ids from the archive when they are lost', async () => {
+    const ledger = await openLedger(options);
+    await eventLog.append([0, 1, 2].map(hookEnvelope));
+    await drain(sequencerOf(ledger));
+    await seenIds.clear();
+    await eventLog.append([2, 3].map(hookEnvelope));
+    await drain(sequencerOf(await openLedger(options)));
+    expect(toolUses()).toEqual(['t0', 't1', 't2', 't3']);
+    expect(await seenIds.size()).toBe(4);
+  });
+
+  it('empties seen ids that are ahead of the log', async () => {
+    await seenIds.add(['a'.repeat(64)], 50);
+    await eventLog.append([0].map(hookEnvelope));
+    await drain(sequencerOf(await openLedger(options)));
+    expect(await seenIds.size()).toBe(1);
+  });
+
+  const writes = ['facts', 'content', 'bundle', 'rows', 'guard', 'checkpoint'];
+  const cases = writes.flatMap((write) =>
+    (['not-applied', 'applied'] as Fault[]).map((fault) => ({ write, fault })),
+  );
+
+  it.each(cases)(
+    'goes on by itself after $write failed, $fault, with every record once',
+    async ({ write, fault }) => {
+      const sequencer = sequencerOf(await openLedger(options));
+      await eventLog.append(Array.from({ length: 10 }, (_, n) => hookEnvelope(n)));
+      faults.arm(write, fault, 2);
+      await drain(sequencer);
+      expect(toolUses()).toEqual(Array.from({ length: 10 }, (_, n) => `t${n}`));
+      expect(sequencer.counters.failures).toBe(1);
+      expect(sequencer.retrying()).toEqual([]);
+    },
+  );
+
+  it('stops where going on could fork the log', async () => {
+    const [one, two] = [await openLedger(options), await openLedger(options)];
+    await eventLog.append([0].map(hookEnvelope));
+    await drain(sequencerOf(one));
+    await eventLog.append([1].map(hookEnvelope));
+    await expect(sequencerOf(two).run(new AbortController().signal)).rejects.toMatchObject({
+      code: 'LEDGER_LOST_RACE',
+    });
+    expect(toolUses()).toEqual(['t0']);
+    expect((await eventLog.lag()).envelopes).toBe(1);
+  });
+});

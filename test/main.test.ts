@@ -1,0 +1,200 @@
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { makeTempDir, runAffidavit, startServer } from './support/server.ts';
+
+let folder: Awaited<ReturnType<typeof makeTempDir>>;
+const data = () => join(folder.path, 'data');
+beforeEach(async () => {
+  folder = await makeTempDir();
+});
+afterEach(() => folder.remove());
+
+describe('the command line', () => {
+  it.each(['init', 'serve', 'demo', 'verify', 'report', 'rebuild', 'config check'])(
+    'explains %s with --help',
+    async (command) => {
+      const { code, stdout } = await runAffidavit([...command.split(' '), '--help']);
+      expect(code).toBe(0);
+      expect(stdout).toContain(`Usage: affidavit ${command}`);
+    },
+  );
+
+  it.each([
+    ['an unknown command', ['nonsense']],
+    ['an unknown option', ['verify', 'x', '--nonsense']],
+    ['a missing argument', ['verify']],
+    ['a wrong choice', ['report', '--framework', 'nonsense']],
+    ['a period that ends before it begins', ['report', '--from', '2026-02-01', '--to', '2026-01-01']],
+    ['a period that is no date', ['report', '--from', 'yesterday']],
+  ])('ends with code 2 on %s', async (_, args) => {
+    const { code, stderr } = await runAffidavit(args, { AFFIDAVIT_DATA: data() });
+    expect(code).toBe(2);
+    expect(stderr).not.toBe('');
+  });
+
+  it('ends with code 1 where there is nothing to work on', async () => {
+    for (const args of [['verify', join(folder.path, 'absent')], ['rebuild'], ['report']]) {
+      const { code, stderr } = await runAffidavit(args, { AFFIDAVIT_DATA: data() });
+      expect([args[0], code]).toEqual([args[0], 1]);
+      expect(stderr).toContain('affidavit: ');
+      expect(stderr).not.toContain('    at ');
+    }
+  });
+
+  it('ends with code 3 on a file that is no evidence', async () => {
+    const path = join(folder.path, 'evidence.zip');
+    await writeFile(path, 'not a ZIP');
+    const { code, stdout } = await runAffidavit(['verify', path, '--json']);
+    expect(code).toBe(3);
+    expect(JSON.parse(stdout)).toMatchObject({ ok: false });
+  });
+});
+
+describe('config check', () => {
+  it('shows what is in force, without secrets', async () => {
+    const env = { AFFIDAVIT_ADMIN_TOKEN: 'secret-admin-token', AFFIDAVIT_API_PORT: '9999' };
+    const { code, stdout } = await runAffidavit(['config', 'check'], env);
+    expect(code).toBe(0);
+    expect(stdout).toContain('9999');
+    expect(stdout).not.toContain('secret-admin-token');
+    const json = await runAffidavit(['config', 'check', '--json'], env);
+    expect(JSON.parse(json.stdout)).toMatchObject({ ok: true });
+  });
+
+  it('reports all problems at once with code 2, and the server does the same', async () => {
+    const env = { AFFIDAVIT_API_PORT: 'x', AFFIDAVIT_NONSENSE: '1', AFFIDAVIT_LOG_LEVEL: 'loud' };
+    for (const args of [['config', 'check'], ['serve']]) {
+      const { code, stderr } = await runAffidavit(args, env);
+      expect(code).toBe(2);
+      for (const place of ['/api/port', 'AFFIDAVIT_NONSENSE', '/log_level']) expect(stderr).toContain(place);
+    }
+  });
+});
+
+describe('the first start', () => {
+  it('makes keys and tokens, prints generated tokens once and keeps only their hashes', async () => {
+    const first = await runAffidavit(['init', '--json'], { AFFIDAVIT_DATA: data() });
+    expect(first.code).toBe(0);
+    const made = JSON.parse(first.stdout) as { admin_token: string; collector_token: string; vkey: string };
+    expect(made).toMatchObject({ created: true });
+    expect(made.admin_token).not.toBe(made.collector_token);
+    expect(made.admin_token.length).toBeGreaterThanOrEqual(43);
+    const tokens = await readFile(join(data(), 'keys', 'tokens.json'), 'utf8');
+    expect(tokens).not.toContain(made.admin_token);
+    expect(tokens).not.toContain(made.collector_token);
+    for (const name of ['signing-key.pem', 'pseudonym-key', 'tokens.json', 'deployment.json']) {
+      expect((await stat(join(data(), 'keys', name))).mode & 0o777, name).toBe(0o600);
+    }
+    const second = await runAffidavit(['init', '--json'], { AFFIDAVIT_DATA: data() });
+    expect(JSON.parse(second.stdout)).toMatchObject({ created: false, admin_token: null, vkey: made.vkey });
+    expect((await runAffidavit(['init'], { AFFIDAVIT_DATA: data() })).stdout).not.toContain(
+      'collector token',
+    );
+  });
+
+  it('takes tokens from the environment and does not print them', async () => {
+    const env = {
+      AFFIDAVIT_DATA: data(),
+      AFFIDAVIT_ADMIN_TOKEN: 'given-admin',
+      AFFIDAVIT_COLLECTOR_TOKEN: 'given-collector',
+    };
+    const { stdout } = await runAffidavit(['init'], env);
+    expect(stdout).not.toContain('given-admin');
+    expect(stdout).not.toContain('collector token');
+  });
+
+  it('is finished by the next start when it was cut short', async () => {
+    await runAffidavit(['init'], { AFFIDAVIT_DATA: data() });
+    await rm(join(data(), 'keys', 'deployment.json'));
+    const again = await runAffidavit(['init', '--json'], { AFFIDAVIT_DATA: data() });
+    expect(again.code).toBe(0);
+    const server = await startServer(data());
+    expect(await server.stop()).toBe(0);
+  });
+
+  it('refuses to make new keys beside an archive whose keys are gone', async () => {
+    await runAffidavit(['init'], { AFFIDAVIT_DATA: data() });
+    await rm(join(data(), 'keys'), { recursive: true });
+    const { code, stderr } = await runAffidavit(['serve'], { AFFIDAVIT_DATA: data() });
+    expect(code).toBe(1);
+    expect(stderr).toContain('restore them from the backup');
+  });
+});
+
+describe('serve', () => {
+  it('says where it listens and prints settings that a client can use as they are', async () => {
+    const server = await startServer(data(), {
+      AFFIDAVIT_ADMIN_TOKEN: undefined,
+      AFFIDAVIT_COLLECTOR_TOKEN: undefined,
+    });
+    try {
+      const out = server.stdout();
+      const token = /collector token\s+(\S+)/.exec(out)![1]!;
+      const settings = JSON.parse(out.slice(out.indexOf('\n{'), out.indexOf('\n}\n') + 2)) as {
+        env: Record<string, string>;
+        hooks: Record<
+          string,
+          { hooks: { type: string; url?: string; headers?: Record<string, string>; command?: string }[] }[]
+        >;
+      };
+      expect(settings.env['OTEL_EXPORTER_OTLP_ENDPOINT']).toBe(server.ingestUrl);
+      const { url, headers } = settings.hooks['PreToolUse']![0]!.hooks[0]!;
+      const authorization = headers!['Authorization']!.replace(
+        '$AFFIDAVIT_COLLECTOR_TOKEN',
+        settings.env['AFFIDAVIT_COLLECTOR_TOKEN']!,
+      );
+      expect(authorization).toBe(`Bearer ${token}`);
+      const body = JSON.stringify({ session_id: 's', hook_event_name: 'PreToolUse' });
+      const hook = await fetch(url!, {
+        method: 'POST',
+        headers: { authorization, 'content-type': 'application/json' },
+        body,
+      });
+      expect([hook.status, await hook.text()]).toEqual([200, '{}']);
+      const [name, value] = settings.env['OTEL_EXPORTER_OTLP_HEADERS']!.split('=');
+      const otlp = await fetch(`${server.ingestUrl}/v1/logs`, {
+        method: 'POST',
+        headers: { [name!]: decodeURIComponent(value!), 'content-type': 'application/json' },
+        body: '{"resourceLogs":[]}',
+      });
+      expect([otlp.status, await otlp.text()]).toEqual([200, '{}']);
+      expect(settings.hooks['WorktreeCreate']).toBeUndefined();
+      expect(settings.hooks['SessionStart']![0]!.hooks[0]!.type).toBe('command');
+    } finally {
+      expect(await server.stop()).toBe(0);
+    }
+  });
+
+  it('refuses a data folder that another process has open, and the first is not disturbed', async () => {
+    const server = await startServer(data());
+    try {
+      const second = await runAffidavit(['serve'], {
+        AFFIDAVIT_DATA: data(),
+        AFFIDAVIT_INGEST_PORT: '0',
+        AFFIDAVIT_API_PORT: '0',
+      });
+      expect(second.code).toBe(1);
+      expect(second.stderr).toContain('another process has it in use');
+      expect((await fetch(`${server.apiUrl}/readyz`)).status).toBe(200);
+    } finally {
+      expect(await server.stop()).toBe(0);
+    }
+  });
+
+  it('ends with a clear message when its port is taken', async () => {
+    const server = await startServer(data());
+    try {
+      const { port } = new URL(server.ingestUrl);
+      const second = await runAffidavit(['serve'], {
+        AFFIDAVIT_DATA: join(folder.path, 'other'),
+        AFFIDAVIT_INGEST_PORT: port,
+        AFFIDAVIT_API_PORT: '0',
+      });
+      expect(second.code).toBe(1);
+      expect(second.stderr).toContain('EADDRINUSE');
+    } finally {
+      await server.stop();
+    }
+  });
+});

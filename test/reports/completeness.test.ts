@@ -1,0 +1,177 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { assessCompleteness } from '../../reports/completeness.ts';
+import type { CompletenessScope } from '../../reports/assessment.ts';
+import type { CompletenessStatement } from '../../schemas/control.ts';
+import type { AuditRecord } from '../../schemas/record.ts';
+import { readRecording, RECORDING_NAMES } from '../support/recorded-records.ts';
+import { sealedRows } from '../support/sealed-rows.ts';
+import { deniedCall, executedCall, rowsOf, session } from './agent-week.ts';
+import { openTestStore, type TestStore } from './support.ts';
+
+const PERIOD = { from: '2026-01-01T00:00:00Z', to: '2027-01-01T00:00:00Z' };
+
+describe('the completeness of a period', () => {
+  let store: TestStore;
+
+  beforeAll(async () => {
+    store = await openTestStore();
+  });
+  afterAll(() => store.dispose());
+
+  async function assess(
+    records: readonly AuditRecord[],
+    scope?: CompletenessScope,
+  ): Promise<CompletenessStatement> {
+    return assessRows(sealedRows(records), scope);
+  }
+  async function assessRows(rows: ReturnType<typeof sealedRows>, scope?: CompletenessScope) {
+    await store.clear();
+    await store.insert('p0', rows, 'bundle');
+    return assessCompleteness(store, PERIOD, scope);
+  }
+  const states = ({ statistics }: CompletenessStatement) =>
+    Object.fromEntries(statistics.map(({ id, state }) => [id, state]));
+  const codes = ({ findings }: CompletenessStatement) =>
+    [...new Set(findings.map(({ code }) => code))].sort();
+
+  it.each(RECORDING_NAMES)('has no hole in the recording %s of a real client', async (name) => {
+    const statement = await assess(readRecording(name).records);
+    expect(states(statement)).toMatchObject({ S2: 'ok', S3: 'ok', S4: 'ok', S6: 'ok', S8: 'ok' });
+  });
+
+  it('measures S1 to S9, in order, and says of each what it knows', async () => {
+    const statement = await assess(readRecording('ordinary').records);
+    expect(statement.statistics.map(({ id }) => id)).toEqual([
+      'S1',
+      'S2',
+      'S3',
+      'S4',
+      'S5',
+      'S6',
+      'S7',
+      'S8',
+      'S9',
+    ]);
+    for (const { name, detail } of statement.statistics) expect(`${name} ${detail}`).toMatch(/\w+ \w+/);
+    expect(states(statement)).toMatchObject({ S1: 'not_measured', S7: 'not_measured', S9: 'not_measured' });
+  });
+
+  it('is incomplete once one numbered event is lost', async () => {
+    const { records } = readRecording('ordinary');
+    const numbered = records.filter(
+      ({ facts }) => facts.event_sequence !== undefined && facts.session_id !== undefined,
+    );
+    const lost = numbered[Math.floor(numbered.length / 2)]!;
+    const statement = await assess(records.filter((record) => record !== lost));
+    expect(statement.state).toBe('incomplete');
+    expect(states(statement)).toMatchObject({ S2: 'failed', S6: 'ok' });
+    const sequence = lost.facts.event_sequence!;
+    expect(statement.findings).toContainEqual({
+      code: 'sequence_gap',
+      session_id: lost.facts.session_id,
+      tool_use_id: null,
+      source: 'otel',
+      detail: `events ${sequence} to ${sequence} are missing`,
+    });
+  });
+
+  it('is incomplete once the hooks of one call are lost', async () => {
+    const { records } = readRecording('ordinary');
+    const call = records.find(({ type, source }) => type === 'tool.completed' && source === 'hook')!;
+    const { tool_use_id } = call.facts;
+    const statement = await assess(
+      records.filter(({ source, facts }) => source !== 'hook' || facts.tool_use_id !== tool_use_id),
+    );
+    expect(states(statement)).toMatchObject({ S2: 'ok', S3: 'failed' });
+    expect(codes(statement)).toContain('otel_call_without_hook');
+  });
+
+  it('does not call sessions complete that carry no counter or have one witness only', async () => {
+    const hooksOnly = readRecording('ordinary').records.filter(({ source }) => source === 'hook');
+    expect(states(await assess(hooksOnly))).toMatchObject({ S2: 'not_measured', S3: 'not_measured' });
+  });
+
+  it('measures nothing of sequences and counterparts where nothing was reported', async () => {
+    await store.clear();
+    const statement = await assessCompleteness(store, PERIOD);
+    expect(states(statement)).toMatchObject({ S2: 'not_measured', S3: 'not_measured', S5: 'not_measured' });
+  });
+
+  it('fails S4 for an accepted call without result, and names it', async () => {
+    const statement = await assessRows(rowsOf(session('s1', executedCall('s1', 't1').slice(0, 2))));
+    expect(states(statement)).toMatchObject({ S4: 'failed' });
+    expect(statement.findings).toContainEqual(
+      expect.objectContaining({ code: 'decision_without_result', session_id: 's1', tool_use_id: 't1' }),
+    );
+  });
+
+  it('fails S4 for reports that contradict each other', async () => {
+    const failed = {
+      type: 'tool.failed',
+      source: 'hook' as const,
+      facts: { session_id: 's1', tool_use_id: 't1' },
+    };
+    const statement = await assessRows(rowsOf([...executedCall('s1', 't1'), failed]));
+    expect(states(statement)).toMatchObject({ S4: 'failed' });
+    expect(codes(statement)).toContain('conflicting_results');
+  });
+
+  it('takes a rejected call that ran for an exception of a control, not for a hole', async () => {
+    const ran = [
+      { type: 'tool.completed', source: 'hook' as const, facts: { session_id: 's1', tool_use_id: 't1' } },
+      {
+        type: 'tool.measured',
+        source: 'otel' as const,
+        facts: { session_id: 's1', tool_use_id: 't1', success: true },
+      },
+    ];
+    expect(states(await assessRows(rowsOf([...deniedCall('s1', 't1'), ...ran])))).toMatchObject({ S4: 'ok' });
+  });
+
+  it('fails S5 for a clock that is more than five seconds ahead', async () => {
+    const dated = (occurred_at: string) =>
+      rowsOf([{ type: 'model.called', source: 'otel', facts: { occurred_at } }], '2026-03-02T09:00:00.000Z');
+    expect(states(await assessRows(dated('2026-03-02T09:00:04.9Z')))).toMatchObject({ S5: 'ok' });
+    const ahead = await assessRows(dated('2026-03-02T09:00:05.1Z'));
+    expect(states(ahead)).toMatchObject({ S5: 'failed' });
+    expect(codes(ahead)).toContain('clock_ahead');
+  });
+
+  it('fails S6 while records of the period lie above the checkpoint', async () => {
+    const rows = rowsOf(session('s1', executedCall('s1', 't1')));
+    expect(states(await assessRows(rows, { log: 'p0', below: rows.length }))).toMatchObject({ S6: 'ok' });
+    const statement = await assessRows(rows, { log: 'p0', below: rows.length - 1 });
+    expect(states(statement)).toMatchObject({ S6: 'failed' });
+    expect(statement.statistics.find(({ id }) => id === 'S6')!.detail).toMatch(/^1 record of the period/);
+  });
+
+  it('fails S8 for items in quarantine and for hooks that may not have been heard', async () => {
+    const quarantined = {
+      type: 'quarantined',
+      source: 'affidavit' as const,
+      facts: { source_event: 'otlp-logs', quarantine_reason: 'json_too_deep' },
+    };
+    const failedRun = {
+      type: 'hook.executed',
+      source: 'otel' as const,
+      facts: { session_id: 's1', hook_event: 'Stop', hook_error_count: 1 },
+    };
+    for (const [draft, code] of [
+      [quarantined, 'quarantined'],
+      [failedRun, 'hook_delivery_error'],
+    ] as const) {
+      const statement = await assessRows(rowsOf([draft]));
+      expect(states(statement)).toMatchObject({ S8: 'failed' });
+      expect(codes(statement)).toContain(code);
+    }
+  });
+
+  it('sees one session alone where it is asked to', async () => {
+    const rows = rowsOf([
+      ...session('s-good', executedCall('s-good', 't1')),
+      ...session('s-bad', executedCall('s-bad', 't2').slice(0, 2)),
+    ]);
+    expect(states(await assessRows(rows))).toMatchObject({ S4: 'failed' });
+    expect(states(await assessRows(rows, { session_id: 's-good' }))).toMatchObject({ S4: 'ok' });
+  });
+});

@@ -1,0 +1,232 @@
+import { describe, expect, it } from 'vitest';
+import type { AuditRecord } from '../../schemas/record.ts';
+import { openCheckpoint } from '../../store/chain/checkpoint.ts';
+import { inclusionProof, leafHash, rootOf } from '../../store/chain/merkle.ts';
+import { parseVkey } from '../../store/chain/note.ts';
+import { openLedger, type Ledger } from '../../store/ledger.ts';
+import type { LedgerOptions } from '../../store/ledger-options.ts';
+import { createFaultPlan, type Fault, type FaultPlan } from '../support/faults.ts';
+import { createMemoryGuard, createTestLog, createTestSigner, testRecord } from '../support/ledger.ts';
+import { createMemoryArchive } from '../support/memory-archive.ts';
+import { createMemoryRecordStore } from '../support/memory-record-store.ts';
+import { verifyWithSigstore } from '../support/sigstore.ts';
+
+const records = (from: number, count: number) =>
+  Array.from({ length: count }, (_, n) => testRecord(from + n));
+const batch = (from: number, count: number) => ({
+  records: records(from, count),
+  next_offset: BigInt(from + count),
+  duplicate_count: 0,
+});
+
+async function setUp(faults?: FaultPlan) {
+  const archive = createMemoryArchive(faults);
+  const store = createMemoryRecordStore(faults);
+  const options = await createTestLog({ archive, records: store, guard: createMemoryGuard(faults) });
+  return { archive, store, options };
+}
+
+/** What must hold of every log at rest: rows dense, chained, committed to by the published checkpoint. */
+async function checkLog(
+  ledger: Ledger,
+  store: ReturnType<typeof createMemoryRecordStore>,
+  ids: readonly string[],
+) {
+  expect(store.rows.map(({ id }) => id)).toEqual(ids);
+  const hashes = store.rows.map(({ leaf }) => leafHash(Buffer.from(leaf)));
+  const checkpoint = (await ledger.checkpoint())!;
+  expect(openCheckpoint(checkpoint.note, parseVkey(ledger.vkey)!)).toEqual({
+    origin: ledger.origin,
+    tree_size: ids.length,
+    root_hash: Buffer.from(rootOf(hashes)).toString('hex'),
+  });
+}
+
+/** Does what the sequencer does: after a failure recover, skip what is sealed, go on from the ledger's offset. */
+async function sealAll(ledger: Ledger, batches: readonly ReturnType<typeof batch>[]): Promise<number> {
+  let failures = 0;
+  for (const next of batches) {
+    for (let tries = 0; ledger.nextOffset() < next.next_offset; tries += 1) {
+      expect(tries).toBeLessThan(4);
+      try {
+        await ledger.append(next);
+      } catch {
+        failures += 1;
+        await ledger.recover().catch(() => ledger.recover());
+      }
+    }
+  }
+  return failures;
+}
+
+const idsOf = (all: readonly AuditRecord[]) => all.map(({ id }) => id);
+
+describe('the ledger', () => {
+  it('seals batches into one tree whose checkpoint commits to every row', async () => {
+    const { store, options } = await setUp();
+    const ledger = await openLedger(options);
+    await ledger.append(batch(0, 7));
+    await ledger.append(batch(7, 1));
+    await ledger.append(batch(8, 20));
+    expect(ledger.treeSize()).toBe(28);
+    expect(ledger.nextOffset()).toBe(28n);
+    await checkLog(ledger, store, idsOf(records(0, 28)));
+  });
+
+  it('keeps in the rows exactly the text that was hashed', async () => {
+    const { store, options } = await setUp();
+    const ledger = await openLedger(options);
+    await ledger.append(batch(0, 5));
+    expect(JSON.parse(store.rows[1]!.content)).toEqual(testRecord(1).content);
+    expect(store.rows[1]!.content).toContain('é \u2028');
+    expect(store.rows[0]!.content).toBe('');
+  });
+
+  it('makes proofs that @sigstore/verify accepts', async () => {
+    const { store, options } = await setUp();
+    const ledger = await openLedger(options);
+    await ledger.append(batch(0, 37));
+    const hashes = store.rows.map(({ leaf }) => leafHash(Buffer.from(leaf)));
+    const { note } = (await ledger.checkpoint())!;
+    for (const { leaf, leaf_index } of store.rows) {
+      const path = inclusionProof(leaf_index, hashes);
+      verifyWithSigstore({ vkey: ledger.vkey, note, leaf: Buffer.from(leaf), index: leaf_index, path });
+    }
+  });
+
+  it('opens again where it ended, and tells the ids it holds', async () => {
+    const { store, options } = await setUp();
+    const first = await openLedger(options);
+    await first.append(batch(0, 3));
+    await first.append(batch(3, 4));
+    const again = await openLedger(options);
+    await again.append(batch(7, 2));
+    await checkLog(again, store, idsOf(records(0, 9)));
+    const seen: string[] = [];
+    for await (const { ids } of again.idsSince(4)) seen.push(...ids);
+    expect(seen).toEqual(idsOf(records(4, 5)));
+  });
+
+  it('writes nothing for a batch without records', async () => {
+    const { archive, options } = await setUp();
+    const ledger = await openLedger(options);
+    const before = archive.objects.size;
+    await ledger.append({ records: [], next_offset: 9n, duplicate_count: 9 });
+    expect(archive.objects.size).toBe(before);
+  });
+
+  it('recreates an emptied record store from the archive, row for row', async () => {
+    const { store, options } = await setUp();
+    const ledger = await openLedger(options);
+    await ledger.append(batch(0, 5));
+    await ledger.append(batch(5, 6));
+    const before = structuredClone(store.rows);
+    await store.clear();
+    const rebuilt = await openLedger(options);
+    expect(store.rows).toEqual(before);
+    await checkLog(rebuilt, store, idsOf(records(0, 11)));
+  });
+});
+
+describe('two sequencers on one log', () => {
+  it('cannot fork it: one creation wins and the other is told', async () => {
+    const { store, options } = await setUp();
+    const [one, two] = [await openLedger(options), await openLedger(options)];
+    await one.append(batch(0, 3));
+    await expect(two.append(batch(100, 3))).rejects.toMatchObject({ code: 'LEDGER_LOST_RACE' });
+    await two.recover();
+    expect(two.treeSize()).toBe(3);
+    await checkLog(two, store, idsOf(records(0, 3)));
+  });
+});
+
+describe('the commit protocol under faults', () => {
+  const writes = ['facts', 'content', 'bundle', 'rows', 'guard', 'checkpoint'];
+  const cases = writes.flatMap((write) =>
+    (['not-applied', 'applied'] as Fault[]).map((fault) => ({ write, fault })),
+  );
+
+  it.each(cases)('loses and repeats nothing when $write fails and is $fault', async ({ write, fault }) => {
+    const faults = createFaultPlan();
+    const { store, options } = await setUp(faults);
+    const ledger = await openLedger(options);
+    await ledger.append(batch(0, 5));
+    faults.arm(write, fault);
+    const failures = await sealAll(ledger, [batch(5, 6), batch(11, 2)]);
+    expect(failures).toBe(1);
+    expect(faults.fired).toBe(1);
+    await checkLog(ledger, store, idsOf(records(0, 13)));
+  });
+
+  it.each(cases)(
+    'is finished by a new process when it dies as $write is $fault',
+    async ({ write, fault }) => {
+      const faults = createFaultPlan();
+      const { store, options } = await setUp(faults);
+      const dying = await openLedger(options);
+      await dying.append(batch(0, 5));
+      faults.arm(write, fault);
+      await expect(dying.append(batch(5, 6))).rejects.toThrow();
+      const next = await openLedger(options);
+      await sealAll(next, [batch(5, 6), batch(11, 2)]);
+      await checkLog(next, store, idsOf(records(0, 13)));
+    },
+  );
+});
+
+describe('the ledger refuses to start', () => {
+  async function sealedLog() {
+    const parts = await setUp();
+    const ledger = await openLedger(parts.options);
+    await ledger.append(batch(0, 4));
+    await ledger.append(batch(4, 4));
+    return parts;
+  }
+  const without = (objects: Map<string, Uint8Array>, fragment: string) => {
+    const key = [...objects.keys()].filter((candidate) => candidate.includes(fragment)).at(-1)!;
+    objects.delete(key);
+  };
+
+  it.each<
+    [string, string, (parts: Awaited<ReturnType<typeof sealedLog>>) => Partial<LedgerOptions> | undefined]
+  >([
+    ['a log that does not exist', 'init', ({ archive }) => (without(archive.objects, 'genesis'), {})],
+    ['another signing key', 'signer is another', () => ({ signer: createTestSigner() })],
+    [
+      'a checkpoint ahead of the archive',
+      'size 8',
+      ({ archive }) => (without(archive.objects, 'bundle/'), {}),
+    ],
+    [
+      'a guard ahead of a restored archive',
+      'size 8',
+      ({ archive }) => (without(archive.objects, 'bundle/'), without(archive.objects, 'checkpoint/'), {}),
+    ],
+    ['a clock far behind', 'clock', () => ({ clock: () => Date.parse('2026-11-21T08:00:00.000Z') })],
+    [
+      'a record store ahead of the archive',
+      'rebuild',
+      ({ archive, options }) => {
+        without(archive.objects, 'bundle/');
+        without(archive.objects, 'checkpoint/');
+        return { guard: createMemoryGuard(), clock: options.clock };
+      },
+    ],
+  ])('on %s', async (_, message, spoil) => {
+    const parts = await sealedLog();
+    const changed = spoil(parts);
+    await expect(openLedger({ ...parts.options, ...changed })).rejects.toMatchObject({
+      code: 'START_REFUSED',
+      message: expect.stringContaining(message) as string,
+    });
+  });
+
+  it('and does not append after a failure that was not recovered', async () => {
+    const faults = createFaultPlan();
+    const { options } = await setUp(faults);
+    const ledger = await openLedger(options);
+    faults.arm('bundle', 'not-applied');
+    await expect(ledger.append(batch(0, 2))).rejects.toMatchObject({ code: 'ARCHIVE_UNAVAILABLE' });
+    await expect(ledger.append(batch(0, 2))).rejects.toMatchObject({ code: 'START_REFUSED' });
+  });
+});

@@ -1,0 +1,169 @@
+import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { lockFileName } from '../../schemas/archive-lock.ts';
+import type { AuditRecord } from '../../schemas/record.ts';
+import type { BundleHeader } from '../../schemas/bundle.ts';
+import { decodeBundle, encodeBundle, encodeLines } from '../../store/chain/bundle.ts';
+import { bundleKey, payloadKey } from '../../store/chain/layout.ts';
+import { sealRecord, sha256Hex, type SealedRecord } from '../../store/chain/leaf.ts';
+import { appendLeaves, chainHash, chainStart, frontierRoot, leafHash } from '../../store/chain/merkle.ts';
+import { formatLockFile, parseLockFile } from '../../store/chain/verify/lock-file.ts';
+import type { LedgerOptions } from '../../store/ledger-options.ts';
+import { openLedger } from '../../store/ledger.ts';
+import { openLocalArchive } from '../../store/local/archive.ts';
+import { createTestLog, testRecord } from './ledger.ts';
+import { createMemoryRecordStore } from './memory-record-store.ts';
+
+export interface TestArchive {
+  readonly dir: string;
+  readonly options: LedgerOptions;
+  dispose(): Promise<void>;
+}
+
+/** A local archive written by the real ledger: one bundle per batch size. */
+export async function writeTestArchive(batchSizes: readonly number[]): Promise<TestArchive> {
+  const dir = await mkdtemp(join(tmpdir(), 'affidavit-verify-'));
+  const clock = () => Date.parse('2026-11-21T09:00:00.000Z');
+  const archive = await openLocalArchive({ dir, clock });
+  const options = await createTestLog({ archive, records: createMemoryRecordStore(), clock });
+  const ledger = await openLedger(options);
+  let count = 0;
+  for (const [position, size] of batchSizes.entries()) {
+    const records = Array.from({ length: size }, (_, offset) => mixedRecord(count + offset));
+    count += size;
+    await ledger.append({ records, next_offset: BigInt(position + 1), duplicate_count: 0 });
+  }
+  return { dir, options, dispose: () => rm(dir, { recursive: true }) };
+}
+
+/** Two retention classes, with and without content. */
+export function mixedRecord(n: number): AuditRecord {
+  return testRecord(n, n % 5 === 0 ? { retention_class: 'short' } : {});
+}
+
+/** Paths of all files below the folder, relative, sorted. */
+export async function filesBelow(dir: string): Promise<string[]> {
+  const entries = await readdir(dir, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(dir, join(entry.parentPath, entry.name)))
+    .sort();
+}
+
+export async function overwrite(path: string, bytes: Uint8Array | string): Promise<void> {
+  await chmod(path, 0o644);
+  await writeFile(path, bytes);
+}
+
+/** Changes a file for the time of `work`. */
+export async function whileChanged<T>(
+  path: string,
+  change: (bytes: Buffer) => Uint8Array,
+  work: () => Promise<T>,
+) {
+  const original = await readFile(path);
+  await overwrite(path, change(Buffer.from(original)));
+  try {
+    return await work();
+  } finally {
+    await writeFile(path, original);
+  }
+}
+
+/** Removes a file for the time of `work`. */
+export async function whileGone<T>(path: string, work: () => Promise<T>): Promise<T> {
+  const original = await readFile(path);
+  await rm(path);
+  try {
+    return await work();
+  } finally {
+    await writeFile(path, original);
+  }
+}
+
+/** What an operator with every right does: puts other bytes in place and makes the lock file fit them. */
+export async function replaceObject(dir: string, key: string, bytes: Uint8Array): Promise<void> {
+  const oldLock = lockFileName(key, sha256Hex(await readFile(join(dir, key))));
+  const lock = parseLockFile(await readFile(join(dir, oldLock), 'utf8'));
+  if (lock === undefined) throw new Error(`no lock file of ${key}`);
+  await rm(join(dir, oldLock));
+  await overwrite(join(dir, key), bytes);
+  const sha256 = sha256Hex(bytes);
+  await writeFile(
+    join(dir, lockFileName(key, sha256)),
+    formatLockFile({ ...lock, sha256, size_bytes: bytes.length }),
+  );
+}
+
+/** Removes an object and its lock file. */
+export async function removeObject(dir: string, key: string): Promise<void> {
+  const lock = lockFileName(key, sha256Hex(await readFile(join(dir, key))));
+  await rm(join(dir, key));
+  await rm(join(dir, lock));
+}
+
+/** What an operator without the signing key can do: seals other records from `start` on, and makes everything fit. */
+export async function rewriteFrom(
+  archive: TestArchive,
+  sizes: readonly number[],
+  start: number,
+): Promise<void> {
+  const { dir } = archive;
+  let frontier: readonly Uint8Array[] = [];
+  let chain: Uint8Array = chainStart();
+  let size = 0;
+  for (const count of sizes) {
+    const key = bundleKey('p0', size);
+    const old = decodeBundle(await readFile(join(dir, key)));
+    const header = JSON.parse(old.headerText) as BundleHeader;
+    const sealed = Array.from({ length: count }, (_, offset) =>
+      sealRecord(mixedRecord(1000 + size + offset), size + offset, SALTS),
+    );
+    const leafTexts = size < start ? old.leafTexts : sealed.map(({ leaf_text }) => leaf_text);
+    const hashes = leafTexts.map((text) => leafHash(Buffer.from(text)));
+    frontier = appendLeaves(frontier, size, hashes);
+    chain = hashes.reduce(chainHash, chain);
+    if (size >= start) {
+      for (const { key: payload } of header.payloads) await removeObject(dir, payload);
+      const forged = {
+        ...header,
+        root_hash: hex(frontierRoot(frontier)),
+        frontier: frontier.map(hex),
+        chain_head: hex(chain),
+        payloads: await putPayloads(archive, sealed, size),
+      };
+      await replaceObject(dir, key, encodeBundle(forged, leafTexts));
+    }
+    size += count;
+  }
+}
+
+const SALTS = { facts: 'a'.repeat(64), content: 'b'.repeat(64) };
+const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
+
+async function putPayloads({ options }: TestArchive, sealed: readonly SealedRecord[], start: number) {
+  const payloads: BundleHeader['payloads'] = [];
+  const put = async (kind: 'facts' | 'content', retention_class: string, lines: readonly string[]) => {
+    if (lines.length === 0) return;
+    const bytes = encodeLines(lines);
+    const named = { kind, retention_class, sha256: sha256Hex(bytes) };
+    const key = payloadKey('p0', named, start);
+    await options.archive.put(key, bytes, options.lockFor(kind, retention_class, 0));
+    payloads.push({ ...named, key, size_bytes: bytes.length, line_count: lines.length });
+  };
+  for (const retentionClass of ['standard', 'short']) {
+    const ofClass = sealed.filter(({ leaf }) => leaf.retention_class === retentionClass);
+    await put(
+      'facts',
+      retentionClass,
+      ofClass.map(({ facts_line }) => facts_line),
+    );
+    await put(
+      'content',
+      retentionClass,
+      ofClass.flatMap(({ content_line }) => content_line ?? []),
+    );
+  }
+  return payloads;
+}

@@ -1,0 +1,107 @@
+import { createHash, generateKeyPairSync, sign } from 'node:crypto';
+import type { AuditRecord } from '../../schemas/record.ts';
+import type { Archive, ArchiveLock } from '../../store/archive.ts';
+import { genesisKey } from '../../store/chain/layout.ts';
+import { formatVkey, verifierKey } from '../../store/chain/note.ts';
+import { createLog } from '../../store/ledger.ts';
+import type { LedgerOptions } from '../../store/ledger-options.ts';
+import type { RecordStore } from '../../store/record-store.ts';
+import type { HeadGuard, Signer } from '../../store/signer.ts';
+import { PipelineError } from '../../schemas/errors.ts';
+import type { FaultPlan } from './faults.ts';
+
+export const TEST_ORIGIN = 'test.example/affidavit/p0';
+
+/** A real Ed25519 signer with a fresh key. */
+export function createTestSigner(name = TEST_ORIGIN): Signer {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  const raw = publicKey.export({ type: 'spki', format: 'der' }).subarray(-32);
+  return {
+    name,
+    vkey: formatVkey(verifierKey(name, raw)),
+    sign: (message) => Promise.resolve(sign(null, message, privateKey)),
+  };
+}
+
+/** HeadGuard in memory that also counts how often a size was signed with different roots: it must stay 0. */
+export function createMemoryGuard(
+  faults?: FaultPlan,
+): HeadGuard & { head: { tree_size: number; root_hash: string } | undefined } {
+  const guard = {
+    head: undefined as { tree_size: number; root_hash: string } | undefined,
+    latest: () => Promise.resolve(guard.head),
+    advance: (_: string, head: { tree_size: number; root_hash: string }) => {
+      const apply = () => {
+        const known = guard.head;
+        if (
+          known !== undefined &&
+          (known.tree_size > head.tree_size ||
+            (known.tree_size === head.tree_size && known.root_hash !== head.root_hash))
+        ) {
+          return Promise.reject(new PipelineError('SIGNER_REFUSED', 'smaller or different head'));
+        }
+        guard.head = head;
+        return Promise.resolve();
+      };
+      return faults === undefined ? apply() : faults.around('guard', apply);
+    },
+  };
+  return guard;
+}
+
+/** Bytes that differ on each call and are the same in each run. */
+export function createTestRandom(seed = 'seed'): (count: number) => Uint8Array {
+  let calls = 0;
+  return (count) => {
+    calls += 1;
+    return createHash('shake256', { outputLength: count }).update(`${seed} ${calls}`).digest();
+  };
+}
+
+export const testLock = (): ArchiveLock => ({ mode: 'governance', retain_until: '2033-01-01T00:00:00.000Z' });
+
+export interface TestLedgerParts {
+  readonly archive: Archive;
+  readonly records: RecordStore;
+  readonly signer?: Signer;
+  readonly guard?: HeadGuard;
+  readonly clock?: () => number;
+}
+
+/** Options of a ledger whose log exists already in the archive. */
+export async function createTestLog(parts: TestLedgerParts): Promise<LedgerOptions> {
+  const options: LedgerOptions = {
+    log: 'p0',
+    archive: parts.archive,
+    records: parts.records,
+    signer: parts.signer ?? createTestSigner(),
+    guard: parts.guard ?? createMemoryGuard(),
+    clock: parts.clock ?? (() => Date.parse('2026-11-21T09:00:00.000Z')),
+    randomBytes: createTestRandom(),
+    lockFor: testLock,
+  };
+  await createLog(options, genesisKey('p0'));
+  return options;
+}
+
+/** A plausible record; `n` makes it distinct. */
+export function testRecord(n: number, over: Partial<AuditRecord> = {}): AuditRecord {
+  return {
+    id: createHash('sha256').update(`record ${n}`).digest('hex'),
+    type: 'tool.requested',
+    source: 'hook',
+    retention_class: 'standard',
+    principal: '0'.repeat(32),
+    subject: n % 2 === 0 ? null : '1'.repeat(32),
+    received_at: '2026-11-21T08:59:59.000Z',
+    facts: {
+      source_event: 'PreToolUse',
+      collector: 'workstation',
+      session_id: `session-${n % 3}`,
+      tool_use_id: `toolu_${n}`,
+      tool_name: 'Bash',
+    },
+    content: n % 4 === 0 ? null : { tool_input: { command: `echo "${n}" é \u2028` } },
+    ...over,
+  };
+}

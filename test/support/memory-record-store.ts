@@ -1,0 +1,29 @@
+import { PipelineError } from '../../schemas/errors.ts';
+import type { RecordRow, RecordStore } from '../../store/record-store.ts';
+import type { FaultPlan } from './faults.ts';
+
+/** Record store in memory for tests of the commit protocol: rows are dense and written once; it answers no queries. */
+export function createMemoryRecordStore(faults?: FaultPlan): RecordStore & { readonly rows: RecordRow[] } {
+  const rows: RecordRow[] = [];
+  const insert = (incoming: readonly RecordRow[]) => {
+    for (const row of incoming) {
+      if (row.leaf_index < rows.length) continue;
+      if (row.leaf_index > rows.length)
+        throw new Error(`row ${row.leaf_index} leaves a gap after ${rows.length}`);
+      rows.push(row);
+    }
+    return Promise.resolve();
+  };
+  return {
+    rows,
+    insert: (_, incoming) =>
+      faults === undefined ? insert(incoming) : faults.around('rows', () => insert(incoming)),
+    size: () => Promise.resolve(rows.length),
+    read: () => Promise.reject(new PipelineError('STORE_UNAVAILABLE', 'the memory store answers no queries')),
+    clear: () => {
+      rows.length = 0;
+      return Promise.resolve();
+    },
+    close: () => Promise.resolve(),
+  };
+}

@@ -1,0 +1,87 @@
+import { generateKeyPairSync, sign } from 'node:crypto';
+import type { AuditRecord } from '../../schemas/record.ts';
+import { checkpointText } from '../../store/chain/checkpoint.ts';
+import { sealRecord, sha256Hex } from '../../store/chain/leaf.ts';
+import { chainHash, chainStart, rootOf } from '../../store/chain/merkle.ts';
+import { formatNote, formatVkey, verifierKey } from '../../store/chain/note.ts';
+import type { PublishedCheckpoint, PublishedLog } from '../../store/published-log.ts';
+import type { RecordRow } from '../../store/record-store.ts';
+
+/** A record of a test: what is not said is filled in; `name` gives the id. */
+export function auditRecord(
+  name: string,
+  record: Partial<Omit<AuditRecord, 'id' | 'facts'>> & { facts?: Partial<AuditRecord['facts']> } = {},
+): AuditRecord {
+  return {
+    type: 'event.observed',
+    source: 'hook',
+    retention_class: 'standard',
+    principal: 'c-0001',
+    subject: null,
+    received_at: '2026-03-01T10:00:00.000Z',
+    content: null,
+    ...record,
+    id: sha256Hex(name),
+    facts: { source_event: 'Test', collector: 'laptop-1', ...record.facts },
+  };
+}
+
+/** Rows as the ledger would insert them, from the start of log `p0`; salts are derived so that runs repeat. */
+export function sealedRows(records: readonly AuditRecord[], log = 'p0'): RecordRow[] {
+  let chain: Uint8Array = chainStart();
+  return records.map((record, leaf_index) => {
+    const salts = { facts: sha256Hex(`facts ${record.id}`), content: sha256Hex(`content ${record.id}`) };
+    const sealed = sealRecord(record, leaf_index, salts);
+    chain = chainHash(chain, sealed.leaf_hash);
+    return {
+      ...record.facts,
+      log,
+      leaf_index,
+      leaf_hash: Buffer.from(sealed.leaf_hash).toString('hex'),
+      chain_hash: Buffer.from(chain).toString('hex'),
+      leaf: sealed.leaf_text,
+      id: record.id,
+      type: record.type,
+      source: record.source,
+      principal: record.principal,
+      subject: record.subject ?? '',
+      retention_class: record.retention_class,
+      received_at: record.received_at,
+      integrated_at: '2026-03-02T00:00:00.000Z',
+      facts: sealed.facts_text,
+      facts_salt: salts.facts,
+      content: sealed.content_text ?? '',
+      content_salt: sealed.content_text === null ? '' : salts.content,
+    };
+  });
+}
+
+/** A published log with a real key; `publish` signs the head over the given leaf hashes (hex). */
+export function testPublishedLog(): PublishedLog & {
+  publish(leafHashes: readonly string[]): PublishedCheckpoint;
+} {
+  const origin = 'log.test.example/p0';
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+  const key = verifierKey(origin, publicKey.export({ format: 'der', type: 'spki' }).subarray(-32));
+  let latest: PublishedCheckpoint | undefined;
+  return {
+    log: 'p0',
+    origin,
+    vkey: formatVkey(key),
+    checkpoint: () => Promise.resolve(latest),
+    publish(leafHashes) {
+      const root_hash = Buffer.from(rootOf(leafHashes.map((hash) => Buffer.from(hash, 'hex')))).toString(
+        'hex',
+      );
+      const tree_size = leafHashes.length;
+      const text = checkpointText({ origin, tree_size, root_hash });
+      const signature = sign(null, Buffer.from(text), privateKey);
+      latest = {
+        note: formatNote(text, [{ name: origin, keyId: key.keyId, signature }]),
+        tree_size,
+        root_hash,
+      };
+      return latest;
+    },
+  };
+}

@@ -1,9 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { PipelineError } from '../../schemas/errors.ts';
 import { toProblem } from '../../schemas/problem.ts';
-import { mediaTypeOf } from './body.ts';
-import { otlpEncodingOf } from './otlp.ts';
-import { statusResponse } from './otlp-response.ts';
+import { describe, statusMessage } from './otlp-response.ts';
+
+const PROTOBUF = 'application/x-protobuf';
 
 /** Seconds a client shall wait after a refusal that asks it to come again. */
 const RETRY_AFTER_S = 5;
@@ -26,7 +26,10 @@ export function toPipelineError(error: unknown): PipelineError {
   }
 }
 
-/** Answers with a failure: as google.rpc.Status on OTLP routes, as RFC 9457 problem elsewhere. */
+/**
+ * Answers with a failure as an RFC 9457 problem. On OTLP routes it also carries `message`, the one member of
+ * google.rpc.Status that exporters show, and a client that asks for protobuf gets that message itself.
+ */
 export function answerFailure(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -36,19 +39,11 @@ export function answerFailure(
   void reply.code(error.status);
   if (error.status === 401) void reply.header('www-authenticate', 'Bearer realm="affidavit"');
   if (error.retry === 'later') void reply.header('retry-after', String(RETRY_AFTER_S));
-  if (isOtlp) {
-    const { contentType, body } = statusResponse(otlpEncodingOf(safeMediaType(request)), error);
-    return reply.header('content-type', contentType).send(body);
+  if (isOtlp && request.headers.accept?.includes(PROTOBUF) === true) {
+    return reply.header('content-type', PROTOBUF).send(statusMessage(error));
   }
+  const problem = toProblem(error, request.id);
+  const document = isOtlp ? { ...problem, message: describe(error) } : problem;
   // As bytes, because the framework adds a charset to text, and this media type has none.
-  const problem = Buffer.from(JSON.stringify(toProblem(error, request.id)));
-  return reply.header('content-type', 'application/problem+json').send(problem);
-}
-
-function safeMediaType(request: FastifyRequest): string {
-  try {
-    return mediaTypeOf(request.headers);
-  } catch {
-    return 'application/json';
-  }
+  return reply.header('content-type', 'application/problem+json').send(Buffer.from(JSON.stringify(document)));
 }

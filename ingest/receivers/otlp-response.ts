@@ -36,13 +36,17 @@ export function exportResponse(
   return { contentType: encoding, body: bytesMember(1, Buffer.concat(partialSuccess)) };
 }
 
-/** A failure as google.rpc.Status: member 1 is the gRPC code, member 2 the message. */
-export function statusResponse(encoding: OtlpEncoding, error: PipelineError): OtlpAnswer {
-  const code = rpcCodeOf(error.code);
-  const message = error.place === undefined ? error.detail : `${error.detail} (${error.place})`;
-  if (encoding === 'application/json') return jsonAnswer({ code, message });
-  const body = Buffer.concat([varintMember(1, code), bytesMember(2, Buffer.from(message))]);
-  return { contentType: encoding, body };
+/** A failure as google.rpc.Status in protobuf: member 1 is the gRPC code, member 2 the message. */
+export function statusMessage(error: PipelineError): Buffer {
+  return Buffer.concat([
+    varintMember(1, rpcCodeOf(error.code)),
+    bytesMember(2, Buffer.from(describe(error))),
+  ]);
+}
+
+/** What went wrong and where, as one line. */
+export function describe(error: PipelineError): string {
+  return error.place === undefined ? error.detail : `${error.detail} (${error.place})`;
 }
 
 function jsonAnswer(document: object): OtlpAnswer {

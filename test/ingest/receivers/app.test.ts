@@ -213,26 +213,27 @@ describe('receivers: what is kept although it cannot be sealed as what it claims
 });
 
 describe('receivers: failures on OTLP routes', () => {
-  it('answers in JSON as google.rpc.Status', async () => {
+  it.each([
+    ['broken JSON', JSON_HEADERS, Buffer.from('{"a"'), 'line 1 column'],
+    ['broken protobuf', PROTOBUF_HEADERS, Buffer.from([0x0a, 0xff]), 'byte'],
+  ])('answers %s with a problem that names the place', async (_, headers, payload, place) => {
     const app = buildReceivers(prepareBench().options);
-    const answer = await app.inject({
-      method: 'POST',
-      url: '/v1/logs',
-      headers: JSON_HEADERS,
-      payload: '{"a"',
-    });
+    const answer = await app.inject({ method: 'POST', url: '/v1/logs', headers, payload });
     expect(answer.statusCode).toBe(400);
-    expect(answer.headers['content-type']).toBe('application/json');
+    expect(answer.headers['content-type']).toBe('application/problem+json');
     expect(answer.json()).toMatchObject({
-      code: 3,
-      message: expect.stringContaining('line 1 column') as string,
+      code: 'BODY_MALFORMED',
+      status: 400,
+      message: expect.stringContaining(place) as string,
+      errors: [{ pointer: expect.stringContaining(place) as string }],
     });
   });
 
-  it('answers in protobuf as google.rpc.Status', async () => {
+  it('answers in protobuf as google.rpc.Status to a client that asks for it', async () => {
     const app = buildReceivers(prepareBench().options);
     const payload = Buffer.from([0x0a, 0xff]);
-    const answer = await app.inject({ method: 'POST', url: '/v1/logs', headers: PROTOBUF_HEADERS, payload });
+    const headers = { ...PROTOBUF_HEADERS, accept: 'application/x-protobuf' };
+    const answer = await app.inject({ method: 'POST', url: '/v1/logs', headers, payload });
     expect(answer.statusCode).toBe(400);
     expect(answer.headers['content-type']).toBe('application/x-protobuf');
     // Member 1 as varint 3 (invalid argument), member 2 as a string to the end.

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { exportResponse, statusResponse } from '../../../ingest/receivers/otlp-response.ts';
+import { exportResponse, statusMessage } from '../../../ingest/receivers/otlp-response.ts';
 import { PipelineError } from '../../../schemas/errors.ts';
 
 const SIGNALS = [
@@ -27,10 +27,7 @@ describe('OTLP answers', () => {
   });
 
   it('writes lengths beyond 127 in two bytes', () => {
-    const { body } = statusResponse(
-      'application/x-protobuf',
-      new PipelineError('LOG_PUSHBACK', 'x'.repeat(200)),
-    );
+    const body = statusMessage(new PipelineError('LOG_PUSHBACK', 'x'.repeat(200)));
     expect(body.subarray(0, 5).toString('hex')).toBe('080e12c801');
     expect(body.length).toBe(205);
   });
@@ -43,7 +40,8 @@ describe('OTLP answers', () => {
     ['LOG_UNAVAILABLE', 14],
     ['INTERNAL', 13],
   ] as const)('gives %s the code %d', (code, expected) => {
-    const { body } = statusResponse('application/json', new PipelineError(code, 'd', { place: 'byte 4' }));
-    expect(JSON.parse(body.toString())).toEqual({ code: expected, message: 'd (byte 4)' });
+    const body = statusMessage(new PipelineError(code, 'detail', { place: 'byte 3' }));
+    expect([...body.subarray(0, 2)]).toEqual([0x08, expected]);
+    expect(body.subarray(4).toString()).toBe('detail (byte 3)');
   });
 });

@@ -13,7 +13,7 @@ import type { ArchiveLock } from './store/archive.ts';
 import { genesisKey } from './store/chain/layout.ts';
 import { createSigningKey, openFileSigner } from './store/keys/file-signer.ts';
 import { readSecretFile, writeSecretFile } from './store/keys/secret-file.ts';
-import { toTokenEntry, writeTokens } from './store/keys/tokens.ts';
+import { readTokens, toTokenEntry, writeTokens } from './store/keys/tokens.ts';
 import { createLog } from './store/ledger.ts';
 import type { LockKind } from './store/ledger-options.ts';
 import { openLocalArchive } from './store/local/archive.ts';
@@ -97,6 +97,24 @@ export async function initialise(config: Config, clock: Clock = systemClock): Pr
   const created = await createTokens(config, paths.tokens);
   const deployment = await createDeployment(config, clock, paths);
   return { deployment, created };
+}
+
+/** Adds a collector with a token of its own and gives the token; a running server knows it after its next start. */
+export async function addCollector(config: Config, id: string): Promise<string> {
+  if (!/^[a-z0-9][a-z0-9._-]{0,63}$/.test(id)) {
+    throw new PipelineError(
+      'CONFIG_INVALID',
+      `collector name ${JSON.stringify(id)} is not of a-z, 0-9, ".", "_", "-"`,
+    );
+  }
+  const { tokens: path } = dataPaths(config.data);
+  const known = (await readTokens(path)) ?? [];
+  if (known.some((entry) => entry.id === id)) {
+    throw new PipelineError('CONFIG_INVALID', `a credential named ${id} exists already`);
+  }
+  const token = randomBytes(TOKEN_BYTES).toString('base64url');
+  await writeTokens(path, [...known, toTokenEntry(id, 'collector', token)]);
+  return token;
 }
 
 async function createTokens(config: Config, path: string): Promise<GeneratedTokens> {

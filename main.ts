@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
+import type { InitOptions } from './commands/init.ts';
 import type { Output } from './commands/output.ts';
 import type { ReportOptions } from './commands/report.ts';
 import { loadConfig, packageRoot } from './config.ts';
@@ -34,10 +35,11 @@ const json = () => new Option('--json', 'print one JSON object instead of text')
 program
   .command('init')
   .description('make keys, tokens and the log of the data folder; safe to repeat')
+  .option('--collector <name>', 'also make a token for a further collector of this name')
   .addOption(json())
-  .action(async (options: { json: boolean }) => {
+  .action(async (options: InitOptions) => {
     const { init } = await import('./commands/init.ts');
-    await init(config(), output, options);
+    await init(config(), options, output);
   });
 program
   .command('serve')

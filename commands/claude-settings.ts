@@ -67,7 +67,8 @@ export function claudeSettings(url: string, collectorToken: string): object {
       OTEL_METRICS_EXPORTER: 'otlp',
       OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf',
       OTEL_EXPORTER_OTLP_ENDPOINT: url,
-      OTEL_EXPORTER_OTLP_HEADERS: `Authorization=Bearer%20${collectorToken}`,
+      // A plain space: the client sends the value as it stands, without decoding "%20".
+      OTEL_EXPORTER_OTLP_HEADERS: `Authorization=Bearer ${collectorToken}`,
       OTEL_EXPORTER_OTLP_COMPRESSION: 'gzip',
       OTEL_LOG_TOOL_DETAILS: '1',
     },

@@ -104,6 +104,29 @@ describe('the first start', () => {
     expect(stdout).not.toContain('collector token');
   });
 
+  it('makes further collectors, each with a token and a name of its own', async () => {
+    const env = { AFFIDAVIT_DATA: data() };
+    const added = await runAffidavit(['init', '--collector', 'build-farm', '--json'], env);
+    const { added_collector } = JSON.parse(added.stdout) as {
+      added_collector: { id: string; token: string };
+    };
+    expect((await runAffidavit(['init', '--collector', 'build-farm'], env)).code).toBe(2);
+    expect((await runAffidavit(['init', '--collector', '../x'], env)).code).toBe(2);
+    const server = await startServer(data());
+    try {
+      const headers = {
+        authorization: `Bearer ${added_collector.token}`,
+        'content-type': 'application/json',
+      };
+      const body = '{"session_id":"farm","hook_event_name":"Stop"}';
+      const hook = await fetch(`${server.ingestUrl}/v1/hooks/claude-code`, { method: 'POST', headers, body });
+      expect(hook.status).toBe(200);
+      expect((await fetch(`${server.apiUrl}/v1/records`, { headers })).status).toBe(403);
+    } finally {
+      await server.stop();
+    }
+  });
+
   it('is finished by the next start when it was cut short', async () => {
     await runAffidavit(['init'], { AFFIDAVIT_DATA: data() });
     await rm(join(data(), 'keys', 'deployment.json'));
@@ -155,7 +178,7 @@ describe('serve', () => {
       const [name, value] = settings.env['OTEL_EXPORTER_OTLP_HEADERS']!.split('=');
       const otlp = await fetch(`${server.ingestUrl}/v1/logs`, {
         method: 'POST',
-        headers: { [name!]: decodeURIComponent(value!), 'content-type': 'application/json' },
+        headers: { [name!]: value!, 'content-type': 'application/json' },
         body: '{"resourceLogs":[]}',
       });
       expect([otlp.status, await otlp.text()]).toEqual([200, '{}']);

@@ -138,7 +138,8 @@ async function receive(
 }
 
 function authenticate(request: FastifyRequest, verifyToken: VerifyToken): Principal {
-  const token = /^Bearer +([\x21-\x7e]+) *$/i.exec(request.headers.authorization ?? '')?.[1];
+  // Some exporters decode the percent signs of a configured header value and some send them as they stand.
+  const token = /^Bearer(?: +|%20)([\x21-\x7e]+) *$/i.exec(request.headers.authorization ?? '')?.[1];
   if (token === undefined) throw new PipelineError('AUTH_MISSING', 'the request carries no bearer token');
   const principal = verifyToken(token);
   if (principal === undefined) throw new PipelineError('AUTH_INVALID', 'the bearer token is not known');

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { chmod, copyFile, cp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openPromise } from 'yauzl';
@@ -22,10 +23,15 @@ import { verifyWithSigstore } from '../support/sigstore.ts';
 /** A word that must never leave content: planted in a prompt, an e-mail, a file and a command's output. */
 const CANARY = 'canary-9f3b';
 
+/** Every record with both of its parts. */
+const EVERYTHING = '/v1/records?include=content&limit=1000';
+
 interface ListedRecord {
   readonly id: string;
+  readonly type: string;
   readonly leaf_index: number;
-  readonly leaf_hash: string;
+  readonly facts: Readonly<Record<string, string>>;
+  readonly content?: Readonly<Record<string, string>>;
 }
 
 interface Proof {
@@ -90,7 +96,13 @@ beforeAll(async () => {
   await sendAll();
   await server.sealed();
   await makePackage();
-  const records = await getAll<ListedRecord>(server, '/v1/records?limit=1000');
+  const records = await getAll<ListedRecord>(server, EVERYTHING);
+  const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
+  expect((await fetch(`${server.apiUrl}/v1/records?q=${CANARY}`, { headers })).status).toBe(200);
+  expect((await fetch(`${server.apiUrl}/v1/records?${CANARY}=1`, { headers })).status).toBe(400);
+  expect((await fetch(`${server.apiUrl}/v1/${CANARY}`, { headers })).status).toBe(404);
+  const stranger = { authorization: `Bearer ${CANARY}-other-token` };
+  expect((await fetch(`${server.apiUrl}/v1/records`, { headers: stranger })).status).toBe(401);
   expect(await server.stop()).toBe(0);
   served = { stdout: server.stdout(), stderr: server.stderr(), records };
 });
@@ -156,7 +168,7 @@ describe('the archive', () => {
     });
     const again = await startServer(copy);
     try {
-      expect(await getAll(again, '/v1/records?limit=1000')).toEqual(served.records);
+      expect(await getAll(again, EVERYTHING)).toEqual(served.records);
     } finally {
       await again.stop();
     }
@@ -254,6 +266,27 @@ describe('proofs of the API', () => {
           path,
         });
       }
+    } finally {
+      await again.stop();
+    }
+  });
+});
+
+describe('quarantine', () => {
+  it('keeps what cannot be hashed exactly, with reason and digest, in the log and in the list', async () => {
+    const again = await startServer(data);
+    try {
+      const listed = await getAll<{ reason: string; body_sha256: string; record_id: string }>(
+        again,
+        '/v1/quarantine',
+      );
+      expect(listed).toHaveLength(1);
+      const [record] = served.records.filter(({ type }) => type === 'quarantined');
+      const body = Buffer.from(record!.content!['body_base64']!, 'base64');
+      expect(body.toString()).toContain(CANARY);
+      expect(record!.facts['quarantine_reason']).toBe('json_duplicate_key');
+      expect(record!.facts['body_sha256']).toBe(createHash('sha256').update(body).digest('hex'));
+      expect(JSON.stringify(listed[0])).toContain(record!.facts['body_sha256']!);
     } finally {
       await again.stop();
     }

@@ -38,6 +38,15 @@ describe('receivers: who may send', () => {
   });
 });
 
+describe('receivers: exporters that do not decode their settings', () => {
+  it('are understood when they send the blank behind the scheme as it was configured', async () => {
+    const app = buildReceivers(prepareBench().options);
+    const headers = { ...JSON_HEADERS, authorization: `Bearer%20${TOKEN}` };
+    const answer = await app.inject({ method: 'POST', url: '/v1/logs', headers, payload: '{}' });
+    expect(answer.statusCode).toBe(200);
+  });
+});
+
 describe('receivers: bad requests', () => {
   const nested = '{"a":'.repeat(100_000);
   const rows: [string, string, Record<string, string>, string | Buffer, number, string][] = [

@@ -35,7 +35,7 @@ function announce(config: Config, { ingestPort, apiPort, created }: Addresses, o
   );
   output.write(`  data       ${config.data}\n`);
   if (created !== undefined) output.write(tokenNotice(created));
-  const token = created?.collector ?? config.collector_token ?? TOKEN_PLACEHOLDER;
+  const token = created?.collector ?? TOKEN_PLACEHOLDER;
   const settings = JSON.stringify(claudeSettings(ingestUrl, token), null, 2);
   output.write(
     `\nTo send it data, put this into ~/.claude/settings.json (or managed settings):\n\n${settings}\n\n`,

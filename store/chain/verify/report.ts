@@ -118,7 +118,7 @@ const COMPLETENESS_TEXT: Readonly<Record<VerificationReport['completeness'], str
 };
 
 /** Failures that are printed; one that is real brings others along, and the first names the place. */
-const MAX_PRINTED = 20;
+const MAX_PRINTED = 5;
 
 /** For people; ends in a newline. The first line is the verdict, failures follow with what to do. */
 export function renderReport(report: VerificationReport): string {

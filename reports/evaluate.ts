@@ -35,11 +35,30 @@ export function evaluateControl(control: Control, findings: Findings): Verdict {
   if (missing.length > 0) {
     return { state: 'not_tested', state_reason: sentences(missing.map(({ when_empty }) => when_empty)) };
   }
+  const met =
+    'Every item of the populations was tested, the required statistics are ok, and no rule found an exception.';
+  const unmeasured = unmeasuredOf(findings.completeness).map(({ id }) => id);
+  if (unmeasured.length === 0) return { state: 'met', state_reason: met };
   return {
     state: 'met',
-    state_reason:
-      'Every item of the populations was tested, the required statistics are ok, and no rule found an exception.',
+    state_reason: `${met} Not measured: ${unmeasured.join(', ')}; see what is not proven.`,
   };
+}
+
+/**
+ * What the records cannot prove for this control: its own limits, and every statistic that was not measured. The
+ * absence of a known hole is not the presence of everybody.
+ */
+export function notProven(control: Control, completeness: CompletenessStatement): string[] {
+  const unmeasured = unmeasuredOf(completeness).map(
+    ({ id, name, detail }) =>
+      `That ${id} (${name}) holds, which was not measured: ${detail.replace(/\.$/, '')}.`,
+  );
+  return [...control.not_proven, ...unmeasured];
+}
+
+function unmeasuredOf({ statistics }: CompletenessStatement): readonly CompletenessStatistic[] {
+  return statistics.filter(({ state }) => state === 'not_measured');
 }
 
 /**

@@ -22,7 +22,7 @@ import { withVerifiedRows } from './completeness-log.ts';
 import type { Control } from './control.ts';
 import { SOC2_CATALOGUE_VERSION, SOC2_CONTROLS } from './controls/soc2.ts';
 import { drawExceptions, drawPopulation, type DrawContext } from './draw.ts';
-import { evaluateControl, restrictTo } from './evaluate.ts';
+import { evaluateControl, notProven, restrictTo } from './evaluate.ts';
 import { createIndexSet, type IndexSet } from './index-set.ts';
 import type { PackageBuild } from './package-jobs.ts';
 import { listFiles, manifestText, signManifest } from './package-manifest.ts';
@@ -154,7 +154,7 @@ async function drawControl(assembly: Assembly, control: Control): Promise<Contro
     rules: drawn.map(({ rule }) => rule),
     exceptions: drawn.flatMap(({ exceptions }) => exceptions),
     completeness: restricted,
-    not_proven: [...control.not_proven],
+    not_proven: notProven(control, restricted),
   };
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Control } from '../../reports/control.ts';
-import { evaluateControl, restrictTo } from '../../reports/evaluate.ts';
+import { evaluateControl, notProven, restrictTo } from '../../reports/evaluate.ts';
 import type { CompletenessStatement, CompletenessStatistic, ControlState } from '../../schemas/control.ts';
 
 const control: Control = {
@@ -178,5 +178,33 @@ describe('the state of a control', () => {
     ['incomplete', { S2: 'ok' }],
   ] as const)('calls the population %s for %j', (state, states) => {
     expect(restrictTo(statement(states), ['S2', 'S6']).state).toBe(state);
+  });
+});
+
+describe('what is not proven', () => {
+  it('names every statistic that was not measured, required or not', () => {
+    const own = { ...control, not_proven: ['That reviewers read.'] };
+    expect(notProven(own, statement({ ...WHOLE, S9: 'failed' }))).toEqual([
+      'That reviewers read.',
+      'That S7 (Name of S7) holds, which was not measured: detail of S7.',
+    ]);
+  });
+
+  it('is pointed at where a control is met without all statistics', () => {
+    const findings = {
+      counts: new Map([
+        ['changes', 1],
+        ['reviews', 1],
+      ]),
+      exception_count: 0,
+      period_ended: true,
+    };
+    const reason = (states: Parameters<typeof statement>[0]) =>
+      evaluateControl(control, { ...findings, completeness: statement(states) });
+    expect(reason(WHOLE)).toMatchObject({
+      state: 'met',
+      state_reason: expect.stringContaining('Not measured: S7') as string,
+    });
+    expect(reason({ S2: 'ok', S6: 'ok' }).state_reason).not.toContain('Not measured');
   });
 });

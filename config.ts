@@ -13,6 +13,9 @@ const PREFIX = 'AFFIDAVIT_';
 /** Names a configuration file; not a key of the configuration itself. */
 const FILE_VARIABLE = 'AFFIDAVIT_CONFIG';
 
+/** Variables that are no keys: the file's, and the one of the hook client, which does not load this file. */
+const OTHER_VARIABLES = new Set([FILE_VARIABLE, 'AFFIDAVIT_HOOK_URL']);
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The part of a JSON schema that tells keys and how to read them from text. */
@@ -88,7 +91,7 @@ function applyEnvironment(
 ): void {
   const keys = new Map(configKeys().map((key) => [key.variable, key]));
   for (const [variable, text] of Object.entries(environment)) {
-    if (!variable.startsWith(PREFIX) || variable === FILE_VARIABLE || text === undefined) continue;
+    if (!variable.startsWith(PREFIX) || OTHER_VARIABLES.has(variable) || text === undefined) continue;
     const key = keys.get(variable);
     if (key === undefined) problems.push({ pointer: variable, message: 'is not a known variable' });
     else setPath(value, key, text);

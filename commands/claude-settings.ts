@@ -1,3 +1,6 @@
+import { join } from 'node:path';
+import { packageRoot } from '../config.ts';
+
 /**
  * Hook events worth recording. Left out: WorktreeCreate, whose handler replaces what the client would do, and
  * MessageDisplay, which fires for every streamed delta.
@@ -35,7 +38,7 @@ const HTTP_HOOK_EVENTS = [
 /** The client sends these to command handlers only; an HTTP handler would be skipped without a word. */
 const COMMAND_HOOK_EVENTS = ['SessionStart', 'Setup'] as const;
 
-/** A collector answers in milliseconds; a dead one must not hold the agent up. */
+/** A collector answers in milliseconds, and the hook client ends by itself; neither must hold the agent up. */
 const HOOK_TIMEOUT_S = 5;
 
 const TOKEN_VARIABLE = 'AFFIDAVIT_COLLECTOR_TOKEN';
@@ -52,8 +55,8 @@ export function claudeSettings(url: string, collectorToken: string): object {
   };
   const command = {
     type: 'command',
-    command: `curl -sS -m ${String(HOOK_TIMEOUT_S)} -H "Authorization: Bearer $${TOKEN_VARIABLE}" -H "Content-Type: application/json" --data-binary @- ${hookUrl} >/dev/null || true`,
-    timeout: HOOK_TIMEOUT_S + 1,
+    command: hookCommand(url),
+    timeout: HOOK_TIMEOUT_S,
   };
   const entries: (readonly [string, readonly object[]])[] = [
     ...COMMAND_HOOK_EVENTS.map((event) => [event, [{ hooks: [command] }]] as const),
@@ -74,4 +77,14 @@ export function claudeSettings(url: string, collectorToken: string): object {
     },
     hooks: Object.fromEntries(entries),
   };
+}
+
+/** The hook client, by absolute paths; it takes the token from the `env` block, so that no process list shows it. */
+function hookCommand(url: string): string {
+  const client = join(packageRoot(), 'dist', 'ingest', 'hook', 'main.js');
+  return [process.execPath, client, '--url', url].map(quoteForShell).join(' ');
+}
+
+function quoteForShell(text: string): string {
+  return `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

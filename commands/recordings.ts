@@ -1,22 +1,13 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { packageRoot } from '../config.ts';
+import type { RecordedRequest, RecordedSession } from '../connectors/simulation/recording.ts';
 import type { ToolCallOutcome } from '../schemas/tool-call.ts';
 
-/** One request of a recorded client, byte for byte. */
-export interface RecordedRequest {
-  readonly path: string;
-  readonly contentType: string;
-  readonly body: Uint8Array<ArrayBuffer>;
-}
+export type { RecordedRequest } from '../connectors/simulation/recording.ts';
 
-export interface Recording {
-  readonly name: string;
+export interface Recording extends RecordedSession {
   readonly about: string;
-  /** In order of arrival. */
-  readonly requests: readonly RecordedRequest[];
-  /** What really became of each tool call. */
-  readonly truth: ReadonlyMap<string, ToolCallOutcome>;
 }
 
 interface Truth {

@@ -18,6 +18,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'store/queries': ['store/queries', 'store/record-store.ts', 'schemas'],
   store: ['store', 'schemas'],
   'ingest/receivers': ['ingest/receivers', 'ingest/event-log.ts', 'connectors', 'schemas'],
+  // Runs on machines that have nothing else of this program.
+  'ingest/hook': ['ingest/hook'],
   ingest: ['ingest', 'connectors', 'schemas', 'store'],
   reports: ['reports', 'schemas', 'store'],
   api: ['api', 'connectors', 'schemas', 'store', 'reports'],
@@ -26,13 +28,15 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'schemas',
     'compose',
     'config.ts',
+    'connectors/simulation',
     'reports/packages.ts',
     'store/chain',
     'store/keys',
   ],
   compose: ['compose', 'config.ts', ...FOLDERS.filter((folder) => folder !== 'commands')],
   'config.ts': ['schemas'],
-  'main.ts': ['commands', 'config.ts', 'schemas'],
+  'cli.ts': ['commands', 'config.ts', 'schemas', 'ingest/hook/main.ts'],
+  'main.ts': ['cli.ts', 'ingest/hook/main.ts'],
 };
 
 /** Each SDK has one home. */
@@ -41,7 +45,7 @@ const SDK_HOMES: Readonly<Record<string, readonly string[]>> = {
   '@fastify/swagger': ['api'],
   ajv: ['schemas/validate.ts'],
   chdb: ['store/clickhouse'],
-  commander: ['main.ts'],
+  commander: ['cli.ts'],
   fastify: ['api', 'ingest/receivers'],
   lmdb: ['ingest/embedded'],
   pdfkit: ['reports/render'],
@@ -52,6 +56,9 @@ const SDK_HOMES: Readonly<Record<string, readonly string[]>> = {
   yauzl: ['store/chain/verify'],
   yazl: ['reports'],
 };
+
+/** A program of its own: it must start in a few milliseconds and stand alone, so it binds its world itself. */
+const HOOK_ENTRY = 'ingest/hook/main.ts';
 
 interface Import {
   readonly from: string;
@@ -197,17 +204,17 @@ describe('the architecture', () => {
     expect(cycles).toEqual([]);
   });
 
-  it('reads the environment in config.ts alone', () => {
+  it('reads the environment in config.ts and the entry of the hook client alone', () => {
     const readers = FILES.filter((file) => /process\.env|process\[['"]env/.test(TEXTS.get(file)!));
-    expect(readers).toEqual(['config.ts']);
+    expect(readers).toEqual(['config.ts', HOOK_ENTRY]);
   });
 
-  it('binds clock, ids and randomness in the composition root alone', () => {
+  it('binds clock, ids and randomness in the composition root and the entry of the hook client alone', () => {
     const isBound = (text: string) =>
       /\bDate\.now\b|new Date\(\)|Math\.random|import \{[^}]*\brandom(Bytes|UUID)\b[^}]*\} from/.test(text);
     const withoutComments = (file: string) => TEXTS.get(file)!.replaceAll(/\/\*[^]*?\*\/|\/\/.*/g, '');
     const binders = FILES.filter((file) => !file.startsWith('compose') && isBound(withoutComments(file)));
-    expect(binders).toEqual([]);
+    expect(binders).toEqual([HOOK_ENTRY]);
   });
 
   it('has no barrel files but the explicit list of connectors', () => {

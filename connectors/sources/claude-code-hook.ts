@@ -6,6 +6,7 @@ import { cutValues } from '../json/cut-values.ts';
 import { parseStrict } from '../json/strict-json.ts';
 import { expandOrQuarantine, MAX_ITEMS, MAX_SHARED_BYTES, quarantineBody } from '../quarantine.ts';
 import type { Expanded, SourceConnector } from '../source.ts';
+import { SYNTHETIC_MEMBER } from '../synthetic.ts';
 import { hookEventOf, isKnownHookMember, type HookEvent } from './hook-events.ts';
 import { ifAny, omitMembers, openMembers, toContent, toFacts, type Members } from './members.ts';
 import { readTold } from './refusals.ts';
@@ -102,6 +103,7 @@ function toHookFacts(envelope: Envelope, item: JsonObject, members: Members): Fa
     duration_ms: members.count('duration_ms'),
     model: members.text('model'),
     told: told?.told,
+    synthetic: members.flag(SYNTHETIC_MEMBER),
     ...toEventFacts(event, members),
     ...(told?.decision_source === undefined ? {} : { decision_source: told.decision_source }),
   });

@@ -4,6 +4,7 @@ import type { Envelope } from '../../schemas/envelope.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../schemas/json.ts';
 import type { Content, Facts } from '../../schemas/record.ts';
 import type { OtlpItem } from '../otlp/decode.ts';
+import { SYNTHETIC_ATTRIBUTE } from '../synthetic.ts';
 import { ifAny, omitMembers, openMembers, toContent, withoutAbsent, type Members } from './members.ts';
 import { filePathOf, gitCommitOf, mcpServerOf } from './tool-facts.ts';
 
@@ -82,6 +83,7 @@ export function readCommonFacts({ envelope, item, members }: OtelEvent): Partial
       trace_id: typeof traceId === 'string' ? traceId : undefined,
       span_id: typeof spanId === 'string' ? spanId : undefined,
       app_version: members.text('app.version', 'service.version'),
+      synthetic: members.flag(SYNTHETIC_ATTRIBUTE),
     }),
   };
 }

@@ -1,0 +1,161 @@
+/** The command line: argv → one subcommand. The only owner of exit codes and signals. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command, CommanderError, Option } from 'commander';
+import type { InitOptions } from './commands/init.ts';
+import type { Output } from './commands/output.ts';
+import type { ReportOptions } from './commands/report.ts';
+import type { SimulateOptions } from './commands/simulate.ts';
+import { loadConfig, packageRoot } from './config.ts';
+import { ERRORS, PipelineError } from './schemas/errors.ts';
+
+const EXIT = { ok: 0, operational: 1, usage: 2, negative: 3 } as const;
+
+const output: Output = {
+  isTerminal: process.stdout.isTTY,
+  write: (text) => void process.stdout.write(text),
+};
+
+const notes: Output = {
+  isTerminal: false,
+  write: (text) => void process.stderr.write(text),
+};
+
+const stop = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+
+const { version } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as {
+  version: string;
+};
+const program = new Command('affidavit')
+  .description('Audit and compliance evidence for AI coding agents: sealed records, offline verification.')
+  .version(version)
+  .option('-c, --config <file>', 'JSON configuration file (also AFFIDAVIT_CONFIG)')
+  .showHelpAfterError('(add --help for what there is)')
+  .exitOverride();
+// Each command is loaded when it is asked for: verifying must not load an engine.
+const config = () => loadConfig(program.opts<{ config?: string }>().config);
+const json = () => new Option('--json', 'print one JSON object instead of text').default(false);
+
+program
+  .command('init')
+  .description('make keys, tokens and the log of the data folder; safe to repeat')
+  .option('--collector <name>', 'also make a token for a further collector of this name')
+  .addOption(json())
+  .action(async (options: InitOptions) => {
+    const { init } = await import('./commands/init.ts');
+    await init(config(), options, output);
+  });
+program
+  .command('serve')
+  .description('run receivers, sequencer, reports and API in this process until SIGINT or SIGTERM')
+  .action(async () => {
+    const { serve } = await import('./commands/serve.ts');
+    await serve(config(), output, stop.signal);
+  });
+program
+  .command('demo')
+  .description(
+    'replay recorded sessions through a temporary pipeline, make a package, verify it, tamper with a copy',
+  )
+  .option('--keep', 'leave the pipeline’s data folder behind', false)
+  .action(async (options: { keep: boolean }) => {
+    const { demo } = await import('./commands/demo.ts');
+    await demo(output, options);
+  });
+program
+  .command('simulate')
+  .description(
+    'replay the recorded sessions as many people over many days, marked synthetic, in the clients’ own wire ' +
+      'formats: one to three sessions a person and day, new ids, shifted times; the same seed makes the same bytes',
+  )
+  .option('--users <n>', 'people', '10')
+  .option('--days <n>', 'days', '1')
+  .option('--seed <text>', 'what all is drawn from; several processes take several seeds', '1')
+  .option('--start <day>', 'first day, UTC', '2026-01-05')
+  .option('--denials <share>', 'share of sessions in which tool calls are denied', '0.05')
+  .option(
+    '--incidents <share>',
+    'share of sessions that are incidents: personal data in tool calls, or a failing model API',
+    '0.02',
+  )
+  .option('--rate <n>', 'most records per second')
+  .option(
+    '--to <url>',
+    'post to these receivers, with AFFIDAVIT_COLLECTOR_TOKEN; without it requests are written as NDJSON, ' +
+      'and the summary to standard error',
+  )
+  .addOption(json())
+  .action(async (options: SimulateOptions) => {
+    const { simulate } = await import('./commands/simulate.ts');
+    const streams = { lines: process.stdout, notes, output };
+    if (!(await simulate(config(), options, streams, stop.signal))) process.exitCode = EXIT.operational;
+  });
+program
+  .command('verify')
+  .description(
+    'verify an evidence package (ZIP) or an archive folder, offline; exit code 3 if anything is wrong',
+  )
+  .argument('<path>', 'package file or archive folder')
+  .option('--key <vkey>', 'verifier key you got by another way than the evidence')
+  .addOption(json())
+  .action(async (path: string, options: { key?: string; json: boolean }) => {
+    const { verify } = await import('./commands/verify.ts');
+    if (!(await verify(path, options, output))) process.exitCode = EXIT.negative;
+  });
+program
+  .command('report')
+  .description('make an evidence package for a period')
+  .addOption(new Option('--framework <name>', 'control framework').choices(['soc2']).default('soc2'))
+  .option('--from <instant>', 'start of the period, inclusive (default: 90 days before its end)')
+  .option('--to <instant>', 'end of the period, exclusive (default: now)')
+  .option('--out <file>', 'file to write (default: a name made of framework and period)')
+  .option('--url <url>', 'API of a running server; needs AFFIDAVIT_ADMIN_TOKEN')
+  .addOption(json())
+  .action(async (options: ReportOptions) => {
+    const { report } = await import('./commands/report.ts');
+    await report(config(), options, output);
+  });
+program
+  .command('rebuild')
+  .description('recreate the record store from the archive alone; stop the server first')
+  .addOption(json())
+  .action(async (options: { json: boolean }) => {
+    const { rebuild } = await import('./commands/rebuild.ts');
+    await rebuild(config(), output, options);
+  });
+program
+  .command('hook')
+  .description('deliver one hook event from standard input; see affidavit hook --help')
+  .helpOption(false)
+  .allowUnknownOption()
+  .allowExcessArguments()
+  .action(async () => {
+    await import('./ingest/hook/main.ts');
+  });
+program
+  .command('config')
+  .description('work on the configuration')
+  .command('check')
+  .description('validate the configuration and show what is in force')
+  .addOption(json())
+  .action(async (options: { json: boolean }) => {
+    const { configCheck } = await import('./commands/config-check.ts');
+    configCheck(config(), output, options);
+  });
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = exitCodeOf(error);
+}
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  const known = error instanceof PipelineError;
+  const text = known
+    ? `${error.message}\n${ERRORS[error.code].hint}`
+    : String((error as Error).stack ?? error);
+  process.stderr.write(`affidavit: ${text}\n`);
+  return known && error.code === 'CONFIG_INVALID' ? EXIT.usage : EXIT.operational;
+}

@@ -1,0 +1,7 @@
+/** How the sender of a made-up event says so. Both become `facts.synthetic`. */
+
+/** Resource attribute of OTLP, a boolean. */
+export const SYNTHETIC_ATTRIBUTE = 'affidavit.synthetic';
+
+/** Member of a hook's body, a boolean. */
+export const SYNTHETIC_MEMBER = 'affidavit_synthetic';

@@ -72,6 +72,8 @@ export async function startServer(data: string, env: NodeJS.ProcessEnv = {}): Pr
     }),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  // A suite that fails before it can stop its server must not leave it running.
+  process.once('exit', () => child.kill('SIGKILL'));
   const output = collect(child);
   const exited = once(child, 'close') as Promise<[number | null]>;
   const deadline = performance.now() + START_DEADLINE_MS;

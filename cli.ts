@@ -1,4 +1,4 @@
-/** The command line: argv → one subcommand. The only owner of exit codes and signals. */
+/** The command line: argv → one subcommand. Owns exit codes and signals of all but the hook client. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';

@@ -19,6 +19,8 @@ export interface Filled {
 const LOAD = { kind: 'otlp', eventsPerRequest: BATCH_EVENTS, connections: BATCH_CONNECTIONS } as const;
 const HALF_RATE_SECONDS = 15;
 const WATCH_EVERY_MS = 200;
+/** Half of the wanted sealing rate: what the target of the delay is stated for. */
+const TARGET_RECORDS_PER_SECOND = 5_000;
 
 /** Sends as fast as it is acknowledged and waits until the last record can be asked for. */
 export async function fillLog(bench: Bench, name: string): Promise<Filled> {
@@ -126,6 +128,11 @@ export async function measureDelayAtHalf(bench: Bench, filled: Filled): Promise<
   const watched = runs.reduce((sum, { visibleMs }) => sum + visibleMs.length, 0);
   const medians = spread(runs.map(({ visibleMs }) => percentile(visibleMs, 0.5)));
   const sent = (requests * BATCH_EVENTS) / (first?.seconds ?? 1);
+  // At a lower rate a short delay says nothing about the target.
+  const isAtTarget = sent >= TARGET_RECORDS_PER_SECOND;
+  const verdict = isAtTarget
+    ? ''
+    : `; no verdict, the target is stated for ${TARGET_RECORDS_PER_SECOND} records/s`;
   return {
     figures: [
       toFigure({
@@ -133,11 +140,11 @@ export async function measureDelayAtHalf(bench: Bench, filled: Filled): Promise<
         unit: 'ms',
         values: runs.map(({ visibleMs }) => percentile(visibleMs, 0.95)),
         limit: flush,
-        atMost: 2_000,
+        ...(isAtTarget ? { atMost: 2_000 } : {}),
       }),
     ],
     remarks: [
-      `sealed_p95_half: ${Math.round(sent)} records/s on a log of ${filled.records}; ${watched} acknowledged requests were followed until the API showed their last record, median ${rounded(medians.median)} ms`,
+      `sealed_p95_half: ${Math.round(sent)} records/s on a log of ${filled.records}; ${watched} acknowledged requests were followed until the API showed their last record, median ${rounded(medians.median)} ms${verdict}`,
     ],
   };
 }

@@ -81,7 +81,7 @@ export function claudeSettings(url: string, collectorToken: string): object {
 
 /** The hook client, by absolute paths; it takes the token from the `env` block, so that no process list shows it. */
 function hookCommand(url: string): string {
-  const client = join(packageRoot(), 'dist', 'ingest', 'hook', 'main.js');
+  const client = join(packageRoot(), 'dist', 'hook.mjs');
   return [process.execPath, client, '--url', url].map(quoteForShell).join(' ');
 }
 

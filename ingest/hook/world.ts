@@ -1,4 +1,4 @@
-/** Shapes of the hook client. Types only: its compiled file must stand alone. */
+/** Shapes that the parts of the hook client share. */
 
 /** What the client takes from its process. */
 export interface HookWorld {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import {
   existsSync,
@@ -11,7 +12,8 @@ import {
 } from 'node:fs';
 import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { endOf, runHook, startHook, startStandIn, type StandIn } from '../../support/hook-client.ts';
 import { COLLECTOR_TOKEN, makeTempDir, MAIN, runAffidavit } from '../../support/server.ts';
@@ -351,13 +353,19 @@ describe('usage', () => {
     expect(run.code).toBe(0);
   });
 
-  it('is one file that stands alone', async () => {
-    const built = resolve(MAIN, '..', 'ingest', 'hook');
-    const imports = (text: string) =>
-      [...text.matchAll(/\b(?:from|import\() ?['"]([^'"]+)['"]/g)].map(([, name]) => name!);
-    const client = imports(await readFile(join(built, 'client.js'), 'utf8'));
-    expect(client.length).toBeGreaterThan(5);
-    expect(client.filter((name) => !name.startsWith('node:'))).toEqual([]);
-    expect(imports(await readFile(join(built, 'main.js'), 'utf8'))).toEqual(['node:crypto', './client.js']);
+  it('is one file that runs alone in a folder with nothing else', async () => {
+    const built = await readFile(join(MAIN, '..', 'hook.mjs'), 'utf8');
+    const imports = [...built.matchAll(/\b(?:from|import\() ?['"]([^'"]+)['"]/g)].map(([, name]) => name!);
+    expect(imports.length).toBeGreaterThan(5);
+    expect(imports.filter((name) => !name.startsWith('node:'))).toEqual([]);
+    const elsewhere = join(folder.path, 'elsewhere');
+    await mkdir(elsewhere);
+    await writeFile(join(elsewhere, 'hook.mjs'), built);
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [
+      join(elsewhere, 'hook.mjs'),
+      '--help',
+    ]);
+    expect(stdout).toContain('Usage: affidavit hook');
+    expect(stderr).toBe('');
   });
 });

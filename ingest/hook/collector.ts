@@ -1,0 +1,89 @@
+import type { execFile } from 'node:child_process';
+import type { LookupAddress } from 'node:dns';
+import type { Agent, ClientRequest, RequestOptions } from 'node:http';
+import { isIP, type LookupFunction } from 'node:net';
+import { sha256 } from './digest.ts';
+import type { Settings } from './settings.ts';
+import type { HookWorld } from './world.ts';
+
+export const EVENT_PATH = '/v1/hooks/claude-code';
+export const NATIVE_PATH = '/v1/events';
+
+export type Collector = ReturnType<typeof openCollector>;
+/** What an answer means for the event: it is there, or shall be sent again, or will never be taken. */
+type Fate = 'taken' | 'later' | `refused_${number}`;
+
+/** One connection to the collector, kept for the events of one call; nothing it does outlasts `remainingMs`. */
+export function openCollector({ url, token }: Settings, { stop }: HookWorld, remainingMs: () => number) {
+  let agent: Agent | undefined;
+  const hasTime = () => url !== undefined && remainingMs() > 0;
+  const post = async (path: string, body: Buffer, name: string): Promise<Fate> => {
+    if (url === undefined || !hasTime()) return 'later';
+    const target = new URL(url + path);
+    // Loaded only now: a call that finds another one sending does not need it.
+    const http = target.protocol === 'https:' ? await import('node:https') : await import('node:http');
+    agent ??= new http.Agent({ keepAlive: true });
+    const headers: Record<string, string | number> = {
+      'content-type': 'application/json',
+      'content-length': body.length,
+      'idempotency-key': sha256(name, body),
+    };
+    if (token !== undefined) headers['authorization'] = `Bearer ${token}`;
+    const options: RequestOptions = { method: 'POST', headers, agent, signal: stop };
+    if (needsLookup(target.hostname)) {
+      options.lookup = toLookup((await import('node:child_process')).execFile, remainingMs, stop);
+    }
+    const request = http.request(target, options);
+    request.end(body);
+    return fateOf(await answerTo(request, remainingMs()));
+  };
+  return {
+    hasTime,
+    /** Never rejects; without an answer in time the fate is `later`. The name identifies the body over retries. */
+    post,
+    isTaken: async (...sent: Parameters<typeof post>) => (await post(...sent)) === 'taken',
+    /** Lets go of connections, so that they do not hold the process. */
+    close: () => agent?.destroy(),
+  };
+}
+
+/** Resolves to the status, or undefined if there is none in time. The rest of the answer is let go. */
+function answerTo(request: ClientRequest, timeoutMs: number): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => request.destroy(), Math.max(0, timeoutMs));
+    const settle = (status?: number) => {
+      clearTimeout(timer);
+      resolve(status);
+    };
+    request.on('error', () => settle()).on('close', () => settle());
+    request.on('response', (answer) => {
+      answer.on('error', () => undefined).resume();
+      settle(answer.statusCode);
+    });
+  });
+}
+
+/** A missing answer, a redirect, a wrong token and a server in trouble can be mended; other refusals are for good. */
+function fateOf(status = 0): Fate {
+  if (status >= 200 && status < 300) return 'taken';
+  if (status < 400 || status > 499 || [401, 403, 408, 429].includes(status)) return 'later';
+  return `refused_${status}`;
+}
+
+const needsLookup = (host: string) => host !== 'localhost' && !host.startsWith('[') && isIP(host) === 0;
+const LOOKUP =
+  "require('node:dns').lookup(process.argv[1],{all:true},(e,a)=>console.log(JSON.stringify(e?[]:a)))";
+
+/** In a process that can be killed: the system's resolver cannot be interrupted, and no process ends before it. */
+function toLookup(run: typeof execFile, remainingMs: () => number, signal: AbortSignal): LookupFunction {
+  return (name, { all }, done) => {
+    const limits = { timeout: Math.max(1, remainingMs()), killSignal: 'SIGKILL', signal } as const;
+    run(process.execPath, ['-e', LOOKUP, name], limits, (error, stdout) => {
+      const found = error === null ? (JSON.parse(stdout) as LookupAddress[]) : [];
+      const [first] = found;
+      if (first === undefined) done(new Error('the name of the collector does not resolve'), '');
+      else if (all === true) done(null, found);
+      else done(null, first.address, first.family);
+    });
+  };
+}

@@ -1,0 +1,44 @@
+import { EVENT_PATH, NATIVE_PATH, type Collector } from './collector.ts';
+import { codeOf } from './error-code.ts';
+import { takeLock } from './lock.ts';
+import type { Spool } from './spool.ts';
+import type { HookWorld } from './world.ts';
+
+/**
+ * Sends what the spool holds, oldest first, until it is empty, the time is up or the collector does not take it.
+ * One process at a time does so; the others leave their events to it.
+ */
+export async function drain(spool: Spool, collector: Collector, world: HookWorld): Promise<void> {
+  try {
+    let goesOn = true;
+    // Looked at again after the lock is given back: who found it taken has left its event behind.
+    while (goesOn) {
+      const release = collector.hasTime() ? takeLock(spool.lock, world) : undefined;
+      if (release === undefined) return;
+      goesOn = (await sendAll(spool, collector).finally(release)) && spool.list().length > 0;
+    }
+  } catch (error) {
+    world.note(`affidavit hook: the spool cannot be sent: ${codeOf(error)}\n`);
+  }
+}
+
+/** Resolves to whether all was sent. */
+async function sendAll(spool: Spool, collector: Collector): Promise<boolean> {
+  spool.recover();
+  for (let entries = spool.list(); entries.length > 0; entries = spool.list()) {
+    for (const entry of entries) {
+      const body = spool.read(entry);
+      if (body === undefined) continue;
+      const fate = await collector.post(EVENT_PATH, body, entry.name);
+      if (fate === 'later') return false;
+      // Killed before this line, the event is sent again with the same key, and the collector knows it.
+      if (fate === 'taken') spool.remove(entry);
+      else spool.refuse(entry, fate);
+    }
+  }
+  const report = spool.losses.takeReport();
+  if (report === undefined) return true;
+  if (!(await collector.isTaken(NATIVE_PATH, Buffer.from(report), ''))) return false;
+  spool.losses.settleReport();
+  return true;
+}

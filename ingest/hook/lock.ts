@@ -1,0 +1,72 @@
+import * as fs from 'node:fs';
+import { hostname } from 'node:os';
+import { renameIfThere } from './durable-file.ts';
+import { codeOf } from './error-code.ts';
+import { LIMIT_MS } from './settings.ts';
+import type { HookWorld } from './world.ts';
+
+/** Twice the longest life of a client: a lock or an unfinished file that is older has no owner. */
+const ABANDONED_MS = 2 * LIMIT_MS.max;
+
+/**
+ * Takes the lock and returns how to give it back; undefined if another process has it. The lock is a link that leads
+ * nowhere: made only if there is none, and there with its owner's name from the first moment.
+ */
+export function takeLock(path: string, world: HookWorld): (() => void) | undefined {
+  const mine = `${hostname()}:${process.pid}:${world.newId()}`;
+  const tryLock = (): boolean => {
+    try {
+      fs.symlinkSync(mine, path);
+      return true;
+    } catch (error) {
+      if (codeOf(error) === 'EEXIST') return false;
+      throw error;
+    }
+  };
+  if (!tryLock() && !(clearStaleLock(path, world) && tryLock())) return undefined;
+  return () => {
+    if (ownerOf(path) === mine) fs.rmSync(path, { force: true });
+  };
+}
+
+/**
+ * Two that find the same stale lock can both get here. Should both come to send, order may suffer, but each event
+ * keeps its key and the collector recognises the second delivery.
+ */
+function clearStaleLock(path: string, { now }: HookWorld): boolean {
+  const owner = ownerOf(path);
+  const made = fs.lstatSync(path, { throwIfNoEntry: false })?.mtimeMs;
+  if (owner === undefined || made === undefined) return true;
+  const [host, pid] = owner.split(':');
+  const isGone = host === hostname() && !isAlive(Number(pid));
+  if (!isGone && !isAbandoned(made, now())) return false;
+  const aside = `${path}-${process.pid}`;
+  renameIfThere(path, aside);
+  const moved = ownerOf(aside);
+  fs.rmSync(aside, { force: true });
+  if (moved === undefined || moved === owner) return true;
+  // It was the lock of one who was quicker.
+  fs.symlinkSync(moved, path);
+  return false;
+}
+
+function ownerOf(lock: string): string | undefined {
+  try {
+    return fs.readlinkSync(lock);
+  } catch {
+    return undefined;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return codeOf(error) !== 'ESRCH';
+  }
+}
+
+/** Whether so old a file has no owner any more; also where the clock was set back since. */
+export function isAbandoned(mtimeMs: number, now: number): boolean {
+  return Math.abs(now - mtimeMs) > ABANDONED_MS;
+}

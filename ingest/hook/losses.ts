@@ -1,0 +1,45 @@
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import { writeDurably } from './durable-file.ts';
+import type { HookWorld, LossReason, LossState } from './world.ts';
+
+const LOSS_STATE = 'state.json';
+
+/** Lost events, in a file per reason of one byte each: appending takes no lock and hardly any room on a full disk. */
+export function openLosses(folder: string, { now, newId }: HookWorld) {
+  const readState = (): LossState => {
+    if (!fs.existsSync(join(folder, LOSS_STATE))) return { reported: {}, pending: null };
+    return JSON.parse(fs.readFileSync(join(folder, LOSS_STATE), 'utf8')) as LossState;
+  };
+  const write = (state: LossState) => writeDurably(folder, LOSS_STATE, Buffer.from(JSON.stringify(state)));
+  const toEvent = (reason: LossReason, count: number) => ({
+    type: 'collector.loss',
+    event_id: newId(),
+    occurred_at: new Date(now()).toISOString(),
+    facts: { reason, metric_name: 'affidavit.hook.lost_events', metric_value: String(count) },
+    content: { lost_count: count },
+  });
+  return {
+    /** Counts one lost event, and returns the reason. */
+    count(reason: LossReason): LossReason {
+      fs.appendFileSync(join(folder, reason), '.', { mode: 0o600 });
+      return reason;
+    },
+    /** Native events, one per reason, of what was lost and not yet told; undefined if there is nothing to tell. */
+    takeReport(): string | undefined {
+      const { reported, pending } = readState();
+      if (pending !== null) return pending;
+      const reasons = fs.readdirSync(folder).filter((name) => !name.startsWith(LOSS_STATE));
+      const sizes = Object.fromEntries(reasons.map((name) => [name, fs.statSync(join(folder, name)).size]));
+      const fresh = reasons
+        .map((reason) => [reason, (sizes[reason] ?? 0) - (reported[reason] ?? 0)] as const)
+        .filter(([, count]) => count > 0);
+      if (fresh.length === 0) return undefined;
+      const report = JSON.stringify(fresh.map(([reason, count]) => toEvent(reason, count)));
+      write({ reported: sizes, pending: report });
+      return report;
+    },
+    /** The report was acknowledged. */
+    settleReport: () => write({ ...readState(), pending: null }),
+  };
+}

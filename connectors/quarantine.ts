@@ -1,6 +1,6 @@
 import type { Envelope } from '../schemas/envelope.ts';
 import { PipelineError } from '../schemas/errors.ts';
-import type { Expanded, QuarantineReason } from './source.ts';
+import type { DraftRecord, Expanded, QuarantineReason } from './source.ts';
 
 /**
  * Limits of what one body may expand to. Every record repeats what its body says once for all of them, so a small
@@ -34,18 +34,18 @@ export interface DecodedBody<Item extends { readonly index: number }> {
 export function expandDecoded<Item extends { readonly index: number }>(
   envelope: Envelope,
   decoded: DecodedBody<Item>,
-  expandItem: (item: Item) => Expanded[],
+  toDraft: (item: Item) => DraftRecord,
 ): Expanded[] {
-  const parts: Expanded[][] = [];
-  for (const item of decoded.items) parts[item.index] = expandItem(item);
+  const expanded = new Array<Expanded>(decoded.itemCount);
+  for (const item of decoded.items) expanded[item.index] = { kind: 'draft', draft: toDraft(item) };
   if (decoded.problems.length > 0) {
     const cuts = decoded.unitBytes();
     for (const { index, unit_pointer, pointer, reason } of decoded.problems) {
       const bytes = cuts.get(unit_pointer) ?? envelope.body;
-      parts[index] = [{ kind: 'quarantined', item: { reason, pointer, bytes } }];
+      expanded[index] = { kind: 'quarantined', item: { reason, pointer, bytes } };
     }
   }
-  return parts.flat();
+  return expanded;
 }
 
 /** What decoding yields for a body beyond the limits. */

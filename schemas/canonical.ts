@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonValue } from './json.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from './json.ts';
 
 /**
  * Canonical JSON text of a value (RFC 8785, restricted to safe integers): no white space, members sorted by
@@ -10,15 +10,27 @@ import { isJsonObject, type JsonValue } from './json.ts';
 export function canonicalJson(value: JsonValue): string {
   if (typeof value === 'string') return canonicalString(value);
   if (typeof value === 'number') return canonicalInteger(value);
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
-  if (!isJsonObject(value)) return JSON.stringify(value);
-  // Array.prototype.sort compares strings by UTF-16 code units, which is the order of RFC 8785 section 3.2.3.
-  const names = Object.keys(value).sort();
-  const members = names.map((name) => `${canonicalString(name)}:${canonicalJson(value[name] ?? null)}`);
-  return `{${members.join(',')}}`;
+  if (isJsonObject(value)) return canonicalObject(value);
+  return Array.isArray(value) ? `[${value.map(canonicalJson).join(',')}]` : JSON.stringify(value);
 }
 
+function canonicalObject(object: JsonObject): string {
+  // Array.prototype.sort compares strings by UTF-16 code units, which is the order of RFC 8785 section 3.2.3.
+  const names = Object.keys(object).sort();
+  let members = '';
+  for (const name of names) {
+    const separator = members === '' ? '' : ',';
+    members += `${separator}${canonicalString(name)}:${canonicalJson(object[name] ?? null)}`;
+  }
+  return `{${members}}`;
+}
+
+/** Printable ASCII but for the quotation mark and the backslash: what stands between quotes as it is. */
+const PLAIN_TEXT = /^[ !#-[\]-~]*$/;
+
 function canonicalString(text: string): string {
+  // Most strings are short and plain, and for those asking is quicker than the serialiser.
+  if (text.length < 100 && PLAIN_TEXT.test(text)) return `"${text}"`;
   if (!text.isWellFormed()) throw new RangeError('a lone surrogate has no canonical form');
   return JSON.stringify(text);
 }

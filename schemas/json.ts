@@ -10,15 +10,30 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** Sets a member that JSON text named: plain assignment of `__proto__` would set the prototype instead. */
+export function setMember(object: Record<string, JsonValue>, name: string, value: JsonValue): void {
+  if (name === '__proto__') {
+    Object.defineProperty(object, name, { value, enumerable: true, configurable: true, writable: true });
+  } else object[name] = value;
+}
+
 /**
  * Replaces what must not stand inside hashed bytes: a number with a fraction, or an integer beyond 2^53-1,
- * becomes its decimal string. Everything else is kept as it is. docs/formats/record.md states the rule.
+ * becomes its decimal string. Everything else is kept as it is, and a value without such a number is returned
+ * itself. docs/formats/record.md states the rule.
  */
 export function toHashable(value: JsonValue): JsonValue {
   if (typeof value === 'number') return Number.isSafeInteger(value) ? value : String(value);
-  if (Array.isArray(value)) return value.map(toHashable);
-  if (isJsonObject(value)) {
-    return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, toHashable(member)]));
+  if (typeof value !== 'object' || value === null) return value;
+  if (!isJsonObject(value)) {
+    const elements = value.map(toHashable);
+    return elements.some((element, index) => element !== value[index]) ? elements : value;
   }
-  return value;
+  let hashable: Record<string, JsonValue> | undefined;
+  for (const name of Object.keys(value)) {
+    const member = value[name];
+    const replaced = toHashable(member ?? null);
+    if (replaced !== member) setMember((hashable ??= { ...value }), name, replaced);
+  }
+  return hashable ?? value;
 }

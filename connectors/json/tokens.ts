@@ -23,7 +23,8 @@ export function endOfNumber(text: string, start: number): number {
   return end;
 }
 
-function isNumberPart(code: number): boolean {
+/** Digits, point, signs and exponent letters. */
+export function isNumberPart(code: number): boolean {
   if (code >= 0x30 && code <= 0x39) return true;
   return code === 0x2e || code === 0x2d || code === 0x2b || code === 0x65 || code === 0x45;
 }

@@ -19,13 +19,12 @@ import {
 } from './descriptor.ts';
 import { cutRequest } from './cut-request.ts';
 import { decodeProtobuf } from './protobuf.ts';
-import { normaliseMessage, ownMember, toPointer, type Walk } from './values.ts';
+import { isMessage, ownMember } from './raw-message.ts';
+import { normaliseMessage, toPointer, type Walk } from './values.ts';
 
 /** One log record, data point or span, hashable as it is, in a form that does not depend on encoding or grouping. */
 export interface OtlpItem {
   readonly index: number;
-  /** Place in the OTLP/JSON form of the body. */
-  readonly pointer: string;
   readonly resource: JsonObject;
   readonly scope: JsonObject;
   /** What the points of one metric share: name, unit, kind, temporality. Empty for logs and spans. */
@@ -39,18 +38,24 @@ const NO_METRIC: JsonObject = {};
 
 interface Decoding {
   readonly signal: OtlpSignal;
+  /** Whether items are wanted; else they are checked and counted by the same rules, and not kept. */
+  readonly keepsItems: boolean;
   readonly items: OtlpItem[];
   readonly problems: UnitProblem[];
   /** Problems of the JSON text by the unit that holds them. */
   readonly textProblems: ReadonlyMap<string, JsonProblem>;
+  readonly walk: Walk;
+  /** Items and problems so far. */
+  unitCount: number;
   /** Bytes of resource, scope and metric as the items so far repeat them. */
   sharedBytes: number;
 }
 
+/** What the items of one scope have in common. */
 interface Group {
-  readonly path: (string | number)[];
   readonly resource: JsonObject;
   readonly scope: JsonObject;
+  readonly metric: JsonObject;
   readonly sharedBytes: number;
 }
 
@@ -64,13 +69,36 @@ export function decodeOtlp(
   contentType: EnvelopeHeader['content_type'],
   bytes: Uint8Array,
 ): DecodedOtlp {
-  return contentType === 'application/x-protobuf' ? decodeBinary(signal, bytes) : decodeJson(signal, bytes);
+  return readBody({ signal, contentType, bytes, keepsItems: true });
 }
 
-function decodeBinary(signal: OtlpSignal, bytes: Uint8Array): DecodedOtlp {
+/**
+ * Counts what `decodeOtlp` would yield of the same body, problems included, and throws what it would throw, without
+ * the cost of any item's normal form.
+ */
+export function surveyOtlp(
+  signal: OtlpSignal,
+  contentType: EnvelopeHeader['content_type'],
+  bytes: Uint8Array,
+): Pick<DecodedOtlp, 'itemCount' | 'problems'> {
+  return readBody({ signal, contentType, bytes, keepsItems: false });
+}
+
+interface Body {
+  readonly signal: OtlpSignal;
+  readonly contentType: EnvelopeHeader['content_type'];
+  readonly bytes: Uint8Array;
+  readonly keepsItems: boolean;
+}
+
+function readBody(body: Body): DecodedOtlp {
+  return body.contentType === 'application/x-protobuf' ? readBinary(body) : readJson(body);
+}
+
+function readBinary(body: Body): DecodedOtlp {
+  const { signal, bytes } = body;
   const request = decodeProtobuf(signal, bytes);
-  const decoding: Decoding = { signal, items: [], problems: [], textProblems: new Map(), sharedBytes: 0 };
-  takeRequest(decoding, request);
+  const decoding = takeRequest(body, request, new Map());
   return finish(decoding, bytes, (pointers) => {
     const cuts = [...pointers].map(
       (pointer) => [pointer, cutRequest(signal, request, pointer) ?? bytes] as const,
@@ -79,15 +107,15 @@ function decodeBinary(signal: OtlpSignal, bytes: Uint8Array): DecodedOtlp {
   });
 }
 
-function decodeJson(signal: OtlpSignal, bytes: Uint8Array): DecodedOtlp {
+function readJson(body: Body): DecodedOtlp {
+  const { signal, bytes } = body;
   const { text, value, problems } = parseStrict(bytes);
   const textProblems = new Map<string, JsonProblem>();
   for (const problem of problems) {
     const unit = unitPointer(signal, problem.pointer);
     if (!textProblems.has(unit)) textProblems.set(unit, problem);
   }
-  const decoding: Decoding = { signal, items: [], problems: [], textProblems, sharedBytes: 0 };
-  takeRequest(decoding, value);
+  const decoding = takeRequest(body, value, textProblems);
   return finish(decoding, bytes, (pointers) => cutValues(text, bytes, pointers));
 }
 
@@ -97,22 +125,18 @@ function finish(
   cut: (pointers: ReadonlySet<string>) => Map<string, Uint8Array>,
 ): DecodedOtlp {
   if (isOversized(decoding)) return oversizedBody(bytes);
-  const { items, problems } = decoding;
+  const { items, problems, unitCount } = decoding;
   return {
     items,
     problems,
-    itemCount: countUnits(decoding),
+    itemCount: unitCount,
     unitBytes: () => cut(new Set(problems.map((problem) => problem.unit_pointer))),
   };
 }
 
-function countUnits({ items, problems }: Decoding): number {
-  return items.length + problems.length;
-}
-
 /** Once true, the rest of the body is not looked at. */
 function isOversized(decoding: Decoding): boolean {
-  return countUnits(decoding) > MAX_ITEMS || decoding.sharedBytes > MAX_SHARED_BYTES;
+  return decoding.unitCount > MAX_ITEMS || decoding.sharedBytes > MAX_SHARED_BYTES;
 }
 
 /** The smallest unit of the body that holds a place: an item, a group around it, or '' for the body. */
@@ -138,8 +162,12 @@ function toUnit(segments: readonly string[]): string {
   return segments.map((segment) => `/${segment}`).join('');
 }
 
-function takeRequest(decoding: Decoding, request: unknown): void {
-  const { resourceGroups } = OTLP_SIGNALS[decoding.signal];
+function takeRequest(
+  { signal, keepsItems }: Body,
+  request: unknown,
+  textProblems: ReadonlyMap<string, JsonProblem>,
+): Decoding {
+  const { resourceGroups } = OTLP_SIGNALS[signal];
   if (typeof request !== 'object' || request === null || Array.isArray(request)) {
     throw new PipelineError('BODY_MALFORMED', 'an OTLP request is a JSON object', { place: '' });
   }
@@ -148,47 +176,56 @@ function takeRequest(decoding: Decoding, request: unknown): void {
     const place = `/${resourceGroups}`;
     throw new PipelineError('BODY_MALFORMED', `${resourceGroups} is not an array`, { place });
   }
-  if (flagText(decoding, [])) return;
-  groups.forEach((group, index) => takeResourceGroup(decoding, [resourceGroups, index], group));
+  const walk: Walk = { path: [], problem: undefined, builds: true };
+  const none = { items: [], problems: [], unitCount: 0, sharedBytes: 0 };
+  const decoding: Decoding = { signal, keepsItems, textProblems, walk, ...none };
+  if (!flagText(decoding)) {
+    forEachPart(walk, resourceGroups, groups, (group) => takeResourceGroup(decoding, group));
+  }
+  return decoding;
 }
 
-function takeResourceGroup(decoding: Decoding, path: (string | number)[], raw: unknown): void {
-  if (isOversized(decoding) || flagText(decoding, path)) return;
-  const { scopeGroups } = OTLP_SIGNALS[decoding.signal];
-  const name = groupMessage(decoding.signal, 'resource');
-  const walk: Walk = { path: [...path], problem: undefined };
-  const { resource, ...rest } = normaliseMessage(walk, name, raw, [scopeGroups]);
-  const scopes = listMember(raw, scopeGroups);
-  if (flagShape(decoding, path, walk, scopes === undefined ? scopeGroups : undefined)) return;
-  const merged = mergeGroup(resource, rest);
-  scopes?.forEach((scope, index) => takeScopeGroup(decoding, [...path, scopeGroups, index], scope, merged));
-}
-
-function takeScopeGroup(
-  decoding: Decoding,
-  path: (string | number)[],
-  raw: unknown,
-  resource: JsonObject,
+/** Takes each element of a repeated member, with the walk standing on it. */
+function forEachPart(
+  walk: Walk,
+  name: string,
+  parts: readonly unknown[],
+  take: (part: unknown) => void,
 ): void {
-  if (flagText(decoding, path)) return;
-  const { items: itemsName } = OTLP_SIGNALS[decoding.signal];
-  const name = groupMessage(decoding.signal, 'scope');
-  const walk: Walk = { path: [...path], problem: undefined };
-  const { scope, ...rest } = normaliseMessage(walk, name, raw, [itemsName]);
+  const { path } = walk;
+  path.push(name, 0);
+  for (let index = 0; index < parts.length; index += 1) {
+    path[path.length - 1] = index;
+    take(parts[index]);
+  }
+  path.length -= 2;
+}
+
+function takeResourceGroup(decoding: Decoding, raw: unknown): void {
+  if (isOversized(decoding) || flagText(decoding)) return;
+  const { signal, walk } = decoding;
+  const { scopeGroups } = OTLP_SIGNALS[signal];
+  const { resource, ...rest } = normaliseMessage(walk, groupMessage(signal, 'resource'), raw, [scopeGroups]);
+  const scopes = listMember(raw, scopeGroups);
+  if (flagShape(decoding, scopes === undefined ? scopeGroups : undefined)) return;
+  const merged = mergeGroup(resource, rest);
+  forEachPart(walk, scopeGroups, scopes ?? [], (scope) => takeScopeGroup(decoding, scope, merged));
+}
+
+function takeScopeGroup(decoding: Decoding, raw: unknown, resource: JsonObject): void {
+  if (flagText(decoding)) return;
+  const { signal, walk } = decoding;
+  const { items: itemsName } = OTLP_SIGNALS[signal];
+  const { scope, ...rest } = normaliseMessage(walk, groupMessage(signal, 'scope'), raw, [itemsName]);
   const items = listMember(raw, itemsName);
-  if (flagShape(decoding, path, walk, items === undefined ? itemsName : undefined)) return;
+  if (flagShape(decoding, items === undefined ? itemsName : undefined)) return;
   const merged = mergeGroup(scope, rest);
   const sharedBytes = JSON.stringify([resource, merged]).length;
-  items?.forEach((item, index) => {
-    const group: Group = { path: [...path, itemsName, index], resource, scope: merged, sharedBytes };
-    if (decoding.signal === 'metrics') takeMetric(decoding, group, item);
-    else
-      takeItem(
-        decoding,
-        group,
-        { name: decoding.signal === 'logs' ? 'LogRecord' : 'Span', raw: item },
-        NO_METRIC,
-      );
+  const group: Group = { resource, scope: merged, metric: NO_METRIC, sharedBytes };
+  const name = signal === 'logs' ? 'LogRecord' : 'Span';
+  forEachPart(walk, itemsName, items ?? [], (item) => {
+    if (signal === 'metrics') takeMetric(decoding, group, item);
+    else takeItem(decoding, group, name, item);
   });
 }
 
@@ -200,42 +237,46 @@ function mergeGroup(inner: JsonObject[string] | undefined, beside: JsonObject): 
 }
 
 function takeMetric(decoding: Decoding, group: Group, raw: unknown): void {
-  if (isOversized(decoding) || flagText(decoding, group.path)) return;
+  if (isOversized(decoding) || flagText(decoding)) return;
+  const { walk } = decoding;
   decoding.sharedBytes += group.sharedBytes;
-  const walk: Walk = { path: [...group.path], problem: undefined };
   const header = normaliseMessage(walk, 'Metric', raw, METRIC_KINDS);
   const kinds = METRIC_KINDS.filter((kind) => (memberOf(raw, kind) ?? null) !== null);
   const [kind] = kinds;
-  if (kinds.length > 1) walk.problem ??= { pointer: toPointer(group.path), reason: 'item_shape_invalid' };
-  if (flagShape(decoding, group.path, walk, undefined)) return;
+  if (kinds.length > 1) walk.problem ??= { pointer: toPointer(walk.path), reason: 'item_shape_invalid' };
+  if (flagShape(decoding, undefined)) return;
   if (kind === undefined) {
     // A kind of a later OTLP version stands under the header's unknown members and is one item.
-    if (header['unknown'] !== undefined) pushItem(decoding, group, header, {});
+    if (header['unknown'] !== undefined) pushItem(decoding, { ...group, metric: header }, {});
     return;
   }
-  takePoints(decoding, group, { kind, raw: memberOf(raw, kind) }, header);
+  takePoints(decoding, group, { kind, raw: memberOf(raw, kind), header });
 }
 
 function takePoints(
   decoding: Decoding,
   group: Group,
-  data: { readonly kind: (typeof METRIC_KINDS)[number]; readonly raw: unknown },
-  header: JsonObject,
+  data: {
+    readonly kind: (typeof METRIC_KINDS)[number];
+    readonly raw: unknown;
+    readonly header: JsonObject;
+  },
 ): void {
+  const { walk } = decoding;
+  const { kind, header } = data;
   const messages = { gauge: 'Gauge', sum: 'Sum', histogram: 'Histogram', summary: 'Summary' } as const;
-  const message = data.kind === 'exponentialHistogram' ? 'ExponentialHistogram' : messages[data.kind];
-  const walk: Walk = { path: [...group.path, data.kind], problem: undefined };
+  const message = kind === 'exponentialHistogram' ? 'ExponentialHistogram' : messages[kind];
+  walk.path.push(kind);
   const shared = normaliseMessage(walk, message, data.raw, ['dataPoints']);
+  walk.path.pop();
   const points = listMember(data.raw, 'dataPoints');
-  if (flagShape(decoding, group.path, walk, points === undefined ? `${data.kind}/dataPoints` : undefined))
-    return;
-  const metric = { ...header, kind: data.kind, ...shared, ...mergeUnknown(header, shared) };
+  if (flagShape(decoding, points === undefined ? `${kind}/dataPoints` : undefined)) return;
+  const metric = { ...header, kind, ...shared, ...mergeUnknown(header, shared) };
   const name = OTLP_MESSAGES[message]['dataPoints']?.type as MessageName;
-  const sharedBytes = group.sharedBytes + JSON.stringify(metric).length;
-  points?.forEach((point, index) => {
-    const path = [...group.path, data.kind, 'dataPoints', index];
-    takeItem(decoding, { ...group, path, sharedBytes }, { name, raw: point }, metric);
-  });
+  const pointGroup = { ...group, metric, sharedBytes: group.sharedBytes + JSON.stringify(metric).length };
+  walk.path.push(kind);
+  forEachPart(walk, 'dataPoints', points ?? [], (point) => takeItem(decoding, pointGroup, name, point));
+  walk.path.pop();
 }
 
 function mergeUnknown(header: JsonObject, shared: JsonObject): JsonObject {
@@ -243,49 +284,46 @@ function mergeUnknown(header: JsonObject, shared: JsonObject): JsonObject {
   return { unknown: { metric: header['unknown'], data: shared['unknown'] } };
 }
 
-function takeItem(
-  decoding: Decoding,
-  group: Group,
-  item: { readonly name: MessageName; readonly raw: unknown },
-  metric: JsonObject,
-): void {
-  if (isOversized(decoding) || flagText(decoding, group.path)) return;
+function takeItem(decoding: Decoding, group: Group, name: MessageName, raw: unknown): void {
+  if (isOversized(decoding) || flagText(decoding)) return;
+  const { walk } = decoding;
   decoding.sharedBytes += group.sharedBytes;
-  const walk: Walk = { path: [...group.path], problem: undefined };
-  const record = normaliseMessage(walk, item.name, item.raw);
-  if (!flagShape(decoding, group.path, walk, undefined)) pushItem(decoding, group, metric, record);
+  walk.builds = decoding.keepsItems;
+  const record = normaliseMessage(walk, name, raw);
+  walk.builds = true;
+  if (!flagShape(decoding, undefined)) pushItem(decoding, group, record);
 }
 
-function pushItem(decoding: Decoding, group: Group, metric: JsonObject, record: JsonObject): void {
-  const index = countUnits(decoding);
-  const { resource, scope } = group;
-  decoding.items.push({ index, pointer: toPointer(group.path), resource, scope, metric, record });
+function pushItem(decoding: Decoding, { resource, scope, metric }: Group, record: JsonObject): void {
+  const index = decoding.unitCount;
+  decoding.unitCount += 1;
+  if (decoding.keepsItems) decoding.items.push({ index, resource, scope, metric, record });
 }
 
-/** Notes the problem that the text of a unit has; its parsed value is then not looked at. */
-function flagText(decoding: Decoding, path: readonly (string | number)[]): boolean {
-  if (decoding.textProblems.size === 0) return false;
-  const unit = toPointer(path);
-  const problem = decoding.textProblems.get(unit);
+/** Notes the problem that the text of the unit here has; its parsed value is then not looked at. */
+function flagText(decoding: Decoding): boolean {
+  const { textProblems, walk } = decoding;
+  if (textProblems.size === 0) return false;
+  const unit = toPointer(walk.path);
+  const problem = textProblems.get(unit);
   if (problem !== undefined) pushProblem(decoding, unit, problem);
   return problem !== undefined;
 }
 
-function flagShape(
-  decoding: Decoding,
-  path: readonly (string | number)[],
-  walk: Walk,
-  badMember: string | undefined,
-): boolean {
-  const unit = toPointer(path);
-  if (badMember !== undefined)
-    walk.problem ??= { pointer: `${unit}/${badMember}`, reason: 'item_shape_invalid' };
-  if (walk.problem !== undefined) pushProblem(decoding, unit, walk.problem);
-  return walk.problem !== undefined;
+/** Notes what the walk found wrong in the unit where it stands, and clears it for the next. */
+function flagShape(decoding: Decoding, badMember: string | undefined): boolean {
+  const { walk } = decoding;
+  if (walk.problem === undefined && badMember === undefined) return false;
+  const unit = toPointer(walk.path);
+  const problem = walk.problem ?? { pointer: `${unit}/${badMember}`, reason: 'item_shape_invalid' };
+  walk.problem = undefined;
+  pushProblem(decoding, unit, problem);
+  return true;
 }
 
 function pushProblem(decoding: Decoding, unit: string, problem: JsonProblem): void {
-  const index = countUnits(decoding);
+  const index = decoding.unitCount;
+  decoding.unitCount += 1;
   decoding.problems.push({ index, unit_pointer: unit, pointer: problem.pointer, reason: problem.reason });
 }
 
@@ -296,9 +334,7 @@ function groupMessage(signal: OtlpSignal, level: 'resource' | 'scope'): MessageN
 }
 
 function memberOf(raw: unknown, name: string): unknown {
-  return typeof raw === 'object' && raw !== null
-    ? ownMember(raw as Readonly<Record<string, unknown>>, name)
-    : undefined;
+  return isMessage(raw) ? ownMember(raw, name) : undefined;
 }
 
 /** A repeated member as a list: absent or null is empty, anything but an array is undefined. */

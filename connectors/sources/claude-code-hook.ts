@@ -8,7 +8,16 @@ import { expandOrQuarantine, MAX_ITEMS, MAX_SHARED_BYTES, quarantineBody } from 
 import type { Expanded, SourceConnector } from '../source.ts';
 import { SYNTHETIC_MEMBER } from '../synthetic.ts';
 import { hookEventOf, isKnownHookMember, type HookEvent } from './hook-events.ts';
-import { ifAny, omitMembers, openMembers, toContent, toFacts, type Members } from './members.ts';
+import {
+  ifAny,
+  keep,
+  omitMembers,
+  openMembers,
+  say,
+  toContent,
+  type Members,
+  type Parts,
+} from './members.ts';
 import { readTold } from './refusals.ts';
 import { filePathOf, mcpServerOf } from './tool-facts.ts';
 
@@ -41,7 +50,7 @@ function expandHook(envelope: Envelope): Expanded[] {
 
 /** Each call of a batch is one record with what the batch says of all of them. */
 function expandBatch(hook: Hook, calls: readonly JsonValue[]): Expanded[] {
-  const shared = omitMembers(hook.body, 'tool_calls');
+  const shared = omitMembers(hook.body, new Set(['tool_calls']));
   const sharedBytes = JSON.stringify(shared).length * calls.length;
   if (calls.length > MAX_ITEMS || sharedBytes > MAX_SHARED_BYTES) {
     return quarantineBody(hook.envelope, 'body_expands_too_large');
@@ -82,42 +91,40 @@ function expandOne(hook: Hook, item: JsonObject, fallbackKey: string): Expanded 
 }
 
 function toHookFacts(envelope: Envelope, item: JsonObject, members: Members): Facts {
-  const source_event = members.text('hook_event_name') ?? 'unnamed';
-  const event = hookEventOf(source_event);
-  const tool_name = members.text('tool_name');
-  const isReport = event.type === 'tool.reported' && tool_name !== undefined;
-  const told = isReport ? readTold(tool_name, item['tool_response']) : undefined;
-  return toFacts({
-    source_event,
+  const facts: Facts = {
+    source_event: members.text('hook_event_name') ?? 'unnamed',
     collector: envelope.principal,
-    session_id: members.text('session_id'),
-    prompt_id: members.text('prompt_id'),
-    tool_use_id: members.text('tool_use_id'),
-    message_id: members.text('message_id'),
-    agent_id: members.text('agent_id'),
-    agent_type: members.text('agent_type'),
-    tool_name,
-    mcp_server: mcpServerName(item) ?? mcpServerOf(tool_name),
-    file_path: members.text('file_path') ?? filePathOf(tool_name, item['tool_input']),
-    permission_mode: members.text('permission_mode'),
-    duration_ms: members.count('duration_ms'),
-    model: members.text('model'),
-    told: told?.told,
-    synthetic: members.flag(SYNTHETIC_MEMBER),
-    ...toEventFacts(event, members),
-    ...(told?.decision_source === undefined ? {} : { decision_source: told.decision_source }),
-  });
+  };
+  const event = hookEventOf(facts.source_event);
+  say(facts, 'session_id', members.text('session_id'));
+  say(facts, 'prompt_id', members.text('prompt_id'));
+  say(facts, 'tool_use_id', members.text('tool_use_id'));
+  say(facts, 'message_id', members.text('message_id'));
+  say(facts, 'agent_id', members.text('agent_id'));
+  say(facts, 'agent_type', members.text('agent_type'));
+  const tool = members.text('tool_name');
+  say(facts, 'tool_name', tool);
+  say(facts, 'mcp_server', mcpServerName(item) ?? mcpServerOf(tool));
+  say(facts, 'file_path', members.text('file_path') ?? filePathOf(tool, item['tool_input']));
+  say(facts, 'permission_mode', members.text('permission_mode'));
+  say(facts, 'duration_ms', members.count('duration_ms'));
+  say(facts, 'model', members.text('model'));
+  say(facts, 'synthetic', members.flag(SYNTHETIC_MEMBER));
+  sayEventFacts(facts, event, members);
+  if (event.type === 'tool.reported' && tool !== undefined) {
+    const { told, decision_source } = readTold(tool, item['tool_response']);
+    say(facts, 'told', told);
+    say(facts, 'decision_source', decision_source);
+  }
+  return facts;
 }
 
-function toEventFacts(event: HookEvent, members: Members): Partial<Facts> {
-  const reason = event.reason === undefined ? undefined : members.word(event.reason);
-  const error_type = event.error === undefined ? undefined : members.word(event.error);
-  return {
-    ...(reason === undefined ? {} : { reason }),
-    ...(error_type === undefined ? {} : { error_type }),
-    ...(event.success === undefined ? {} : { success: event.success }),
-    ...event.decided,
-  };
+function sayEventFacts(facts: Facts, event: HookEvent, members: Members): void {
+  if (event.reason !== undefined) say(facts, 'reason', members.word(event.reason));
+  if (event.error !== undefined) say(facts, 'error_type', members.word(event.error));
+  say(facts, 'success', event.success);
+  say(facts, 'decision', event.decided?.decision);
+  say(facts, 'decision_source', event.decided?.decision_source);
 }
 
 function mcpServerName(item: JsonObject): string | undefined {
@@ -126,8 +133,11 @@ function mcpServerName(item: JsonObject): string | undefined {
 }
 
 function toHookContent(rest: JsonObject): Content | null {
-  const entries = Object.entries(rest).map(([name, value]) => [name, toHashable(value)] as const);
-  const known = entries.filter(([name]) => isKnownHookMember(name));
-  const extensions = entries.filter(([name]) => !isKnownHookMember(name));
-  return toContent({ ...Object.fromEntries(known), extensions: ifAny(Object.fromEntries(extensions)) });
+  const content: Parts = {};
+  const extensions: Parts = {};
+  for (const name of Object.keys(rest)) {
+    keep(isKnownHookMember(name) ? content : extensions, name, toHashable(rest[name] ?? null));
+  }
+  keep(content, 'extensions', ifAny(extensions));
+  return toContent(content);
 }

@@ -2,7 +2,7 @@ import { decodeOtlp } from '../otlp/decode.ts';
 import type { OtlpSignal } from '../otlp/descriptor.ts';
 import { expandDecoded, expandOrQuarantine } from '../quarantine.ts';
 import type { DraftRecord, SourceConnector } from '../source.ts';
-import { openOtelDigest, openOtelEvent, type OtelEvent } from './otel-facts.ts';
+import { openOtelEvents, type OtelEvent } from './otel-event.ts';
 import { toLogDraft } from './otel-log.ts';
 import { toPointDraft } from './otel-point.ts';
 import { toSpanDraft } from './otel-span.ts';
@@ -21,10 +21,8 @@ function otelConnector(signal: OtlpSignal, toDraft: (event: OtelEvent) => DraftR
     expand: (envelope) =>
       expandOrQuarantine(envelope, () => {
         const decoded = decodeOtlp(signal, envelope.content_type, envelope.body);
-        const digest = openOtelDigest();
-        return expandDecoded(envelope, decoded, (item) => [
-          { kind: 'draft', draft: toDraft(openOtelEvent(envelope, item, digest(item))) },
-        ]);
+        const openEvent = openOtelEvents(envelope);
+        return expandDecoded(envelope, decoded, (item) => toDraft(openEvent(item)));
       }),
   };
 }

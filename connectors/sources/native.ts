@@ -1,11 +1,12 @@
 import type { Envelope } from '../../schemas/envelope.ts';
 import { toHashable, type JsonObject } from '../../schemas/json.ts';
 import { NativeEvent } from '../../schemas/native-event.ts';
+import type { Facts } from '../../schemas/record.ts';
 import { compileValidator } from '../../schemas/validate.ts';
 import { digestItem } from '../digest.ts';
 import { expandDecoded, expandOrQuarantine } from '../quarantine.ts';
 import type { DraftRecord, SourceConnector } from '../source.ts';
-import { ifAny, omitMembers, toContent, toFacts } from './members.ts';
+import { ifAny, omitMembers, say, toContent } from './members.ts';
 import { decodeNative, type NativeItem } from './native-body.ts';
 
 const checkEvent = compileValidator(NativeEvent);
@@ -19,7 +20,7 @@ export const native: SourceConnector = {
   expand: (envelope) =>
     expandOrQuarantine(envelope, () => {
       const decoded = decodeNative(envelope.content_type, envelope.body, findShapeProblem);
-      return expandDecoded(envelope, decoded, (item) => [{ kind: 'draft', draft: toDraft(envelope, item) }]);
+      return expandDecoded(envelope, decoded, (item) => toDraft(envelope, item));
     }),
 };
 
@@ -32,13 +33,9 @@ function findShapeProblem(value: JsonObject): string | undefined {
 function toDraft(envelope: Envelope, { value }: NativeItem): DraftRecord {
   const event = value as JsonObject & NativeEvent;
   const { type, session_id, event_id, occurred_at } = event;
-  const facts = toFacts({
-    ...event.facts,
-    source_event: type,
-    collector: envelope.principal,
-    session_id,
-    occurred_at,
-  });
+  const facts: Facts = { ...event.facts, source_event: type, collector: envelope.principal };
+  say(facts, 'session_id', session_id);
+  say(facts, 'occurred_at', occurred_at);
   return {
     type,
     source: 'native',
@@ -49,9 +46,11 @@ function toDraft(envelope: Envelope, { value }: NativeItem): DraftRecord {
   };
 }
 
+const CARRIED: ReadonlySet<string> = new Set(['type', 'session_id', 'occurred_at', 'facts', 'content']);
+
 /** What the sender calls content, and beside it under `extensions` the members that no fact carries. */
 function toNativeContent(value: JsonObject): JsonObject | null {
-  const beside = ifAny(omitMembers(value, 'type', 'session_id', 'occurred_at', 'facts', 'content'));
+  const beside = ifAny(omitMembers(value, CARRIED));
   const content = toHashable(value['content'] ?? {}) as JsonObject;
   if (beside === undefined) return toContent(content);
   const extensions = toHashable(beside);

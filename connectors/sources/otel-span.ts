@@ -1,41 +1,33 @@
 import type { JsonValue } from '../../schemas/json.ts';
 import type { DraftRecord } from '../source.ts';
-import { ifAny, omitMembers, toExactInstant, toFacts } from './members.ts';
-import {
-  integerText,
-  nameOf,
-  readClaudeCodeFacts,
-  readCommonFacts,
-  said,
-  toOtelContent,
-  type OtelEvent,
-} from './otel-facts.ts';
+import { ifAny, keep, omitMembers, say, toExactInstant, type Parts } from './members.ts';
+import { toOtelContent } from './otel-content.ts';
+import type { OtelEvent } from './otel-event.ts';
+import { integerText, nameOf, openOtelFacts, sayClaudeCodeFacts } from './otel-facts.ts';
 
 /** One span as a draft; it occurred when it started. */
 export function toSpanDraft(event: OtelEvent): DraftRecord {
   const { item, members, isClaudeCode } = event;
   const { name, startTimeUnixNano, endTimeUnixNano } = item.record;
-  const source_event = nameOf(name) ?? 'unnamed';
-  const occurred_at = toExactInstant(startTimeUnixNano);
-  const facts = toFacts({
-    ...readCommonFacts(event),
-    source_event,
-    collector: event.envelope.principal,
-    occurred_at,
-    duration_ms: toDurationMs(startTimeUnixNano, endTimeUnixNano),
-    ...(isClaudeCode ? readClaudeCodeFacts(event) : {}),
-    ...(isClaudeCode ? said({ decision_source: members.word('source') }) : {}),
-  });
-  const carried = ['attributes', 'unknown', 'traceId', 'spanId'];
-  if (name === source_event) carried.push('name');
-  if (occurred_at !== undefined) carried.push('startTimeUnixNano');
+  const facts = openOtelFacts(event, nameOf(name) ?? 'unnamed');
+  say(facts, 'occurred_at', toExactInstant(startTimeUnixNano));
+  say(facts, 'duration_ms', toDurationMs(startTimeUnixNano, endTimeUnixNano));
+  if (isClaudeCode) {
+    sayClaudeCodeFacts(facts, event);
+    say(facts, 'decision_source', members.word('source'));
+  }
+  const carried = new Set(['attributes', 'unknown', 'traceId', 'spanId']);
+  if (name === facts.source_event) carried.add('name');
+  if (facts.occurred_at !== undefined) carried.add('startTimeUnixNano');
+  const parts: Parts = {};
+  keep(parts, 'span', ifAny(omitMembers(item.record, carried)));
   return {
     type: 'span.observed',
     source: 'otel',
     natural_key: ['otel-span', facts.trace_id ?? '', facts.span_id ?? '', event.digest],
     claimed_subject: facts.claimed_user ?? null,
     facts,
-    content: toOtelContent(event, { span: ifAny(omitMembers(item.record, ...carried)) }),
+    content: toOtelContent(event, parts),
   };
 }
 

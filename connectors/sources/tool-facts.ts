@@ -1,19 +1,19 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../../schemas/json.ts';
 
 /** Tools whose input names one file; for others a member of that name may mean anything. */
-const FILE_TOOLS: Readonly<Record<string, string>> = {
-  Read: 'file_path',
-  Write: 'file_path',
-  Edit: 'file_path',
-  NotebookEdit: 'notebook_path',
-};
+const FILE_TOOLS: ReadonlyMap<string, string> = new Map([
+  ['Read', 'file_path'],
+  ['Write', 'file_path'],
+  ['Edit', 'file_path'],
+  ['NotebookEdit', 'notebook_path'],
+]);
 
 /** The file that a call of one of the file tools names. */
 export function filePathOf(
   toolName: string | undefined,
   toolInput: JsonValue | undefined,
 ): string | undefined {
-  const member = toolName === undefined ? undefined : FILE_TOOLS[toolName];
+  const member = toolName === undefined ? undefined : FILE_TOOLS.get(toolName);
   if (member === undefined) return undefined;
   const input = asObject(toolInput);
   const path = input?.[member] ?? input?.['file_path'];
@@ -28,8 +28,9 @@ export function gitCommitOf(toolParameters: JsonValue | undefined): string | und
 
 /** The MCP server of a tool named `mcp__<server>__<tool>`. */
 export function mcpServerOf(toolName: string | undefined): string | undefined {
-  const [prefix, server] = toolName?.split('__', 3) ?? [];
-  return prefix === 'mcp' && server !== '' ? server : undefined;
+  if (toolName?.startsWith('mcp__') !== true) return undefined;
+  const server = toolName.split('__', 3)[1];
+  return server === '' ? undefined : server;
 }
 
 /** OTel carries inputs as JSON text, and cuts it; what does not parse has no members to read. */

@@ -101,6 +101,18 @@ describe('parseStrict on text without an exact canonical form', () => {
     expect(problems.length).toBeLessThan(2_000);
   });
 
+  it('takes a number of a million digits for what it is', () => {
+    const digits = '1'.repeat(1_000_000);
+    expect(problemsOf(`[${digits}]`)).toEqual([{ pointer: '/0', reason: 'json_inexact_number' }]);
+    expect(problemsOf(`[0.${'0'.repeat(1_000_000)}]`)).toEqual([]);
+  });
+
+  it('looks at numbers behind text that is not ASCII', () => {
+    expect(problemsOf('{"é😀":[1795248800000000000,"ü",1e999]}')).toMatchObject([
+      { pointer: '/é😀/2', reason: 'json_inexact_number' },
+    ]);
+  });
+
   it('cuts long names in pointers, so that problems stay small', () => {
     const [problem] = problemsOf(`{"${'k'.repeat(100_000)}":1e999}`);
     expect(problem?.pointer.length).toBeLessThan(500);

@@ -87,6 +87,11 @@ describe('the normal form', () => {
     expect(record).toEqual({ body: { value: 'x', unknown: { index: 3 } }, unknown: { priority: ['0.5'] } });
   });
 
+  it('keeps every unknown member of JSON, also where one is named as the protobuf reader names its own', () => {
+    const record = { $unknowns: [], priority: 1 };
+    expect(recordOf(record)).toEqual({ unknown: record });
+  });
+
   it('keeps protobuf fields that OTLP does not define', () => {
     const level = (tag: number, inner: Uint8Array) =>
       Buffer.concat([Buffer.from([tag, inner.length]), inner]);

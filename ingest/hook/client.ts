@@ -44,7 +44,10 @@ async function handleEvent(settings: Settings, world: HookWorld): Promise<LossRe
   }
 }
 
-/** Without an event it sends what waits. */
+/**
+ * Without an event it sends what waits. In a back-off window it only spools; not tried are only events that are
+ * kept, so one without room is sent all the same, and so is what waits when that alone is asked for.
+ */
 async function spoolAndSend(
   event: Buffer,
   spool: Spool,
@@ -53,6 +56,7 @@ async function spoolAndSend(
 ): Promise<LossReason | undefined> {
   if (event.length > MAX_EVENT_BYTES) return spool.losses.count('too_large');
   const first = event.length === 0 ? undefined : spool.append(event);
+  if (first !== undefined && spool.backoff.isOn()) return undefined;
   await drain(spool, collector, world);
   if (event.length === 0) return undefined;
   // What was just sent may have made room.

@@ -12,10 +12,13 @@ export const NATIVE_PATH = '/v1/events';
 export type Collector = ReturnType<typeof openCollector>;
 /** What an answer means for the event: it is there, or shall be sent again, or will never be taken. */
 type Fate = 'taken' | 'later' | `refused_${number}`;
+/** What is known of the collector: one answer is enough, because the time can run out on a long spool too. */
+type Hearing = 'untried' | 'silent' | 'answered';
 
 /** One connection to the collector, kept for the events of one call; nothing it does outlasts `remainingMs`. */
 export function openCollector({ url, token }: Settings, { stop }: HookWorld, remainingMs: () => number) {
   let agent: Agent | undefined;
+  let hearing: Hearing = 'untried';
   const hasTime = () => url !== undefined && remainingMs() > 0;
   const post = async (path: string, body: Buffer, name: string): Promise<Fate> => {
     if (url === undefined || !hasTime()) return 'later';
@@ -35,10 +38,15 @@ export function openCollector({ url, token }: Settings, { stop }: HookWorld, rem
     }
     const request = http.request(target, options);
     request.end(body);
-    return fateOf(await answerTo(request, remainingMs()));
+    const status = await answerTo(request, remainingMs());
+    if (status !== undefined) hearing = 'answered';
+    // Cut short by the end of this process, it is not the collector's silence.
+    else if (hearing === 'untried' && !stop.aborted) hearing = 'silent';
+    return fateOf(status);
   };
   return {
     hasTime,
+    hearing: () => hearing,
     /** Never rejects; without an answer in time the fate is `later`. The name identifies the body over retries. */
     post,
     isTaken: async (...sent: Parameters<typeof post>) => (await post(...sent)) === 'taken',

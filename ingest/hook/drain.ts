@@ -15,11 +15,19 @@ export async function drain(spool: Spool, collector: Collector, world: HookWorld
     while (goesOn) {
       const release = collector.hasTime() ? takeLock(spool.lock, world) : undefined;
       if (release === undefined) return;
-      goesOn = (await sendAll(spool, collector).finally(release)) && spool.list().length > 0;
+      const sending = sendAll(spool, collector).finally(() => settleBackoff(spool, collector));
+      goesOn = (await sending.finally(release)) && spool.list().length > 0;
     }
   } catch (error) {
     world.note(`affidavit hook: the spool cannot be sent: ${codeOf(error)}\n`);
   }
+}
+
+/** Under the lock, so that one process at a time writes it. Only silence costs an agent its whole limit. */
+function settleBackoff({ backoff }: Spool, collector: Collector): void {
+  const hearing = collector.hearing();
+  if (hearing === 'silent') backoff.begin();
+  else if (hearing === 'answered') backoff.end();
 }
 
 /** Resolves to whether all was sent. */

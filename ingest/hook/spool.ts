@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
+import { openBackoff } from './backoff.ts';
 import { PARTIAL, renameIfThere, writeDurably } from './durable-file.ts';
 import { codeOf } from './error-code.ts';
 import { isAbandoned } from './lock.ts';
@@ -10,8 +11,14 @@ const ENTRY_NAME = /^([0-9]{15})-([0-9]{6})-[0-9]+-[0-9a-f]{8}-([0-9]+)\.json$/;
 
 export type Spool = NonNullable<ReturnType<typeof openSpool>>;
 
+interface SpoolOptions extends Bounds {
+  readonly folder: string;
+  /** Of the collector; undefined if none is named. */
+  readonly url: string | undefined;
+}
+
 /** undefined if the folder cannot be had, or others can reach into it. */
-export function openSpool({ folder, ...bounds }: Bounds & { readonly folder: string }, world: HookWorld) {
+export function openSpool({ folder, url, ...bounds }: SpoolOptions, world: HookWorld) {
   const path = (name: string) => join(folder, name);
   const refusedFolder = path('refused');
   const refusedBounds = { maxBytes: bounds.maxBytes / 10, maxFiles: bounds.maxFiles / 10 };
@@ -29,6 +36,7 @@ export function openSpool({ folder, ...bounds }: Bounds & { readonly folder: str
   return {
     lock: path('lock'),
     losses,
+    backoff: openBackoff(folder, url, world),
     /** What this process found refused, with the reason. */
     refused,
     /** In the order of sending. */

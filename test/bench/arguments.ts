@@ -6,6 +6,7 @@ export const FIGURE_NAMES = [
   'hook_post_64',
   'sealed_rate',
   'startup_ms',
+  'hook_start_ms',
   'verify_leaves',
   'sealed_p95_half',
 ] as const;

@@ -28,6 +28,8 @@ describe('the benchmark harness', () => {
       'sealed_rate',
       'sealed_rate_rss',
       'startup_ms',
+      'hook_start_ms',
+      'hook_start_ms_spooled',
       'verify_leaves',
       'verify_rss',
       'sealed_p95_half',
@@ -38,7 +40,7 @@ describe('the benchmark harness', () => {
       expect(figure.ratio, figure.name).toBeGreaterThan(0);
     }
     expect(await readFile(page, 'utf8')).toContain('| otlp_json_ack');
-  });
+  }, 180_000);
 
   it.each(['otlp', 'hook'] as const)('sends %s events of 1 KB, each a new one', (kind) => {
     const events = kind === 'otlp' ? 100 : 1;

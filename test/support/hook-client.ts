@@ -1,14 +1,17 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { PassThrough } from 'node:stream';
+import { runHook as runInProcess } from '../../ingest/hook/client.ts';
+import type { HookWorld } from '../../ingest/hook/world.ts';
 import { bareEnvironment, COLLECTOR_TOKEN, MAIN } from './server.ts';
 
 export interface HookRun {
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
-  readonly tookMs: number;
 }
 
 /** Starts the built hook client as an agent does; the caller writes its standard input. */
@@ -20,12 +23,11 @@ export function startHook(args: readonly string[], env: NodeJS.ProcessEnv = {}):
 }
 
 export async function endOf(child: ChildProcess): Promise<HookRun> {
-  const started = performance.now();
   const texts = { stdout: '', stderr: '' };
   child.stdout!.setEncoding('utf8').on('data', (text: string) => (texts.stdout += text));
   child.stderr!.setEncoding('utf8').on('data', (text: string) => (texts.stderr += text));
   const [code] = (await once(child, 'close')) as [number | null];
-  return { code, ...texts, tookMs: performance.now() - started };
+  return { code, ...texts };
 }
 
 export function runHook(
@@ -38,17 +40,52 @@ export function runHook(
   return endOf(child);
 }
 
+/** An agent's input, which can stay open. */
+export function openInput(event?: string): PassThrough {
+  const input = new PassThrough();
+  if (event !== undefined) input.end(event);
+  return input;
+}
+
+/** Runs the client in this process, where the test owns its clocks. */
+export async function callHook(
+  input: PassThrough,
+  args: readonly string[],
+  world: Partial<HookWorld> = {},
+): Promise<HookRun> {
+  const texts = { stdout: '', stderr: '' };
+  const from = performance.now();
+  const code = await runInProcess({
+    argv: args,
+    env: {},
+    stdin: input as unknown as NodeJS.ReadStream,
+    print: (text) => void (texts.stdout += text),
+    note: (text) => void (texts.stderr += text),
+    now: Date.now,
+    elapsedMs: () => performance.now() - from,
+    newId: randomUUID,
+    stop: new AbortController().signal,
+    ...world,
+  });
+  return { code, ...texts };
+}
+
 export interface Delivery {
   readonly path: string;
   readonly body: string;
   readonly headers: IncomingHttpHeaders;
 }
 
+/** `hang` reads and never answers. */
+export type Answer = number | 'hang';
+
 export interface StandIn {
   readonly url: string;
   readonly deliveries: Delivery[];
-  /** What it answers from now on; `hang` reads and never answers. */
-  answer: number | 'hang' | ((delivery: Delivery) => number);
+  /** How many requests the client gave up before they were answered. */
+  abandoned: number;
+  /** What it answers from now on. */
+  answer: Answer | ((delivery: Delivery) => Answer);
   close(): Promise<void>;
 }
 
@@ -61,9 +98,11 @@ export async function startStandIn(port = 0): Promise<StandIn> {
       const body = Buffer.concat(pieces).toString();
       const delivery = { path: request.url!, body, headers: request.headers };
       standIn.deliveries.push(delivery);
-      const { answer } = standIn;
-      if (answer === 'hang') return;
-      response.writeHead(typeof answer === 'number' ? answer : answer(delivery)).end('{}');
+      const answer = typeof standIn.answer === 'function' ? standIn.answer(delivery) : standIn.answer;
+      if (answer !== 'hang') response.writeHead(answer).end('{}');
+    });
+    response.on('close', () => {
+      if (!response.writableEnded) standIn.abandoned += 1;
     });
   });
   server.listen(port, '127.0.0.1');
@@ -71,6 +110,7 @@ export async function startStandIn(port = 0): Promise<StandIn> {
   const standIn: StandIn = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     deliveries: [],
+    abandoned: 0,
     answer: 200,
     async close() {
       server.closeAllConnections();

@@ -6,6 +6,7 @@ import type { InitOptions } from './commands/init.ts';
 import type { Output } from './commands/output.ts';
 import type { ReportOptions } from './commands/report.ts';
 import type { SimulateOptions } from './commands/simulate.ts';
+import type { VerifyCommandOptions } from './commands/verify.ts';
 import { loadConfig, packageRoot } from './config.ts';
 import { ERRORS, PipelineError } from './schemas/errors.ts';
 
@@ -22,7 +23,10 @@ const notes: Output = {
 };
 
 const stop = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+/** A terminal and npm both pass one Ctrl-C on; what comes later than this was meant. */
+const SAME_SIGNAL_MS = 1_000;
+const STOP_SIGNALS = ['SIGINT', 'SIGTERM'] as const;
+for (const signal of STOP_SIGNALS) process.on(signal, onStopSignal);
 
 const { version } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as {
   version: string;
@@ -94,15 +98,34 @@ program
 program
   .command('verify')
   .description(
-    'verify an evidence package (ZIP) or an archive folder, offline; exit code 3 if anything is wrong',
+    'verify an evidence package (ZIP) or an archive folder, offline; with --store also every row of the record ' +
+      'store against the archive; exit code 3 if anything is wrong',
   )
-  .argument('<path>', 'package file or archive folder')
+  .argument(
+    '[path]',
+    'package file or archive folder; with --store the archive of the deployment if left out',
+  )
   .option('--key <vkey>', 'verifier key you got by another way than the evidence')
+  .option(
+    '--checkpoint <file>',
+    'checkpoint that somebody kept elsewhere, which the log must extend; can be given several times',
+    (file: string, files: readonly string[] | undefined) => [...(files ?? []), file],
+  )
+  .option(
+    '--store',
+    'compare the record store of the configured data folder too; stop the server first',
+    false,
+  )
   .addOption(json())
-  .action(async (path: string, options: { key?: string; json: boolean }) => {
-    const { verify } = await import('./commands/verify.ts');
-    if (!(await verify(path, options, output))) process.exitCode = EXIT.negative;
-  });
+  .action(
+    async (
+      path: string | undefined,
+      options: VerifyCommandOptions & { store: boolean },
+      command: Command,
+    ) => {
+      if (!(await runVerify(path, options, command))) process.exitCode = EXIT.negative;
+    },
+  );
 program
   .command('report')
   .description('make an evidence package for a period')
@@ -148,6 +171,28 @@ try {
   await program.parseAsync();
 } catch (error) {
   process.exitCode = exitCodeOf(error);
+}
+
+/** The first one ends the work in hand in good order. A later one is left to the system, which ends the process at once. */
+function onStopSignal(): void {
+  if (stop.signal.aborted) return;
+  stop.abort();
+  const leave = (): void => STOP_SIGNALS.forEach((signal) => process.off(signal, onStopSignal));
+  setTimeout(leave, SAME_SIGNAL_MS).unref();
+}
+
+async function runVerify(
+  path: string | undefined,
+  options: VerifyCommandOptions & { readonly store: boolean },
+  command: Command,
+): Promise<boolean> {
+  if (options.store) {
+    const { verifyStoreRows } = await import('./commands/verify-store.ts');
+    return verifyStoreRows(config(), path, options, output);
+  }
+  if (path === undefined) command.error("error: missing required argument 'path' (or --store)");
+  const { verify } = await import('./commands/verify.ts');
+  return verify(path, options, output);
 }
 
 function exitCodeOf(error: unknown): number {

@@ -20,6 +20,9 @@ export interface IngestSettings {
   readonly maxInflatedBytes: number;
   readonly maxBacklogBytes: number;
   readonly maxBacklogEnvelopes: number;
+  readonly maxBacklogPerCollectorPercent: number;
+  readonly maxInFlightPerCollectorBytes: number;
+  readonly maxRequestsInFlightPerCollector: number;
 }
 
 export interface Ingest {
@@ -47,6 +50,7 @@ export async function startIngest(settings: IngestSettings): Promise<Ingest> {
     dir: settings.eventLogDir,
     maxBacklogBytes: settings.maxBacklogBytes,
     maxBacklogEnvelopes: settings.maxBacklogEnvelopes,
+    maxPerCollectorPercent: settings.maxBacklogPerCollectorPercent,
   });
   const counters = createReceiverCounters();
   const receivers = await startReceivers(
@@ -57,7 +61,12 @@ export async function startIngest(settings: IngestSettings): Promise<Ingest> {
       newId: randomUUID,
       logger,
       counters,
-      limits: { maxBodyBytes: settings.maxBodyBytes, maxInflatedBytes: settings.maxInflatedBytes },
+      limits: {
+        maxBodyBytes: settings.maxBodyBytes,
+        maxInflatedBytes: settings.maxInflatedBytes,
+        maxInFlightPerCollectorBytes: settings.maxInFlightPerCollectorBytes,
+        maxRequestsInFlightPerCollector: settings.maxRequestsInFlightPerCollector,
+      },
     },
     { host: settings.host, port: settings.port },
   );

@@ -13,6 +13,7 @@ import { createCloseStack, openStores, type CloseStack, type Stores } from './co
 import type { Config } from './config.ts';
 import { openEmbeddedEventLog } from './ingest/embedded/event-log.ts';
 import type { EventLog } from './ingest/event-log.ts';
+import { closeWithin } from './ingest/receivers/serve.ts';
 import { createNormaliser } from './ingest/normalise.ts';
 import { createSequencer, type Sequencer } from './ingest/sequencer.ts';
 import { createSurrogates } from './ingest/surrogates.ts';
@@ -23,6 +24,8 @@ import { createTokenVerifier, readTokens, type TokenEntry } from './store/keys/t
 const STANDARD_ERROR = 2;
 const RETENTION_CLASS = 'standard';
 const CLOSE_DEADLINE_MS = 20_000;
+/** What a question to the API may still take when the process is asked to end. */
+const CLOSE_GRACE_MS = 5_000;
 
 export interface Running {
   readonly ingestPort: number;
@@ -120,6 +123,9 @@ function startReceivers(config: Config, tokens: readonly TokenEntry[]): Promise<
     maxInflatedBytes: config.ingest.max_inflated_bytes,
     maxBacklogBytes: config.ingest.max_backlog_bytes,
     maxBacklogEnvelopes: config.ingest.max_backlog_envelopes,
+    maxBacklogPerCollectorPercent: config.ingest.max_backlog_per_collector_percent,
+    maxInFlightPerCollectorBytes: config.ingest.max_in_flight_per_collector_bytes,
+    maxRequestsInFlightPerCollector: config.ingest.max_requests_in_flight_per_collector,
   });
 }
 
@@ -160,7 +166,7 @@ async function startApi(config: Config, parts: ApiParts, stack: CloseStack): Pro
     clock: systemClock,
     newId: randomUUID,
   });
-  stack.keep({ close: () => app.close().then(() => undefined) });
+  stack.keep({ close: closeWithin(app, CLOSE_GRACE_MS) });
   return Number(new URL(await app.listen({ host: config.host, port: config.api.port })).port);
 }
 

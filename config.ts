@@ -67,9 +67,37 @@ export function loadConfig(file?: string, environment: Environment = process.env
     if (properties !== undefined) value[section] ??= {};
   }
   const checked = validate(value);
-  if (!checked.ok) problems.push(...checked.problems);
+  problems.push(...(checked.ok ? contradictions(checked.value) : checked.problems));
   if (!checked.ok || problems.length > 0) throw configError(problems);
   return { ...checked.value, data: resolve(checked.value.data) };
+}
+
+/** Room for what is stored beside a body: its header and the frame around it. */
+const ENVELOPE_OVERHEAD_BYTES = 4096;
+
+/** Settings that are valid each by itself and wrong together: a body within one limit that another never lets in. */
+function contradictions({ ingest }: Config): ShapeProblem[] {
+  const least = ingest.max_inflated_bytes + ENVELOPE_OVERHEAD_BYTES;
+  const share = Math.floor((ingest.max_backlog_bytes * ingest.max_backlog_per_collector_percent) / 100);
+  const bounds: readonly (readonly [name: string, bytes: number, least: number])[] = [
+    ['max_backlog_bytes', ingest.max_backlog_bytes, least],
+    ['max_backlog_per_collector_percent', share, least],
+    [
+      'max_in_flight_per_collector_bytes',
+      ingest.max_in_flight_per_collector_bytes,
+      ingest.max_inflated_bytes,
+    ],
+  ];
+  return bounds.flatMap(([name, bytes, needed]) =>
+    bytes >= needed
+      ? []
+      : [
+          {
+            pointer: `/ingest/${name}`,
+            message: `allows ${String(bytes)} bytes, too few for one body of max_inflated_bytes, which takes ${String(needed)}`,
+          },
+        ],
+  );
 }
 
 function readConfigFile(path: string | undefined, problems: ShapeProblem[]): Record<string, JsonValue> {

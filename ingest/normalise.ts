@@ -3,6 +3,7 @@ import { SOURCE_CONNECTORS } from '../connectors/index.ts';
 import { quarantineBody } from '../connectors/quarantine.ts';
 import type { DraftRecord, Expanded, QuarantinedItem, SourceConnector } from '../connectors/source.ts';
 import type { Envelope, EnvelopeSource } from '../schemas/envelope.ts';
+import type { JsonObject } from '../schemas/json.ts';
 import type { AuditRecord } from '../schemas/record.ts';
 import type { Surrogates } from './surrogates.ts';
 
@@ -31,20 +32,36 @@ export function createNormaliser({
   connectors = SOURCE_CONNECTORS,
 }: NormaliserOptions): Normalise {
   return (envelope) => {
-    const drafts = expandSafely(connectors[envelope.source], envelope);
-    const header = {
-      retention_class: retentionClass,
-      principal: surrogates.principal(envelope.principal),
-      received_at: envelope.received_at,
-    };
-    const records = drafts.map(({ natural_key, claimed_subject, ...draft }): AuditRecord => ({
-      id: surrogates.recordId(natural_key),
-      ...header,
-      ...draft,
-      facts: { ...draft.facts, collector: envelope.principal },
-      subject: claimed_subject === null ? null : surrogates.subject(claimed_subject),
-    }));
-    return { records, quarantinedCount: drafts.filter(({ type }) => type === 'quarantined').length };
+    const { received_at, principal: collector } = envelope;
+    const principal = surrogates.principal(collector);
+    const subjectOf = rememberSubjects(surrogates);
+    let quarantinedCount = 0;
+    const records = expandSafely(connectors[envelope.source], envelope).map((draft): AuditRecord => {
+      const { type, source, facts, content, natural_key, claimed_subject } = draft;
+      if (type === 'quarantined') quarantinedCount += 1;
+      return {
+        id: surrogates.recordId(natural_key),
+        type,
+        source,
+        retention_class: retentionClass,
+        principal,
+        subject: claimed_subject === null ? null : subjectOf(claimed_subject),
+        received_at,
+        facts: facts.collector === collector ? facts : { ...facts, collector },
+        content,
+      };
+    });
+    return { records, quarantinedCount };
+  };
+}
+
+/** The items of one body name the same few people. */
+function rememberSubjects(surrogates: Surrogates): (claimed: string) => string {
+  const known = new Map<string, string>();
+  return (claimed) => {
+    const surrogate = known.get(claimed) ?? surrogates.subject(claimed);
+    known.set(claimed, surrogate);
+    return surrogate;
   };
 }
 
@@ -65,7 +82,10 @@ function isHashable(value: unknown): boolean {
   if (typeof value === 'number') return Number.isSafeInteger(value);
   if (Array.isArray(value)) return value.every(isHashable);
   if (typeof value !== 'object' || value === null) return value === null || typeof value === 'boolean';
-  return Object.entries(value).every(([name, member]) => name.isWellFormed() && isHashable(member));
+  for (const name of Object.keys(value)) {
+    if (!name.isWellFormed() || !isHashable((value as JsonObject)[name])) return false;
+  }
+  return true;
 }
 
 function toDraft(envelope: Envelope, expanded: Expanded): DraftRecord {

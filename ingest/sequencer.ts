@@ -18,6 +18,7 @@ export interface SequencerOptions {
   readonly normalise: Normalise;
   readonly logger: Logger;
   readonly partition: number;
+  /** Bounds of what is sealed in one bundle; one larger envelope makes a bundle of its own. */
   readonly maxBatchEnvelopes: number;
   readonly maxBatchBytes: number;
   /** Resolves after so many milliseconds or when the signal is aborted. */
@@ -45,6 +46,11 @@ export interface Sequencer {
   run(signal: AbortSignal): Promise<void>;
 }
 
+/** Bundles whose envelopes are read at once, so that the next one is expanded while one is being written. */
+const READ_AHEAD_BUNDLES = 4;
+/** How long expanding may hold the thread before other work gets a turn. */
+const TURN_MS = 5;
+
 const FIRST_RETRY_MS = 200;
 const LONGEST_RETRY_MS = 5_000;
 
@@ -63,13 +69,12 @@ export function createSequencer(options: SequencerOptions): Sequencer {
       {
         partition: options.partition,
         from: options.ledger.nextOffset(),
-        maxEnvelopes: options.maxBatchEnvelopes,
-        maxBytes: options.maxBatchBytes,
+        maxEnvelopes: READ_AHEAD_BUNDLES * options.maxBatchEnvelopes,
+        maxBytes: READ_AHEAD_BUNDLES * options.maxBatchBytes,
         signal,
       },
-      async (batch) => {
-        await sealBatch(options, batch, counters);
-        retrying = [];
+      async (envelopes) => {
+        await sealInBundles(options, envelopes, counters, () => (retrying = []));
       },
     );
 
@@ -92,6 +97,8 @@ export function createSequencer(options: SequencerOptions): Sequencer {
           await options.sleep(retryMs, signal);
           retryMs = Math.min(retryMs * 2, LONGEST_RETRY_MS);
           await recover(options, signal);
+          // The recovery may have sealed the last batch there is: then no other would ever take the reason back.
+          retrying = [];
         }
       }
     },
@@ -122,14 +129,61 @@ async function fillSeenIds({ ledger, seenIds, logger }: SequencerOptions): Promi
     await seenIds.add(ids, tree_size);
 }
 
+/** Writing a bundle is mostly waiting, so the envelopes of the next one are expanded meanwhile. */
+async function sealInBundles(
+  options: SequencerOptions,
+  envelopes: readonly LoggedEnvelope[],
+  counters: SequencerCounters,
+  onSealed: () => void,
+): Promise<void> {
+  let expanding = Promise.resolve<AuditRecord[]>([]);
+  const expandNext = (batch: readonly LoggedEnvelope[]) => {
+    expanding = expand(options, batch);
+    // Whoever waits for it gets the failure; if sealing the bundle before it fails, nobody does.
+    expanding.catch(() => undefined);
+  };
+  const batches = cutIntoBatches(options, envelopes);
+  expandNext(batches[0] ?? []);
+  for (const [position, batch] of batches.entries()) {
+    const expanded = await expanding;
+    expandNext(batches[position + 1] ?? []);
+    await sealBatch(options, { batch, expanded }, counters);
+    onSealed();
+  }
+}
+
+/** Envelopes in order, each list within the bounds of one bundle. */
+function cutIntoBatches(
+  { maxBatchEnvelopes, maxBatchBytes }: SequencerOptions,
+  envelopes: readonly LoggedEnvelope[],
+): LoggedEnvelope[][] {
+  const batches: LoggedEnvelope[][] = [];
+  let bytes = 0;
+  for (const logged of envelopes) {
+    const open = batches.at(-1);
+    bytes += logged.envelope.body.length;
+    if (open === undefined || open.length >= maxBatchEnvelopes || bytes > maxBatchBytes) {
+      batches.push([logged]);
+      bytes = logged.envelope.body.length;
+    } else {
+      open.push(logged);
+    }
+  }
+  return batches;
+}
+
+interface ExpandedBatch {
+  readonly batch: readonly LoggedEnvelope[];
+  readonly expanded: readonly AuditRecord[];
+}
+
 async function sealBatch(
   options: SequencerOptions,
-  batch: readonly LoggedEnvelope[],
+  { batch, expanded }: ExpandedBatch,
   counters: SequencerCounters,
 ): Promise<void> {
   const last = batch.at(-1);
   if (last === undefined) return;
-  const expanded = await expand(options, batch);
   const fresh = await withoutDuplicates(options.seenIds, expanded);
   const duplicate_count = expanded.length - fresh.length;
   await options.ledger.append({ records: fresh, next_offset: last.offset + 1n, duplicate_count });
@@ -161,9 +215,12 @@ async function expand(
   batch: readonly LoggedEnvelope[],
 ): Promise<AuditRecord[]> {
   const records: AuditRecord[] = [];
+  let turnEndsMs = performance.now() + TURN_MS;
   for (const { envelope } of batch) {
     for (const record of normalise(envelope).records) records.push(record);
+    if (performance.now() < turnEndsMs) continue;
     await setImmediate();
+    turnEndsMs = performance.now() + TURN_MS;
   }
   return records;
 }

@@ -47,10 +47,15 @@ export const BundleHeader = Type.Object(
     integrated_at: InstantUtc,
     duplicate_count: SafeCount,
     payloads: Type.Array(PayloadRef),
+    signature: Type.String({
+      description:
+        'Ed25519 by the key of the log over the other members, base64 (store/chain/bundle-signature.ts)',
+    }),
   },
   { additionalProperties: false },
 );
 export type BundleHeader = Static<typeof BundleHeader>;
+export type UnsignedBundleHeader = Omit<BundleHeader, 'signature'>;
 
 /** First object of a log: who it is and the key that signs its checkpoints. Written once, by `init`. */
 export const LogGenesis = Type.Object(

@@ -74,6 +74,26 @@ export const Config = Type.Object(
           default: 5_000_000,
           description: 'requests not sealed yet; beyond it receivers answer 503',
         }),
+        max_backlog_per_collector_percent: Type.Integer({
+          minimum: 1,
+          maximum: 100,
+          default: 80,
+          description:
+            'share of both backlog limits that one collector may fill; beyond it receivers answer 429',
+        }),
+        max_in_flight_per_collector_bytes: Type.Integer({
+          minimum: 1024,
+          maximum: 1_073_741_824,
+          default: 134_217_728,
+          description:
+            'inflated body bytes that the unanswered requests of one collector may hold; beyond it receivers answer 429',
+        }),
+        max_requests_in_flight_per_collector: Type.Integer({
+          minimum: 1,
+          maximum: 100_000,
+          default: 1_024,
+          description: 'unanswered requests of one collector; beyond it receivers answer 429',
+        }),
       },
       { additionalProperties: false },
     ),
@@ -88,7 +108,7 @@ export const Config = Type.Object(
         max_batch_bytes: Type.Integer({
           minimum: 1_048_576,
           maximum: 268_435_456,
-          default: 16_777_216,
+          default: 4_194_304,
           description:
             'most request bytes sealed in one bundle; one larger request makes a bundle of its own',
         }),

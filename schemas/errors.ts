@@ -83,6 +83,12 @@ export const ERRORS = {
     title: 'event log is full',
     hint: 'retry after the Retry-After header',
   },
+  COLLECTOR_PUSHBACK: {
+    status: 429,
+    retry: 'later',
+    title: 'collector holds its share',
+    hint: 'retry after the Retry-After header, or raise the shares per collector under ingest',
+  },
   LOG_UNAVAILABLE: {
     status: 503,
     retry: 'later',
@@ -142,6 +148,12 @@ export const ERRORS = {
     retry: 'never',
     title: 'signer guard refused a head',
     hint: 'the log is smaller than, or differs from, what was signed before; see docs/runbook.md',
+  },
+  SIGNER_UNAVAILABLE: {
+    status: 503,
+    retry: 'later',
+    title: 'signer cannot remember a head',
+    hint: 'check space and rights of the keys folder; nothing is signed meanwhile',
   },
   MIGRATION_MISMATCH: {
     status: 500,

@@ -13,6 +13,8 @@ interface FailureEntry {
 const RESTORE =
   'restore the file from an untouched copy and verify again; until then treat the range as tampered';
 const ASK_AGAIN = 'ask the sender for the package again and keep this one as it is';
+const REBUILD =
+  'keep a copy of the record store as evidence, then `affidavit rebuild`; the archive is the truth and was not touched';
 
 /** The one list of what verification can find. Codes are append-only; docs/formats/verification.md explains each. */
 export const FAILURES = {
@@ -156,6 +158,130 @@ export const FAILURES = {
       'a population list or an exception contradicts its count or digest, or names a record without evidence',
     action: ASK_AGAIN,
   },
+  bundle_unsigned: {
+    axis: 'anchoring',
+    meaning: 'the header of a bundle has no good signature of the key of the log',
+    action: 'find out who wrote it: the key did not seal this bundle, or its header was changed since',
+  },
+  bundle_misplaced: {
+    axis: 'integrity',
+    meaning: 'a bundle of this log lies under another start index than its own: it was swapped or replaced',
+    action: 'restore the bundle of this place from an untouched copy',
+  },
+  checkpoint_misplaced: {
+    axis: 'anchoring',
+    meaning: 'a good checkpoint of this log lies under another size than its own: it was swapped or replaced',
+    action: 'restore the checkpoint of this size; compare with a copy that somebody else kept',
+  },
+  checkpoint_other_key: {
+    axis: 'anchoring',
+    meaning: 'a checkpoint names this log and was signed by another key than that of the log',
+    action: 'find out who signed it; only the key of the log vouches for its heads',
+  },
+  kept_checkpoint_invalid: {
+    axis: 'anchoring',
+    meaning: 'the checkpoint that was kept is no good signed head of a log that is here',
+    action: 'check that the file is whole and belongs to this log, then look for another copy',
+  },
+  kept_checkpoint_other_key: {
+    axis: 'anchoring',
+    meaning:
+      'the checkpoint that was kept names this log and another key: the log was replaced or signed anew',
+    action: 'the key of a log never changes; keep both as evidence and pin the key you know (--key)',
+  },
+  log_truncated: {
+    axis: 'integrity',
+    meaning: 'a head of more leaves was signed than are here: the end was cut off, or this copy is older',
+    action: 'restore the newest copy; if there is none, the leaves from this index on are lost or hidden',
+  },
+  kept_checkpoint_mismatch: {
+    axis: 'integrity',
+    meaning:
+      'the leaves here make another root than the checkpoint that was kept, and no newer head vouches for them',
+    action: 'leaves from this index on were rewritten; restore the log that the kept checkpoint belongs to',
+  },
+  log_equivocation: {
+    axis: 'anchoring',
+    meaning: 'the key of the log signed two histories that exclude each other',
+    action:
+      'whoever holds the signing key told different stories; keep both heads as evidence, they prove it',
+  },
+  row_missing: {
+    axis: 'integrity',
+    meaning: 'the record store lacks rows between others that it has',
+    action: REBUILD,
+  },
+  row_missing_at_start: {
+    axis: 'integrity',
+    meaning: 'the record store lacks the first rows of the log',
+    action: REBUILD,
+  },
+  row_missing_at_end: {
+    axis: 'integrity',
+    meaning:
+      'the record store lacks all rows from this index on, although a published checkpoint covers them',
+    action: REBUILD,
+  },
+  row_duplicated: {
+    axis: 'integrity',
+    meaning: 'the record store holds more than one row of this index',
+    action: REBUILD,
+  },
+  rows_swapped: {
+    axis: 'integrity',
+    meaning: 'two rows of the record store stand in each other’s place',
+    action: REBUILD,
+  },
+  row_replayed: {
+    axis: 'integrity',
+    meaning: 'a row of the record store holds what was sealed at another index',
+    action: REBUILD,
+  },
+  row_leaf_edited: {
+    axis: 'integrity',
+    meaning: 'the leaf in a row of the record store is no leaf of the log',
+    action: REBUILD,
+  },
+  row_leaf_hash_edited: {
+    axis: 'integrity',
+    meaning: 'leaf_hash of a row of the record store is not the hash of the sealed leaf',
+    action: REBUILD,
+  },
+  row_chain_hash_edited: {
+    axis: 'integrity',
+    meaning: 'chain_hash of a row of the record store is not that of the chain over the sealed leaves',
+    action: REBUILD,
+  },
+  row_facts_edited: {
+    axis: 'integrity',
+    meaning: 'the facts in a row of the record store are not those that were sealed',
+    action: REBUILD,
+  },
+  row_content_edited: {
+    axis: 'integrity',
+    meaning: 'the content in a row of the record store is not what was sealed',
+    action: REBUILD,
+  },
+  row_salt_edited: {
+    axis: 'integrity',
+    meaning: 'a salt in a row of the record store is not the sealed one, so the part could not be proven',
+    action: REBUILD,
+  },
+  row_column_edited: {
+    axis: 'integrity',
+    meaning: 'a column that questions are answered from says something else than the sealed leaf or facts',
+    action: REBUILD,
+  },
+  row_beyond_log: {
+    axis: 'integrity',
+    meaning: 'the record store holds a row at or beyond the end of the log: nothing was sealed there',
+    action: REBUILD,
+  },
+  row_of_unknown_log: {
+    axis: 'integrity',
+    meaning: 'the record store holds rows of a log that the archive does not have',
+    action: REBUILD,
+  },
 } as const satisfies Record<string, FailureEntry>;
 
 export type FailureCode = keyof typeof FAILURES;
@@ -167,9 +293,16 @@ export const VerificationFailure = Type.Object({
 });
 export type VerificationFailure = Static<typeof VerificationFailure>;
 
-/** Worth knowing and no failure: what an interrupted writer leaves behind. */
+/** Worth knowing and no failure: what an interrupted writer leaves behind, and what could not be compared. */
 export const VerificationNotice = Type.Object({
-  code: Type.Union([Type.Literal('unpublished_tail'), Type.Literal('leftover')]),
+  code: Type.Union([
+    Type.Literal('unpublished_tail'),
+    Type.Literal('leftover'),
+    Type.Literal('kept_checkpoint_not_comparable'),
+    Type.Literal('store_lag'),
+    Type.Literal('content_absent'),
+    Type.Literal('store_not_compared'),
+  ]),
   index: Type.Union([SafeCount, Type.Null()]),
   detail: Type.String(),
 });
@@ -182,7 +315,12 @@ export type VerificationNotice = Static<typeof VerificationNotice>;
  */
 export const VerificationReport = Type.Object({
   ok: Type.Boolean(),
-  kind: Type.Union([Type.Literal('archive'), Type.Literal('package'), Type.Null()]),
+  kind: Type.Union([
+    Type.Literal('archive'),
+    Type.Literal('package'),
+    Type.Literal('record_store'),
+    Type.Null(),
+  ]),
   integrity: Type.Union([Type.Literal('intact'), Type.Literal('broken')]),
   anchoring: Type.Union([
     Type.Literal('signed'),

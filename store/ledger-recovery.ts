@@ -7,6 +7,7 @@ import { BundleHeader, LogGenesis } from '../schemas/bundle.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import type { Archive } from './archive.ts';
 import { decodeBundle, decodeLines } from './chain/bundle.ts';
+import { isHeaderSigned } from './chain/bundle-signature.ts';
 import { openCheckpoint } from './chain/checkpoint.ts';
 import { bundleKey, bundlePrefix, checkpointPrefix, genesisKey } from './chain/layout.ts';
 import { sha256Hex } from './chain/leaf.ts';
@@ -32,7 +33,7 @@ type Project = (bundle: SealedBundle, previousChain: Uint8Array) => Promise<void
 export async function recoverHead(options: LedgerOptions, project: Project): Promise<Head> {
   await checkGenesis(options);
   const starts = await bundleStarts(options.archive, options.log);
-  const head = await readHead(options.archive, options.log, starts.at(-1));
+  const head = await readHead(options, starts.at(-1));
   await checkHead(options, head);
   await replayInto(options, starts, head, project);
   return head;
@@ -102,17 +103,16 @@ async function checkGenesis({ archive, log, signer }: LedgerOptions): Promise<vo
   }
 }
 
-async function readHead(archive: Archive, log: string, lastStart: number | undefined): Promise<Head> {
+async function readHead(options: LedgerOptions, lastStart: number | undefined): Promise<Head> {
   if (lastStart === undefined) {
     return { treeSize: 0, frontier: [], chainHead: chainStart(), nextOffset: 0n, integratedAtMs: 0 };
   }
-  const { header } = await readBundleOnly(archive, bundleKey(log, lastStart));
+  const key = bundleKey(options.log, lastStart);
+  const { header } = await readBundleOnly(options.archive, key);
+  requireSigned(options, key, header);
   const frontier = header.frontier.map((hash) => Buffer.from(hash, 'hex'));
   if (Buffer.from(frontierRoot(frontier)).toString('hex') !== header.root_hash) {
-    throw new PipelineError(
-      'ARCHIVE_DAMAGED',
-      `bundle ${bundleKey(log, lastStart)} names a root that its frontier does not have`,
-    );
+    throw new PipelineError('ARCHIVE_DAMAGED', `bundle ${key} names a root that its frontier does not have`);
   }
   return {
     treeSize: header.tree_size,
@@ -121,6 +121,16 @@ async function readHead(archive: Archive, log: string, lastStart: number | undef
     nextOffset: BigInt(header.next_offset),
     integratedAtMs: Date.parse(header.integrated_at),
   };
+}
+
+/** Whoever can write to the archive and has no key must not get a bundle of theirs taken for unfinished work. */
+function requireSigned({ signer }: LedgerOptions, key: string, header: BundleHeader): void {
+  const logKey = parseVkey(signer.vkey);
+  if (logKey !== undefined && isHeaderSigned(header, logKey)) return;
+  throw new PipelineError(
+    'START_REFUSED',
+    `bundle ${key} does not carry a signature of this log's key: somebody else wrote or changed it`,
+  );
 }
 
 async function checkHead(options: LedgerOptions, head: Head): Promise<void> {
@@ -183,10 +193,11 @@ async function replayInto(
   }
   const missing = starts.findLastIndex((start) => start <= rowCount);
   if (rowCount === head.treeSize || missing < 0) return;
-  const previous = missing === 0 ? undefined : await readHead(archive, log, starts[missing - 1]);
+  const previous = missing === 0 ? undefined : await readHead(options, starts[missing - 1]);
   let chain = previous?.chainHead ?? chainStart();
   for (const start of starts.slice(missing)) {
     const bundle = await readBundle(archive, log, start);
+    requireSigned(options, bundleKey(log, start), bundle.header);
     await project(bundle, chain);
     chain = Buffer.from(bundle.header.chain_head, 'hex');
     options.onReplay?.(bundle.header.tree_size, head.treeSize);

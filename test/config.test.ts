@@ -64,6 +64,18 @@ describe('the configuration', () => {
     expect(() => loadConfig(path, {})).toThrow(path);
   });
 
+  it.each([
+    ['AFFIDAVIT_INGEST_MAX_BACKLOG_BYTES', '67108864', '/ingest/max_backlog_bytes'],
+    ['AFFIDAVIT_INGEST_MAX_BACKLOG_PER_COLLECTOR_PERCENT', '1', '/ingest/max_backlog_per_collector_percent'],
+    [
+      'AFFIDAVIT_INGEST_MAX_IN_FLIGHT_PER_COLLECTOR_BYTES',
+      '67108863',
+      '/ingest/max_in_flight_per_collector_bytes',
+    ],
+  ])('refuses a limit of %s that could never let in a body of the largest size', (variable, text, place) => {
+    expect(() => loadConfig(undefined, { [variable]: text })).toThrow(place);
+  });
+
   it('gives every key a variable of its own and a description', () => {
     const keys = configKeys();
     expect(new Set(keys.map(({ variable }) => variable)).size).toBe(keys.length);

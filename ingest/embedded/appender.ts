@@ -1,24 +1,46 @@
 import { PipelineError } from '../../schemas/errors.ts';
 import type { BinaryDatabase, Environment } from './environment.ts';
-import { readState, toKey, writeState, type LogState } from './state.ts';
+import {
+  changeBacklog,
+  readState,
+  toKey,
+  writeState,
+  type Backlog,
+  type BacklogChange,
+  type LogState,
+} from './state.ts';
 
 export interface BacklogLimits {
   readonly maxBacklogBytes: number;
   readonly maxBacklogEnvelopes: number;
+  /** Share of both that one collector may fill; beyond it an append is refused with COLLECTOR_PUSHBACK. @default 100 */
+  readonly maxPerCollectorPercent?: number;
+}
+
+/** One encoded envelope and whose it is. */
+export interface Frame {
+  readonly bytes: Buffer;
+  readonly collector: string;
 }
 
 export interface Appender {
   /** Resolves when the frames are durable, in order; rejects as `EventLog.append` does. */
-  append(frames: readonly Buffer[]): Promise<void>;
+  append(frames: readonly Frame[]): Promise<void>;
   /** Resolves when nothing is waiting to be written. */
   idle(): Promise<void>;
 }
 
 interface Waiting {
-  readonly frames: readonly Buffer[];
+  readonly frames: readonly Frame[];
   readonly bytes: number;
   readonly settle: (refusal: PipelineError | undefined) => void;
 }
+
+/**
+ * Room on the disk that new envelopes leave alone, so that those which were acknowledged can still be sealed when the
+ * disk runs full.
+ */
+const SEALING_RESERVE_BYTES = 32 * 1024 * 1024;
 
 /** Bounds of one transaction, so that a flood neither grows it without end nor holds the write lock for long. */
 const GROUP_MAX_BYTES = 32 * 1024 * 1024;
@@ -40,21 +62,19 @@ export function createAppender(
   /** Inside the transaction. One refusal per append: undefined where it was written. */
   function writeGroup(group: readonly Waiting[]): (PipelineError | undefined)[] {
     let state = readState(databases.meta);
+    const backlog = changeBacklog(databases.meta);
     const refusals = group.map((one) => {
-      if (passesBacklog(state, one, limits))
-        return new PipelineError('LOG_PUSHBACK', 'event log backlog is full');
-      for (const frame of one.frames) {
-        void databases.entries.put(toKey(state.next, state.shift), frame);
-        state = { ...state, next: state.next + 1n };
+      const refusal = refusalOf(one, state, backlog, limits);
+      if (refusal !== undefined) return refusal;
+      for (const { bytes, collector } of one.frames) {
+        void databases.entries.put(toKey(state.next, state.shift), bytes);
+        backlog.add(collector, { envelopes: 1, bytes: bytes.length });
+        state = withOneMore(state, bytes.length);
       }
-      state = {
-        ...state,
-        envelopes: state.envelopes + one.frames.length,
-        bytes: state.bytes + one.bytes,
-      };
       return undefined;
     });
     writeState(databases.meta, state);
+    backlog.write();
     return refusals;
   }
 
@@ -62,7 +82,7 @@ export function createAppender(
     while (waiting.length > 0) {
       const group = takeGroup(waiting);
       try {
-        const refusals = await environment.commit(() => writeGroup(group));
+        const refusals = await environment.commit(() => writeGroup(group), roomFor(group));
         group.forEach((one, index) => one.settle(refusals[index]));
         onAppended();
       } catch (error) {
@@ -75,7 +95,7 @@ export function createAppender(
   return {
     append: (frames) =>
       new Promise((resolve, reject) => {
-        const bytes = frames.reduce((sum, frame) => sum + frame.length, 0);
+        const bytes = frames.reduce((sum, frame) => sum + frame.bytes.length, 0);
         const settle = (refusal: PipelineError | undefined): void => {
           if (refusal === undefined) resolve();
           else reject(refusal);
@@ -89,6 +109,20 @@ export function createAppender(
       await flushing;
     },
   };
+}
+
+function withOneMore(state: LogState, bytes: number): LogState {
+  return {
+    ...state,
+    next: state.next + 1n,
+    envelopes: state.envelopes + 1,
+    bytes: state.bytes + bytes,
+  };
+}
+
+/** Large values need neighbouring pages, and pages are replaced, not changed: twice the bytes. */
+function roomFor(group: readonly Waiting[]): number {
+  return SEALING_RESERVE_BYTES + 2 * group.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 function unavailable(cause: unknown): PipelineError {
@@ -106,9 +140,20 @@ function takeGroup(waiting: Waiting[]): Waiting[] {
   return waiting.splice(0, count);
 }
 
-function passesBacklog(state: LogState, one: Waiting, limits: BacklogLimits): boolean {
-  return (
-    state.envelopes + one.frames.length > limits.maxBacklogEnvelopes ||
-    state.bytes + one.bytes > limits.maxBacklogBytes
-  );
+function refusalOf(
+  { frames, bytes }: Waiting,
+  total: Backlog,
+  backlog: BacklogChange,
+  limits: BacklogLimits,
+): PipelineError | undefined {
+  const { maxBacklogBytes, maxBacklogEnvelopes, maxPerCollectorPercent = 100 } = limits;
+  const passes = (held: Backlog, percent: number): boolean =>
+    held.envelopes + frames.length > (maxBacklogEnvelopes * percent) / 100 ||
+    held.bytes + bytes > (maxBacklogBytes * percent) / 100;
+  if (passes(total, 100)) return new PipelineError('LOG_PUSHBACK', 'event log backlog is full');
+  const collectors = new Set(frames.map(({ collector }) => collector));
+  if ([...collectors].some((collector) => passes(backlog.of(collector), maxPerCollectorPercent))) {
+    return new PipelineError('COLLECTOR_PUSHBACK', 'the collector fills its share of the backlog');
+  }
+  return undefined;
 }

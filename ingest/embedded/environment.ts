@@ -1,3 +1,4 @@
+import { statfsSync } from 'node:fs';
 import { mkdir, open as openFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { open, type Database, type RootDatabase } from 'lmdb';
@@ -12,9 +13,10 @@ export interface Environment {
    * Runs `action` synchronously inside one write transaction and resolves with its result when the transaction is on
    * stable storage. All or nothing: if `action` throws or the commit fails, no write of it stays. Throws LOG_PUSHBACK
    * when the map is full and LOG_UNAVAILABLE when the medium fails or does not answer; a PipelineError of `action`
-   * passes unchanged.
+   * passes unchanged. Nothing is begun, and LOG_UNAVAILABLE is thrown, where the disk has less room than
+   * `MIN_FREE_BYTES` and `needBytes` on top.
    */
-  commit<T>(action: () => T): Promise<T>;
+  commit<T>(action: () => T, needBytes?: number): Promise<T>;
   /** Makes the next read see what any thread or process has committed. */
   refresh(): void;
   /** Waits for commits in flight. Idempotent. */
@@ -27,6 +29,13 @@ export interface EnvironmentOptions {
   /** @default 30000 */
   readonly commitDeadlineMs?: number;
 }
+
+/**
+ * Room on the disk below which no transaction is begun. A write that finds the disk full leaves the library's memory
+ * damaged, and the process dies of it or hangs: seen with lmdb 3.5.6, in the flush of a spilled page. So the disk must
+ * not be found full, not even when others fill it while a transaction is being written.
+ */
+export const MIN_FREE_BYTES = 8 * 1024 * 1024;
 
 /** `MDB_MAP_FULL` of lmdb.h. */
 const MDB_MAP_FULL = -30792;
@@ -46,16 +55,23 @@ const MDB_MAP_FULL = -30792;
  * wait for a commit that this thread has yet to run.
  */
 export async function openEnvironment(dir: string, options: EnvironmentOptions): Promise<Environment> {
-  const root = await openDurably(resolve(dir), options.mapBytes);
+  const path = resolve(dir);
+  const root = await openDurably(path, options.mapBytes);
   const deadlineMs = options.commitDeadlineMs ?? 30_000;
   let overdueCount = 0;
   let closing: Promise<void> | undefined;
 
-  async function commit<T>(action: () => T): Promise<T> {
+  async function commit<T>(action: () => T, needBytes = 0): Promise<T> {
     if (closing !== undefined) throw new PipelineError('LOG_UNAVAILABLE', 'the environment is closed');
     if (overdueCount > 0) throw new PipelineError('LOG_UNAVAILABLE', 'an earlier commit has not finished');
-    // A child transaction rather than a plain one: what it wrote before a throw is rolled back.
-    const committed = root.childTransaction(action);
+    let committed: Promise<T>;
+    try {
+      requireRoom(path, MIN_FREE_BYTES + needBytes);
+      // A child transaction rather than a plain one: what it wrote before a throw is rolled back.
+      committed = root.childTransaction(action);
+    } catch (error) {
+      throw await toPipelineError(error);
+    }
     const overdue = (): void => {
       overdueCount += 1;
       const settled = (): void => void (overdueCount -= 1);
@@ -96,6 +112,8 @@ function withDeadline<T>(work: Promise<T>, deadlineMs: number, overdue: () => vo
 async function openDurably(path: string, mapBytes: number): Promise<RootDatabase<Buffer, Buffer>> {
   try {
     await mkdir(path, { recursive: true, mode: 0o700 });
+    // The lock file is written through a map, where a full disk ends the process with a signal.
+    requireRoom(path, MIN_FREE_BYTES);
     const options = {
       path,
       noSubdir: false,
@@ -115,6 +133,14 @@ async function openDurably(path: string, mapBytes: number): Promise<RootDatabase
   } catch (error) {
     throw await toPipelineError(error);
   }
+}
+
+/** A call of the system that takes microseconds, beside a flush that takes milliseconds. */
+function requireRoom(path: string, bytes: number): void {
+  const { bavail, bsize, blocks } = statfsSync(path);
+  // Some network file systems tell no size at all.
+  if (blocks === 0 || bavail * bsize >= bytes) return;
+  throw new PipelineError('LOG_UNAVAILABLE', `fewer than ${String(bytes)} bytes are free on the disk`);
 }
 
 async function syncFolder(path: string): Promise<void> {

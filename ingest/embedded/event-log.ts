@@ -2,8 +2,8 @@ import { PipelineError } from '../../schemas/errors.ts';
 import type { ConsumeOptions, EventLog, LoggedEnvelope } from '../event-log.ts';
 import { createAppender, type BacklogLimits } from './appender.ts';
 import { openEnvironment, type BinaryDatabase, type Environment } from './environment.ts';
-import { decodeEnvelope, encodeEnvelope } from './framing.ts';
-import { readState, toKey, toOffset, writeState } from './state.ts';
+import { collectorOf, decodeEnvelope, encodeEnvelope } from './framing.ts';
+import { changeBacklog, readState, toKey, toOffset, writeState } from './state.ts';
 
 export interface EmbeddedEventLogOptions extends BacklogLimits {
   /** Folder of its own, created if absent. */
@@ -21,6 +21,7 @@ interface Stored {
 interface StoredEntry {
   readonly key: Buffer;
   readonly size: number;
+  readonly collector: string;
 }
 
 interface StoredBatch {
@@ -65,7 +66,10 @@ export async function openEmbeddedEventLog(options: EmbeddedEventLogOptions): Pr
   return {
     append: async (envelopes) => {
       if (closing !== undefined) throw new PipelineError('LOG_UNAVAILABLE', 'event log is closed');
-      if (envelopes.length > 0) await appender.append(envelopes.map(encodeEnvelope));
+      if (envelopes.length === 0) return;
+      await appender.append(
+        envelopes.map((envelope) => ({ bytes: encodeEnvelope(envelope), collector: envelope.principal })),
+      );
     },
     consume: async (consumeOptions, onBatch) => {
       if (consumeOptions.partition !== 0) throw new RangeError('the embedded event log has partition 0 only');
@@ -130,7 +134,9 @@ async function skipTo(stored: Stored, from: bigint): Promise<void> {
       const range = stored.entries.getRange({ end: toKey(from, shift), limit: REMOVE_MAX_ENTRIES });
       const sealed: StoredEntry[] = [];
       // One at a time: the bodies themselves may be too many to hold.
-      for (const { key, value } of range) sealed.push({ key, size: value.length });
+      for (const { key, value } of range) {
+        sealed.push({ key, size: value.length, collector: collectorOf(value) });
+      }
       removeEntries(stored, sealed);
       return sealed.length;
     });
@@ -148,8 +154,9 @@ function readBatch(stored: Stored, options: ConsumeOptions): StoredBatch {
     if (entries.length > 0 && bytes + value.length > options.maxBytes) break;
     bytes += value.length;
     const offset = toOffset(key, shift);
-    envelopes.push({ offset, envelope: decodeEnvelope(value, offset) });
-    entries.push({ key, size: value.length });
+    const envelope = decodeEnvelope(value, offset);
+    envelopes.push({ offset, envelope });
+    entries.push({ key, size: value.length, collector: envelope.principal });
   }
   return { envelopes, entries };
 }
@@ -165,12 +172,15 @@ async function acknowledge(stored: Stored, entries: readonly StoredEntry[]): Pro
 function removeEntries(stored: Stored, entries: readonly StoredEntry[]): void {
   const state = readState(stored.meta);
   let { envelopes, bytes } = state;
-  for (const { key, size } of entries) {
+  const backlog = changeBacklog(stored.meta);
+  for (const { key, size, collector } of entries) {
     void stored.entries.remove(key);
+    backlog.add(collector, { envelopes: -1, bytes: -size });
     envelopes -= 1;
     bytes -= size;
   }
   writeState(stored.meta, { ...state, envelopes, bytes });
+  backlog.write();
 }
 
 function sleep(sleepers: Set<() => void>, signal: AbortSignal, ms: number): Promise<void> {

@@ -44,6 +44,16 @@ export function decodeEnvelope(frame: Buffer, offset: bigint): Envelope {
   return { ...header, body: frame.subarray(bodyAt) };
 }
 
+/** Whose envelope a frame is, for counting alone: '' where the frame does not say, and no error. */
+export function collectorOf(frame: Buffer): string {
+  try {
+    const header = frame.toString('utf8', HEADER_AT, HEADER_AT + frame.readUInt32BE(LENGTH_AT));
+    return (JSON.parse(header) as EnvelopeHeader).principal;
+  } catch {
+    return '';
+  }
+}
+
 function damaged(offset: bigint, what: string): PipelineError {
   return new PipelineError('LOG_DAMAGED', `event log entry: ${what}`, {
     place: `offset ${offset.toString()}`,

@@ -45,3 +45,55 @@ export function toKey(offset: bigint, shift: bigint): Buffer {
 export function toOffset(key: Buffer, shift: bigint): bigint {
   return key.readBigUInt64BE() + shift;
 }
+
+/** What one collector has in the log. */
+export interface Backlog {
+  readonly envelopes: number;
+  readonly bytes: number;
+}
+
+/** A change of the backlog of collectors, read once and written once within one transaction. */
+export interface BacklogChange {
+  of(collector: string): Backlog;
+  /** Negative counts take away. */
+  add(collector: string, change: Backlog): void;
+  write(): void;
+}
+
+/** To be called inside a transaction. */
+export function changeBacklog(meta: BinaryDatabase): BacklogChange {
+  const changed = new Map<string, Backlog>();
+  const of = (collector: string): Backlog => changed.get(collector) ?? readBacklog(meta, collector);
+  return {
+    of,
+    add(collector, { envelopes, bytes }) {
+      const before = of(collector);
+      changed.set(collector, { envelopes: before.envelopes + envelopes, bytes: before.bytes + bytes });
+    },
+    write() {
+      for (const [collector, backlog] of changed) writeBacklog(meta, collector, backlog);
+    },
+  };
+}
+
+function readBacklog(meta: BinaryDatabase, collector: string): Backlog {
+  const bytes = meta.get(backlogKey(collector));
+  if (bytes === undefined) return { envelopes: 0, bytes: 0 };
+  return { envelopes: Number(bytes.readBigUInt64BE(0)), bytes: Number(bytes.readBigUInt64BE(8)) };
+}
+
+/** A collector without envelopes leaves no key; nor does one whose envelopes were written before these were counted. */
+function writeBacklog(meta: BinaryDatabase, collector: string, { envelopes, bytes }: Backlog): void {
+  if (envelopes <= 0 || bytes <= 0) {
+    void meta.remove(backlogKey(collector));
+    return;
+  }
+  const stored = Buffer.alloc(16);
+  stored.writeBigUInt64BE(BigInt(envelopes), 0);
+  stored.writeBigUInt64BE(BigInt(bytes), 8);
+  void meta.put(backlogKey(collector), stored);
+}
+
+function backlogKey(collector: string): Buffer {
+  return Buffer.from(`backlog:${collector}`);
+}

@@ -7,10 +7,11 @@ import { PipelineError } from '../../schemas/errors.ts';
 import type { Principal, VerifyToken } from '../../schemas/principal.ts';
 import type { EventLog } from '../event-log.ts';
 import { answerFailure, toPipelineError } from './answer.ts';
-import { mediaTypeOf, readBody, type BodyLimits, type OnBytes } from './body.ts';
+import { mediaTypeOf, readBody, type BodyLimits } from './body.ts';
 import { createReceiverCounters, type ReceiverCounters } from './counters.ts';
 import type { Reply } from './reading.ts';
 import { INGEST_ROUTES, type IngestRoute } from './routes.ts';
+import { createShares, type Share, type ShareLimits } from './shares.ts';
 
 export interface ReceiverOptions {
   readonly eventLog: Pick<EventLog, 'append'>;
@@ -19,16 +20,41 @@ export interface ReceiverOptions {
   /** Ids of envelopes and requests. */
   readonly newId: () => string;
   readonly logger: Logger;
-  readonly limits: BodyLimits & {
-    /** Body bytes held by all requests together; beyond it requests are pushed back. @default 4 x maxInflatedBytes */
-    readonly maxInFlightBytes?: number;
-  };
+  /** @default four times `maxInflatedBytes` for all, half of it and 1024 requests for one collector */
+  readonly limits: BodyLimits & Partial<ShareLimits>;
+  readonly timeouts?: Partial<ReceiverTimeouts>;
   readonly counters?: ReceiverCounters;
 }
 
-/** Sockets at once; beyond it the system refuses, before any memory is spent on a request. */
-const MAX_CONNECTIONS = 2048;
+/** What a slow or idle sender may hold a socket for, in milliseconds. */
+export interface ReceiverTimeouts {
+  /** From opening a connection, or from the first byte of a further request, to the end of its header. @default 15000 */
+  readonly headersMs: number;
+  /** To the last byte of the request. @default 60000 */
+  readonly requestMs: number;
+  /** Between an answer and the next request. @default 65000 */
+  readonly keepAliveMs: number;
+  /** How often the first two are looked at. @default 5000 */
+  readonly checkEveryMs: number;
+}
+
+const TIMEOUTS: ReceiverTimeouts = {
+  headersMs: 15_000,
+  requestMs: 60_000,
+  // Longer than the idle time of usual balancers, so that the one which closes is never us.
+  keepAliveMs: 65_000,
+  checkEveryMs: 5_000,
+};
+const MAX_REQUESTS_PER_COLLECTOR = 1024;
+/** Those who share a token with one that sends without waiting keep room. */
+const MAX_REQUESTS_PER_CONNECTION = 256;
 const MAX_IDEMPOTENCY_KEY = 256;
+
+interface Context {
+  readonly options: ReceiverOptions;
+  readonly counters: ReceiverCounters;
+  readonly shares: { enter(collector: string, connection: object): Share };
+}
 
 /**
  * The HTTP receivers: requests in, envelopes appended to the event log. A request is authenticated before its body
@@ -37,34 +63,41 @@ const MAX_IDEMPOTENCY_KEY = 256;
  */
 export function buildReceivers(options: ReceiverOptions): FastifyInstance {
   const counters = options.counters ?? createReceiverCounters();
+  const timeouts = { ...TIMEOUTS, ...options.timeouts };
   const app = fastify({
     logger: false,
     genReqId: options.newId,
-    // Longer than the idle time of usual balancers, so that the one which closes is never us.
-    keepAliveTimeout: 65_000,
-    // From the first byte of a request to its last: what a slow sender may hold a socket for.
-    requestTimeout: 60_000,
-    http: { headersTimeout: 15_000 },
+    keepAliveTimeout: timeouts.keepAliveMs,
+    requestTimeout: timeouts.requestMs,
+    http: { headersTimeout: timeouts.headersMs, connectionsCheckingInterval: timeouts.checkEveryMs },
     forceCloseConnections: 'idle',
+    // What arrives on an open connection while it closes is taken like any other request: the event log closes later.
+    return503OnClosing: false,
     frameworkErrors: (error, request, reply) =>
       void answerFailure(request, reply, toPipelineError(error), false),
   });
-  app.server.maxConnections = MAX_CONNECTIONS;
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
   app.setNotFoundHandler((request, reply) =>
     answerFailure(request, reply, new PipelineError('NOT_FOUND', 'no such route'), false),
   );
-  for (const route of INGEST_ROUTES) addRoute(app, route, options, counters);
+  const context = { options, counters, shares: createShares(shareLimits(options.limits), counters) };
+  for (const route of INGEST_ROUTES) addRoute(app, route, context);
   return app;
 }
 
-function addRoute(
-  app: FastifyInstance,
-  route: IngestRoute,
-  options: ReceiverOptions,
-  counters: ReceiverCounters,
-): void {
+function shareLimits(limits: ReceiverOptions['limits']): ShareLimits {
+  const maxInFlightBytes = limits.maxInFlightBytes ?? 4 * limits.maxInflatedBytes;
+  return {
+    maxInFlightBytes,
+    maxInFlightPerCollectorBytes: limits.maxInFlightPerCollectorBytes ?? maxInFlightBytes / 2,
+    maxRequestsInFlightPerCollector: limits.maxRequestsInFlightPerCollector ?? MAX_REQUESTS_PER_COLLECTOR,
+    maxRequestsInFlightPerConnection: limits.maxRequestsInFlightPerConnection ?? MAX_REQUESTS_PER_CONNECTION,
+  };
+}
+
+function addRoute(app: FastifyInstance, route: IngestRoute, context: Context): void {
+  const { options, counters } = context;
   const fail = (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const known = toPipelineError(error);
     counters.refused[known.code] = (counters.refused[known.code] ?? 0) + 1;
@@ -77,7 +110,7 @@ function addRoute(
     errorHandler: (error, request, reply) => void fail(error, request, reply),
     handler: async (request, reply) => {
       counters.requests += 1;
-      const { contentType, body } = await receive(request, route, options, counters);
+      const { contentType, body } = await receive(request, route, context);
       return reply.header('content-type', contentType).send(body);
     },
   });
@@ -95,8 +128,7 @@ function addRoute(
 async function receive(
   request: FastifyRequest,
   route: IngestRoute,
-  options: ReceiverOptions,
-  counters: ReceiverCounters,
+  { options, counters, shares }: Context,
 ): Promise<Reply> {
   const receivedAt = toInstant(options.clock());
   const principal = authenticate(request, options.verifyToken);
@@ -117,9 +149,9 @@ async function receive(
     content_type: contentType,
     idempotency_key: route.isOtlp ? null : idempotencyKeyOf(request),
   } as const;
-  const budget = takeBudget(options.limits, counters);
+  const share = shares.enter(principal.id, request.raw.socket);
   try {
-    const body = await readBody(bodyStream(request), request.headers, options.limits, budget.take);
+    const body = await readBody(bodyStream(request), request.headers, options.limits, share.take);
     const received = route.read({
       body,
       contentType,
@@ -133,7 +165,7 @@ async function receive(
     counters.bytes += body.length;
     return received.reply;
   } finally {
-    budget.release();
+    share.release();
   }
 }
 
@@ -157,27 +189,6 @@ function idempotencyKeyOf(request: FastifyRequest): string | null {
 /** A request without a body, which the framework does not hand to a parser, has an empty one. */
 function bodyStream(request: FastifyRequest): Readable {
   return request.body instanceof Readable ? request.body : Readable.from([]);
-}
-
-/** The share of one request in the bytes that all requests may hold at once. */
-function takeBudget(
-  limits: ReceiverOptions['limits'],
-  counters: ReceiverCounters,
-): { take: OnBytes; release: () => void } {
-  const max = limits.maxInFlightBytes ?? 4 * limits.maxInflatedBytes;
-  let taken = 0;
-  return {
-    take: (count) => {
-      if (counters.inFlightBytes + count > max) {
-        throw new PipelineError('LOG_PUSHBACK', 'too many body bytes in flight');
-      }
-      taken += count;
-      counters.inFlightBytes += count;
-    },
-    release: () => {
-      counters.inFlightBytes -= taken;
-    },
-  };
 }
 
 /** Whatever stops an append, nothing was acknowledged and the same request may be sent again: never a 500. */

@@ -61,6 +61,8 @@ function rpcCodeOf(code: ErrorCode): number {
       return 16;
     case 'AUTH_FORBIDDEN':
       return 7;
+    case 'COLLECTOR_PUSHBACK':
+      return 8;
     case 'LOG_PUSHBACK':
     case 'LOG_UNAVAILABLE':
       return 14;

@@ -1,4 +1,4 @@
-import { decodeOtlp } from '../../connectors/otlp/decode.ts';
+import { surveyOtlp } from '../../connectors/otlp/decode.ts';
 import { exportResponse, type OtlpEncoding, type OtlpSignal } from './otlp-response.ts';
 import type { Reading, Received } from './reading.ts';
 
@@ -7,7 +7,7 @@ import type { Reading, Received } from './reading.ts';
  * rejected, so that a client's own counters tell of them, though none is lost.
  */
 export function readOtlp(signal: OtlpSignal, reading: Reading): Received {
-  const { itemCount, problems } = decodeOtlp(signal, reading.contentType, reading.body);
+  const { itemCount, problems } = surveyOtlp(signal, reading.contentType, reading.body);
   const [first] = problems;
   const message =
     first === undefined

@@ -1,21 +1,66 @@
 import type { AddressInfo } from 'node:net';
+import type { FastifyInstance } from 'fastify';
 import { buildReceivers, type ReceiverOptions } from './app.ts';
+import { trackConnections } from './connections.ts';
+
+/** Sockets at once: a hundred or so below it, idle ones make room; at it the system refuses. */
+const MAX_CONNECTIONS = 2048;
+
+/** A request whose body has not arrived by then is not waited for. */
+const CLOSE_GRACE_MS = 5_000;
 
 export interface RunningReceivers {
   /** The port in use, also where 0 was asked for. */
   readonly port: number;
-  /** Stops accepting, answers the requests in hand, then resolves. Idempotent. Leaves the event log open. */
+  /**
+   * Stops accepting, answers the requests in hand, then resolves; cuts those that take more than five seconds, which
+   * are then not acknowledged. Idempotent. Leaves the event log open.
+   */
   close(): Promise<void>;
+}
+
+export interface ServeOptions {
+  readonly host: string;
+  readonly port: number;
+  /** @default 2048 */
+  readonly maxConnections?: number;
+  /** @default 5000 */
+  readonly closeGraceMs?: number;
 }
 
 /** Listens with the receivers; the same in the main thread and in a worker. Rejects if the port cannot be had. */
 export async function startReceivers(
   options: ReceiverOptions,
-  address: { readonly host: string; readonly port: number },
+  { host, port, maxConnections = MAX_CONNECTIONS, closeGraceMs = CLOSE_GRACE_MS }: ServeOptions,
 ): Promise<RunningReceivers> {
   const app = buildReceivers(options);
-  await app.listen({ host: address.host, port: address.port });
-  const { port } = app.server.address() as AddressInfo;
+  const close = closeWithin(app, closeGraceMs, maxConnections);
+  await app.listen({ host, port });
+  const address = app.server.address() as AddressInfo;
+  return { port: address.port, close };
+}
+
+/**
+ * How a server ends in bounded time, whoever is connected to it: idle connections at once, requests in hand when they
+ * are answered, and after `graceMs` whatever is left. To be called before the server listens.
+ */
+export function closeWithin(
+  app: Pick<FastifyInstance, 'server' | 'close'>,
+  graceMs: number,
+  maxConnections = MAX_CONNECTIONS,
+): () => Promise<void> {
+  const connections = trackConnections(app.server, maxConnections);
   let closing: Promise<void> | undefined;
-  return { port, close: () => (closing ??= app.close()) };
+  const close = async (): Promise<void> => {
+    // Without this a connection that never sent anything counts as one whose request is awaited.
+    const closed = app.close();
+    connections.closeIdle();
+    const timer = setTimeout(() => app.server.closeAllConnections(), graceMs);
+    try {
+      await closed;
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+  return () => (closing ??= close());
 }

@@ -2,11 +2,12 @@
  * From a record to what is hashed and what is stored. A record is split into two salted parts, facts and content;
  * the leaf commits to both and holds neither. Pure: salts come from the caller.
  */
-import { createHash, createHmac } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { canonicalJson } from '../../schemas/canonical.ts';
 import type { Leaf } from '../../schemas/leaf.ts';
 import type { AuditRecord } from '../../schemas/record.ts';
 import { leafHash } from './merkle.ts';
+import { hmacSha256Hex } from './sha256.ts';
 
 export const SALT_BYTES = 32;
 
@@ -28,16 +29,17 @@ export interface SealedRecord {
   readonly content_text: string | null;
   readonly facts_line: string;
   readonly content_line: string | null;
+  readonly salts: LeafSalts;
 }
 
 /** HMAC-SHA-256 under the salt over the canonical text of the part, hex. Whoever lacks the salt learns nothing. */
-export function commitment(saltHex: string, partText: string): string {
-  return createHmac('sha256', Buffer.from(saltHex, 'hex')).update(partText).digest('hex');
+export function commitment(saltHex: string, part: string | Uint8Array): string {
+  return hmacSha256Hex(Buffer.from(saltHex, 'hex'), typeof part === 'string' ? Buffer.from(part) : part);
 }
 
 /** SHA-256 of a text, hex. Over a payload line it gives nothing away, because the line holds the salt. */
 export function sha256Hex(bytes: string | Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
+  return hash('sha256', bytes, 'hex');
 }
 
 /** One line of a payload object, without its newline: canonical JSON of `{index, part, salt}`. */
@@ -74,5 +76,6 @@ export function sealRecord(record: AuditRecord, index: number, salts: LeafSalts)
     content_text,
     facts_line,
     content_line,
+    salts,
   };
 }

@@ -2,7 +2,7 @@
  * The Merkle tree of RFC 6962 section 2.1 over SHA-256, and the linear chain kept beside it.
  * In: leaf hashes in log order. Out: roots and audit paths. Pure; node:crypto only.
  */
-import { createHash } from 'node:crypto';
+import { sha256 } from './sha256.ts';
 
 const RFC6962_LEAF_HASH_PREFIX = Uint8Array.of(0x00);
 const RFC6962_NODE_HASH_PREFIX = Uint8Array.of(0x01);
@@ -18,17 +18,17 @@ export interface LeafRange {
 
 /** RFC 6962 section 2.1: MTH({d(0)}) = SHA-256(0x00 || d(0)). */
 export function leafHash(leafBytes: Uint8Array): Uint8Array {
-  return sha256(RFC6962_LEAF_HASH_PREFIX, leafBytes);
+  return digest(RFC6962_LEAF_HASH_PREFIX, leafBytes);
 }
 
 /** RFC 6962 section 2.1: SHA-256(0x01 || left || right). */
 export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
-  return sha256(RFC6962_NODE_HASH_PREFIX, left, right);
+  return digest(RFC6962_NODE_HASH_PREFIX, left, right);
 }
 
 /** RFC 6962 section 2.1: MTH({}) = SHA-256(). */
 export function emptyRoot(): Uint8Array {
-  return sha256();
+  return digest();
 }
 
 /** Previous chain value of the leaf at index 0. */
@@ -38,7 +38,7 @@ export function chainStart(): Uint8Array {
 
 /** chain_hash[i] = SHA-256(chain_hash[i-1] || leaf_hash[i]): lets plain SQL find a break between two rows. */
 export function chainHash(previous: Uint8Array, leaf: Uint8Array): Uint8Array {
-  return sha256(previous, leaf);
+  return digest(previous, leaf);
 }
 
 /** The frontier of a tree of `size` leaves after the given leaves are appended. */
@@ -123,8 +123,6 @@ function largestPowerOfTwoBelow(count: number): number {
   return power;
 }
 
-function sha256(...parts: readonly Uint8Array[]): Uint8Array {
-  const hash = createHash('sha256');
-  for (const part of parts) hash.update(part);
-  return hash.digest();
+function digest(...parts: readonly Uint8Array[]): Uint8Array {
+  return Buffer.from(sha256('binary', ...parts), 'latin1');
 }

@@ -83,14 +83,18 @@ export function verifyNote(note: string, key: VerifierKey): string | undefined {
   const known =
     parsed?.signatures.filter(({ name, keyId }) => name === key.name && keyId === key.keyId) ?? [];
   if (parsed === undefined || known.length === 0) return undefined;
+  const message = Buffer.from(parsed.text);
+  return known.every(({ signature }) => isSignedBy(key, message, signature)) ? parsed.text : undefined;
+}
+
+/** Whether these are the 64 bytes that the holder of `key` made over exactly this message (RFC 8032, Ed25519). */
+export function isSignedBy(key: VerifierKey, message: Uint8Array, signature: Uint8Array): boolean {
   const publicKey = createPublicKey({
     key: Buffer.concat([ED25519_SPKI_PREFIX, key.publicKey]),
     format: 'der',
     type: 'spki',
   });
-  const isGood = ({ signature }: NoteSignature) =>
-    verify(null, Buffer.from(parsed.text), publicKey, signature);
-  return known.every(isGood) ? parsed.text : undefined;
+  return verify(null, message, publicKey, signature);
 }
 
 function parseSignatureLine(line: string): NoteSignature | undefined {

@@ -36,9 +36,18 @@ export function openFileHeadGuard(path: string): HeadGuard {
           `asked to sign a second root at size ${String(head.tree_size)} of ${origin}`,
         );
       }
-      await writeSecretFile(path, `${JSON.stringify({ ...heads, [origin]: head })}\n`);
+      await remember(path, { ...heads, [origin]: head });
     },
   };
+}
+
+/** A full or failing disk may pass: the old heads are still in force, and nothing is signed meanwhile. */
+async function remember(path: string, heads: Static<typeof Heads>): Promise<void> {
+  try {
+    await writeSecretFile(path, `${JSON.stringify(heads)}\n`);
+  } catch (cause) {
+    throw new PipelineError('SIGNER_UNAVAILABLE', `remembering a head in ${path}`, { cause });
+  }
 }
 
 function parseHeads(bytes: Buffer, path: string): Static<typeof Heads> {

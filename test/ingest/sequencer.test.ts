@@ -152,6 +152,16 @@ describe('the sequencer', () => {
     },
   );
 
+  it('says nothing is retried once a recovery has sealed the last batch, with nothing new to come', async () => {
+    const sequencer = sequencerOf(await openLedger(options));
+    await eventLog.append([0].map(hookEnvelope));
+    faults.arm('guard', 'not-applied');
+    await drain(sequencer);
+    expect(toolUses()).toEqual(['t0']);
+    expect(sequencer.counters.failures).toBe(1);
+    expect(sequencer.retrying()).toEqual([]);
+  });
+
   it('stops where going on could fork the log', async () => {
     const [one, two] = [await openLedger(options), await openLedger(options)];
     await eventLog.append([0].map(hookEnvelope));

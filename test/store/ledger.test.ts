@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import type { BundleHeader } from '../../schemas/bundle.ts';
 import type { AuditRecord } from '../../schemas/record.ts';
+import { decodeBundle, packBundle } from '../../store/chain/bundle.ts';
 import { openCheckpoint } from '../../store/chain/checkpoint.ts';
+import { bundleKey } from '../../store/chain/layout.ts';
 import { inclusionProof, leafHash, rootOf } from '../../store/chain/merkle.ts';
 import { parseVkey } from '../../store/chain/note.ts';
 import { openLedger, type Ledger } from '../../store/ledger.ts';
@@ -219,6 +222,47 @@ describe('the ledger refuses to start', () => {
       code: 'START_REFUSED',
       message: expect.stringContaining(message) as string,
     });
+  });
+
+  it.each<[string, (header: BundleHeader) => BundleHeader]>([
+    ['the next offset', (header) => ({ ...header, next_offset: '99' })],
+    ['the time of integration', (header) => ({ ...header, integrated_at: '2026-11-21T08:59:00.000Z' })],
+    ['the count of duplicates', (header) => ({ ...header, duplicate_count: 3 })],
+    ['the signature', (header) => ({ ...header, signature: Buffer.alloc(64).toString('base64') })],
+  ])('on a newest bundle in which somebody changed %s', async (_, change) => {
+    const { archive, options } = await sealedLog();
+    const key = bundleKey('p0', 4);
+    const { headerText, leafTexts } = decodeBundle(archive.objects.get(key)!);
+    archive.objects.set(key, await packBundle(change(JSON.parse(headerText) as BundleHeader), leafTexts));
+    await expect(openLedger(options)).rejects.toMatchObject({
+      code: 'START_REFUSED',
+      message: expect.stringContaining('somebody else wrote or changed it') as string,
+    });
+  });
+
+  it('on a bundle behind the newest checkpoint that was sealed with another key', async () => {
+    const { archive, options, store } = await sealedLog();
+    const other = createMemoryArchive();
+    const ledger = await openLedger(
+      await createTestLog({ archive: other, records: createMemoryRecordStore() }),
+    );
+    for (const from of [0, 4, 8]) await ledger.append(batch(from, 4));
+    for (const [key, bytes] of other.objects) {
+      if (key.includes('00000000000000000008') && !key.includes('checkpoint'))
+        archive.objects.set(key, bytes);
+    }
+    await expect(openLedger(options)).rejects.toMatchObject({ code: 'START_REFUSED' });
+    expect(store.rows).toHaveLength(8);
+  });
+
+  it('on a rebuild from a bundle whose leaves are not those that its signed header names', async () => {
+    const { archive, options, store } = await sealedLog();
+    const key = bundleKey('p0', 4);
+    const { headerText, leafTexts } = decodeBundle(archive.objects.get(key)!);
+    const header = JSON.parse(headerText) as BundleHeader;
+    archive.objects.set(key, await packBundle(header, leafTexts.toReversed()));
+    await store.clear();
+    await expect(openLedger(options)).rejects.toMatchObject({ code: 'ARCHIVE_DAMAGED' });
   });
 
   it('and does not append after a failure that was not recovered', async () => {

@@ -3,13 +3,15 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { lockFileName } from '../../schemas/archive-lock.ts';
 import type { AuditRecord } from '../../schemas/record.ts';
-import type { BundleHeader } from '../../schemas/bundle.ts';
+import type { BundleHeader, UnsignedBundleHeader } from '../../schemas/bundle.ts';
 import { decodeBundle, encodeBundle, encodeLines } from '../../store/chain/bundle.ts';
+import { headerMessage } from '../../store/chain/bundle-signature.ts';
 import { bundleKey, payloadKey } from '../../store/chain/layout.ts';
 import { sealRecord, sha256Hex, type SealedRecord } from '../../store/chain/leaf.ts';
 import { appendLeaves, chainHash, chainStart, frontierRoot, leafHash } from '../../store/chain/merkle.ts';
 import { formatLockFile, parseLockFile } from '../../store/chain/verify/lock-file.ts';
 import type { LedgerOptions } from '../../store/ledger-options.ts';
+import type { Signer } from '../../store/signer.ts';
 import { openLedger } from '../../store/ledger.ts';
 import { openLocalArchive } from '../../store/local/archive.ts';
 import { createTestLog, testRecord } from './ledger.ts';
@@ -101,6 +103,17 @@ export async function removeObject(dir: string, key: string): Promise<void> {
   const lock = lockFileName(key, sha256Hex(await readFile(join(dir, key))));
   await rm(join(dir, key));
   await rm(join(dir, lock));
+}
+
+/** What whoever holds the key can do: the header with a signature that fits it. */
+export async function signedHeader(signer: Signer, header: BundleHeader): Promise<BundleHeader> {
+  const message = headerMessage(unsigned(header));
+  return { ...header, signature: Buffer.from(await signer.sign(message)).toString('base64') };
+}
+
+function unsigned(header: BundleHeader): UnsignedBundleHeader {
+  const members = Object.entries(header).filter(([name]) => name !== 'signature');
+  return Object.fromEntries(members) as unknown as UnsignedBundleHeader;
 }
 
 /** What an operator without the signing key can do: seals other records from `start` on, and makes everything fit. */

@@ -35,6 +35,13 @@ export interface ArchiveFiles {
   readonly locks: Map<string, Place>;
 }
 
+/** An object as it lies in the archive. */
+export interface ArchiveObject {
+  readonly bytes: Buffer;
+  /** Of the bytes, hex. */
+  readonly sha256: string;
+}
+
 /** genesis | bundle/<20 digits> | checkpoint/<20 digits> | facts or content/<class>/<20 digits>-<16 hex digits> */
 const KEY =
   /^log\/([A-Za-z0-9_][A-Za-z0-9._-]*)\/(?:(genesis)|(bundle|checkpoint)\/([0-9]{20})|(facts|content)\/[a-z][a-z0-9-]{0,31}\/([0-9]{20})-[0-9a-f]{16})$/;
@@ -89,7 +96,7 @@ function sortIn(files: LogFiles | undefined, key: string, { folder, position = 0
 }
 
 /**
- * Bytes of an object, or undefined if there is none. SPEC (archive.md): beside each object lies the lock file whose
+ * An object, or undefined if there is none. SPEC (archive.md): beside each object lies the lock file whose
  * name carries the SHA-256 of the object's bytes. Damaged bytes are given too: later checks tell which leaves suffer.
  */
 export async function readObject(
@@ -97,23 +104,24 @@ export async function readObject(
   key: string,
   index: number | null,
   findings: Findings,
-): Promise<Buffer | undefined> {
+): Promise<ArchiveObject | undefined> {
   const bytes = await readIfPresent(join(files.dir, key));
   if (bytes === undefined) return undefined;
   const sha256 = sha256Hex(bytes);
+  const object: ArchiveObject = { bytes, sha256 };
   const lockName = lockFileName(key, sha256);
   const text = await readIfPresent(join(files.dir, lockName));
   files.locks.delete(lockName);
   if (text === undefined) {
     const isLockedOtherwise = [...files.locks.keys()].some((name) => name.startsWith(`${key}.`));
     findings.fail(isLockedOtherwise ? 'object_damaged' : 'lock_missing', index, key);
-    return bytes;
+    return object;
   }
   const lock = parseLockFile(text.toString('latin1'));
   if (lock?.key !== key || lock.sha256 !== sha256 || lock.size_bytes !== bytes.length) {
     findings.fail('lock_damaged', index, lockName);
   }
-  return bytes;
+  return object;
 }
 
 /** Checks a lock file that no object was found for: an interrupted writer leaves one, but leaves it whole. */

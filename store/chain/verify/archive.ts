@@ -4,6 +4,7 @@
  */
 import { LogGenesis } from '../../../schemas/bundle.ts';
 import type { VerificationReport } from '../../../schemas/verification.ts';
+import { isHeaderSigned } from '../bundle-signature.ts';
 import { openCheckpoint } from '../checkpoint.ts';
 import { bundleKey, checkpointKey, genesisKey } from '../layout.ts';
 import { chainStart, frontierRoot } from '../merkle.ts';
@@ -20,13 +21,13 @@ import {
 import {
   checkPayload,
   checkPayloadRefs,
-  expectedPayloads,
   growTree,
   openBundle,
   payloadName,
   type OpenBundle,
   type TreeState,
 } from './bundle.ts';
+import { checkKeptCheckpoints } from './kept-checkpoint.ts';
 import {
   buildReport,
   checkPin,
@@ -36,6 +37,7 @@ import {
   type VerifyOptions,
 } from './report.ts';
 import { parseCanonical } from './shape.ts';
+import { nameSubstitutes } from './substitutes.ts';
 
 export interface VerifyArchiveOptions extends VerifyOptions {
   readonly dir: string;
@@ -75,6 +77,8 @@ export async function verifyArchive(options: VerifyArchiveOptions): Promise<Veri
   if (logs.length === 0) return reportNothing(files);
   const verdicts: LogVerdict[] = [];
   for (const listed of logs) verdicts.push(await verifyLog(files, listed, options, findings));
+  await nameSubstitutes(files, findings);
+  await checkKeptCheckpoints(files, options.keptCheckpoints, findings);
   const trees = verdicts.map(({ tree }) => tree).filter((tree) => tree !== undefined);
   const isKnown = trees.length === verdicts.length;
   const [only] = trees;
@@ -137,6 +141,8 @@ async function verifyBundles(run: LogRun, { onProgress }: VerifyOptions): Promis
     await verifyPayloads(run, bundle);
     size = bundle.header.tree_size;
     if (unmatched.delete(size) && (await verifyCheckpoint(run, size, tree, signedSize))) signedSize = size;
+    // Last, because whatever else is wrong with a header says more of the bundle than that nobody signed it.
+    checkHeader(run, bundle);
     onProgress?.({ step: `leaves of ${run.listed.log}`, done: size, total: checkpoints.at(-1) });
   }
   return { tree, size, signedSize, strayCheckpoints: [...unmatched] };
@@ -172,8 +178,8 @@ async function readGenesis(
   log: string,
   findings: Findings,
 ): Promise<LogGenesis | undefined> {
-  const bytes = await readObject(files, genesisKey(log), null, findings);
-  const text = bytes?.toString('utf8') ?? '';
+  const object = await readObject(files, genesisKey(log), null, findings);
+  const text = object?.bytes.toString('utf8') ?? '';
   const genesis = text.endsWith('\n') ? parseCanonical(LogGenesis, text.slice(0, -1)) : undefined;
   if (genesis !== undefined && parseVkey(genesis.vkey)?.name === genesis.origin) return genesis;
   findings.fail('genesis_malformed', null, genesisKey(log));
@@ -184,21 +190,34 @@ async function readBundle(
   { files, listed, origin, findings }: LogRun,
   start: number,
 ): Promise<OpenBundle | undefined> {
-  const bytes = await readObject(files, bundleKey(listed.log, start), start, findings);
-  return bytes && openBundle(bytes, start, origin, findings);
+  const object = await readObject(files, bundleKey(listed.log, start), start, findings);
+  return object && openBundle(object.bytes, start, origin, findings);
+}
+
+/**
+ * SPEC (archive.md): the key of the genesis signs each header. The newest bundle may lie beyond all checkpoints, and
+ * `next_offset`, `integrated_at` and `duplicate_count` outside the tree: for these the signature alone speaks.
+ */
+function checkHeader({ listed, key, findings }: LogRun, { header }: OpenBundle): void {
+  if (key === undefined || isHeaderSigned(header, key)) return;
+  const name = bundleKey(listed.log, header.start_index);
+  findings.fail(
+    'bundle_unsigned',
+    header.start_index,
+    `the key of the log did not sign the header of ${name}`,
+  );
 }
 
 async function verifyPayloads({ files, listed, findings }: LogRun, bundle: OpenBundle): Promise<void> {
-  const expected = expectedPayloads(bundle);
-  checkPayloadRefs(listed.log, bundle.header, expected, findings);
+  checkPayloadRefs(listed.log, bundle, findings);
   for (const ref of bundle.header.payloads) {
-    const lines = expected.get(payloadName(ref.kind, ref.retention_class)) ?? [];
+    const lines = bundle.expected.get(payloadName(ref.kind, ref.retention_class)) ?? [];
     const first = lines[0]?.index ?? bundle.header.start_index;
-    const bytes = parseKey(ref.key) && (await readObject(files, ref.key, null, findings));
+    const object = parseKey(ref.key) && (await readObject(files, ref.key, null, findings));
     listed.payloads.delete(ref.key);
-    if (bytes === undefined)
+    if (object === undefined)
       findings.fail('payload_missing', first, `${ref.key}, and no sealed receipt says it was purged`);
-    else checkPayload(ref, bytes, lines, findings);
+    else await checkPayload(ref, object, lines, findings);
   }
 }
 
@@ -213,11 +232,11 @@ async function verifyCheckpoint(
   signedSize: number,
 ): Promise<boolean> {
   const name = checkpointKey(listed.log, size);
-  const bytes = await readObject(files, name, null, findings);
+  const object = await readObject(files, name, null, findings);
   if (key === undefined) return false;
-  const note = bytes?.toString('utf8') ?? '';
+  const note = object?.bytes.toString('utf8') ?? '';
   const checkpoint = openCheckpoint(note, key);
-  if (checkpoint?.tree_size !== size || !Buffer.from(note).equals(bytes ?? Buffer.of())) {
+  if (checkpoint?.tree_size !== size || !Buffer.from(note).equals(object?.bytes ?? Buffer.of())) {
     findings.fail('checkpoint_invalid', null, name);
     return false;
   }

@@ -1,10 +1,13 @@
 /** Checks of one bundle and its payload objects against each other and against the tree so far. No I/O. */
-import { BundleHeader, PayloadLine, type PayloadRef } from '../../../schemas/bundle.ts';
+import { isUtf8 } from 'node:buffer';
+import { BundleHeader, type PayloadRef } from '../../../schemas/bundle.ts';
 import { Leaf } from '../../../schemas/leaf.ts';
-import { decodeBundle, decodeLines } from '../bundle.ts';
+import { isCanonicalJson } from '../canonical-bytes.ts';
 import { payloadKey } from '../layout.ts';
 import { commitment, sha256Hex } from '../leaf.ts';
 import { appendLeaves, chainHash, frontierRoot, leafHash, type Frontier } from '../merkle.ts';
+import type { ArchiveObject } from './archive-files.ts';
+import { visitLines } from './inflate.ts';
 import type { Findings } from './report.ts';
 import { parseCanonical } from './shape.ts';
 
@@ -17,31 +20,39 @@ export interface TreeState {
 
 export interface OpenBundle {
   readonly header: BundleHeader;
-  /** Undefined where a text is not a leaf. */
-  readonly leaves: readonly (Leaf | undefined)[];
   readonly leafHashes: readonly Uint8Array[];
+  /** The payload objects as the leaves demand them, by name, each with the lines it must hold. */
+  readonly expected: ReadonlyMap<string, readonly ExpectedLine[]>;
 }
 
 /** Digest and commitment of one part as a leaf names them, with the index of the leaf. */
-interface Expected {
+interface ExpectedLine {
   readonly index: number;
   readonly digest: string;
   readonly commitment: string;
+}
+
+/** What the lines of a bundle say, as far as they were read. */
+interface Reading {
+  readonly header: BundleHeader;
+  readonly leafHashes: Uint8Array[];
+  readonly expected: Map<string, ExpectedLine[]>;
+  /** Place of the first line that is no leaf, counted from 0. */
+  malformed?: number;
 }
 
 /**
  * Decodes a bundle. SPEC (archive.md): gzip of lines; the first is the header, one leaf follows per index from
  * `start_index`; each line is canonical JSON. Undefined if the header cannot be trusted to say where it belongs.
  */
-export function openBundle(
+export async function openBundle(
   bytes: Uint8Array,
   start: number,
   origin: string | undefined,
   findings: Findings,
-): OpenBundle | undefined {
-  const decoded = attempt(() => decodeBundle(bytes));
-  const header = decoded && parseCanonical(BundleHeader, decoded.headerText);
-  if (decoded === undefined || header === undefined) {
+): Promise<OpenBundle | undefined> {
+  const read = await readLeaves(bytes, start);
+  if (read === undefined) {
     findings.fail(
       'bundle_malformed',
       start,
@@ -49,7 +60,8 @@ export function openBundle(
     );
     return undefined;
   }
-  const count = decoded.leafTexts.length;
+  const { header, malformed } = read;
+  const count = read.leafHashes.length;
   const isConsistent =
     header.origin === (origin ?? header.origin) &&
     header.start_index === start &&
@@ -64,15 +76,64 @@ export function openBundle(
     );
     return undefined;
   }
-  const leaves = decoded.leafTexts.map((text) => parseCanonical(Leaf, text));
-  const malformed = leaves.indexOf(undefined);
-  if (malformed >= 0)
+  if (malformed !== undefined)
     findings.fail(
       'leaf_malformed',
       start + malformed,
       `line ${String(malformed + 2)} of the bundle at ${String(start)}`,
     );
-  return { header, leaves, leafHashes: decoded.leafTexts.map((text) => leafHash(Buffer.from(text))) };
+  return read;
+}
+
+/** Undefined where the bytes are no gzip of UTF-8 lines, or the first is no header. */
+async function readLeaves(bytes: Uint8Array, start: number): Promise<Reading | undefined> {
+  let reading: Reading | undefined;
+  try {
+    await visitLines(bytes, (line) => {
+      if (reading === undefined) reading = { header: readHeader(line), leafHashes: [], expected: new Map() };
+      else readLeaf(reading, start, line);
+    });
+  } catch {
+    return undefined;
+  }
+  return reading;
+}
+
+function readHeader(line: Buffer): BundleHeader {
+  const header = parseCanonical(BundleHeader, line);
+  if (header === undefined) throw new RangeError('the first line is no header');
+  return header;
+}
+
+function readLeaf(reading: Reading, start: number, line: Buffer): void {
+  const position = reading.leafHashes.push(leafHash(line)) - 1;
+  const leaf = parseCanonical(Leaf, line);
+  if (leaf === undefined) {
+    checkDecodes(line);
+    reading.malformed ??= position;
+    return;
+  }
+  const index = start + position;
+  expectLine(reading, 'facts', leaf.retention_class, {
+    index,
+    digest: leaf.facts_digest,
+    commitment: leaf.facts_commitment,
+  });
+  if (leaf.content_digest === null && leaf.content_commitment === null) return;
+  const named = { digest: leaf.content_digest ?? '', commitment: leaf.content_commitment ?? '' };
+  expectLine(reading, 'content', leaf.retention_class, { index, ...named });
+}
+
+function expectLine({ expected }: Reading, kind: string, retentionClass: string, line: ExpectedLine): void {
+  const name = payloadName(kind, retentionClass);
+  const lines = expected.get(name);
+  if (lines === undefined) expected.set(name, [line]);
+  else lines.push(line);
+}
+
+/** Throws for a line that is wrong because it is no text at all: then the object does not decode. */
+function checkDecodes(line: Buffer): void {
+  if (!isUtf8(line)) throw new RangeError('it is not UTF-8');
 }
 
 /**
@@ -123,30 +184,6 @@ function append(state: TreeState, leafHashes: readonly Uint8Array[]): TreeState 
   };
 }
 
-/** The bundle's payload objects as its leaves demand them, each with the lines it must hold. */
-export function expectedPayloads({ header, leaves }: OpenBundle): Map<string, Expected[]> {
-  const expected = new Map<string, Expected[]>();
-  const add = (name: string, line: Expected) => {
-    const lines = expected.get(name);
-    if (lines === undefined) expected.set(name, [line]);
-    else lines.push(line);
-  };
-  leaves.forEach((leaf, position) => {
-    if (leaf === undefined) return;
-    const index = header.start_index + position;
-    add(payloadName('facts', leaf.retention_class), {
-      index,
-      digest: leaf.facts_digest,
-      commitment: leaf.facts_commitment,
-    });
-    if (leaf.content_digest !== null || leaf.content_commitment !== null) {
-      const named = { digest: leaf.content_digest ?? '', commitment: leaf.content_commitment ?? '' };
-      add(payloadName('content', leaf.retention_class), { index, ...named });
-    }
-  });
-  return expected;
-}
-
 export function payloadName(kind: string, retentionClass: string): string {
   return `${kind}/${retentionClass}`;
 }
@@ -155,12 +192,7 @@ export function payloadName(kind: string, retentionClass: string): string {
  * SPEC (archive.md): a bundle names, for each retention class among its leaves, one facts object and, if any of these
  * leaves has content, one content object; no others, and each under the key that its own digest gives.
  */
-export function checkPayloadRefs(
-  log: string,
-  header: BundleHeader,
-  expected: ReadonlyMap<string, readonly Expected[]>,
-  findings: Findings,
-): void {
+export function checkPayloadRefs(log: string, { header, expected }: OpenBundle, findings: Findings): void {
   const named = header.payloads.map((ref) => payloadName(ref.kind, ref.retention_class));
   for (const [name, [first]] of expected) {
     if (!named.includes(name))
@@ -189,47 +221,65 @@ export function checkPayloadRefs(
  * canonical JSON of {index, part, salt}; its SHA-256 is the digest of the leaf, and HMAC-SHA-256 under the salt over
  * the canonical part is the commitment of the leaf.
  */
-export function checkPayload(
+export async function checkPayload(
   ref: PayloadRef,
-  bytes: Uint8Array,
-  expected: readonly Expected[],
+  { bytes, sha256 }: ArchiveObject,
+  expected: readonly ExpectedLine[],
   findings: Findings,
-): void {
+): Promise<void> {
   const first = expected[0]?.index ?? null;
-  const lines = attempt(() => decodeLines(bytes));
-  if (lines === undefined) {
+  const read = await comparePayload(bytes, expected);
+  if (read === undefined) {
     findings.fail('payload_damaged', first, `${ref.key} does not decode`);
-    return;
-  }
-  const broken = expected.find((line, position) => !isCommitted(lines[position], line));
-  if (broken !== undefined) {
-    findings.fail(
-      'payload_mismatch',
-      broken.index,
-      `${ref.kind} of leaf ${String(broken.index)} in ${ref.key}`,
-    );
-  } else if (lines.length !== expected.length) {
+  } else if (read.broken !== undefined) {
+    const { index } = read.broken;
+    findings.fail('payload_mismatch', index, `${ref.kind} of leaf ${String(index)} in ${ref.key}`);
+  } else if (read.lineCount !== expected.length) {
     findings.fail('payload_mismatch', first, `${ref.key} holds lines of no leaf`);
-  } else if (sha256Hex(bytes) !== ref.sha256 || bytes.length !== ref.size_bytes) {
+  } else if (sha256 !== ref.sha256 || bytes.length !== ref.size_bytes) {
     findings.fail('payload_damaged', first, `${ref.key} holds the right lines in other bytes`);
   }
 }
 
-function isCommitted(text: string | undefined, expected: Expected): boolean {
-  if (text === undefined || sha256Hex(text) !== expected.digest) return false;
-  const line = parseCanonical(PayloadLine, text);
-  if (line?.index !== expected.index) return false;
-  // Canonical JSON puts `part` between `index` and `salt`, so the part's own text can be cut out of the line.
-  const part = text.slice(`{"index":${String(line.index)},"part":`.length, -`,"salt":"${line.salt}"}`.length);
-  return commitment(line.salt, part) === expected.commitment;
+interface Comparison {
+  readonly lineCount: number;
+  /** The first that no line fits. */
+  readonly broken: ExpectedLine | undefined;
 }
 
-function attempt<T>(work: () => T): T | undefined {
+/** Undefined where the bytes are no gzip of UTF-8 lines, which shows only when all of them were read. */
+async function comparePayload(
+  bytes: Uint8Array,
+  expected: readonly ExpectedLine[],
+): Promise<Comparison | undefined> {
+  let lineCount = 0;
+  let broken: ExpectedLine | undefined;
   try {
-    return work();
+    await visitLines(bytes, (line) => {
+      const wanted = expected[lineCount];
+      lineCount += 1;
+      if (broken === undefined && wanted !== undefined && isCommitted(line, wanted)) return;
+      checkDecodes(line);
+      broken ??= wanted;
+    });
   } catch {
     return undefined;
   }
+  return { lineCount, broken: broken ?? expected[lineCount] };
+}
+
+/** Canonical JSON puts `part` between `index` and `salt`; what stands around it is known but for the salt. */
+const SALT_MEMBER = /^,"salt":"([0-9a-f]{64})"\}$/;
+const SALT_MEMBER_BYTES = 75;
+
+function isCommitted(line: Buffer, expected: ExpectedLine): boolean {
+  if (sha256Hex(line) !== expected.digest) return false;
+  const head = `{"index":${String(expected.index)},"part":`;
+  const partEnd = line.length - SALT_MEMBER_BYTES;
+  if (partEnd < head.length || line.toString('latin1', 0, head.length) !== head) return false;
+  const salt = SALT_MEMBER.exec(line.toString('latin1', partEnd))?.[1];
+  const part = line.subarray(head.length, partEnd);
+  return salt !== undefined && isCanonicalJson(part) && commitment(salt, part) === expected.commitment;
 }
 
 function hexes(hashes: Frontier): string {

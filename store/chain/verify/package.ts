@@ -9,6 +9,7 @@ import { openCheckpoint } from '../checkpoint.ts';
 import { sha256Hex } from '../leaf.ts';
 import { parseVkey, verifyNote, type VerifierKey } from '../note.ts';
 import { openContainer, type Container } from './container.ts';
+import { compareKeptCheckpoints } from './kept-checkpoint.ts';
 import { proofIndex, verifyRecords } from './package-records.ts';
 import { verifyResults } from './package-results.ts';
 import {
@@ -68,6 +69,8 @@ async function verifyContents(run: PackageRun, read: Manifest): Promise<Establis
   const isSigned = await verifySignature(run, read, key);
   const note = await textOf(run, PACKAGE_PATHS.checkpoint);
   const isAnchored = verifyCheckpoint(note, manifest, key, findings);
+  if (key !== undefined)
+    compareKeptCheckpoints({ ...manifest, key, isSigned: isAnchored }, options.keptCheckpoints, findings);
   const common = { container, manifest, findings };
   const ids = await guarded(run, PACKAGE_PATHS.records, new Set<string>(), () =>
     verifyRecords({ ...common, tree: { tree_size, root_hash, note }, onProgress: options.onProgress }),

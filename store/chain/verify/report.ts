@@ -11,7 +11,16 @@ import {
 export interface VerifyOptions {
   /** Verifier key that was obtained apart from the evidence; without it, whoever wrote the evidence chose the key. */
   readonly pinnedVkey?: string | undefined;
+  /** Heads that somebody kept apart from the evidence, which must all be heads of the same log. */
+  readonly keptCheckpoints?: readonly KeptCheckpoint[] | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+export interface KeptCheckpoint {
+  /** Where it came from, for people. */
+  readonly name: string;
+  /** The signed note, byte for byte. */
+  readonly note: string;
 }
 
 export interface Progress {
@@ -25,6 +34,8 @@ export interface Progress {
 export interface Findings {
   fail(code: FailureCode, index: number | null, detail: string): void;
   notice(code: VerificationNotice['code'], index: number | null, detail: string): void;
+  /** Puts what is known better in the place of a failure that `failures` gave. */
+  sharpen(failure: VerificationFailure, code: FailureCode, detail: string): void;
   failures(): VerificationFailure[];
   notices(): readonly VerificationNotice[];
 }
@@ -63,6 +74,10 @@ export function createFindings(): Findings {
     },
     notice(code, index, detail) {
       if (notices.length < MAX_FINDINGS) notices.push({ code, index, detail });
+    },
+    sharpen(failure, code, detail) {
+      const place = failures.indexOf(failure);
+      if (place >= 0) failures[place] = { ...failure, code, detail };
     },
     failures: () => failures.toSorted((left, right) => placeOf(left) - placeOf(right)),
     notices: () => notices,

@@ -1,27 +1,23 @@
 /** Text of untrusted files into checked values. Nothing here throws for what a file may hold. */
 import type { Static, TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
-import { canonicalJson } from '../../../schemas/canonical.ts';
 import type { JsonValue } from '../../../schemas/json.ts';
+import { isCanonicalJson } from '../canonical-bytes.ts';
 
 const compiled = new WeakMap<TSchema, Validator>();
 
 /**
  * The value of a text that is the canonical JSON of something of this shape, else undefined. Asking for the
  * canonical form leaves one text per value: no white space, member order or duplicate member can hide anything.
+ * Bytes are taken for UTF-8.
  */
 export function parseCanonical<Schema extends TSchema>(
   schema: Schema,
-  text: string,
+  text: string | Buffer,
 ): Static<Schema> | undefined {
-  const value = parseJson(text);
-  if (value === undefined || !matches(schema, value)) return undefined;
-  try {
-    return canonicalJson(value) === text ? value : undefined;
-  } catch {
-    // A number or string without canonical form, or nesting beyond the stack.
-    return undefined;
-  }
+  if (typeof text === 'string' && !text.isWellFormed()) return undefined;
+  const bytes = typeof text === 'string' ? Buffer.from(text) : text;
+  return isCanonicalJson(bytes) ? parseShape(schema, bytes.toString('utf8')) : undefined;
 }
 
 /** As `parseCanonical`, for files that need not be canonical because a digest covers their bytes. */

@@ -1,75 +1,104 @@
-import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { createNormaliser } from '../../../ingest/normalise.ts';
 import { buildReceivers } from '../../../ingest/receivers/app.ts';
-import { BEARER, prepareBench, readRecordings } from './setup.ts';
+import { createSurrogates } from '../../../ingest/surrogates.ts';
+import { canonicalJson } from '../../../schemas/canonical.ts';
+import { mutatedRequests, type MutatedRequest } from './mutations.ts';
+import { BEARER, prepareBench } from './setup.ts';
 
-const ROUTES = ['/v1/hooks/claude-code', '/v1/logs', '/v1/metrics', '/v1/traces', '/v1/events'];
-const CONTENT_TYPES = ['application/json', 'application/x-protobuf', 'application/x-ndjson'];
+/** More of them by the variable: `npm run fuzz` runs 50,000. */
+const CASES = Number(process.env['AFFIDAVIT_FUZZ_CASES'] ?? 500);
+const SEED = process.env['AFFIDAVIT_FUZZ_SEED'];
+const MS_PER_CASE = 20;
 
-/** Pieces that JSON and protobuf decoders stumble over. */
-const SPLICES = [
-  '{',
-  ']',
-  '"',
-  '\\ud800',
-  '1e999',
-  '-',
-  ',',
-  '\u0000',
-  '{"a":1,"a":2}',
-  'null',
-  '\xff',
-  '[[[[',
-  '\n',
-];
+/** What became of the items of all cases. */
+const tally = { sent: 0, items: 0, accepted: 0, duplicate: 0, quarantined: 0 };
+const answers = new Map<string, number>();
 
-const recorded = readRecordings().map((one) => one.body);
-const mutated = fc
-  .record({
-    body: fc.constantFrom(...recorded),
-    at: fc.double({ min: 0, max: 1, noNaN: true }),
-    cut: fc.nat(40),
-    splice: fc.constantFrom(...SPLICES),
-  })
-  .map(({ body, at, cut, splice }) => {
-    const start = Math.floor(at * body.length);
-    return Buffer.concat([
-      body.subarray(0, start),
-      Buffer.from(splice, 'latin1'),
-      body.subarray(start + cut),
-    ]);
-  });
-const bodies = fc.oneof(
-  mutated,
-  fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)),
-  fc.json().map((text) => Buffer.from(text)),
-);
+const bench = prepareBench({ limits: { maxBodyBytes: 8_000_000, maxInflatedBytes: 8_000_000 } });
+const app = buildReceivers(bench.options);
+const normalise = createNormaliser({
+  surrogates: createSurrogates(Buffer.alloc(32, 7)),
+  retentionClass: 'standard',
+});
+const seen = new Set<string>();
 
-describe('receivers: any body at all', () => {
-  it('is either kept byte for byte and acknowledged, or refused with a 4xx and not kept', async () => {
-    const route = fc.constantFrom(...ROUTES);
-    const contentType = fc.constantFrom(...CONTENT_TYPES);
-    await fc.assert(
-      fc.asyncProperty(bodies, route, contentType, fc.boolean(), async (body, url, type, isGzip) => {
-        const bench = prepareBench();
-        const app = buildReceivers(bench.options);
-        const answer = await app.inject({
-          method: 'POST',
-          url,
-          headers: { ...BEARER, 'content-type': type, ...(isGzip ? { 'content-encoding': 'gzip' } : {}) },
-          payload: isGzip ? gzipSync(body) : body,
-        });
-        if (answer.statusCode === 200) {
-          expect(bench.appended.length).toBe(bench.options.counters.items > 0 ? 1 : 0);
-          expect(bench.appended.every((one) => Buffer.compare(one.body, body) === 0)).toBe(true);
-        } else {
-          expect([400, 415]).toContain(answer.statusCode);
-          expect(bench.appended).toEqual([]);
+async function send({ url, contentType, body, isGzip }: MutatedRequest) {
+  const { counters } = bench.options;
+  const before = { ...counters, appended: bench.appended.length };
+  const encoding = isGzip ? { 'content-encoding': 'gzip' } : {};
+  const headers = { ...BEARER, 'content-type': contentType, ...encoding };
+  const answer = await app.inject({ method: 'POST', url, headers, payload: body });
+  const kept = bench.appended.splice(before.appended);
+  expect(counters.inFlightBytes).toBe(0);
+  return {
+    status: answer.statusCode,
+    code:
+      answer.statusCode === 200
+        ? 'ok'
+        : answer.headers['content-type'] === 'application/problem+json'
+          ? answer.json<{ code: string }>().code
+          : 'none',
+    kept,
+    items: counters.items - before.items,
+    quarantined: counters.quarantinedItems - before.quarantinedItems,
+  };
+}
+
+type Sent = Awaited<ReturnType<typeof send>>;
+
+/** Takes what was kept through the normaliser and the memory of sealed ids, as the sequencer does. */
+function seal({ kept, items, quarantined }: Sent) {
+  const sealed = { fresh: 0, duplicate: 0, quarantined: 0 };
+  const normalised = kept.map(normalise);
+  const records = normalised.flatMap((one) => one.records);
+  expect(records.length).toBe(items);
+  expect(kept.reduce((sum, { item_count }) => sum + item_count, 0)).toBe(items);
+  expect(normalised.reduce((sum, one) => sum + one.quarantinedCount, 0)).toBe(quarantined);
+  for (const { id, type, facts, content } of records) {
+    canonicalJson(facts);
+    canonicalJson(content);
+    if (seen.has(id)) sealed.duplicate += 1;
+    else if (type === 'quarantined') sealed.quarantined += 1;
+    else sealed.fresh += 1;
+    seen.add(id);
+  }
+  return sealed;
+}
+
+describe('receivers under mutated real requests', () => {
+  it(
+    `account for every item of ${String(CASES)} of them: sealed, a duplicate, in quarantine, or refused`,
+    async () => {
+      const property = fc.asyncProperty(mutatedRequests, async (request) => {
+        const first = await send(request);
+        const answered = `${String(first.status)} ${first.code}`;
+        answers.set(answered, (answers.get(answered) ?? 0) + 1);
+        tally.sent += 1;
+        expect(first.status).toBeLessThan(500);
+        if (first.status !== 200) {
+          expect([400, 413, 415]).toContain(first.status);
+          expect(first.kept).toEqual([]);
+          return;
         }
-        expect(bench.options.counters.inFlightBytes).toBe(0);
-      }),
-      { numRuns: 300 },
-    );
-  });
+        const sealed = seal(first);
+        expect(sealed.fresh + sealed.duplicate + sealed.quarantined).toBe(first.items);
+        tally.items += first.items;
+        tally.accepted += sealed.fresh;
+        tally.duplicate += sealed.duplicate;
+        tally.quarantined += sealed.quarantined;
+        const again = await send(request);
+        expect(seal(again)).toEqual({ fresh: 0, quarantined: 0, duplicate: first.items });
+      });
+      const seed = SEED === undefined ? {} : { seed: Number(SEED) };
+      await fc.assert(property, { numRuns: CASES, endOnFailure: true, ...seed });
+      expect(tally.accepted).toBeGreaterThan(CASES / 10);
+      expect(tally.quarantined).toBeGreaterThan(0);
+      expect(tally.items).toBe(tally.accepted + tally.duplicate + tally.quarantined);
+      if (CASES > 500)
+        process.stdout.write(`${JSON.stringify({ ...tally, ...Object.fromEntries(answers) })}\n`);
+    },
+    60_000 + CASES * MS_PER_CASE,
+  );
 });

@@ -183,7 +183,11 @@ describe('receivers on real sockets', () => {
     let release: () => void = () => undefined;
     const released = new Promise<void>((resolve) => (release = resolve));
     const bench = await start({
-      limits: { ...LIMITS, maxInFlightBytes: 150_000 } satisfies ReceiverOptions['limits'],
+      limits: {
+        ...LIMITS,
+        maxInFlightBytes: 150_000,
+        maxInFlightPerCollectorBytes: 200_000,
+      } satisfies ReceiverOptions['limits'],
       append: () => released,
     });
     const first = send([jsonOf(90_000)]);

@@ -1,11 +1,13 @@
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openEmbeddedEventLog } from '../../../ingest/embedded/event-log.ts';
 import type { EventLog } from '../../../ingest/event-log.ts';
 import { buildReceivers } from '../../../ingest/receivers/app.ts';
-import { startReceivers } from '../../../ingest/receivers/serve.ts';
+import { closeWithin, startReceivers } from '../../../ingest/receivers/serve.ts';
 import { consumeCount } from '../../contract/event-log.contract.ts';
 import { JSON_HEADERS, prepareBench } from './setup.ts';
 
@@ -69,10 +71,37 @@ describe('startReceivers', () => {
   });
 
   it('bounds what a slow or idle sender may hold', () => {
-    const { server } = buildReceivers(prepareBench({ eventLog }).options);
+    const app = buildReceivers(prepareBench({ eventLog }).options);
+    closeWithin(app, 1);
+    const { server } = app;
     expect(server.headersTimeout).toBe(15_000);
     expect(server.requestTimeout).toBe(60_000);
     expect(server.keepAliveTimeout).toBe(65_000);
     expect(server.maxConnections).toBe(2048);
+  });
+
+  it('closes a connection that never says anything', async () => {
+    const timeouts = { headersMs: 100, requestMs: 100, checkEveryMs: 50 };
+    const running = await startReceivers(prepareBench({ eventLog, timeouts }).options, LOCAL);
+    const socket = connect(running.port, '127.0.0.1').resume();
+    await once(socket, 'close');
+    await running.close();
+  });
+
+  it('makes room for a new connection by ending the one that has waited longest without a credential', async () => {
+    const running = await startReceivers(prepareBench({ eventLog }).options, {
+      ...LOCAL,
+      maxConnections: 130,
+    });
+    const sockets = [];
+    for (let index = 0; index < 3; index += 1) {
+      const socket = connect(running.port, '127.0.0.1').resume();
+      await once(socket, 'connect');
+      sockets.push(socket);
+    }
+    const ended = once(sockets[0]!, 'close');
+    expect((await post(running.port, 1)).status).toBe(200);
+    await ended;
+    await running.close();
   });
 });

@@ -1,4 +1,4 @@
-import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { formatNote, parseVkey, verifyNote } from '../../../store/chain/note.ts';
@@ -65,6 +65,17 @@ describe('the head guard', () => {
     await guard.advance('a', { tree_size: 5, root_hash: root('1') });
     await writeFile(at('guard.json'), '{"a":{"tree_size":"5"}}');
     await expect(guard.latest('a')).rejects.toMatchObject({ code: 'START_REFUSED' });
+  });
+});
+
+describe('the head guard on a disk that takes nothing', () => {
+  it('says that it may be tried again, because the old head is still in force', async () => {
+    const guard = openFileHeadGuard(at('guard.json'));
+    await guard.advance('a', { tree_size: 5, root_hash: root('1') });
+    await mkdir(at('guard.json.tmp'));
+    const advancing = guard.advance('a', { tree_size: 6, root_hash: root('2') });
+    await expect(advancing).rejects.toMatchObject({ code: 'SIGNER_UNAVAILABLE', retry: 'later' });
+    expect(await guard.latest('a')).toEqual({ tree_size: 5, root_hash: root('1') });
   });
 });
 

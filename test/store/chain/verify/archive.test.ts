@@ -21,6 +21,7 @@ import {
   removeObject,
   replaceObject,
   rewriteFrom,
+  signedHeader,
   whileChanged,
   whileGone,
   writeTestArchive,
@@ -188,7 +189,7 @@ describe('verifying an archive', () => {
       await replaceObject(
         own.dir,
         bundleKey('p0', 0),
-        encodeBundle({ ...header, payloads }, bundle.leafTexts),
+        encodeBundle(await signedHeader(own.options.signer, { ...header, payloads }), bundle.leafTexts),
       );
       const report = await verifyArchive({ dir: own.dir });
       const broken = Number(/^\{"index":([0-9]+)/.exec(lines[1]!)![1]);
@@ -215,7 +216,7 @@ describe('verifying an archive', () => {
     const report = await verify();
     expect(report).toMatchObject({ ok: false, integrity: 'broken' });
     expect(report.failures[0]).toMatchObject({ code: 'checkpoint_root_mismatch', index: 3 });
-    expect(new Set(codes(report))).toEqual(new Set(['checkpoint_root_mismatch']));
+    expect(new Set(codes(report))).toEqual(new Set(['checkpoint_root_mismatch', 'bundle_unsigned']));
   });
 
   it('does not take a checkpoint that another key signed', async () => {
@@ -229,13 +230,13 @@ describe('verifying an archive', () => {
       ok: false,
       integrity: 'intact',
       anchoring: 'broken',
-      failures: [{ code: 'checkpoint_invalid', index: null }],
+      failures: [{ code: 'checkpoint_other_key', index: null }],
     });
   });
 
   it('does not take a good checkpoint under the name of another size', async () => {
     await replaceObject(archive.dir, checkpointKey('p0', 8), await read(checkpointKey('p0', 7)));
-    expect(codes(await verify())).toEqual(['checkpoint_invalid']);
+    expect(codes(await verify())).toEqual(['checkpoint_misplaced']);
   });
 
   it('names where leaves are gone from the middle, and checks what lies behind', async () => {
@@ -392,7 +393,7 @@ describe('verifying an archive', () => {
     await replaceObject(archive.dir, genesisKey('p0'), Buffer.from(`${forged}\n`));
     const report = await verify();
     expect(report).toMatchObject({ ok: false, anchoring: 'broken' });
-    expect(new Set(codes(report))).toEqual(new Set(['checkpoint_invalid']));
+    expect(new Set(codes(report))).toEqual(new Set(['checkpoint_other_key', 'bundle_unsigned']));
     await overwrite(at(genesisKey('p0')), '{}');
     expect(codes(await verify())).toContain('genesis_malformed');
   });

@@ -1,0 +1,67 @@
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
+
+/** Places kept free for those that come while closed sockets are still being put away. */
+const FREE_PLACES = 128;
+
+/** Answers that need no credential. */
+const STRANGERS_ANSWERS: ReadonlySet<number> = new Set([401, 404, 405]);
+
+export interface Connections {
+  /** Ends every connection that has no request in hand. */
+  closeIdle(): void;
+}
+
+/**
+ * Keeps a server reachable when others hold its sockets: where `max` is near, the connection that has waited longest
+ * without a request in hand makes room for the new one. Those whose last answer needed no
+ * credential go first, so that strangers cannot push out senders that keep their connections open.
+ *
+ * A request is in hand from its complete header to its answer; a sender that drips a header has none.
+ */
+export function trackConnections(server: Server, max: number): Connections {
+  // Both in the order in which their members became idle.
+  const strangers = new Set<Socket>();
+  const known = new Set<Socket>();
+  const inHand = new Map<Socket, number>();
+  server.maxConnections = max;
+
+  function makeRoom(): void {
+    if (strangers.size + known.size + inHand.size <= max - FREE_PLACES) return;
+    const [longest] = strangers.size > 0 ? strangers : known;
+    if (longest === undefined) return;
+    forget(longest);
+    longest.destroy();
+  }
+
+  function forget(socket: Socket): void {
+    strangers.delete(socket);
+    known.delete(socket);
+  }
+
+  server.on('connection', (socket: Socket) => {
+    makeRoom();
+    strangers.add(socket);
+    socket.once('close', () => {
+      forget(socket);
+      inHand.delete(socket);
+    });
+  });
+  server.on('request', ({ socket }, response) => {
+    forget(socket);
+    inHand.set(socket, (inHand.get(socket) ?? 0) + 1);
+    response.once('close', () => {
+      const rest = (inHand.get(socket) ?? 1) - 1;
+      if (rest > 0) inHand.set(socket, rest);
+      else {
+        inHand.delete(socket);
+        if (!socket.destroyed) (STRANGERS_ANSWERS.has(response.statusCode) ? strangers : known).add(socket);
+      }
+    });
+  });
+  return {
+    closeIdle() {
+      for (const socket of [...strangers, ...known]) socket.destroy();
+    },
+  };
+}

@@ -1,0 +1,73 @@
+import { PipelineError } from '../../schemas/errors.ts';
+import type { OnBytes } from './body.ts';
+import type { ReceiverCounters } from './counters.ts';
+
+/** What may be held at once, so that one sender cannot take the place of the others. */
+export interface ShareLimits {
+  /** Body bytes held by all requests together. */
+  readonly maxInFlightBytes: number;
+  /** Of these, by the requests of one collector. */
+  readonly maxInFlightPerCollectorBytes: number;
+  /** Requests of one collector between their credential and their answer. */
+  readonly maxRequestsInFlightPerCollector: number;
+  /** Of these, by the requests that one connection sends without waiting for answers. */
+  readonly maxRequestsInFlightPerConnection: number;
+}
+
+/** What one request holds. */
+export interface Share {
+  /** Throws COLLECTOR_PUSHBACK beyond the collector's bytes and LOG_PUSHBACK beyond the bytes of all. */
+  readonly take: OnBytes;
+  /** Gives all of it back; to be called once. */
+  readonly release: () => void;
+}
+
+interface Held {
+  requests: number;
+  bytes: number;
+}
+
+/** Counts what is in flight, in all, by collector and by connection. `enter` throws COLLECTOR_PUSHBACK for one too many. */
+export function createShares(
+  limits: ShareLimits,
+  counters: ReceiverCounters,
+): { enter(collector: string, connection: object): Share } {
+  const heldBy = new Map<string, Held>();
+  const requestsOn = new WeakMap<object, number>();
+  return {
+    enter(collector, connection) {
+      const onConnection = requestsOn.get(connection) ?? 0;
+      if (onConnection >= limits.maxRequestsInFlightPerConnection) {
+        throw new PipelineError('COLLECTOR_PUSHBACK', 'the connection has too many requests in flight');
+      }
+      const held = heldBy.get(collector) ?? { requests: 0, bytes: 0 };
+      if (held.requests >= limits.maxRequestsInFlightPerCollector) {
+        throw new PipelineError('COLLECTOR_PUSHBACK', 'the collector has too many requests in flight');
+      }
+      held.requests += 1;
+      heldBy.set(collector, held);
+      requestsOn.set(connection, onConnection + 1);
+      let taken = 0;
+      return {
+        take(count) {
+          if (held.bytes + count > limits.maxInFlightPerCollectorBytes) {
+            throw new PipelineError('COLLECTOR_PUSHBACK', 'the collector has too many body bytes in flight');
+          }
+          if (counters.inFlightBytes + count > limits.maxInFlightBytes) {
+            throw new PipelineError('LOG_PUSHBACK', 'too many body bytes in flight');
+          }
+          taken += count;
+          held.bytes += count;
+          counters.inFlightBytes += count;
+        },
+        release() {
+          requestsOn.set(connection, (requestsOn.get(connection) ?? 1) - 1);
+          held.requests -= 1;
+          held.bytes -= taken;
+          counters.inFlightBytes -= taken;
+          if (held.requests === 0) heldBy.delete(collector);
+        },
+      };
+    },
+  };
+}

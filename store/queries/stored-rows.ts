@@ -1,0 +1,86 @@
+import { Facts } from '../../schemas/record.ts';
+import type { Query } from '../record-store.ts';
+
+/** A row as the record store holds it now: texts as they stand, instants as RFC 3339 text in UTC. */
+export interface StoredRow extends Readonly<Record<string, string | number | boolean | null>> {
+  readonly leaf_index: number;
+  readonly leaf_hash: string;
+  readonly chain_hash: string;
+  readonly leaf: string;
+  readonly facts: string;
+  readonly facts_salt: string;
+  readonly content: string;
+  readonly content_salt: string;
+}
+
+const OWN_COLUMNS = [
+  'leaf_index',
+  'leaf_hash',
+  'chain_hash',
+  'leaf',
+  'id',
+  'type',
+  'source',
+  'principal',
+  'subject',
+  'retention_class',
+  'received_at',
+  'integrated_at',
+  'facts',
+  'facts_salt',
+  'content',
+  'content_salt',
+];
+
+/** Enough to see that an index is there more than once; how often must not decide how much is read. */
+const MAX_ROWS_PER_INDEX = 3;
+
+/** All columns of the rows [from_index, to_index) of one log, in order; of an index that is there often, some. */
+export function storedRows(params: {
+  readonly log: string;
+  readonly from_index: number;
+  readonly to_index: number;
+}): Query<StoredRow> {
+  return {
+    name: 'stored_rows',
+    sql: `SELECT ${[...OWN_COLUMNS, ...Object.keys(Facts.properties)].join(', ')}
+FROM records
+WHERE log = {log: String} AND leaf_index >= {from_index: UInt64} AND leaf_index < {to_index: UInt64}
+ORDER BY log, leaf_index
+LIMIT ${String(MAX_ROWS_PER_INDEX)} BY leaf_index`,
+    params: { log: params.log, from_index: params.from_index, to_index: params.to_index },
+  };
+}
+
+/** What lies at or beyond an index, log by log. */
+export interface StoredTail {
+  readonly log: string;
+  readonly row_count: number;
+  readonly first_index: number;
+}
+
+/** Rows of one log at or beyond an index; no row where there are none. */
+export function storedTail(params: { readonly log: string; readonly from_index: number }): Query<StoredTail> {
+  return {
+    name: 'stored_tail',
+    sql: `SELECT log, count() AS row_count, min(leaf_index) AS first_index
+FROM records
+WHERE log = {log: String} AND leaf_index >= {from_index: UInt64}
+GROUP BY log`,
+    params: { log: params.log, from_index: params.from_index },
+  };
+}
+
+/** Rows of logs that are none of these. */
+export function storedElsewhere(params: { readonly logs: readonly string[] }): Query<StoredTail> {
+  return {
+    name: 'stored_elsewhere',
+    sql: `SELECT log, count() AS row_count, min(leaf_index) AS first_index
+FROM records
+WHERE NOT has({logs: Array(String)}, log)
+GROUP BY log
+ORDER BY log
+LIMIT 1000`,
+    params: { logs: [...params.logs] },
+  };
+}

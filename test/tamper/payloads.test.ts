@@ -1,0 +1,115 @@
+import { join } from 'node:path';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { encodeLines } from '../../store/chain/bundle.ts';
+import { payloadKey } from '../../store/chain/layout.ts';
+import { sha256Hex } from '../../store/chain/leaf.ts';
+import { overwrite, removeObject, replaceObject } from '../support/archive-folder.ts';
+import { describeArchiveCases, exchanged, read, type ArchiveCase } from './archive-cases.ts';
+import {
+  edited,
+  forgeBundle,
+  forgePayload,
+  payloadLines,
+  payloadRef,
+  putObject,
+  TREE_SIZE,
+} from './forge.ts';
+
+const PAYLOADS: readonly ArchiveCase[] = [
+  ...(['facts', 'content'] as const).flatMap((kind): ArchiveCase[] => [
+    {
+      name: `a byte of ${kind} edited`,
+      tamper: async (dir) => {
+        const { key } = await payloadRef(dir, 10, kind);
+        await overwrite(join(dir, key), edited(await read(dir, key), 60));
+      },
+      code: 'payload_damaged',
+      index: 11,
+      names: `log/p0/${kind}/standard/00000000000000000010`,
+    },
+    {
+      name: `${kind} removed`,
+      tamper: async (dir) => removeObject(dir, (await payloadRef(dir, 10, kind)).key),
+      code: 'payload_missing',
+      index: 11,
+      names: `log/p0/${kind}/standard/00000000000000000010`,
+    },
+    {
+      name: `a line of ${kind} rewritten, and all digests made to fit`,
+      tamper: (dir) =>
+        forgePayload(dir, 10, kind, (lines) => lines.with(2, lines[2]!.replace(/Bash|echo/, 'exec'))),
+      code: 'payload_mismatch',
+      index: kind === 'facts' ? 13 : 14,
+      names: `${kind} of leaf`,
+    },
+    {
+      name: `two lines of ${kind} swapped`,
+      tamper: (dir) => forgePayload(dir, 10, kind, (lines) => exchanged(lines, 0, 1)),
+      code: 'payload_mismatch',
+      index: 11,
+      names: `${kind} of leaf 11`,
+    },
+    {
+      name: `the last line of ${kind} dropped`,
+      tamper: (dir) => forgePayload(dir, 10, kind, (lines) => lines.slice(0, -1)),
+      code: 'payload_mismatch',
+      index: 14,
+      names: `${kind} of leaf 14`,
+    },
+    {
+      name: `${kind} replaced by those of an older bundle`,
+      tamper: async (dir) => {
+        const older = await payloadLines(dir, 4, kind);
+        await forgePayload(dir, 10, kind, () => older);
+      },
+      code: 'payload_mismatch',
+      index: 11,
+      names: `${kind} of leaf 11`,
+    },
+  ]),
+  {
+    name: 'a line of facts duplicated',
+    tamper: (dir) => forgePayload(dir, 10, 'facts', (lines) => [...lines, lines[0]!]),
+    code: 'payload_mismatch',
+    index: 11,
+    names: 'holds lines of no leaf',
+  },
+  {
+    name: 'facts packed again under their old name',
+    tamper: async (dir) => {
+      const { key } = await payloadRef(dir, 10, 'facts');
+      await replaceObject(dir, key, gzipSync(gunzipSync(await read(dir, key)), { level: 0 }));
+    },
+    code: 'payload_damaged',
+    index: 11,
+    names: 'the right lines in other bytes',
+  },
+  {
+    name: 'a header that does not name its content any more',
+    tamper: (dir) =>
+      forgeBundle(dir, 10, (bundle) => ({
+        header: {
+          ...bundle.header,
+          payloads: bundle.header.payloads.filter(
+            (ref) => ref.kind === 'facts' || ref.retention_class === 'short',
+          ),
+        },
+      })),
+    code: 'payload_missing',
+    index: 11,
+    names: 'content/standard',
+  },
+  {
+    name: 'facts of a bundle that is not there',
+    tamper: async (dir) => {
+      const bytes = encodeLines(['{"left":1}']);
+      const ref = { kind: 'facts', retention_class: 'standard', sha256: sha256Hex(bytes) } as const;
+      await putObject(dir, payloadKey('p0', ref, 40), bytes);
+    },
+    code: 'bundle_missing',
+    index: TREE_SIZE,
+    names: 'was written after leaves that are not there',
+  },
+];
+
+describeArchiveCases('facts and content', PAYLOADS);

@@ -1,0 +1,84 @@
+/** Reads what an archive holds straight from its files, each bundle once: nothing of the server is asked. */
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { BundleHeader } from '../../schemas/bundle.ts';
+import { decodeBundle, decodeLines } from '../../store/chain/bundle.ts';
+import { openCheckpoint } from '../../store/chain/checkpoint.ts';
+import { bundleKey, bundlePrefix, checkpointPrefix, genesisKey } from '../../store/chain/layout.ts';
+import { parseVkey } from '../../store/chain/note.ts';
+import type { SealedBundleRead, SeenHead } from './judge.ts';
+import { eventOf } from './requests.ts';
+
+export interface ArchiveReader {
+  /** Bundles that were not read before, in log order. */
+  newBundles(): AsyncIterable<SealedBundleRead>;
+  /** The newest checkpoint, opened with the log's key; undefined before the first. */
+  newestHead(): Promise<SeenHead | undefined>;
+  /** Undefined while there is no log. The key is read once: whatever is found later must go with it. */
+  vkey(): Promise<string | undefined>;
+  /** `integrated_at` of the newest bundle that was read; 0 before the first. */
+  integratedAtMs(): number;
+}
+
+const LOG = 'p0';
+const OBJECT_NAME = /^[0-9]{20}$/;
+
+export function createArchiveReader(dir: string): ArchiveReader {
+  let nextIndex = 0;
+  let integratedAtMs = 0;
+  let vkey: string | undefined;
+  const readKey = async (): Promise<string | undefined> => {
+    const text = await readFile(join(dir, genesisKey(LOG)), 'utf8').catch(() => undefined);
+    return text === undefined ? undefined : (JSON.parse(text) as { vkey: string }).vkey;
+  };
+  return {
+    async *newBundles() {
+      for (const name of await objectNames(join(dir, bundlePrefix(LOG)))) {
+        if (Number(name) < nextIndex) continue;
+        const { header, bundle } = await readBundle(dir, Number(name));
+        nextIndex = header.tree_size;
+        integratedAtMs = Date.parse(header.integrated_at);
+        yield bundle;
+      }
+    },
+    async newestHead() {
+      const newest = (await objectNames(join(dir, checkpointPrefix(LOG)))).at(-1);
+      if (newest === undefined) return undefined;
+      const note = await readFile(join(dir, checkpointPrefix(LOG), newest), 'utf8');
+      return openHead(note, (vkey ??= await readKey()));
+    },
+    vkey: async () => (vkey ??= await readKey()),
+    integratedAtMs: () => integratedAtMs,
+  };
+}
+
+/** Throws if the key of the log did not sign the note. */
+export function openHead(note: string, vkey: string | undefined): SeenHead {
+  const key = vkey === undefined ? undefined : parseVkey(vkey);
+  const head = key === undefined ? undefined : openCheckpoint(note, key);
+  if (head === undefined) throw new Error('a checkpoint does not open with the key of its log');
+  return head;
+}
+
+async function readBundle(
+  dir: string,
+  startIndex: number,
+): Promise<{ header: BundleHeader; bundle: SealedBundleRead }> {
+  const { headerText, leafTexts } = decodeBundle(await readFile(join(dir, bundleKey(LOG, startIndex))));
+  const header = JSON.parse(headerText) as BundleHeader;
+  const events: number[] = [];
+  for (const { kind, key } of header.payloads) {
+    if (kind !== 'facts') continue;
+    for (const line of decodeLines(await readFile(join(dir, key)))) {
+      const { part } = JSON.parse(line) as { part: { tool_use_id?: unknown } };
+      const event = eventOf(part.tool_use_id);
+      if (event !== undefined) events.push(event);
+    }
+  }
+  return { header, bundle: { startIndex, leafTexts, events } };
+}
+
+async function objectNames(folder: string): Promise<string[]> {
+  const names = await readdir(folder).catch((): string[] => []);
+  return names.filter((name) => OBJECT_NAME.test(name)).sort();
+}

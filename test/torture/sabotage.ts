@@ -1,0 +1,19 @@
+/** Damages an archive as an attacker would, to show that the harness sees it. */
+import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { bundlePrefix } from '../../store/chain/layout.ts';
+import type { Sabotage } from './arguments.ts';
+
+/** Changes one byte of the first bundle, or removes it. Throws if there is none. */
+export async function damage(archive: string, how: Sabotage): Promise<void> {
+  const folder = join(archive, bundlePrefix('p0'));
+  const [first] = (await readdir(folder)).filter((name) => /^[0-9]{20}$/.test(name)).sort();
+  if (first === undefined) throw new Error('there is no bundle to damage yet');
+  const path = join(folder, first);
+  if (how === 'remove') return rm(path);
+  const bytes = await readFile(path);
+  const middle = Math.floor(bytes.length / 2);
+  bytes.writeUInt8(bytes.readUInt8(middle) ^ 0x01, middle);
+  await chmod(path, 0o600);
+  await writeFile(path, bytes);
+}

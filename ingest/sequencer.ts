@@ -6,7 +6,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { PipelineError, type ErrorCode } from '../schemas/errors.ts';
 import type { AuditRecord } from '../schemas/record.ts';
-import type { Ledger } from '../store/ledger.ts';
+import type { Appended, Ledger } from '../store/ledger.ts';
 import type { EventLog, LoggedEnvelope } from './event-log.ts';
 import type { Normalise } from './normalise.ts';
 import type { SeenIds } from './seen-ids.ts';
@@ -46,8 +46,10 @@ export interface Sequencer {
   run(signal: AbortSignal): Promise<void>;
 }
 
-/** Bundles whose envelopes are read at once, so that the next one is expanded while one is being written. */
-const READ_AHEAD_BUNDLES = 4;
+/** Bundles whose envelopes are read at once, so that one is made while the one before is being written. */
+const READ_AHEAD_BUNDLES = 8;
+/** What was read is cut into bundles that are this full or less, so that none is left with a few envelopes. */
+const FULL_ENOUGH = 0.9;
 /** How long expanding may hold the thread before other work gets a turn. */
 const TURN_MS = 5;
 
@@ -129,7 +131,10 @@ async function fillSeenIds({ ledger, seenIds, logger }: SequencerOptions): Promi
     await seenIds.add(ids, tree_size);
 }
 
-/** Writing a bundle is mostly waiting, so the envelopes of the next one are expanded meanwhile. */
+/**
+ * Writing a bundle is mostly waiting: meanwhile the next one is expanded, sealed and put into the archive as far as it
+ * can be before its turn comes.
+ */
 async function sealInBundles(
   options: SequencerOptions,
   envelopes: readonly LoggedEnvelope[],
@@ -144,29 +149,40 @@ async function sealInBundles(
   };
   const batches = cutIntoBatches(options, envelopes);
   expandNext(batches[0] ?? []);
+  let published = Promise.resolve();
   for (const [position, batch] of batches.entries()) {
     const expanded = await expanding;
     expandNext(batches[position + 1] ?? []);
-    await sealBatch(options, { batch, expanded }, counters);
-    onSealed();
+    const sealed = await sealBatch(options, { batch, expanded });
+    published = sealed.published.then(() => {
+      count(options, sealed, counters);
+      onSealed();
+    });
+    // A later bundle waits for this one and fails with it.
+    published.catch(() => undefined);
   }
+  await published;
 }
 
-/** Envelopes in order, each list within the bounds of one bundle. */
+/** Envelopes in order, in lists of about the same size, each within the bounds of one bundle. */
 function cutIntoBatches(
   { maxBatchEnvelopes, maxBatchBytes }: SequencerOptions,
   envelopes: readonly LoggedEnvelope[],
 ): LoggedEnvelope[][] {
   const batches: LoggedEnvelope[][] = [];
+  const totalBytes = envelopes.reduce((sum, { envelope }) => sum + envelope.body.length, 0);
+  const shareBytes = totalBytes / Math.ceil(totalBytes / (maxBatchBytes * FULL_ENOUGH));
   let bytes = 0;
   for (const logged of envelopes) {
     const open = batches.at(-1);
-    bytes += logged.envelope.body.length;
-    if (open === undefined || open.length >= maxBatchEnvelopes || bytes > maxBatchBytes) {
+    const size = logged.envelope.body.length;
+    const isFull = bytes >= shareBytes || bytes + size > maxBatchBytes;
+    if (open === undefined || open.length >= maxBatchEnvelopes || isFull) {
       batches.push([logged]);
-      bytes = logged.envelope.body.length;
+      bytes = size;
     } else {
       open.push(logged);
+      bytes += size;
     }
   }
   return batches;
@@ -177,36 +193,39 @@ interface ExpandedBatch {
   readonly expanded: readonly AuditRecord[];
 }
 
+interface SealedBatch extends Appended {
+  readonly envelopes: number;
+  readonly fresh: readonly AuditRecord[];
+  readonly duplicates: number;
+  readonly treeSize: number;
+}
+
 async function sealBatch(
-  options: SequencerOptions,
+  { ledger, seenIds }: SequencerOptions,
   { batch, expanded }: ExpandedBatch,
+): Promise<SealedBatch> {
+  const fresh = await withoutDuplicates(seenIds, expanded);
+  const duplicates = expanded.length - fresh.length;
+  const next_offset = (batch.at(-1)?.offset ?? ledger.nextOffset() - 1n) + 1n;
+  const { published } = await ledger.append({ records: fresh, next_offset, duplicate_count: duplicates });
+  const treeSize = ledger.treeSize();
+  const ids = fresh.map(({ id }) => id);
+  await seenIds.add(ids, treeSize);
+  return { published, envelopes: batch.length, fresh, duplicates, treeSize };
+}
+
+function count(
+  { logger }: SequencerOptions,
+  { envelopes, fresh, duplicates, treeSize }: SealedBatch,
   counters: SequencerCounters,
-): Promise<void> {
-  const last = batch.at(-1);
-  if (last === undefined) return;
-  const fresh = await withoutDuplicates(options.seenIds, expanded);
-  const duplicate_count = expanded.length - fresh.length;
-  await options.ledger.append({ records: fresh, next_offset: last.offset + 1n, duplicate_count });
-  await options.seenIds.add(
-    fresh.map(({ id }) => id),
-    options.ledger.treeSize(),
-  );
+): void {
   const quarantined = fresh.filter(({ type }) => type === 'quarantined').length;
-  counters.envelopes += batch.length;
+  counters.envelopes += envelopes;
   counters.records += fresh.length;
-  counters.duplicates += duplicate_count;
+  counters.duplicates += duplicates;
   counters.quarantined += quarantined;
   counters.batches += 1;
-  options.logger.info(
-    {
-      envelopes: batch.length,
-      records: fresh.length,
-      duplicates: duplicate_count,
-      quarantined,
-      treeSize: options.ledger.treeSize(),
-    },
-    'integrated batch',
-  );
+  logger.info({ envelopes, records: fresh.length, duplicates, quarantined, treeSize }, 'integrated batch');
 }
 
 /** Gives other work a turn between envelopes: expanding a large batch must not hold the thread. */

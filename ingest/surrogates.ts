@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto';
+import { hmacSha256Hex } from '../store/chain/sha256.ts';
 
 /**
  * Keyed names for what must be recognisable in the immortal leaf without being readable there. Each kind has its own
@@ -17,9 +17,7 @@ export interface Surrogates {
 export function createSurrogates(key: Uint8Array): Surrogates {
   function surrogate(domain: string, parts: readonly string[]): string {
     // JSON escapes lone surrogates, so unlike parts never encode alike.
-    return createHmac('sha256', key)
-      .update(JSON.stringify([`affidavit/v1/${domain}`, ...parts]))
-      .digest('hex');
+    return hmacSha256Hex(key, Buffer.from(JSON.stringify([`affidavit/v1/${domain}`, ...parts])));
   }
   return {
     recordId: (naturalKey) => surrogate('record-id', naturalKey),

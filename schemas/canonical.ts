@@ -15,14 +15,22 @@ export function canonicalJson(value: JsonValue): string {
 }
 
 function canonicalObject(object: JsonObject): string {
-  // Array.prototype.sort compares strings by UTF-16 code units, which is the order of RFC 8785 section 3.2.3.
-  const names = Object.keys(object).sort();
+  // Both `<` and Array.prototype.sort compare by UTF-16 code units, which is the order of RFC 8785 section 3.2.3.
+  const names = Object.keys(object);
+  if (!isRising(names)) names.sort();
   let members = '';
   for (const name of names) {
     const separator = members === '' ? '' : ',';
     members += `${separator}${canonicalString(name)}:${canonicalJson(object[name] ?? null)}`;
   }
   return `{${members}}`;
+}
+
+function isRising(names: readonly string[]): boolean {
+  for (let place = 1; place < names.length; place += 1) {
+    if ((names[place - 1] ?? '') > (names[place] ?? '')) return false;
+  }
+  return true;
 }
 
 /** Printable ASCII but for the quotation mark and the backslash: what stands between quotes as it is. */

@@ -1,7 +1,7 @@
 /**
- * The commit protocol, in one place: one batch becomes payload objects and a bundle in the archive, and rows in the
+ * The steps of the commit protocol: one batch becomes payload objects and a bundle in the archive, and rows in the
  * record store. The one invariant: creating the bundle, create-only at its start index, is the commit; everything
- * before it may be repeated, everything after it can be derived.
+ * before it may be repeated, everything after it can be derived. `ledger.ts` takes the steps.
  */
 import type { BundleHeader, PayloadRef, UnsignedBundleHeader } from '../schemas/bundle.ts';
 import { toInstant } from '../schemas/clock.ts';
@@ -15,6 +15,7 @@ import { appendLeaves, chainHash, frontierRoot } from './chain/merkle.ts';
 import type { LedgerOptions } from './ledger-options.ts';
 import type { Head } from './ledger-recovery.ts';
 import { toSealedRow } from './record-row.ts';
+import type { RecordRow } from './record-store.ts';
 
 export interface Batch {
   readonly records: readonly AuditRecord[];
@@ -24,8 +25,18 @@ export interface Batch {
   readonly duplicate_count: number;
 }
 
-/** Resolves with the new head when the batch is committed and its rows are queryable; signs no checkpoint. */
-export async function commit(options: LedgerOptions, before: Head, batch: Batch): Promise<Head> {
+/** A batch that is ready to be committed. Nothing names it yet. */
+export interface PreparedBundle {
+  /** The head once it is committed. */
+  readonly head: Head;
+  readonly key: string;
+  readonly bytes: Uint8Array;
+  /** Its rows, made when they are asked for: until then they would be memory for nothing. */
+  readonly rows: () => RecordRow[];
+}
+
+/** Step 1: seals the batch behind `before` and puts its payload objects into the archive. */
+export async function prepare(options: LedgerOptions, before: Head, batch: Batch): Promise<PreparedBundle> {
   const now = Math.max(options.clock(), before.integratedAtMs);
   const sealed = sealAll(options, batch.records, before.treeSize);
   const payloads = await putPayloads(options, before.treeSize, sealed, now);
@@ -47,22 +58,51 @@ export async function commit(options: LedgerOptions, before: Head, batch: Batch)
     duplicate_count: batch.duplicate_count,
     payloads,
   });
-  await createBundle(options, header, sealed, now);
+  const leafTexts = sealed.map(({ leaf_text }) => leaf_text);
+  const bytes = await packBundle(header, leafTexts);
+  const rows = () => composeRows(options.log, { header, batch, sealed, chains });
+  return { head, key: bundleKey(options.log, header.start_index), bytes, rows };
+}
+
+/** Step 2, the commit and the fence: of two sequencers on one log, one creation wins and the other must stop. */
+export async function createBundle(
+  options: LedgerOptions,
+  { head, key, bytes }: PreparedBundle,
+): Promise<void> {
+  try {
+    await options.archive.put(key, bytes, options.lockFor('log', '', head.integratedAtMs));
+  } catch (error) {
+    if (!(error instanceof PipelineError) || error.code !== 'ARCHIVE_CONFLICT') throw error;
+    const detail = `bundle ${key} of ${options.signer.name} exists already`;
+    throw new PipelineError('LEDGER_LOST_RACE', detail, { cause: error });
+  }
   // Committed. If the process dies here, recovery projects this bundle into the record store and publishes its head,
   // and the sequencer goes on at `next_offset`, so none of these records is sealed again.
+}
 
-  const rows = sealed.map((one, position) =>
+/** Step 3: the rows become queryable. */
+export async function insertRows(options: LedgerOptions, { key, rows }: PreparedBundle): Promise<void> {
+  await options.records.insert(options.log, rows(), key);
+  // If the process dies here, the rows are durable and only the checkpoint is missing; recovery signs it.
+}
+
+interface Composition {
+  readonly header: BundleHeader;
+  readonly batch: Batch;
+  readonly sealed: readonly SealedRecord[];
+  readonly chains: readonly Uint8Array[];
+}
+
+function composeRows(log: string, { header, batch, sealed, chains }: Composition): RecordRow[] {
+  return sealed.map((one, position) =>
     toSealedRow(one, {
-      log: options.log,
+      log,
       facts: batch.records[position]?.facts ?? never(),
       leaf_index: header.start_index + position,
       chain_hash: hex(chains[position] ?? never()),
       integrated_at: header.integrated_at,
     }),
   );
-  await options.records.insert(options.log, rows, bundleKey(options.log, header.start_index));
-  // If the process dies here, the rows are durable and only the checkpoint is missing; recovery signs it.
-  return head;
 }
 
 /** Salts are drawn for the whole batch at once: a call for each costs more than hashing with it. */
@@ -135,25 +175,6 @@ function advance(before: Head, { batch, sealed, chains, now }: Step): Head {
 async function sign({ signer }: LedgerOptions, header: UnsignedBundleHeader): Promise<BundleHeader> {
   const signature = await signer.sign(headerMessage(header));
   return { ...header, signature: Buffer.from(signature).toString('base64') };
-}
-
-/** The fence: of two sequencers on one log, one creation wins and the other must stop. */
-async function createBundle(
-  options: LedgerOptions,
-  header: BundleHeader,
-  sealed: readonly SealedRecord[],
-  now: number,
-): Promise<void> {
-  const key = bundleKey(options.log, header.start_index);
-  const leafTexts = sealed.map(({ leaf_text }) => leaf_text);
-  const bytes = await packBundle(header, leafTexts);
-  try {
-    await options.archive.put(key, bytes, options.lockFor('log', '', now));
-  } catch (error) {
-    if (!(error instanceof PipelineError) || error.code !== 'ARCHIVE_CONFLICT') throw error;
-    const detail = `bundle ${String(header.start_index)} of ${header.origin} exists already`;
-    throw new PipelineError('LEDGER_LOST_RACE', detail, { cause: error });
-  }
 }
 
 function hex(bytes: Uint8Array): string {

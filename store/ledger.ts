@@ -1,7 +1,8 @@
 /**
  * One log and its life: open, append, recover after a failure. In: batches of normalised records in event-log order.
  * Out: payload objects, bundles and checkpoints in the archive, rows in the record store (`ledger-commit.ts` has the
- * order of the writes). The one invariant: after a failure nothing is appended before the head was read again.
+ * steps). Two invariants: no bundle is created before the one in front of it is queryable and under a published
+ * checkpoint; after a failure nothing is appended before the head was read again.
  */
 import { Value } from 'typebox/value';
 import { canonicalJson } from '../schemas/canonical.ts';
@@ -10,20 +11,27 @@ import { PipelineError } from '../schemas/errors.ts';
 import { Leaf } from '../schemas/leaf.ts';
 import { bundleKey } from './chain/layout.ts';
 import { createPublisher } from './checkpoint-publisher.ts';
-import { commit, type Batch } from './ledger-commit.ts';
+import { createBundle, insertRows, prepare, type Batch, type PreparedBundle } from './ledger-commit.ts';
 import type { LedgerOptions } from './ledger-options.ts';
 import { bundleStarts, readLeafTexts, recoverHead, type Head } from './ledger-recovery.ts';
 import type { PublishedLog } from './published-log.ts';
 import { toRows } from './record-row.ts';
 
+export interface Appended {
+  /** Resolves when the batch is queryable and under a published checkpoint. May be left unheard. */
+  readonly published: Promise<void>;
+}
+
 /**
- * One log, owned by one sequencer. `append` resolves when the batch is sealed, queryable and under a published
- * checkpoint. After any rejection the state in memory is worthless: call `recover`, then read the event log again
- * from `nextOffset`, because a failed write may have been applied.
+ * One log, owned by one sequencer. `append` resolves when the batch is committed; the next one may follow at once, and
+ * is prepared while the rows of this one are written. After any rejection, of `append` or of what it gave, the state in
+ * memory is worthless: call `recover`, then read the event log again from `nextOffset`, because a failed write may
+ * have been applied.
  */
 export interface Ledger extends PublishedLog {
+  /** Waits for what is under way, whatever comes of it. */
   recover(): Promise<void>;
-  append(batch: Batch): Promise<void>;
+  append(batch: Batch): Promise<Appended>;
   treeSize(): number;
   nextOffset(): bigint;
   /** Ids of all leaves at or after `index`, bundle by bundle, each with the tree size after it. */
@@ -34,9 +42,16 @@ export interface Ledger extends PublishedLog {
 export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   const publisher = createPublisher(options);
   let head: Head | undefined;
+  let publishing: Promise<void> = Promise.resolve();
 
+  const publish = async (bundle: PreparedBundle) => {
+    await insertRows(options, bundle);
+    await publisher.publish(bundle.head);
+  };
   const recover = async () => {
     head = undefined;
+    await publishing.catch(() => undefined);
+    publishing = Promise.resolve();
     const recovered = await recoverHead(options, (bundle, chain) =>
       options.records.insert(
         options.log,
@@ -61,11 +76,17 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     async append(batch) {
       if (head === undefined)
         throw new PipelineError('START_REFUSED', 'the ledger failed before and was not recovered');
-      if (batch.records.length === 0) return;
+      if (batch.records.length === 0) return { published: publishing };
       const before = head;
       head = undefined;
-      head = await commit(options, before, batch);
-      await publisher.publish(head);
+      const bundle = await prepare(options, before, batch);
+      await publishing;
+      await createBundle(options, bundle);
+      publishing = publish(bundle);
+      // The next append or whoever waits for it hears of a failure; it may also be that nobody does.
+      publishing.catch(() => undefined);
+      head = bundle.head;
+      return { published: publishing };
     },
   };
 }

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { PipelineError } from '../../schemas/errors.ts';
 import { toProblem } from '../../schemas/problem.ts';
-import { describe, statusMessage } from './otlp-response.ts';
+import { statusMessage, textForSender } from './otlp-response.ts';
 
 const PROTOBUF = 'application/x-protobuf';
 
@@ -43,7 +43,7 @@ export function answerFailure(
     return reply.header('content-type', PROTOBUF).send(statusMessage(error));
   }
   const problem = toProblem(error, request.id);
-  const document = isOtlp ? { ...problem, message: describe(error) } : problem;
+  const document = isOtlp ? { ...problem, message: textForSender(error) } : problem;
   // As bytes, because the framework adds a charset to text, and this media type has none.
   return reply.header('content-type', 'application/problem+json').send(Buffer.from(JSON.stringify(document)));
 }

@@ -40,12 +40,12 @@ export function exportResponse(
 export function statusMessage(error: PipelineError): Buffer {
   return Buffer.concat([
     varintMember(1, rpcCodeOf(error.code)),
-    bytesMember(2, Buffer.from(describe(error))),
+    bytesMember(2, Buffer.from(textForSender(error))),
   ]);
 }
 
 /** What went wrong and where, as one line. */
-export function describe(error: PipelineError): string {
+export function textForSender(error: PipelineError): string {
   return error.place === undefined ? error.detail : `${error.detail} (${error.place})`;
 }
 

@@ -53,19 +53,20 @@ export function sealRecord(record: AuditRecord, index: number, salts: LeafSalts)
   const content_text = record.content === null ? null : canonicalJson(record.content);
   const facts_line = payloadLine(index, salts.facts, facts_text);
   const content_line = content_text === null ? null : payloadLine(index, salts.content, content_text);
+  // In the order of the canonical form, which then need not be sorted.
   const leaf: Leaf = {
-    v: 1,
-    id: record.id,
-    type: record.type,
-    source: record.source,
-    received_at: record.received_at,
-    principal: record.principal,
-    subject: record.subject,
-    retention_class: record.retention_class,
-    facts_commitment: commitment(salts.facts, facts_text),
-    facts_digest: sha256Hex(facts_line),
     content_commitment: content_text === null ? null : commitment(salts.content, content_text),
     content_digest: content_line === null ? null : sha256Hex(content_line),
+    facts_commitment: commitment(salts.facts, facts_text),
+    facts_digest: sha256Hex(facts_line),
+    id: record.id,
+    principal: record.principal,
+    received_at: record.received_at,
+    retention_class: record.retention_class,
+    source: record.source,
+    subject: record.subject,
+    type: record.type,
+    v: 1,
   };
   const leaf_text = canonicalJson(leaf);
   return {

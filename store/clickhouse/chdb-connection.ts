@@ -4,6 +4,22 @@ import { createChdbConnection } from 'chdb/connection';
 /** What `createClient` takes in place of an address. */
 export type InProcessConnection = NonNullable<Parameters<typeof createClient>[0]>['connection'] & object;
 
+/** Lines of TabSeparated text for one table; all of them or none. */
+export interface TextInsert {
+  readonly table: string;
+  /** Of each field, in order. */
+  readonly columns: readonly string[];
+  readonly text: Buffer;
+  /** A second insert of a table under a token that it remembers changes nothing. */
+  readonly token: string;
+}
+
+export interface ChdbConnection {
+  readonly connection: InProcessConnection;
+  /** Past the client, which would make one text of the statement and all rows, several times over. */
+  readonly insertText: (insert: TextInsert) => Promise<void>;
+}
+
 /**
  * Connection to the engine in this process, one statement at a time.
  *
@@ -12,7 +28,10 @@ export type InProcessConnection = NonNullable<Parameters<typeof createClient>[0]
  * with, and a failed one is done with when a throw-away statement has taken its remains. This costs no speed: the
  * engine runs statements one after another anyway.
  */
-export function openChdbConnection(path: string): InProcessConnection {
+export function openChdbConnection(
+  path: string,
+  insertSettings: Readonly<Record<string, string | number>>,
+): ChdbConnection {
   const engine = createChdbConnection({ path });
   let last: Promise<unknown> = Promise.resolve();
 
@@ -30,9 +49,16 @@ export function openChdbConnection(path: string): InProcessConnection {
     ping: (params: Parameters<typeof engine.ping>[0]) => inTurn(() => engine.ping(params)),
     close: () => inTurn(() => engine.close()),
   };
+  const insertText = ({ table, columns, text, token }: TextInsert) => {
+    const settings = { ...insertSettings, insert_deduplication_token: token };
+    const insert = { table, columns: [...columns], values: text, format: 'TabSeparated', settings } as const;
+    return inTurn(async () => {
+      await engine.chdb.rawInsert(insert);
+    });
+  };
   // The client's package and the engine's declare this contract with the same members, but one class in it has a
   // private member, which makes two types of it. The contract suite runs against what comes out.
-  return connection as unknown as InProcessConnection;
+  return { connection: connection as unknown as InProcessConnection, insertText };
 }
 
 async function discardRemains(engine: ReturnType<typeof createChdbConnection>): Promise<void> {

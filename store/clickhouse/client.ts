@@ -1,5 +1,6 @@
+import { Readable } from 'node:stream';
 import { createClient, type ClickHouseClient } from '@clickhouse/client';
-import { openChdbConnection } from './chdb-connection.ts';
+import { openChdbConnection, type TextInsert } from './chdb-connection.ts';
 
 /** Where the engine is: in this process on a data folder of its own, or a server. */
 export type StoreConnection =
@@ -27,16 +28,35 @@ const SETTINGS = {
   wait_end_of_query: 1,
 } as const;
 
+/** Settings of every insert of rows. */
+const INSERT_SETTINGS = {
+  async_insert: 0,
+  date_time_input_format: 'best_effort',
+  // A field that says it is absent is, also in a column that has no NULL.
+  input_format_null_as_default: 1,
+} as const;
+
 /** Longer than any limit a question carries, so that the engine gives up before the connection does. */
 const REQUEST_TIMEOUT_MS = 300_000;
 
-/** Opens the one client that both kinds share. An engine in process owns its folder: one per process at a time. */
-export function openClient(connection: StoreConnection): ClickHouseClient {
-  if (connection.kind === 'chdb') {
-    return createClient({ connection: openChdbConnection(connection.path), clickhouse_settings: SETTINGS });
-  }
-  const { url, username, password, database } = connection;
-  return createClient({
+/** Statements of all kinds by the client; rows, of which there are many, by the shortest way there is. */
+export interface Engine {
+  readonly client: ClickHouseClient;
+  readonly insertText: (insert: TextInsert) => Promise<void>;
+}
+
+/** An engine in process owns its folder: one per process at a time. */
+export function openEngine(connection: StoreConnection): Engine {
+  return connection.kind === 'chdb' ? openInProcess(connection.path) : openServer(connection);
+}
+
+function openInProcess(path: string): Engine {
+  const { connection, insertText } = openChdbConnection(path, INSERT_SETTINGS);
+  return { client: createClient({ connection, clickhouse_settings: SETTINGS }), insertText };
+}
+
+function openServer({ url, username, password, database }: StoreConnection & { kind: 'server' }): Engine {
+  const client = createClient({
     url,
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
@@ -44,4 +64,16 @@ export function openClient(connection: StoreConnection): ClickHouseClient {
     request_timeout: REQUEST_TIMEOUT_MS,
     clickhouse_settings: SETTINGS,
   });
+  return {
+    client,
+    async insertText({ table, columns, text, token }) {
+      await client.insert({
+        table,
+        columns: columns as [string, ...string[]],
+        format: 'TabSeparated',
+        values: Readable.from([text], { objectMode: false }),
+        clickhouse_settings: { ...INSERT_SETTINGS, insert_deduplication_token: token },
+      });
+    },
+  };
 }

@@ -35,10 +35,13 @@ export function toPipelineError(error: unknown, step: EngineStep, attempted: str
 
 /**
  * The client and the engine in process carry a class of this error each, so the code is known by its form: digits.
- * A network's failure has a code too, of letters.
+ * A network's failure has a code too, of letters. Past the client the engine in process gives a number of its own name.
  */
 function engineCodeOf(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !('code' in error)) return undefined;
+  if (!(error instanceof Error)) return undefined;
+  if ('clickhouseCode' in error && typeof error.clickhouseCode === 'number')
+    return String(error.clickhouseCode);
+  if (!('code' in error)) return undefined;
   return typeof error.code === 'string' && /^[0-9]+$/.test(error.code) ? error.code : undefined;
 }
 

@@ -45,25 +45,6 @@ function cutBySize(rows: readonly RecordRow[]): RecordRow[][] {
   return cuts;
 }
 
-/** What stands in an insert: the row itself, but for a claimed instant that the column's type cannot hold. */
-export function toInsertable(row: RecordRow): RecordRow {
-  if (row.occurred_at === undefined || isStorableInstant(row.occurred_at)) return row;
-  // The claim is kept in the text of facts. Sent as it is, one hostile clock would stop every later insert.
-  const storable = { ...row };
-  delete storable.occurred_at;
-  return storable;
-}
-
-/** Nanoseconds since 1970 in 64 bits end in 2262; the engine's calendar begins in 1900. */
-function isStorableInstant(text: string): boolean {
-  const unixMs = Date.parse(text);
-  if (Number.isNaN(unixMs)) return false;
-  const instant = new Date(unixMs);
-  const year = instant.getUTCFullYear();
-  // A day that the month does not have rolls over when parsed here, and is refused by the engine.
-  return year >= 1900 && year < 2262 && instant.toISOString().slice(0, 10) === text.slice(0, 10);
-}
-
 /** Rows of one bundle follow each other in one log; anything else is a defect of the caller. */
 export function requireContiguous(log: string, rows: readonly RecordRow[]): void {
   const first = rows[0]?.leaf_index ?? 0;

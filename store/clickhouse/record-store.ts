@@ -2,10 +2,11 @@ import type { ClickHouseClient } from '@clickhouse/client';
 import type { Clock } from '../../schemas/clock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { Query, ReadLimits, RecordRow, RecordStore } from '../record-store.ts';
-import { openClient, type StoreConnection } from './client.ts';
+import { openEngine, type Engine, type StoreConnection } from './client.ts';
 import { toPipelineError, type EngineStep } from './engine-errors.ts';
-import { requireContiguous, toInsertable, toUnits, type InsertUnit } from './insert-units.ts';
+import { requireContiguous, toUnits, type InsertUnit } from './insert-units.ts';
 import { dropSchema, migrate } from './migrate.ts';
+import { ROW_COLUMNS, toRowText } from './row-text.ts';
 
 export interface RecordStoreOptions {
   readonly connection: StoreConnection;
@@ -27,7 +28,8 @@ export interface RecordStoreOptions {
  * START_REFUSED where the engine in process does not open its folder.
  */
 export async function openRecordStore(options: RecordStoreOptions): Promise<RecordStore> {
-  const client = openEngine(options.connection);
+  const engine = openOrRefuse(options.connection);
+  const { client } = engine;
   try {
     await guarded('write', 'prepare the schema', async () => {
       if (options.recreate === true) await dropSchema(client);
@@ -38,12 +40,12 @@ export async function openRecordStore(options: RecordStoreOptions): Promise<Reco
     await client.close();
     throw error;
   }
-  return buildStore(client, options);
+  return buildStore(engine, options);
 }
 
-function openEngine(connection: StoreConnection): ClickHouseClient {
+function openOrRefuse(connection: StoreConnection): Engine {
   try {
-    return openClient(connection);
+    return openEngine(connection);
   } catch (cause) {
     if (connection.kind !== 'chdb') throw toPipelineError(cause, 'write', 'open the record store');
     const detail = `the record store in ${connection.path} does not open; most likely another process has it in use`;
@@ -51,7 +53,8 @@ function openEngine(connection: StoreConnection): ClickHouseClient {
   }
 }
 
-function buildStore(client: ClickHouseClient, options: RecordStoreOptions): RecordStore {
+function buildStore(engine: Engine, options: RecordStoreOptions): RecordStore {
+  const { client } = engine;
   const running = new Set<Promise<unknown>>();
   let lastWrite: Promise<unknown> = Promise.resolve();
   let closing: Promise<void> | undefined;
@@ -76,7 +79,7 @@ function buildStore(client: ClickHouseClient, options: RecordStoreOptions): Reco
 
   return {
     insert: (log, rows, token) =>
-      inTurn(`insert rows of log ${log}`, () => insertBundle(client, { log, rows, token })),
+      inTurn(`insert rows of log ${log}`, () => insertBundle(engine, { log, rows, token })),
     size: (log) => run('write', `count rows of log ${log}`, () => countRows(client, log)),
     read: (query, limits) =>
       run('read', `query ${query.name}`, () => select(client, query, { ...options.limits, ...limits })),
@@ -126,7 +129,8 @@ interface Bundle {
   readonly token: string;
 }
 
-async function insertBundle(client: ClickHouseClient, bundle: Bundle): Promise<void> {
+async function insertBundle(engine: Engine, bundle: Bundle): Promise<void> {
+  const { client } = engine;
   const first = bundle.rows[0];
   if (first === undefined) return;
   requireContiguous(bundle.log, bundle.rows);
@@ -139,12 +143,12 @@ async function insertBundle(client: ClickHouseClient, bundle: Bundle): Promise<v
   }
   const units = toUnits(bundle.rows, bundle.token);
   const present = head === first.leaf_index ? new Set<number>() : await presentIndexes(client, bundle);
-  await insertMissing(client, units, present);
+  await insertMissing(engine, units, present);
   // A remembered token whose rows somebody deleted makes the engine drop the insert and report success.
   const after = await presentIndexes(client, bundle);
   if (after.size === bundle.rows.length) return;
   const renewed = units.map((unit) => ({ ...unit, token: `${unit.token} again after ${after.size}` }));
-  await insertMissing(client, renewed, after);
+  await insertMissing(engine, renewed, after);
   const visible = await presentIndexes(client, bundle);
   if (visible.size === bundle.rows.length) return;
   throw new PipelineError(
@@ -155,7 +159,7 @@ async function insertBundle(client: ClickHouseClient, bundle: Bundle): Promise<v
 
 /** A crash between two units leaves some of them: each is there whole or not at all, and is judged by position. */
 async function insertMissing(
-  client: ClickHouseClient,
+  engine: Engine,
   units: readonly InsertUnit[],
   present: ReadonlySet<number>,
 ): Promise<void> {
@@ -164,12 +168,7 @@ async function insertMissing(
     const [first] = missing;
     if (first === undefined) continue;
     const token = missing.length === unit.rows.length ? unit.token : `${unit.token}@${first.leaf_index}`;
-    await client.insert({
-      table: 'records',
-      format: 'JSONEachRow',
-      values: missing.map(toInsertable),
-      clickhouse_settings: { insert_deduplication_token: token },
-    });
+    await engine.insertText({ table: 'records', columns: ROW_COLUMNS, text: toRowText(missing), token });
   }
 }
 

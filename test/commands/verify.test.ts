@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { VerificationReport } from '../../schemas/verification.ts';
-import { openClient } from '../../store/clickhouse/client.ts';
+import { openEngine } from '../../store/clickhouse/client.ts';
 import { ADMIN_TOKEN, makeTempDir, post, runAffidavit, startServer } from '../support/server.ts';
 
 let folder: Awaited<ReturnType<typeof makeTempDir>>;
@@ -75,7 +75,7 @@ describe('affidavit verify --store', () => {
   });
 
   it('ends with code 3 and the first index where a row was edited', async () => {
-    const engine = openClient({ kind: 'chdb', path: join(data, 'records') });
+    const engine = openEngine({ kind: 'chdb', path: join(data, 'records') }).client;
     const query = `ALTER TABLE records UPDATE hook_event = 'Stop' WHERE leaf_index >= 1`;
     await engine.command({ query, clickhouse_settings: { mutations_sync: '2' } });
     await engine.close();

@@ -9,7 +9,13 @@ import { parseVkey } from '../../store/chain/note.ts';
 import { openLedger, type Ledger } from '../../store/ledger.ts';
 import type { LedgerOptions } from '../../store/ledger-options.ts';
 import { createFaultPlan, type Fault, type FaultPlan } from '../support/faults.ts';
-import { createMemoryGuard, createTestLog, createTestSigner, testRecord } from '../support/ledger.ts';
+import {
+  appendWhole,
+  createMemoryGuard,
+  createTestLog,
+  createTestSigner,
+  testRecord,
+} from '../support/ledger.ts';
 import { createMemoryArchive } from '../support/memory-archive.ts';
 import { createMemoryRecordStore } from '../support/memory-record-store.ts';
 import { verifyWithSigstore } from '../support/sigstore.ts';
@@ -52,7 +58,7 @@ async function sealAll(ledger: Ledger, batches: readonly ReturnType<typeof batch
     for (let tries = 0; ledger.nextOffset() < next.next_offset; tries += 1) {
       expect(tries).toBeLessThan(4);
       try {
-        await ledger.append(next);
+        await appendWhole(ledger, next);
       } catch {
         failures += 1;
         await ledger.recover().catch(() => ledger.recover());
@@ -68,9 +74,9 @@ describe('the ledger', () => {
   it('seals batches into one tree whose checkpoint commits to every row', async () => {
     const { store, options } = await setUp();
     const ledger = await openLedger(options);
-    await ledger.append(batch(0, 7));
-    await ledger.append(batch(7, 1));
-    await ledger.append(batch(8, 20));
+    await appendWhole(ledger, batch(0, 7));
+    await appendWhole(ledger, batch(7, 1));
+    await appendWhole(ledger, batch(8, 20));
     expect(ledger.treeSize()).toBe(28);
     expect(ledger.nextOffset()).toBe(28n);
     await checkLog(ledger, store, idsOf(records(0, 28)));
@@ -79,7 +85,7 @@ describe('the ledger', () => {
   it('keeps in the rows exactly the text that was hashed', async () => {
     const { store, options } = await setUp();
     const ledger = await openLedger(options);
-    await ledger.append(batch(0, 5));
+    await appendWhole(ledger, batch(0, 5));
     expect(JSON.parse(store.rows[1]!.content)).toEqual(testRecord(1).content);
     expect(store.rows[1]!.content).toContain('é \u2028');
     expect(store.rows[0]!.content).toBe('');
@@ -88,7 +94,7 @@ describe('the ledger', () => {
   it('makes proofs that @sigstore/verify accepts', async () => {
     const { store, options } = await setUp();
     const ledger = await openLedger(options);
-    await ledger.append(batch(0, 37));
+    await appendWhole(ledger, batch(0, 37));
     const hashes = store.rows.map(({ leaf }) => leafHash(Buffer.from(leaf)));
     const { note } = (await ledger.checkpoint())!;
     for (const { leaf, leaf_index } of store.rows) {
@@ -100,10 +106,10 @@ describe('the ledger', () => {
   it('opens again where it ended, and tells the ids it holds', async () => {
     const { store, options } = await setUp();
     const first = await openLedger(options);
-    await first.append(batch(0, 3));
-    await first.append(batch(3, 4));
+    await appendWhole(first, batch(0, 3));
+    await appendWhole(first, batch(3, 4));
     const again = await openLedger(options);
-    await again.append(batch(7, 2));
+    await appendWhole(again, batch(7, 2));
     await checkLog(again, store, idsOf(records(0, 9)));
     const seen: string[] = [];
     for await (const { ids } of again.idsSince(4)) seen.push(...ids);
@@ -114,15 +120,15 @@ describe('the ledger', () => {
     const { archive, options } = await setUp();
     const ledger = await openLedger(options);
     const before = archive.objects.size;
-    await ledger.append({ records: [], next_offset: 9n, duplicate_count: 9 });
+    await appendWhole(ledger, { records: [], next_offset: 9n, duplicate_count: 9 });
     expect(archive.objects.size).toBe(before);
   });
 
   it('recreates an emptied record store from the archive, row for row', async () => {
     const { store, options } = await setUp();
     const ledger = await openLedger(options);
-    await ledger.append(batch(0, 5));
-    await ledger.append(batch(5, 6));
+    await appendWhole(ledger, batch(0, 5));
+    await appendWhole(ledger, batch(5, 6));
     const before = structuredClone(store.rows);
     await store.clear();
     const rebuilt = await openLedger(options);
@@ -135,8 +141,8 @@ describe('two sequencers on one log', () => {
   it('cannot fork it: one creation wins and the other is told', async () => {
     const { store, options } = await setUp();
     const [one, two] = [await openLedger(options), await openLedger(options)];
-    await one.append(batch(0, 3));
-    await expect(two.append(batch(100, 3))).rejects.toMatchObject({ code: 'LEDGER_LOST_RACE' });
+    await appendWhole(one, batch(0, 3));
+    await expect(appendWhole(two, batch(100, 3))).rejects.toMatchObject({ code: 'LEDGER_LOST_RACE' });
     await two.recover();
     expect(two.treeSize()).toBe(3);
     await checkLog(two, store, idsOf(records(0, 3)));
@@ -153,7 +159,7 @@ describe('the commit protocol under faults', () => {
     const faults = createFaultPlan();
     const { store, options } = await setUp(faults);
     const ledger = await openLedger(options);
-    await ledger.append(batch(0, 5));
+    await appendWhole(ledger, batch(0, 5));
     faults.arm(write, fault);
     const failures = await sealAll(ledger, [batch(5, 6), batch(11, 2)]);
     expect(failures).toBe(1);
@@ -167,9 +173,9 @@ describe('the commit protocol under faults', () => {
       const faults = createFaultPlan();
       const { store, options } = await setUp(faults);
       const dying = await openLedger(options);
-      await dying.append(batch(0, 5));
+      await appendWhole(dying, batch(0, 5));
       faults.arm(write, fault);
-      await expect(dying.append(batch(5, 6))).rejects.toThrow();
+      await expect(appendWhole(dying, batch(5, 6))).rejects.toThrow();
       const next = await openLedger(options);
       await sealAll(next, [batch(5, 6), batch(11, 2)]);
       await checkLog(next, store, idsOf(records(0, 13)));
@@ -177,12 +183,87 @@ describe('the commit protocol under faults', () => {
   );
 });
 
+describe('a batch that is appended while the one before is being published', () => {
+  /** A store whose inserts wait until they are let go. */
+  async function setUpHeld() {
+    const { archive, store, options } = await setUp();
+    const held: (() => void)[] = [];
+    const insert: typeof store.insert = async (...rows) => {
+      await new Promise<void>((resolve) => held.push(resolve));
+      await store.insert(...rows);
+    };
+    const ledger = await openLedger({ ...options, records: { ...store, insert } });
+    const bundles = () => [...archive.objects.keys()].filter((key) => key.includes('/bundle/'));
+    const payloads = () => [...archive.objects.keys()].filter((key) => key.includes('/facts/'));
+    const letGo = () => held.splice(0).forEach((resolve) => resolve());
+    return { archive, store, options, ledger, bundles, payloads, letGo };
+  }
+  const settle = () => new Promise((resolve) => setTimeout(resolve, 30));
+
+  it('has its payload objects in the archive, and its bundle only once the other is published', async () => {
+    const { ledger, bundles, payloads, letGo, store } = await setUpHeld();
+    const first = await ledger.append(batch(0, 5));
+    const second = ledger.append(batch(5, 6));
+    await settle();
+    expect(payloads()).toHaveLength(2);
+    expect(bundles()).toEqual([bundleKey('p0', 0)]);
+    expect(await ledger.checkpoint()).toBeUndefined();
+    letGo();
+    await first.published;
+    expect((await ledger.checkpoint())?.tree_size).toBe(5);
+    const { published } = await second;
+    expect(bundles()).toEqual([bundleKey('p0', 0), bundleKey('p0', 5)]);
+    letGo();
+    await published;
+    await checkLog(ledger, store, idsOf(records(0, 11)));
+  });
+
+  it('is not sealed yet for a new process, which finishes the other one', async () => {
+    const { archive, ledger, options, store } = await setUpHeld();
+    await ledger.append(batch(0, 5));
+    void ledger.append(batch(5, 6));
+    await settle();
+    const found = createMemoryArchive();
+    for (const [key, bytes] of archive.objects) found.objects.set(key, bytes);
+    const next = await openLedger({ ...options, archive: found });
+    expect(next.nextOffset()).toBe(5n);
+    await appendWhole(next, batch(5, 6));
+    await checkLog(next, store, idsOf(records(0, 11)));
+  });
+
+  it('is waited for by a recovery', async () => {
+    const { ledger, letGo, store } = await setUpHeld();
+    await ledger.append(batch(0, 5));
+    const recovered = ledger.recover();
+    await settle();
+    expect(store.rows).toEqual([]);
+    letGo();
+    await recovered;
+    await checkLog(ledger, store, idsOf(records(0, 5)));
+  });
+
+  it('fails with it, and both are sealed once after a recovery', async () => {
+    const faults = createFaultPlan();
+    const { store, options } = await setUp(faults);
+    const ledger = await openLedger(options);
+    faults.arm('rows', 'not-applied');
+    const { published } = await ledger.append(batch(0, 5));
+    await expect(ledger.append(batch(5, 6))).rejects.toThrow();
+    await expect(published).rejects.toThrow();
+    await expect(ledger.append(batch(5, 6))).rejects.toMatchObject({ code: 'START_REFUSED' });
+    await ledger.recover();
+    expect(ledger.nextOffset()).toBe(5n);
+    await appendWhole(ledger, batch(5, 6));
+    await checkLog(ledger, store, idsOf(records(0, 11)));
+  });
+});
+
 describe('the ledger refuses to start', () => {
   async function sealedLog() {
     const parts = await setUp();
     const ledger = await openLedger(parts.options);
-    await ledger.append(batch(0, 4));
-    await ledger.append(batch(4, 4));
+    await appendWhole(ledger, batch(0, 4));
+    await appendWhole(ledger, batch(4, 4));
     return parts;
   }
   const without = (objects: Map<string, Uint8Array>, fragment: string) => {
@@ -246,7 +327,7 @@ describe('the ledger refuses to start', () => {
     const ledger = await openLedger(
       await createTestLog({ archive: other, records: createMemoryRecordStore() }),
     );
-    for (const from of [0, 4, 8]) await ledger.append(batch(from, 4));
+    for (const from of [0, 4, 8]) await appendWhole(ledger, batch(from, 4));
     for (const [key, bytes] of other.objects) {
       if (key.includes('00000000000000000008') && !key.includes('checkpoint'))
         archive.objects.set(key, bytes);
@@ -270,7 +351,7 @@ describe('the ledger refuses to start', () => {
     const { options } = await setUp(faults);
     const ledger = await openLedger(options);
     faults.arm('bundle', 'not-applied');
-    await expect(ledger.append(batch(0, 2))).rejects.toMatchObject({ code: 'ARCHIVE_UNAVAILABLE' });
-    await expect(ledger.append(batch(0, 2))).rejects.toMatchObject({ code: 'START_REFUSED' });
+    await expect(appendWhole(ledger, batch(0, 2))).rejects.toMatchObject({ code: 'ARCHIVE_UNAVAILABLE' });
+    await expect(appendWhole(ledger, batch(0, 2))).rejects.toMatchObject({ code: 'START_REFUSED' });
   });
 });

@@ -4,7 +4,7 @@ import { join, relative } from 'node:path';
 import { lockFileName } from '../../schemas/archive-lock.ts';
 import type { AuditRecord } from '../../schemas/record.ts';
 import type { BundleHeader, UnsignedBundleHeader } from '../../schemas/bundle.ts';
-import { decodeBundle, encodeBundle, encodeLines } from '../../store/chain/bundle.ts';
+import { decodeBundle, packBundle, packLines } from '../../store/chain/bundle.ts';
 import { headerMessage } from '../../store/chain/bundle-signature.ts';
 import { bundleKey, payloadKey } from '../../store/chain/layout.ts';
 import { sealRecord, sha256Hex, type SealedRecord } from '../../store/chain/leaf.ts';
@@ -14,7 +14,7 @@ import type { LedgerOptions } from '../../store/ledger-options.ts';
 import type { Signer } from '../../store/signer.ts';
 import { openLedger } from '../../store/ledger.ts';
 import { openLocalArchive } from '../../store/local/archive.ts';
-import { createTestLog, testRecord } from './ledger.ts';
+import { appendWhole, createTestLog, testRecord } from './ledger.ts';
 import { createMemoryRecordStore } from './memory-record-store.ts';
 
 export interface TestArchive {
@@ -34,7 +34,7 @@ export async function writeTestArchive(batchSizes: readonly number[]): Promise<T
   for (const [position, size] of batchSizes.entries()) {
     const records = Array.from({ length: size }, (_, offset) => mixedRecord(count + offset));
     count += size;
-    await ledger.append({ records, next_offset: BigInt(position + 1), duplicate_count: 0 });
+    await appendWhole(ledger, { records, next_offset: BigInt(position + 1), duplicate_count: 0 });
   }
   return { dir, options, dispose: () => rm(dir, { recursive: true }) };
 }
@@ -146,7 +146,7 @@ export async function rewriteFrom(
         chain_head: hex(chain),
         payloads: await putPayloads(archive, sealed, size),
       };
-      await replaceObject(dir, key, encodeBundle(forged, leafTexts));
+      await replaceObject(dir, key, await packBundle(forged, leafTexts));
     }
     size += count;
   }
@@ -159,7 +159,7 @@ async function putPayloads({ options }: TestArchive, sealed: readonly SealedReco
   const payloads: BundleHeader['payloads'] = [];
   const put = async (kind: 'facts' | 'content', retention_class: string, lines: readonly string[]) => {
     if (lines.length === 0) return;
-    const bytes = encodeLines(lines);
+    const bytes = await packLines(lines);
     const named = { kind, retention_class, sha256: sha256Hex(bytes) };
     const key = payloadKey('p0', named, start);
     await options.archive.put(key, bytes, options.lockFor(kind, retention_class, 0));

@@ -3,7 +3,8 @@ import type { AuditRecord } from '../../schemas/record.ts';
 import type { Archive, ArchiveLock } from '../../store/archive.ts';
 import { genesisKey } from '../../store/chain/layout.ts';
 import { formatVkey, verifierKey } from '../../store/chain/note.ts';
-import { createLog } from '../../store/ledger.ts';
+import { createLog, type Ledger } from '../../store/ledger.ts';
+import type { Batch } from '../../store/ledger-commit.ts';
 import type { LedgerOptions } from '../../store/ledger-options.ts';
 import type { RecordStore } from '../../store/record-store.ts';
 import type { HeadGuard, Signer } from '../../store/signer.ts';
@@ -66,6 +67,12 @@ export interface TestLedgerParts {
   readonly signer?: Signer;
   readonly guard?: HeadGuard;
   readonly clock?: () => number;
+}
+
+/** Appends one batch and waits until it is queryable and published. */
+export async function appendWhole(ledger: Ledger, batch: Batch): Promise<void> {
+  const { published } = await ledger.append(batch);
+  await published;
 }
 
 /** Options of a ledger whose log exists already in the archive. */

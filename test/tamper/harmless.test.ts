@@ -7,14 +7,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ZipFile } from 'yazl';
 import { lockFileName } from '../../schemas/archive-lock.ts';
 import { PACKAGE_PATHS } from '../../schemas/evidence-package.ts';
-import { encodeLines } from '../../store/chain/bundle.ts';
+import { packLines } from '../../store/chain/bundle.ts';
 import { bundleKey, genesisKey, payloadKey } from '../../store/chain/layout.ts';
 import { sha256Hex } from '../../store/chain/leaf.ts';
 import { verifyArchive } from '../../store/chain/verify/archive.ts';
 import { formatLockFile } from '../../store/chain/verify/lock-file.ts';
 import { verifyPath } from '../../store/chain/verify/path.ts';
 import { buildReport, createFindings, NOTHING_ESTABLISHED } from '../../store/chain/verify/report.ts';
-import { openClient } from '../../store/clickhouse/client.ts';
+import { openEngine } from '../../store/clickhouse/client.ts';
 import { openLedger } from '../../store/ledger.ts';
 import { openLocalArchive } from '../../store/local/archive.ts';
 import type { RecordStore } from '../../store/record-store.ts';
@@ -57,7 +57,7 @@ async function eachFile(dir: string, work: (path: string) => Promise<void>): Pro
 
 /** A payload object that a writer left who died before its bundle. */
 async function leavePayload(dir: string, start: number): Promise<void> {
-  const bytes = encodeLines([`{"left":${String(start)}}`]);
+  const bytes = await packLines([`{"left":${String(start)}}`]);
   const ref = { kind: 'content', retention_class: 'standard', sha256: sha256Hex(bytes) } as const;
   await putObject(dir, payloadKey('p0', ref, start), bytes);
 }
@@ -262,7 +262,7 @@ describe('a package raises no alarm after', () => {
 describe('the record store raises no alarm after', () => {
   let engine: ClickHouseClient;
   beforeAll(() => {
-    engine = openClient({ kind: 'chdb', path: join(place.dir, 'engine') });
+    engine = openEngine({ kind: 'chdb', path: join(place.dir, 'engine') }).client;
   });
   afterAll(() => engine.close());
 

@@ -3,7 +3,7 @@ import type { ClickHouseClient } from '@clickhouse/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { FailureCode, VerificationReport } from '../../schemas/verification.ts';
 import { buildReport, createFindings, NOTHING_ESTABLISHED } from '../../store/chain/verify/report.ts';
-import { openClient } from '../../store/clickhouse/client.ts';
+import { openEngine } from '../../store/clickhouse/client.ts';
 import { openLocalArchive } from '../../store/local/archive.ts';
 import type { RecordStore } from '../../store/record-store.ts';
 import { verifyRecordStore } from '../../store/store-verification.ts';
@@ -19,7 +19,7 @@ beforeAll(async () => {
   place = await chdbPlace();
   store = await place.open();
   // Whoever edits the database comes by another way than the port.
-  engine = openClient({ kind: 'chdb', path: join(place.dir, 'engine') });
+  engine = openEngine({ kind: 'chdb', path: join(place.dir, 'engine') }).client;
   sealed = await sealArchive({ records: store });
   await sql('CREATE TABLE pristine AS records');
   await sql('INSERT INTO pristine SELECT * FROM records');

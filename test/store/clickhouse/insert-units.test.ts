@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openClient } from '../../../store/clickhouse/client.ts';
+import { openEngine } from '../../../store/clickhouse/client.ts';
 import { toUnits } from '../../../store/clickhouse/insert-units.ts';
 import { chdbPlace } from '../../support/chdb-store.ts';
 import { killableBundle } from '../../support/killable-bundles.ts';
@@ -39,7 +39,7 @@ describe('units of an insert', () => {
     await store.insert('p0', following.rows, following.token);
     await store.close();
     // What a crash between two units leaves behind: the second class of the first bundle was never written.
-    const client = openClient({ kind: 'chdb', path: join(place.dir, 'engine') });
+    const client = openEngine({ kind: 'chdb', path: join(place.dir, 'engine') }).client;
     await client.command({
       query: `DELETE FROM records WHERE leaf_index < 50 AND retention_class = 'short'`,
     });

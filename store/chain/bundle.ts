@@ -1,6 +1,6 @@
 /** Bytes of bundles and payload objects: gzip of lines, each line canonical JSON, each ended by a newline. Pure. */
 import { promisify } from 'node:util';
-import { gunzipSync, gzip, gzipSync } from 'node:zlib';
+import { gunzipSync, gzip } from 'node:zlib';
 import { canonicalJson } from '../../schemas/canonical.ts';
 import type { BundleHeader } from '../../schemas/bundle.ts';
 
@@ -14,16 +14,12 @@ export const MAX_INFLATED_BYTES = 1024 * 1024 * 1024;
 const GZIP = { level: 1 };
 const gzipInPool = promisify(gzip) as (text: string, options: typeof GZIP) => Promise<Buffer>;
 
-export function encodeLines(lines: readonly string[]): Uint8Array {
-  return gzipSync(`${lines.join('\n')}\n`, GZIP);
-}
-
-/** As `encodeLines`, compressed by a thread of the pool. */
+/** Each line ended by a newline, compressed by a thread of the pool. */
 export function packLines(lines: readonly string[]): Promise<Uint8Array> {
   return gzipInPool(`${lines.join('\n')}\n`, GZIP);
 }
 
-/** Lines without their newlines. Throws RangeError or a zlib error for what `encodeLines` cannot have made. */
+/** Lines without their newlines. Throws RangeError or a zlib error for what `packLines` cannot have made. */
 export function decodeLines(bytes: Uint8Array): string[] {
   const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(
     gunzipSync(bytes, { maxOutputLength: MAX_INFLATED_BYTES }),
@@ -33,11 +29,6 @@ export function decodeLines(bytes: Uint8Array): string[] {
 }
 
 /** First line the header, then one leaf text per leaf, in log order. */
-export function encodeBundle(header: BundleHeader, leafTexts: readonly string[]): Uint8Array {
-  return encodeLines([canonicalJson(header), ...leafTexts]);
-}
-
-/** As `encodeBundle`, compressed by a thread of the pool. */
 export function packBundle(header: BundleHeader, leafTexts: readonly string[]): Promise<Uint8Array> {
   return packLines([canonicalJson(header), ...leafTexts]);
 }

@@ -31,10 +31,11 @@ const LITERALS = ['true', 'false', 'null'];
 /** No canonical value starts at the place asked for. */
 const NOWHERE = -1;
 
-export function isCanonicalJson(text: Buffer): boolean {
+/** Of a part of a text, if so asked: one that ends where a digit cannot follow, in a text that is UTF-8 throughout. */
+export function isCanonicalJson(text: Buffer, start = 0, end = text.length): boolean {
   try {
     // Bytes of other characters than ASCII can stand in strings alone, where the pass below lets them through.
-    return endOfValue(text, 0) === text.length && isUtf8(text);
+    return endOfValue(text, start) === end && isUtf8(text);
   } catch (error) {
     // Nesting beyond the stack; `canonicalJson` writes no such text either.
     if (error instanceof RangeError) return false;

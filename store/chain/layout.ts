@@ -1,6 +1,16 @@
 /** Where the objects of a log lie in an archive. Numbers are zero-padded, so byte order is log order. Pure. */
 import type { PayloadRef } from '../../schemas/bundle.ts';
 
+/** What a key says about its object. `position` is a leaf index or tree size, undefined for the genesis. */
+export interface Place {
+  readonly log: string;
+  readonly folder: 'genesis' | 'bundle' | 'checkpoint' | 'facts' | 'content';
+  readonly position: number | undefined;
+}
+
+/** genesis | bundle/<20 digits> | checkpoint/<20 digits> | facts or content/<class>/<20 digits>-<16 hex digits> */
+const KEY =
+  /^log\/([A-Za-z0-9_][A-Za-z0-9._-]*)\/(?:(genesis)|(bundle|checkpoint)\/([0-9]{20})|(facts|content)\/[a-z][a-z0-9-]{0,31}\/([0-9]{20})-[0-9a-f]{16})$/;
 /** Enough for any 64-bit number. */
 const DIGITS = 20;
 
@@ -41,4 +51,15 @@ export function checkpointPrefix(log: string): string {
 
 export function checkpointKey(log: string, treeSize: number): string {
   return `${checkpointPrefix(log)}${padIndex(treeSize)}`;
+}
+
+/** Undefined for what is no key of an archive. */
+export function parseKey(key: string): Place | undefined {
+  const [, log, genesis, numbered, number, kind, start] = KEY.exec(key) ?? [];
+  const folder = genesis ?? numbered ?? kind;
+  if (log === undefined || folder === undefined) return undefined;
+  const digits = number ?? start;
+  const position = digits === undefined ? undefined : Number(digits);
+  if (position !== undefined && !Number.isSafeInteger(position)) return undefined;
+  return { log, folder: folder as Place['folder'], position };
 }

@@ -10,12 +10,14 @@ const SCRATCH = Buffer.alloc(64 * 1024);
 const BLOCK_BYTES = 64;
 const INNER_PAD = 0x36;
 const OUTER_PAD = 0x5c;
+/** The outer block, and the inner digest behind it. */
+const OUTER = Buffer.alloc(BLOCK_BYTES + 32);
 
 /** Digest of the concatenation; `binary` is one character a byte. */
 export function sha256(encoding: 'hex' | 'binary', ...parts: readonly Uint8Array[]): string {
   let length = 0;
   for (const part of parts) length += part.length;
-  const bytes = length <= SCRATCH.length ? SCRATCH.subarray(0, length) : Buffer.allocUnsafe(length);
+  const bytes = roomFor(length);
   let place = 0;
   for (const part of parts) {
     bytes.set(part, place);
@@ -27,12 +29,19 @@ export function sha256(encoding: 'hex' | 'binary', ...parts: readonly Uint8Array
 /** FIPS 198-1: SHA-256(key ^ outer pad || SHA-256(key ^ inner pad || message)), hex. */
 export function hmacSha256Hex(key: Uint8Array, message: Uint8Array): string {
   if (key.length > BLOCK_BYTES) throw new RangeError('a key beyond one block would have to be hashed first');
-  const inner = new Uint8Array(BLOCK_BYTES);
-  const outer = new Uint8Array(BLOCK_BYTES);
-  for (let place = 0; place < BLOCK_BYTES; place += 1) {
-    const byte = key[place] ?? 0;
-    inner[place] = byte ^ INNER_PAD;
-    outer[place] = byte ^ OUTER_PAD;
-  }
-  return sha256('hex', outer, Buffer.from(sha256('binary', inner, message), 'latin1'));
+  const inner = roomFor(BLOCK_BYTES + message.length);
+  putBlock(inner, key, INNER_PAD);
+  inner.set(message, BLOCK_BYTES);
+  putBlock(OUTER, key, OUTER_PAD);
+  OUTER.write(hash('sha256', inner, 'binary'), BLOCK_BYTES, 'latin1');
+  return hash('sha256', OUTER, 'hex');
+}
+
+function roomFor(length: number): Buffer {
+  return length <= SCRATCH.length ? SCRATCH.subarray(0, length) : Buffer.allocUnsafe(length);
+}
+
+function putBlock(bytes: Buffer, key: Uint8Array, pad: number): void {
+  bytes.fill(pad, key.length, BLOCK_BYTES);
+  for (let place = 0; place < key.length; place += 1) bytes[place] = (key[place] ?? 0) ^ pad;
 }

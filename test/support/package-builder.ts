@@ -87,7 +87,10 @@ async function signedContents(
   { leafCount = 7, completeness = 'incomplete' }: TestPackageOptions,
 ) {
   const sealed = Array.from({ length: leafCount }, (_, index) =>
-    sealRecord(testRecord(index), index, { facts: sha256Hex(`f${index}`), content: sha256Hex(`c${index}`) }),
+    sealRecord(testRecord(index), index, {
+      facts: sha256Hex(`f${index}`),
+      content: sha256Hex(`c${index}`),
+    }),
   );
   const hashes = sealed.map(({ leaf_hash }) => leaf_hash);
   const head = { tree_size: leafCount, root_hash: Buffer.from(rootOf(hashes)).toString('hex') };

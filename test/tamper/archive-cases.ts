@@ -2,11 +2,22 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { FAILURES, type FailureCode } from '../../schemas/verification.ts';
+import { FAILURES, type FailureCode, type VerificationReport } from '../../schemas/verification.ts';
 import { verifyArchive } from '../../store/chain/verify/archive.ts';
+import { startThreads } from '../../store/chain/verify/bundle-threads.ts';
+import type { BundleAddress } from '../../store/chain/verify/sound-bundle.ts';
 import { replaceObject } from '../support/archive-folder.ts';
+import { BUNDLE_WORKER, entryOf } from '../support/bundle-worker.ts';
 import { createTestSigner } from '../support/ledger.ts';
-import { copyOf, firstIndex, forgeBundle, sealArchive, TREE_SIZE, type SealedArchive } from './forge.ts';
+import {
+  copyOf,
+  firstIndex,
+  forgeBundle,
+  sealArchive,
+  SIZES,
+  TREE_SIZE,
+  type SealedArchive,
+} from './forge.ts';
 
 /** Signs every archive of these cases, so that a case can sign too. */
 export const LOG_SIGNER = createTestSigner();
@@ -43,34 +54,55 @@ export interface ArchiveCase {
   readonly names?: string;
 }
 
-/** One suite: the untouched archive verifies, and each case is named by its own code, place and file. */
+/** An archive that was verified by one thread, and what was found. */
+interface Verified {
+  readonly name: string;
+  readonly dir: string;
+  readonly bundles: readonly BundleAddress[];
+  readonly report: VerificationReport;
+}
+
+/**
+ * One suite: the untouched archive verifies, and each case is named by its own code, place and file. All of them again
+ * with threads that look ahead: it makes no difference.
+ */
 export function describeArchiveCases(what: string, cases: readonly ArchiveCase[]): void {
   describe(`the archive, ${what}:`, () => {
+    const verified: Verified[] = [];
+    const open: { dispose(): Promise<void> }[] = [];
+
+    async function copyAndVerify(name: string, tamper: (dir: string) => Promise<unknown>) {
+      const { dir, ...copy } = await copyOf(sealed.dir);
+      open.push(copy);
+      await tamper(dir);
+      const bundles: BundleAddress[] = [];
+      const lookAhead = (asked: readonly BundleAddress[]) => void bundles.push(...asked);
+      const report = await verifyArchive({ dir, pinnedVkey: LOG_SIGNER.vkey, lookAhead });
+      verified.push({ name, dir, bundles, report });
+      return report;
+    }
+
     let sealed: SealedArchive;
     beforeAll(async () => {
       sealed = await sealArchive({ signer: LOG_SIGNER });
+      open.push(sealed);
     });
-    afterAll(() => sealed.dispose());
+    afterAll(() => Promise.all(open.map((each) => each.dispose())));
 
     it('verifies as long as nobody touched it', async () => {
-      const copy = await copyOf(sealed.dir);
-      expect(await verifyArchive({ dir: copy.dir, pinnedVkey: LOG_SIGNER.vkey })).toMatchObject({
+      expect(await copyAndVerify('untouched', () => Promise.resolve())).toMatchObject({
         ok: true,
         anchoring: 'signed_by_pinned_key',
         tree_size: TREE_SIZE,
         failures: [],
         notices: [],
       });
-      await copy.dispose();
     });
 
     it.each(cases)(
       'names $name: $code at $index',
-      async ({ tamper, code, index, first = index, names = '' }) => {
-        const copy = await copyOf(sealed.dir);
-        await tamper(copy.dir);
-        const report = await verifyArchive({ dir: copy.dir, pinnedVkey: LOG_SIGNER.vkey });
-        await copy.dispose();
+      async ({ name, tamper, code, index, first = index, names = '' }) => {
+        const report = await copyAndVerify(name, tamper);
         const named = report.failures.filter((failure) => failure.code === code);
         expect(named.map((failure) => failure.index)).toContain(index);
         expect(named.map(({ detail }) => detail).join('\n')).toContain(names);
@@ -78,5 +110,25 @@ export function describeArchiveCases(what: string, cases: readonly ArchiveCase[]
         expect(report).toMatchObject({ ok: false, [FAILURES[code].axis]: 'broken' });
       },
     );
+
+    it('gives the same reports when threads check the bundles first', async () => {
+      const threads = startThreads(
+        verified.flatMap(({ bundles }) => bundles),
+        2,
+        entryOf(BUNDLE_WORKER),
+      );
+      const found: unknown[] = [];
+      const next = async () => {
+        const sound = await threads.next();
+        if (sound !== undefined) found.push(sound);
+        return sound;
+      };
+      const lookAhead = () => ({ next, close: () => Promise.resolve() });
+      for (const { name, dir, report } of verified)
+        expect(await verifyArchive({ dir, pinnedVkey: LOG_SIGNER.vkey, lookAhead }), name).toEqual(report);
+      await threads.close();
+      // Of the untouched archive at least, all bundles came from the threads.
+      expect(found.length).toBeGreaterThanOrEqual(SIZES.length);
+    });
   });
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { lockFileName } from '../../schemas/archive-lock.ts';
 import type { BundleHeader } from '../../schemas/bundle.ts';
 import type { VerificationReport } from '../../schemas/verification.ts';
-import { decodeBundle, decodeLines, encodeBundle, encodeLines } from '../../store/chain/bundle.ts';
+import { decodeBundle, decodeLines, packBundle, packLines } from '../../store/chain/bundle.ts';
 import { checkpointText } from '../../store/chain/checkpoint.ts';
 import { bundleKey, checkpointKey, payloadKey } from '../../store/chain/layout.ts';
 import { sha256Hex } from '../../store/chain/leaf.ts';
@@ -22,7 +22,7 @@ import {
   replaceObject,
   rewriteFrom,
 } from '../support/archive-folder.ts';
-import { createTestLog, createTestSigner, testLock } from '../support/ledger.ts';
+import { appendWhole, createTestLog, createTestSigner, testLock } from '../support/ledger.ts';
 import { createMemoryRecordStore } from '../support/memory-record-store.ts';
 
 /** Leaves of the bundles of a sealed log; bundles start at 0, 4, 10, 15 and 23, and it ends at 30. */
@@ -72,7 +72,7 @@ async function appendBatches(
   for (const size of sizes) {
     const records = Array.from({ length: size }, (_, offset) => mixedRecord(next + offset));
     next += size;
-    await ledger.append({ records, next_offset: ledger.nextOffset() + 1n, duplicate_count: 0 });
+    await appendWhole(ledger, { records, next_offset: ledger.nextOffset() + 1n, duplicate_count: 0 });
   }
 }
 
@@ -97,7 +97,7 @@ export async function readBundle(dir: string, start: number): Promise<Bundle> {
 export async function forgeBundle(dir: string, start: number, change: (bundle: Bundle) => Partial<Bundle>) {
   const bundle = await readBundle(dir, start);
   const { header, leafTexts } = { ...bundle, ...change(bundle) };
-  await replaceObject(dir, bundleKey('p0', start), encodeBundle(header, leafTexts));
+  await replaceObject(dir, bundleKey('p0', start), await packBundle(header, leafTexts));
 }
 
 export async function payloadRef(dir: string, start: number, kind: 'facts' | 'content') {
@@ -117,7 +117,7 @@ export async function forgePayload(
   change: (lines: string[]) => readonly string[],
 ): Promise<void> {
   const ref = await payloadRef(dir, start, kind);
-  const bytes = encodeLines(change(await payloadLines(dir, start, kind)));
+  const bytes = await packLines(change(await payloadLines(dir, start, kind)));
   const sha256 = sha256Hex(bytes);
   const key = payloadKey('p0', { ...ref, sha256 }, start);
   await removeObject(dir, ref.key);

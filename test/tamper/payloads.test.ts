@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { encodeLines } from '../../store/chain/bundle.ts';
+import { packLines } from '../../store/chain/bundle.ts';
 import { payloadKey } from '../../store/chain/layout.ts';
 import { sha256Hex } from '../../store/chain/leaf.ts';
 import { overwrite, removeObject, replaceObject } from '../support/archive-folder.ts';
@@ -102,7 +102,7 @@ const PAYLOADS: readonly ArchiveCase[] = [
   {
     name: 'facts of a bundle that is not there',
     tamper: async (dir) => {
-      const bytes = encodeLines(['{"left":1}']);
+      const bytes = await packLines(['{"left":1}']);
       const ref = { kind: 'facts', retention_class: 'standard', sha256: sha256Hex(bytes) } as const;
       await putObject(dir, payloadKey('p0', ref, 40), bytes);
     },

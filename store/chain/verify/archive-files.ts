@@ -1,19 +1,12 @@
 /** The files below an archive folder: which there are, and whether each holds the bytes its lock file names. */
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { lockFileName, LOCK_SUFFIX, STAGING_FOLDER } from '../../../schemas/archive-lock.ts';
 import { PACKAGE_PATHS } from '../../../schemas/evidence-package.ts';
-import { bundlePrefix, checkpointPrefix, LOG_ROOT } from '../layout.ts';
-import { sha256Hex } from '../leaf.ts';
+import { bundlePrefix, checkpointPrefix, LOG_ROOT, parseKey, type Place } from '../layout.ts';
+import { ifPresent, readArchiveObject, readIfPresent, type ArchiveObject } from './archive-object.ts';
 import { parseLockFile } from './lock-file.ts';
 import type { Findings } from './report.ts';
-
-/** What a key says about its object. `position` is a leaf index or tree size, undefined for the genesis. */
-export interface Place {
-  readonly log: string;
-  readonly folder: 'genesis' | 'bundle' | 'checkpoint' | 'facts' | 'content';
-  readonly position: number | undefined;
-}
 
 /** A log's objects. Numbers rise. `early` was listed before everything else, for archives that are being written to. */
 export interface LogFiles {
@@ -31,32 +24,12 @@ export interface ArchiveFiles {
   readonly logs: readonly LogFiles[];
   /** Whether the folder holds what makes an evidence package instead. */
   readonly hasManifest: boolean;
-  /** Names of lock files that no object was found for yet; `readObject` takes out those it has matched. */
+  /** Names of lock files that no object was found for yet; `checkLock` takes out those it has matched. */
   readonly locks: Map<string, Place>;
 }
 
-/** An object as it lies in the archive. */
-export interface ArchiveObject {
-  readonly bytes: Buffer;
-  /** Of the bytes, hex. */
-  readonly sha256: string;
-}
-
-/** genesis | bundle/<20 digits> | checkpoint/<20 digits> | facts or content/<class>/<20 digits>-<16 hex digits> */
-const KEY =
-  /^log\/([A-Za-z0-9_][A-Za-z0-9._-]*)\/(?:(genesis)|(bundle|checkpoint)\/([0-9]{20})|(facts|content)\/[a-z][a-z0-9-]{0,31}\/([0-9]{20})-[0-9a-f]{16})$/;
 /** `.<sha256>.lock` */
 const LOCK_ENDING_LENGTH = 1 + 64 + LOCK_SUFFIX.length;
-
-export function parseKey(key: string): Place | undefined {
-  const [, log, genesis, numbered, number, kind, start] = KEY.exec(key) ?? [];
-  const folder = genesis ?? numbered ?? kind;
-  if (log === undefined || folder === undefined) return undefined;
-  const digits = number ?? start;
-  const position = digits === undefined ? undefined : Number(digits);
-  if (position !== undefined && !Number.isSafeInteger(position)) return undefined;
-  return { log, folder: folder as Place['folder'], position };
-}
 
 /**
  * Lists everything. A writer adds payloads, then a bundle, then its checkpoint; listing them the other way round first
@@ -95,33 +68,38 @@ function sortIn(files: LogFiles | undefined, key: string, { folder, position = 0
   else if (folder === 'checkpoint') files?.checkpoints.push(position);
 }
 
-/**
- * An object, or undefined if there is none. SPEC (archive.md): beside each object lies the lock file whose
- * name carries the SHA-256 of the object's bytes. Damaged bytes are given too: later checks tell which leaves suffer.
- */
+/** An object, or undefined if there is none. Damaged bytes are given too: later checks tell which leaves suffer. */
 export async function readObject(
   files: ArchiveFiles,
   key: string,
   index: number | null,
   findings: Findings,
 ): Promise<ArchiveObject | undefined> {
-  const bytes = await readIfPresent(join(files.dir, key));
-  if (bytes === undefined) return undefined;
-  const sha256 = sha256Hex(bytes);
-  const object: ArchiveObject = { bytes, sha256 };
+  const object = await readArchiveObject(files.dir, key);
+  if (object !== undefined) await checkLock(files, key, object, index, findings);
+  return object;
+}
+
+/** SPEC (archive.md): beside each object lies the lock file whose name carries the SHA-256 of the object's bytes. */
+export async function checkLock(
+  files: ArchiveFiles,
+  key: string,
+  { sha256, size }: Pick<ArchiveObject, 'sha256' | 'size'>,
+  index: number | null,
+  findings: Findings,
+): Promise<void> {
   const lockName = lockFileName(key, sha256);
   const text = await readIfPresent(join(files.dir, lockName));
   files.locks.delete(lockName);
   if (text === undefined) {
     const isLockedOtherwise = [...files.locks.keys()].some((name) => name.startsWith(`${key}.`));
     findings.fail(isLockedOtherwise ? 'object_damaged' : 'lock_missing', index, key);
-    return object;
+    return;
   }
   const lock = parseLockFile(text.toString('latin1'));
-  if (lock?.key !== key || lock.sha256 !== sha256 || lock.size_bytes !== bytes.length) {
+  if (lock?.key !== key || lock.sha256 !== sha256 || lock.size_bytes !== size) {
     findings.fail('lock_damaged', index, lockName);
   }
-  return object;
 }
 
 /** Checks a lock file that no object was found for: an interrupted writer leaves one, but leaves it whole. */
@@ -152,18 +130,4 @@ async function numbersIn(folder: string): Promise<number[]> {
 
 async function namesIn(folder: string): Promise<string[]> {
   return (await ifPresent(readdir(folder)))?.sort() ?? [];
-}
-
-async function readIfPresent(path: string): Promise<Buffer | undefined> {
-  return ifPresent(readFile(path));
-}
-
-async function ifPresent<T>(work: Promise<T>): Promise<T | undefined> {
-  try {
-    return await work;
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR'))
-      return undefined;
-    throw error;
-  }
 }

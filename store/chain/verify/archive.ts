@@ -2,45 +2,49 @@
  * Verifies an archive folder from its files alone. In: a path. Out: a report. Holds the names of all files and one
  * bundle with its payloads in memory; asks no service. docs/formats/archive.md states the rules quoted here.
  */
-import { LogGenesis } from '../../../schemas/bundle.ts';
+import { BundleHeader, LogGenesis } from '../../../schemas/bundle.ts';
 import type { VerificationReport } from '../../../schemas/verification.ts';
 import { isHeaderSigned } from '../bundle-signature.ts';
 import { openCheckpoint } from '../checkpoint.ts';
-import { bundleKey, checkpointKey, genesisKey } from '../layout.ts';
+import { bundleKey, checkpointKey, genesisKey, parseKey, type Place } from '../layout.ts';
 import { chainStart, frontierRoot } from '../merkle.ts';
 import { parseVkey, type VerifierKey } from '../note.ts';
 import {
+  checkLock,
   checkLoneLock,
   listArchive,
-  parseKey,
   readObject,
   type ArchiveFiles,
   type LogFiles,
-  type Place,
 } from './archive-files.ts';
-import {
-  checkPayload,
-  checkPayloadRefs,
-  growTree,
-  openBundle,
-  payloadName,
-  type OpenBundle,
-  type TreeState,
-} from './bundle.ts';
+import { lookAheadInThreads, type LookAhead, type OpenLookAhead } from './bundle-threads.ts';
+import { fitsPlace, openBundle, type OpenBundle } from './bundle.ts';
 import { checkKeptCheckpoints } from './kept-checkpoint.ts';
+import { LINE_READERS } from './line-readers.ts';
+import { checkPayload, checkPayloadRefs, expectNothing, payloadName } from './payload.ts';
 import {
+  createFindings,
+  type Findings,
   buildReport,
   checkPin,
-  createFindings,
   NOTHING_ESTABLISHED,
-  type Findings,
   type VerifyOptions,
 } from './report.ts';
 import { parseCanonical } from './shape.ts';
+import type { SoundBundle } from './sound-bundle.ts';
 import { nameSubstitutes } from './substitutes.ts';
+import { countHashes, growTree, type HashedBundle, type TreeState } from './tree.ts';
 
 export interface VerifyArchiveOptions extends VerifyOptions {
   readonly dir: string;
+  /** Who checks bundles before their turn; what is found is the same. By default threads, where a log is large. */
+  readonly lookAhead?: OpenLookAhead | undefined;
+}
+
+/** A bundle whose lines were read. */
+interface ReadBundle extends HashedBundle {
+  /** Checks the payload objects. */
+  checkPayloads(): Promise<void>;
 }
 
 /** What all checks of one log share. */
@@ -97,7 +101,7 @@ export async function verifyArchive(options: VerifyArchiveOptions): Promise<Veri
 async function verifyLog(
   files: ArchiveFiles,
   listed: LogFiles,
-  options: VerifyOptions,
+  options: VerifyArchiveOptions,
   findings: Findings,
 ): Promise<LogVerdict> {
   const genesis = await readGenesis(files, listed.log, findings);
@@ -109,7 +113,10 @@ async function verifyLog(
     findings,
   };
   const isPinned = genesis !== undefined && checkPin(findings, genesis.vkey, options);
-  const end = await verifyBundles(run, options);
+  const { bundles } = listed.early;
+  const { lookAhead = lookAheadInThreads } = options;
+  const ahead = lookAhead(bundles.map((start) => ({ dir: files.dir, log: listed.log, start })));
+  const end = await verifyBundles(run, options, ahead).finally(() => ahead?.close());
   await settle(run, end);
   if (isPinned && end.size > 0 && end.signedSize === 0) {
     findings.fail('checkpoint_missing', 0, `the pinned key signed nothing of ${listed.log}`);
@@ -118,7 +125,11 @@ async function verifyLog(
 }
 
 /** All bundles in order, each with its payloads and the checkpoint at its end. */
-async function verifyBundles(run: LogRun, { onProgress }: VerifyOptions): Promise<End> {
+async function verifyBundles(
+  run: LogRun,
+  { onProgress }: VerifyOptions,
+  ahead: LookAhead | undefined,
+): Promise<End> {
   const { bundles, checkpoints } = run.listed.early;
   const unmatched = new Set(checkpoints);
   let tree: TreeState | undefined = { size: 0, frontier: [], chainHead: chainStart() };
@@ -130,7 +141,8 @@ async function verifyBundles(run: LogRun, { onProgress }: VerifyOptions): Promis
       forget(unmatched, size, start);
       tree = undefined;
     }
-    const bundle = await readBundle(run, start);
+    const sound = await ahead?.next();
+    const bundle = (sound && (await acceptBundle(run, start, sound))) ?? (await readBundle(run, start));
     if (bundle === undefined) {
       tree = undefined;
       size = bundles[position + 1] ?? start;
@@ -138,7 +150,7 @@ async function verifyBundles(run: LogRun, { onProgress }: VerifyOptions): Promis
       continue;
     }
     tree = growTree(tree, bundle, run.findings);
-    await verifyPayloads(run, bundle);
+    await bundle.checkPayloads();
     size = bundle.header.tree_size;
     if (unmatched.delete(size) && (await verifyCheckpoint(run, size, tree, signedSize))) signedSize = size;
     // Last, because whatever else is wrong with a header says more of the bundle than that nobody signed it.
@@ -186,19 +198,40 @@ async function readGenesis(
   return undefined;
 }
 
-async function readBundle(
+async function readBundle(run: LogRun, start: number): Promise<ReadBundle | undefined> {
+  const { files, listed, origin, findings } = run;
+  const object = await readObject(files, bundleKey(listed.log, start), start, findings);
+  const bundle = object && (await openBundle(object.bytes, { start, origin }, LINE_READERS, findings));
+  return bundle && { ...bundle, checkPayloads: () => verifyPayloads(run, bundle) };
+}
+
+/**
+ * A bundle that was checked ahead, if its header is one and belongs here; else it is judged from its file again. What
+ * is left to check is what lies outside of the objects themselves: their lock files.
+ */
+async function acceptBundle(
   { files, listed, origin, findings }: LogRun,
   start: number,
-): Promise<OpenBundle | undefined> {
-  const object = await readObject(files, bundleKey(listed.log, start), start, findings);
-  return object && openBundle(object.bytes, start, origin, findings);
+  { object, headerLine, leafHashes }: SoundBundle,
+): Promise<ReadBundle | undefined> {
+  const header = parseCanonical(BundleHeader, Buffer.from(headerLine));
+  if (header === undefined || !fitsPlace(header, countHashes(leafHashes), { start, origin }))
+    return undefined;
+  await checkLock(files, bundleKey(listed.log, start), object, start, findings);
+  const checkPayloads = async (): Promise<void> => {
+    for (const { key, sha256, size_bytes: size } of header.payloads) {
+      await checkLock(files, key, { sha256, size }, null, findings);
+      listed.payloads.delete(key);
+    }
+  };
+  return { header, leafHashes, checkPayloads };
 }
 
 /**
  * SPEC (archive.md): the key of the genesis signs each header. The newest bundle may lie beyond all checkpoints, and
  * `next_offset`, `integrated_at` and `duplicate_count` outside the tree: for these the signature alone speaks.
  */
-function checkHeader({ listed, key, findings }: LogRun, { header }: OpenBundle): void {
+function checkHeader({ listed, key, findings }: LogRun, { header }: HashedBundle): void {
   if (key === undefined || isHeaderSigned(header, key)) return;
   const name = bundleKey(listed.log, header.start_index);
   findings.fail(
@@ -211,8 +244,8 @@ function checkHeader({ listed, key, findings }: LogRun, { header }: OpenBundle):
 async function verifyPayloads({ files, listed, findings }: LogRun, bundle: OpenBundle): Promise<void> {
   checkPayloadRefs(listed.log, bundle, findings);
   for (const ref of bundle.header.payloads) {
-    const lines = bundle.expected.get(payloadName(ref.kind, ref.retention_class)) ?? [];
-    const first = lines[0]?.index ?? bundle.header.start_index;
+    const lines = bundle.expected.get(payloadName(ref.kind, ref.retention_class)) ?? expectNothing();
+    const first = lines.indexes[0] ?? bundle.header.start_index;
     const object = parseKey(ref.key) && (await readObject(files, ref.key, null, findings));
     listed.payloads.delete(ref.key);
     if (object === undefined)

@@ -6,7 +6,7 @@ import { lockFileName } from '../../../../schemas/archive-lock.ts';
 import type { BundleHeader } from '../../../../schemas/bundle.ts';
 import { canonicalJson } from '../../../../schemas/canonical.ts';
 import type { VerificationReport } from '../../../../schemas/verification.ts';
-import { decodeBundle, decodeLines, encodeBundle, encodeLines } from '../../../../store/chain/bundle.ts';
+import { decodeBundle, decodeLines, packBundle, packLines } from '../../../../store/chain/bundle.ts';
 import { checkpointText } from '../../../../store/chain/checkpoint.ts';
 import { bundleKey, checkpointKey, genesisKey, payloadKey } from '../../../../store/chain/layout.ts';
 import { sha256Hex } from '../../../../store/chain/leaf.ts';
@@ -27,7 +27,7 @@ import {
   writeTestArchive,
   type TestArchive,
 } from '../../../support/archive-folder.ts';
-import { createTestSigner } from '../../../support/ledger.ts';
+import { appendWhole, createTestSigner } from '../../../support/ledger.ts';
 
 const SIZES = [3, 4, 1, 8];
 /** Thousands of verifications, on a machine that may be busy. */
@@ -125,25 +125,19 @@ describe('verifying an archive', () => {
     );
   });
 
-  it.each([
-    ['every byte', [2], 1],
-    ['sampled bytes', SIZES, 61],
-  ] as const)(
-    'notices a flip of %s of any file',
-    async (_, sizes, step) => {
-      const own = await writeTestArchive(sizes);
-      for (const file of await filesBelow(own.dir)) {
-        const path = join(own.dir, file);
+  it(
+    'notices a flip of sampled bytes of any file',
+    async () => {
+      for (const file of await filesBelow(archive.dir)) {
+        const path = at(file);
         const original = await readFile(path);
-        for (let place = 0; place < original.length; place += step) {
+        for (let place = 0; place < original.length; place += 61) {
           await overwrite(path, original.with(place, original[place]! ^ (1 << (place % 8))));
-          const report = await verifyArchive({ dir: own.dir });
-          expect(report.ok, `${file} byte ${String(place)}`).toBe(false);
+          expect((await verify()).ok, `${file} byte ${String(place)}`).toBe(false);
         }
         await overwrite(path, original);
       }
-      expect(await verifyArchive({ dir: own.dir })).toMatchObject({ ok: true });
-      await own.dispose();
+      expect(await verify()).toMatchObject({ ok: true });
     },
     EXHAUSTIVE_MS,
   );
@@ -174,7 +168,7 @@ describe('verifying an archive', () => {
       const header = JSON.parse(bundle.headerText) as BundleHeader;
       const ref = header.payloads.find((each) => each.kind === kind && each.retention_class === 'standard')!;
       const lines = decodeLines(await readFile(join(own.dir, ref.key)));
-      const bytes = encodeLines(
+      const bytes = await packLines(
         lines.map((line, position) =>
           position === 1 ? line.replace('"salt":"', '"salt":"f').replace(/.("\}$)/, '$1') : line,
         ),
@@ -189,7 +183,7 @@ describe('verifying an archive', () => {
       await replaceObject(
         own.dir,
         bundleKey('p0', 0),
-        encodeBundle(await signedHeader(own.options.signer, { ...header, payloads }), bundle.leafTexts),
+        await packBundle(await signedHeader(own.options.signer, { ...header, payloads }), bundle.leafTexts),
       );
       const report = await verifyArchive({ dir: own.dir });
       const broken = Number(/^\{"index":([0-9]+)/.exec(lines[1]!)![1]);
@@ -206,7 +200,7 @@ describe('verifying an archive', () => {
     await replaceObject(
       archive.dir,
       bundleKey('p0', 3),
-      encodeBundle(JSON.parse(headerText) as BundleHeader, changed),
+      await packBundle(JSON.parse(headerText) as BundleHeader, changed),
     );
     expect((await verify()).failures).toMatchObject([{ code: 'root_mismatch', index: 3 }]);
   });
@@ -299,18 +293,18 @@ describe('verifying an archive', () => {
     const header = JSON.parse(headerText) as BundleHeader;
     const deep = '['.repeat(100_000);
     const hostile = [
-      encodeLines([]),
-      encodeLines([deep]),
-      encodeLines([headerText, deep, ...leafTexts.slice(1)]),
-      encodeLines([headerText.replace('{', '{"v":1,'), ...leafTexts]),
-      encodeLines([` ${headerText}`, ...leafTexts]),
-      encodeBundle({ ...header, frontier: [header.root_hash] }, leafTexts),
-      encodeBundle({ ...header, frontier: [] }, leafTexts),
-      encodeBundle({ ...header, leaf_count: 0, tree_size: 3 }, []),
-      encodeBundle({ ...header, leaf_count: 5, tree_size: 8 }, [...leafTexts, leafTexts[0]!]),
-      encodeBundle({ ...header, payloads: [] }, leafTexts),
-      encodeBundle({ ...header, payloads: [...header.payloads, ...header.payloads] }, leafTexts),
-      encodeBundle(
+      await packLines([]),
+      await packLines([deep]),
+      await packLines([headerText, deep, ...leafTexts.slice(1)]),
+      await packLines([headerText.replace('{', '{"v":1,'), ...leafTexts]),
+      await packLines([` ${headerText}`, ...leafTexts]),
+      await packBundle({ ...header, frontier: [header.root_hash] }, leafTexts),
+      await packBundle({ ...header, frontier: [] }, leafTexts),
+      await packBundle({ ...header, leaf_count: 0, tree_size: 3 }, []),
+      await packBundle({ ...header, leaf_count: 5, tree_size: 8 }, [...leafTexts, leafTexts[0]!]),
+      await packBundle({ ...header, payloads: [] }, leafTexts),
+      await packBundle({ ...header, payloads: [...header.payloads, ...header.payloads] }, leafTexts),
+      await packBundle(
         { ...header, payloads: header.payloads.map((ref) => ({ ...ref, key: '../../../etc/passwd' })) },
         leafTexts,
       ),
@@ -329,7 +323,7 @@ describe('verifying an archive', () => {
       await writeFile(at('.staging/put-abc/object'), 'half');
       const lock = { mode: 'governance', retain_until: '2033-01-01T00:00:00.000Z' } as const;
       for (const start of [3, 16]) {
-        const bytes = encodeLines([`{"left":${String(start)}}`]);
+        const bytes = await packLines([`{"left":${String(start)}}`]);
         const ref = { kind: 'facts', retention_class: 'standard', sha256: sha256Hex(bytes) } as const;
         await archive.options.archive.put(payloadKey('p0', ref, start), bytes, lock);
         const key = bundleKey('p0', start);
@@ -367,7 +361,7 @@ describe('verifying an archive', () => {
       })();
       for (let round = 0; round < 25; round += 1) {
         const records = [mixedRecord(16 + 2 * round), mixedRecord(17 + 2 * round)];
-        await ledger.append({ records, next_offset: BigInt(100 + round), duplicate_count: 0 });
+        await appendWhole(ledger, { records, next_offset: BigInt(100 + round), duplicate_count: 0 });
       }
       writing.abort();
       await verifying;

@@ -1,0 +1,32 @@
+/** One object of an archive folder, read from its file. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { sha256Hex } from '../leaf.ts';
+
+export interface ArchiveObject {
+  readonly bytes: Buffer;
+  /** Of the bytes, hex. */
+  readonly sha256: string;
+  /** Number of the bytes. */
+  readonly size: number;
+}
+
+/** Undefined if there is none. */
+export async function readArchiveObject(dir: string, key: string): Promise<ArchiveObject | undefined> {
+  const bytes = await readIfPresent(join(dir, key));
+  return bytes && { bytes, sha256: sha256Hex(bytes), size: bytes.length };
+}
+
+export async function readIfPresent(path: string): Promise<Buffer | undefined> {
+  return ifPresent(readFile(path));
+}
+
+export async function ifPresent<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR'))
+      return undefined;
+    throw error;
+  }
+}

@@ -90,18 +90,6 @@ describe('verifying an evidence package', () => {
     }
   });
 
-  it('notices a flip of any byte of the ZIP', async () => {
-    const built = await build();
-    const bytes = await readFile(built.path);
-    const path = join(built.dir, 'flipped.zip');
-    for (let place = 0; place < bytes.length; place += 1) {
-      await writeFile(path, bytes.with(place, bytes[place]! ^ (1 << (place % 8))));
-      const report = await verifyPackage({ path });
-      expect(report.ok, `byte ${String(place)}`).toBe(false);
-      expect(report.failures.map(({ code }) => code)).toContain('container_damaged');
-    }
-  }, 300_000);
-
   it('notices a ZIP that was cut or lengthened anywhere', async () => {
     const built = await build();
     const bytes = await readFile(built.path);

@@ -27,6 +27,7 @@ describe('the benchmark harness', () => {
       'hook_post_64_p99',
       'sealed_rate',
       'sealed_rate_rss',
+      'sealed_rate_own',
       'startup_ms',
       'hook_start_ms',
       'hook_start_ms_spooled',

@@ -134,14 +134,20 @@ export async function runMeasured(args: readonly string[], profile?: string): Pr
   return { seconds, peakMb };
 }
 
+/** MB. What is not its own are pages of files that it maps, which the system takes back when it needs them. */
+export interface MemorySample {
+  readonly resident: number;
+  readonly own: number;
+}
+
 /** Samples the memory of a process until stopped. */
-export function sampleMemory(pid: number): { stop: () => Promise<number[]> } {
+export function sampleMemory(pid: number): { stop: () => Promise<MemorySample[]> } {
   const ended = new AbortController();
   const sampling = (async () => {
-    const samples: number[] = [];
+    const samples: MemorySample[] = [];
     while (!ended.signal.aborted) {
-      const mb = await memoryMb(pid, 'VmRSS');
-      if (mb !== undefined) samples.push(mb);
+      const [resident, own] = [await memoryMb(pid, 'VmRSS'), await memoryMb(pid, 'RssAnon')];
+      if (resident !== undefined && own !== undefined) samples.push({ resident, own });
       await delay(SAMPLE_MS, undefined, { signal: ended.signal }).catch(() => undefined);
     }
     return samples;
@@ -155,7 +161,7 @@ export function sampleMemory(pid: number): { stop: () => Promise<number[]> } {
 }
 
 /** Undefined once the process is gone. */
-async function memoryMb(pid: number, member: 'VmRSS' | 'VmHWM'): Promise<number | undefined> {
+async function memoryMb(pid: number, member: 'VmRSS' | 'VmHWM' | 'RssAnon'): Promise<number | undefined> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
   const kb = new RegExp(`^${member}:\\s+([0-9]+) kB`, 'm').exec(status)?.[1];
   return kb === undefined ? undefined : Number(kb) / 1024;

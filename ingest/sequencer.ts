@@ -95,7 +95,8 @@ export function createSequencer(options: SequencerOptions): Sequencer {
           counters.failures += 1;
           retrying = [error.code];
           if (counters.batches > batchesBefore) retryMs = FIRST_RETRY_MS;
-          options.logger.warn({ code: error.code, retryMs }, 'batch not sealed, will retry');
+          const { code, detail } = error;
+          options.logger.warn({ code, detail, retryMs }, 'batch not sealed, will retry');
           await options.sleep(retryMs, signal);
           retryMs = Math.min(retryMs * 2, LONGEST_RETRY_MS);
           await recover(options, signal);
@@ -114,7 +115,7 @@ async function recover(options: SequencerOptions, signal: AbortSignal): Promise<
     await fillSeenIds(options);
   } catch (error) {
     if (!(error instanceof PipelineError) || error.retry === 'never') throw error;
-    options.logger.warn({ code: error.code }, 'recovery not finished, will retry');
+    options.logger.warn({ code: error.code, detail: error.detail }, 'recovery not finished, will retry');
     await options.sleep(LONGEST_RETRY_MS, signal);
     if (!signal.aborted) await recover(options, signal);
   }

@@ -24,6 +24,13 @@ const DEFECT_CODES: ReadonlySet<string> = new Set([
   '456',
 ]);
 
+/** A part of a table that was not written whole: a full disk can leave one, and the engine reports it at each read. */
+const DAMAGED_PART_CODE = '246';
+
+export function isDamagedPart(error: unknown): boolean {
+  return engineCodeOf(error) === DAMAGED_PART_CODE;
+}
+
 /** Translates a failure of the engine by its numeric code; what has none is an engine that does not answer. */
 export function toPipelineError(error: unknown, step: EngineStep, attempted: string): PipelineError {
   if (error instanceof PipelineError) return error;

@@ -3,7 +3,7 @@ import type { Clock } from '../../schemas/clock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { Query, ReadLimits, RecordRow, RecordStore } from '../record-store.ts';
 import { openEngine, type Engine, type StoreConnection } from './client.ts';
-import { toPipelineError, type EngineStep } from './engine-errors.ts';
+import { isDamagedPart, toPipelineError, type EngineStep } from './engine-errors.ts';
 import { requireContiguous, toUnits, type InsertUnit } from './insert-units.ts';
 import { dropSchema, migrate } from './migrate.ts';
 import { ROW_COLUMNS, toRowText } from './row-text.ts';
@@ -77,10 +77,21 @@ function buildStore(engine: Engine, options: RecordStoreOptions): RecordStore {
     return turn;
   };
 
+  // Rows of a damaged part are missing afterwards, and the caller inserts them again from the archive.
+  const mending = async <T>(work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work();
+    } catch (error) {
+      if (options.connection.kind !== 'chdb' || !isDamagedPart(error)) throw error;
+      await setDamagedPartsAside(client);
+      return await work();
+    }
+  };
+
   return {
     insert: (log, rows, token) =>
-      inTurn(`insert rows of log ${log}`, () => insertBundle(engine, { log, rows, token })),
-    size: (log) => run('write', `count rows of log ${log}`, () => countRows(client, log)),
+      inTurn(`insert rows of log ${log}`, () => mending(() => insertBundle(engine, { log, rows, token }))),
+    size: (log) => inTurn(`count rows of log ${log}`, () => mending(() => countRows(client, log))),
     read: (query, limits) =>
       run('read', `query ${query.name}`, () => select(client, query, { ...options.limits, ...limits })),
     clear: () =>
@@ -94,6 +105,12 @@ function buildStore(engine: Engine, options: RecordStoreOptions): RecordStore {
       return closing;
     },
   };
+}
+
+/** Loading a table makes the engine look at every part and put aside what is not whole. */
+async function setDamagedPartsAside(client: ClickHouseClient): Promise<void> {
+  await client.command({ query: 'DETACH TABLE records SYNC' });
+  await client.command({ query: 'ATTACH TABLE records' });
 }
 
 async function guarded<T>(step: EngineStep, attempted: string, work: () => Promise<T>): Promise<T> {

@@ -3,13 +3,13 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { dataPaths, systemClock } from './compose-init.ts';
-import { packageRoot, type Config } from './config.ts';
+import type { Config } from './config.ts';
 import { PipelineError } from './schemas/errors.ts';
 import type { VerificationReport } from './schemas/verification.ts';
 import { LOG_ROOT } from './store/chain/layout.ts';
 import { verifyPath } from './store/chain/verify/path.ts';
 import { buildReport, createFindings, type VerifyOptions } from './store/chain/verify/report.ts';
-import { openRecordStore } from './store/clickhouse/record-store.ts';
+import { openRecords } from './compose-stores.ts';
 import { openLocalArchive } from './store/local/archive.ts';
 import { verifyRecordStore } from './store/store-verification.ts';
 
@@ -27,7 +27,7 @@ export async function verifyStore(
   { archiveDir, ...options }: VerifyStoreOptions,
 ): Promise<VerificationReport> {
   const paths = dataPaths(config.data);
-  if (!existsSync(paths.records)) {
+  if (config.clickhouse.url === undefined && !existsSync(paths.records)) {
     throw new PipelineError('START_REFUSED', `${config.data} holds no record store`);
   }
   const given = archiveDir ?? paths.archive;
@@ -52,12 +52,7 @@ async function compareRows(
   { onProgress }: VerifyOptions,
 ): Promise<VerificationReport> {
   const findings = createFindings();
-  const records = await openRecordStore({
-    connection: { kind: 'chdb', path: dataPaths(config.data).records },
-    migrationsDir: join(packageRoot(), 'store', 'migrations'),
-    clock: systemClock,
-    limits: { maxExecutionMs: config.store.max_query_ms, maxRowsToRead: config.store.max_query_rows },
-  });
+  const records = await openRecords(config, dataPaths(config.data).records);
   try {
     const archive = await openLocalArchive({ dir, clock: systemClock });
     const logs = await readdir(join(dir, LOG_ROOT));

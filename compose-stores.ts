@@ -11,6 +11,7 @@ import { createPackageBuilder } from './reports/evidence-package.ts';
 import { openEvidencePackages } from './reports/package-jobs.ts';
 import type { EvidencePackages } from './reports/packages.ts';
 import { PipelineError } from './schemas/errors.ts';
+import type { StoreConnection } from './store/clickhouse/client.ts';
 import { openRecordStore } from './store/clickhouse/record-store.ts';
 import { openFileHeadGuard } from './store/keys/file-head-guard.ts';
 import { openFileSigner } from './store/keys/file-signer.ts';
@@ -115,13 +116,20 @@ async function open(
   return { records, ledger, seenIds, packages };
 }
 
-async function openRecords(config: Config, path: string, recreate: boolean): Promise<RecordStore> {
-  await mkdir(path, { recursive: true, mode: 0o700 });
+export async function openRecords(config: Config, path: string, recreate = false): Promise<RecordStore> {
   return openRecordStore({
-    connection: { kind: 'chdb', path },
+    connection: await recordConnection(config, path),
     migrationsDir: join(packageRoot(), 'store', 'migrations'),
     clock: systemClock,
     recreate,
     limits: { maxExecutionMs: config.store.max_query_ms, maxRowsToRead: config.store.max_query_rows },
   });
+}
+
+/** A server where one is configured; else the engine in this process, in a folder that is there from now on. */
+async function recordConnection({ clickhouse }: Config, path: string): Promise<StoreConnection> {
+  const { url, ...access } = clickhouse;
+  if (url !== undefined) return { kind: 'server', url, ...access };
+  await mkdir(path, { recursive: true, mode: 0o700 });
+  return { kind: 'chdb', path };
 }

@@ -2,7 +2,7 @@ import { configKeys, type Config } from '../config.ts';
 import { isJsonObject, type JsonValue } from '../schemas/json.ts';
 import { toJsonLine, type Output } from './output.ts';
 
-const SECRET_KEYS: ReadonlySet<string> = new Set(['admin_token', 'collector_token']);
+const SECRET_KEYS: ReadonlySet<string> = new Set(['admin_token', 'collector_token', 'clickhouse.password']);
 
 /** Shows the configuration in force, secrets as `[secret]`. Loading it has reported every problem before. */
 export function configCheck(config: Config, output: Output, { json }: { readonly json: boolean }): void {

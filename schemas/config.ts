@@ -144,6 +144,23 @@ export const Config = Type.Object(
       },
       { additionalProperties: false },
     ),
+    clickhouse: Type.Object(
+      {
+        url: Type.Optional(
+          Type.String({
+            pattern: '^https?://',
+            description:
+              'HTTP address of a ClickHouse server that holds the record store; without it the engine runs in this process',
+          }),
+        ),
+        username: Type.Optional(Type.String({ minLength: 1, description: 'user of that server' })),
+        password: Type.Optional(Type.String({ description: 'its password' })),
+        database: Type.Optional(
+          Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]*$', description: 'database of that server' }),
+        ),
+      },
+      { additionalProperties: false },
+    ),
     api: Type.Object({ port: Port('port of the API', 8080) }, { additionalProperties: false }),
   },
   { additionalProperties: false },

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { createClient, type ClickHouseClient } from '@clickhouse/client';
+import { ClickHouseLogLevel, createClient, type ClickHouseClient } from '@clickhouse/client';
 import { openChdbConnection, type TextInsert } from './chdb-connection.ts';
 
 /** Where the engine is: in this process on a data folder of its own, or a server. */
@@ -36,6 +36,9 @@ const INSERT_SETTINGS = {
   input_format_null_as_default: 1,
 } as const;
 
+/** The client would write statements with their values to standard error; what fails is told by its error. */
+const LOG = { level: ClickHouseLogLevel.OFF } as const;
+
 /** Longer than any limit a question carries, so that the engine gives up before the connection does. */
 const REQUEST_TIMEOUT_MS = 300_000;
 
@@ -52,7 +55,7 @@ export function openEngine(connection: StoreConnection): Engine {
 
 function openInProcess(path: string): Engine {
   const { connection, insertText } = openChdbConnection(path, INSERT_SETTINGS);
-  return { client: createClient({ connection, clickhouse_settings: SETTINGS }), insertText };
+  return { client: createClient({ connection, clickhouse_settings: SETTINGS, log: LOG }), insertText };
 }
 
 function openServer({ url, username, password, database }: StoreConnection & { kind: 'server' }): Engine {
@@ -63,6 +66,7 @@ function openServer({ url, username, password, database }: StoreConnection & { k
     ...(database === undefined ? {} : { database }),
     request_timeout: REQUEST_TIMEOUT_MS,
     clickhouse_settings: SETTINGS,
+    log: LOG,
   });
   return {
     client,

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
 import type { InitOptions } from './commands/init.ts';
 import type { Output } from './commands/output.ts';
+import type { ProbeCommandOptions } from './commands/probe.ts';
 import type { ReportOptions } from './commands/report.ts';
 import type { SimulateOptions } from './commands/simulate.ts';
 import type { VerifyCommandOptions } from './commands/verify.ts';
@@ -146,6 +147,21 @@ program
   .action(async (options: { json: boolean }) => {
     const { rebuild } = await import('./commands/rebuild.ts');
     await rebuild(config(), output, options);
+  });
+program
+  .command('probe')
+  .description(
+    'try what an S3 bucket does about object lock, on a throw-away prefix; exit code 3 if it must not hold an archive',
+  )
+  .requiredOption('--bucket <name>', 'bucket with object lock')
+  .option('--endpoint <url>', 'server that speaks S3 (default: AWS)')
+  .option('--region <name>', 'region', 'us-east-1')
+  .option('--prefix <prefix>', 'prefix of the archive in the bucket, ending in /')
+  .option('--quick', 'only what needs no waiting, as at the start of the server', false)
+  .addOption(json())
+  .action(async (options: ProbeCommandOptions) => {
+    const { probe } = await import('./commands/probe.ts');
+    if (!(await probe(options, output))) process.exitCode = EXIT.negative;
   });
 program
   .command('hook')

@@ -8,7 +8,15 @@ const ROOT = resolve(import.meta.dirname, '..');
 const FOLDERS = ['schemas', 'connectors', 'ingest', 'store', 'reports', 'api', 'commands'] as const;
 
 /** Folders that only the composition root may import: each holds adapters of ports. */
-const ADAPTERS = ['ingest/embedded', 'ingest/receivers', 'store/clickhouse', 'store/local', 'store/keys'];
+const ADAPTERS = [
+  'ingest/embedded',
+  'ingest/kafka',
+  'ingest/receivers',
+  'store/clickhouse',
+  'store/local',
+  'store/s3',
+  'store/keys',
+];
 
 /** Who may import whom. A prefix allows what lies below it; the first column is matched by longest prefix. */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
@@ -41,12 +49,14 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 
 /** Each SDK has one home. */
 const SDK_HOMES: Readonly<Record<string, readonly string[]>> = {
+  '@aws-sdk/client-s3': ['store/s3'],
   '@clickhouse/client': ['store/clickhouse'],
   '@fastify/swagger': ['api'],
   ajv: ['schemas/validate.ts'],
   chdb: ['store/clickhouse'],
   commander: ['cli.ts'],
   fastify: ['api', 'ingest/receivers'],
+  kafkajs: ['ingest/kafka'],
   lmdb: ['ingest/embedded'],
   pdfkit: ['reports/render'],
   pino: ['compose'],

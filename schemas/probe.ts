@@ -1,0 +1,154 @@
+import { Type, type Static } from 'typebox';
+import { toInstant } from './clock.ts';
+import type { NativeEvent } from './native-event.ts';
+import { InstantUtc } from './primitives.ts';
+
+interface ProbeEntry {
+  readonly part: 'quick' | 'full';
+  readonly name: string;
+  readonly expected: string;
+}
+
+/** Everything that is tried on a store, in the order of trying. Codes are append-only; docs/runbook.md explains them. */
+export const PROBES = {
+  versioning: {
+    part: 'quick',
+    name: 'versions are kept',
+    expected: 'a second put makes a second version, and both are read',
+  },
+  lock_configured: {
+    part: 'quick',
+    name: 'the bucket has object lock',
+    expected: 'object lock is enabled',
+  },
+  create_only: {
+    part: 'quick',
+    name: 'creation is exclusive among two writers',
+    expected: 'one of 2 creates, and there is one version, its own',
+  },
+  lock_kept: {
+    part: 'quick',
+    name: 'a put keeps its lock',
+    expected: 'mode, date, size and checksum as they were given',
+  },
+  locked_delete_refused: {
+    part: 'quick',
+    name: 'a locked version cannot be deleted',
+    expected: 'the version is still read',
+  },
+  shortening_refused: {
+    part: 'quick',
+    name: 'a lock cannot be shortened',
+    expected: 'mode and date as they were, also with bypass',
+  },
+  create_only_concurrent: {
+    part: 'full',
+    name: 'creation is exclusive among sixteen writers',
+    expected: 'one of 16 creates, and there is one version, its own',
+  },
+  multi_delete_refused: {
+    part: 'full',
+    name: 'a locked version cannot be deleted with many',
+    expected: 'the version is still read',
+  },
+  bypass_delete_refused: {
+    part: 'full',
+    name: 'a locked version cannot be deleted with bypass',
+    expected: 'the version is still read',
+  },
+  governance_delete_refused: {
+    part: 'full',
+    name: 'a version under governance cannot be deleted without bypass',
+    expected: 'the version is still read',
+  },
+  mode_change_refused: {
+    part: 'full',
+    name: 'compliance cannot become governance',
+    expected: 'mode and date as they were, also with bypass',
+  },
+  marker_hides_nothing: {
+    part: 'full',
+    name: 'a delete marker hides no version',
+    expected: 'the locked version is still listed and read behind a marker, and after a put over it',
+  },
+  legal_hold_kept: {
+    part: 'full',
+    name: 'a legal hold outlives the date',
+    expected: 'the held version is still read after a delete behind its date',
+  },
+  deletable_after_expiry: {
+    part: 'full',
+    name: 'what is not locked any more can be deleted',
+    expected: 'the version is gone after its date',
+  },
+} as const satisfies Record<string, ProbeEntry>;
+
+export type ProbeCode = keyof typeof PROBES;
+
+/** One thing that was tried. `ok` is judged by what is still there afterwards, never by the code of an answer. */
+export const ProbeFinding = Type.Object({
+  code: Type.Unsafe<ProbeCode>(Type.String({ description: 'closed list in docs/runbook.md' })),
+  name: Type.String(),
+  ok: Type.Boolean(),
+  expected: Type.String(),
+  observed: Type.String(),
+});
+export type ProbeFinding = Static<typeof ProbeFinding>;
+
+/** What a store was found to do. `left_behind` are versions that the probe made and may not delete yet. */
+export const ProbeReport = Type.Object({
+  v: Type.Literal(1),
+  ok: Type.Boolean(),
+  part: Type.Union([Type.Literal('quick'), Type.Literal('full')]),
+  endpoint: Type.Union([Type.String(), Type.Null()], { description: 'null for AWS itself' }),
+  bucket: Type.String(),
+  prefix: Type.String({ description: 'the throw-away prefix of this probe' }),
+  probed_at: InstantUtc,
+  findings: Type.Array(ProbeFinding),
+  left_behind: Type.Array(
+    Type.Object({
+      key: Type.String(),
+      version_id: Type.String(),
+      retain_until: Type.Union([InstantUtc, Type.Null()]),
+    }),
+  ),
+});
+export type ProbeReport = Static<typeof ProbeReport>;
+
+const CREATION: ReadonlySet<ProbeCode> = new Set(['create_only', 'create_only_concurrent']);
+
+/**
+ * The findings that forbid writing to this store. With `isSingleSequencer` a store that does not create exclusively is
+ * taken: the operator vouches that no second process writes to the log.
+ */
+export function refusals(
+  { findings }: Pick<ProbeReport, 'findings'>,
+  { isSingleSequencer }: { readonly isSingleSequencer: boolean },
+): ProbeFinding[] {
+  return findings.filter(({ code, ok }) => !ok && !(isSingleSequencer && CREATION.has(code)));
+}
+
+/** The report as a record of the system's own, in the shape of `/v1/events`. */
+export function toProbeEvent(report: ProbeReport): NativeEvent & { readonly content: ProbeReport } {
+  const failed = report.findings.filter(({ ok }) => !ok).map(({ code }) => code);
+  return {
+    type: 'archive.probed',
+    event_id: `${report.bucket}/${report.prefix}`,
+    occurred_at: report.probed_at,
+    facts: {
+      success: report.ok,
+      ...(failed.length === 0 ? {} : { reason: failed.join(', ') }),
+    },
+    content: report,
+  };
+}
+
+/** What a probe found, from its findings in the order of trying. */
+export function buildProbeReport(
+  report: Omit<ProbeReport, 'v' | 'ok' | 'probed_at'> & { readonly probedAtMs: number },
+): ProbeReport {
+  const { part, endpoint, bucket, prefix, findings, left_behind } = report;
+  const probed_at = toInstant(report.probedAtMs);
+  const ok = findings.every((finding) => finding.ok);
+  return { v: 1, ok, part, endpoint, bucket, prefix, probed_at, findings, left_behind };
+}

@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest';
+import { NativeEvent } from '../../schemas/native-event.ts';
+import { buildProbeReport, PROBES, ProbeReport, refusals, toProbeEvent } from '../../schemas/probe.ts';
+import type { ProbeCode } from '../../schemas/probe.ts';
+import { compileValidator } from '../../schemas/validate.ts';
+
+function report(failed: readonly ProbeCode[]): ProbeReport {
+  const findings = (Object.keys(PROBES) as ProbeCode[]).map((code) => {
+    const { name, expected } = PROBES[code];
+    return { code, name, ok: !failed.includes(code), expected, observed: 'seen' };
+  });
+  return buildProbeReport({
+    part: 'full',
+    endpoint: null,
+    bucket: 'evidence',
+    prefix: '.affidavit-probe/1/',
+    probedAtMs: Date.parse('2026-11-21T12:00:00.000Z'),
+    findings,
+    left_behind: [],
+  });
+}
+
+describe('a report of a probe', () => {
+  it('has the shape of its schema, and is good only if every finding is', () => {
+    const check = compileValidator(ProbeReport);
+    expect(check(report([]))).toMatchObject({ ok: true, value: { ok: true } });
+    expect(check(report(['lock_kept']))).toMatchObject({ ok: true, value: { ok: false } });
+  });
+
+  it('becomes a native event that names what failed and carries the whole report', () => {
+    const event = toProbeEvent(report(['lock_kept', 'create_only']));
+    expect(compileValidator(NativeEvent)(event)).toMatchObject({ ok: true });
+    expect(event).toMatchObject({
+      type: 'archive.probed',
+      event_id: 'evidence/.affidavit-probe/1/',
+      occurred_at: '2026-11-21T12:00:00.000Z',
+      facts: { success: false, reason: 'create_only, lock_kept' },
+      content: { findings: expect.any(Array) as unknown },
+    });
+    expect(toProbeEvent(report([])).facts).toEqual({ success: true });
+  });
+
+  it('refuses a store for any finding, and forgives missing exclusive creation alone to a single sequencer', () => {
+    const codes = (failed: readonly ProbeCode[], isSingleSequencer: boolean) =>
+      refusals(report(failed), { isSingleSequencer }).map(({ code }) => code);
+    expect(codes([], false)).toEqual([]);
+    expect(codes(['create_only', 'create_only_concurrent'], false)).toEqual([
+      'create_only',
+      'create_only_concurrent',
+    ]);
+    expect(codes(['create_only', 'create_only_concurrent'], true)).toEqual([]);
+    expect(codes(['create_only', 'shortening_refused'], true)).toEqual(['shortening_refused']);
+  });
+});

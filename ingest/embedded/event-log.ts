@@ -1,8 +1,8 @@
 import { PipelineError } from '../../schemas/errors.ts';
 import type { ConsumeOptions, EventLog, LoggedEnvelope } from '../event-log.ts';
+import { collectorOf, decodeEnvelope, encodeEnvelope } from '../framing.ts';
 import { createAppender, type BacklogLimits } from './appender.ts';
 import { openEnvironment, type BinaryDatabase, type Environment } from './environment.ts';
-import { collectorOf, decodeEnvelope, encodeEnvelope } from './framing.ts';
 import { changeBacklog, readState, toKey, toOffset, writeState } from './state.ts';
 
 export interface EmbeddedEventLogOptions extends BacklogLimits {

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
-import type { Envelope, EnvelopeHeader } from '../../schemas/envelope.ts';
-import { PipelineError } from '../../schemas/errors.ts';
+import type { Envelope, EnvelopeHeader } from '../schemas/envelope.ts';
+import { PipelineError } from '../schemas/errors.ts';
 
 /*
  * One stored envelope, version 1:
@@ -10,15 +10,15 @@ import { PipelineError } from '../../schemas/errors.ts';
  *   bytes 5-8    length of the header, big endian
  *   bytes 9-     header as JSON in UTF-8, then the body's own bytes to the end
  *
- * LMDB keeps no checksums of its own. What is read here is about to be sealed for good, so a rotten block must stop
- * the reader instead of becoming evidence.
+ * Not every medium checks what it gives back: LMDB keeps no checksums, and kafkajs compares none. What is read here is
+ * about to be sealed for good, so a rotten block must stop the reader instead of becoming evidence.
  */
 const FRAME_VERSION = 1;
 const CHECKSUM_AT = 1;
 const LENGTH_AT = 5;
 const HEADER_AT = 9;
 
-/** Bytes of an envelope as the embedded event log stores it. */
+/** Bytes of an envelope as an event log stores it. */
 export function encodeEnvelope(envelope: Envelope): Buffer {
   const { body, ...header } = envelope;
   const headerText = JSON.stringify(header satisfies EnvelopeHeader);

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeEnvelope, encodeEnvelope } from '../../../ingest/embedded/framing.ts';
-import type { Envelope } from '../../../schemas/envelope.ts';
-import { PipelineError } from '../../../schemas/errors.ts';
-import { envelopeOf } from '../../contract/envelope.ts';
+import { decodeEnvelope, encodeEnvelope } from '../../ingest/framing.ts';
+import type { Envelope } from '../../schemas/envelope.ts';
+import { PipelineError } from '../../schemas/errors.ts';
+import { envelopeOf } from '../contract/envelope.ts';
 
 const envelopes = fc
   .record({

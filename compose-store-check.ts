@@ -3,13 +3,13 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { dataPaths, systemClock } from './compose-init.ts';
+import { openRecords } from './compose-stores.ts';
 import type { Config } from './config.ts';
 import { PipelineError } from './schemas/errors.ts';
 import type { VerificationReport } from './schemas/verification.ts';
 import { LOG_ROOT } from './store/chain/layout.ts';
 import { verifyPath } from './store/chain/verify/path.ts';
 import { buildReport, createFindings, type VerifyOptions } from './store/chain/verify/report.ts';
-import { openRecords } from './compose-stores.ts';
 import { openLocalArchive } from './store/local/archive.ts';
 import { verifyRecordStore } from './store/store-verification.ts';
 

@@ -19,8 +19,9 @@ export interface ConsumeOptions {
  * PORT: the durable queue between receivers and the sequencer.
  *
  * - `append` resolves only when all envelopes are on stable storage, in order; it rejects with LOG_PUSHBACK when the
- *   backlog limit is hit, with COLLECTOR_PUSHBACK when one collector's share of it is, and with LOG_UNAVAILABLE when the medium fails. After a rejection nothing was acknowledged,
- *   though some envelopes may have been kept; the sequencer recognises a resend.
+ *   backlog limit is hit, with COLLECTOR_PUSHBACK when one collector's share of it is, and with LOG_UNAVAILABLE when
+ *   the medium fails. After a rejection nothing was acknowledged, though some envelopes may have been kept; the
+ *   sequencer recognises a resend.
  * - `consume` delivers batches in offset order, at least once. A batch is acknowledged, and may be discarded, exactly
  *   when `onBatch` resolves. If `onBatch` rejects, `consume` rejects with the same error and acknowledges nothing.
  *   It resolves when the signal is aborted, after the batch in hand.

@@ -42,6 +42,8 @@ export interface Ledger extends PublishedLog {
 export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   const publisher = createPublisher(options);
   let head: Head | undefined;
+  // Whether something was begun since `head` was read or written, that may or may not have been applied.
+  let isInDoubt = true;
   let publishing: Promise<void> = Promise.resolve();
 
   const publish = async (bundle: PreparedBundle) => {
@@ -49,7 +51,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     await publisher.publish(bundle.head);
   };
   const recover = async () => {
-    head = undefined;
+    isInDoubt = true;
     await publishing.catch(() => undefined);
     publishing = Promise.resolve();
     const recovered = await recoverHead(options, (bundle, chain) =>
@@ -61,6 +63,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     );
     await publisher.publish(recovered);
     head = recovered;
+    isInDoubt = false;
   };
   await recover();
 
@@ -74,18 +77,18 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     nextOffset: () => head?.nextOffset ?? 0n,
     idsSince: (index) => idsSince(options, index),
     async append(batch) {
-      if (head === undefined)
+      if (head === undefined || isInDoubt)
         throw new PipelineError('START_REFUSED', 'the ledger failed before and was not recovered');
       if (batch.records.length === 0) return { published: publishing };
-      const before = head;
-      head = undefined;
-      const bundle = await prepare(options, before, batch);
+      isInDoubt = true;
+      const bundle = await prepare(options, head, batch);
       await publishing;
       await createBundle(options, bundle);
       publishing = publish(bundle);
       // The next append or whoever waits for it hears of a failure; it may also be that nobody does.
       publishing.catch(() => undefined);
       head = bundle.head;
+      isInDoubt = false;
       return { published: publishing };
     },
   };

@@ -7,6 +7,7 @@ import type { FailureCode } from '../schemas/verification.ts';
 import { leafHash } from './chain/merkle.ts';
 import type { Findings } from './chain/verify/report.ts';
 import type { StoredRow } from './queries/stored-rows.ts';
+import { isStorableInstant } from './record-columns.ts';
 import type { RecordRow } from './record-store.ts';
 
 export interface RowCheckOptions {
@@ -154,7 +155,7 @@ function editedColumns(sealed: RecordRow, row: StoredRow): string[] {
       edited.push(name);
   }
   const claimed = sealed.occurred_at;
-  const isHeld = claimed !== undefined && isInRange(claimed);
+  const isHeld = claimed !== undefined && isStorableInstant(claimed);
   if (
     instantOf(row['occurred_at'], NANOSECOND_DIGITS) !== instantOf(isHeld ? claimed : null, NANOSECOND_DIGITS)
   )
@@ -172,12 +173,4 @@ function editedColumns(sealed: RecordRow, row: StoredRow): string[] {
 function instantOf(value: string | number | boolean | null | undefined, digits: number): string | null {
   const [, whole, fraction = ''] = /^([^.Z]*)(?:\.([0-9]*))?Z$/.exec(String(value)) ?? [];
   return whole === undefined ? null : `${whole}.${fraction.padEnd(digits, '0').slice(0, digits)}`;
-}
-
-/** The column's calendar runs from 1900 to 2261 and knows no 30 February; a claim outside of it stands in facts alone. */
-function isInRange(text: string): boolean {
-  const unixMs = Date.parse(text);
-  if (Number.isNaN(unixMs)) return false;
-  const day = new Date(unixMs).toISOString().slice(0, 10);
-  return day >= '1900-01-01' && day < '2262-01-01' && day === text.slice(0, 10);
 }

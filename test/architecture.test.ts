@@ -23,7 +23,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   schemas: ['schemas'],
   connectors: ['connectors', 'schemas'],
   'store/chain': ['store/chain', 'schemas'],
-  'store/queries': ['store/queries', 'store/record-store.ts', 'schemas'],
+  'store/queries': ['store/queries', 'store/record-store.ts', 'store/record-columns.ts', 'schemas'],
   store: ['store', 'schemas'],
   'ingest/receivers': ['ingest/receivers', 'ingest/event-log.ts', 'connectors', 'schemas'],
   // Runs on machines that have nothing else of this program.

@@ -38,7 +38,7 @@ export interface KafkaLimits {
   readonly maxBacklogBytes: number;
   /** Encoded envelopes that wait for the brokers in this process. @default 67108864 */
   readonly maxInFlightBytes?: number;
-  /** Share of the bytes in flight that one collector may hold beside others' . @default 100 */
+  /** Share of the bytes in flight that one collector may hold beside others'. @default 100 */
   readonly maxPerCollectorPercent?: number;
 }
 

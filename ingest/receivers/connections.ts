@@ -14,8 +14,8 @@ export interface Connections {
 
 /**
  * Keeps a server reachable when others hold its sockets: where `max` is near, the connection that has waited longest
- * without a request in hand makes room for the new one. Those whose last answer needed no
- * credential go first, so that strangers cannot push out senders that keep their connections open.
+ * without a request in hand makes room for the new one. Those whose last answer needed no credential go first, so
+ * that strangers cannot push out senders that keep their connections open.
  *
  * A request is in hand from its complete header to its answer; a sender that drips a header has none.
  */

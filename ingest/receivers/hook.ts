@@ -10,8 +10,8 @@ const OPENING_BRACE = 0x7b;
 
 /**
  * A Claude Code hook call: one JSON object, one item, but one item per tool call of a batch, which the connector is
- * asked to count. The answer is the empty object, because a client takes any
- * member of it for a decision about the tool call that waits for it.
+ * asked to count. The answer is the empty object, because a client takes any member of it for a decision about the
+ * tool call that waits for it.
  */
 export function readHook(reading: Reading): Received {
   const { value, problems } = parseStrict(reading.body);

@@ -33,8 +33,8 @@ export interface SealedRecord {
 }
 
 /** HMAC-SHA-256 under the salt over the canonical text of the part, hex. Whoever lacks the salt learns nothing. */
-export function commitment(saltHex: string, part: string | Uint8Array): string {
-  return hmacSha256Hex(Buffer.from(saltHex, 'hex'), typeof part === 'string' ? Buffer.from(part) : part);
+export function commitment(saltHex: string, part: string): string {
+  return hmacSha256Hex(Buffer.from(saltHex, 'hex'), Buffer.from(part));
 }
 
 /** SHA-256 of a text, hex. Over a payload line it gives nothing away, because the line holds the salt. */

@@ -24,17 +24,12 @@ const SETTINGS = {
   output_format_json_quote_64bit_integers: 0,
   // A member without a column is a defect that must show, not a value to lose.
   input_format_skip_unknown_fields: 0,
-  // A server answers only when it is sure of the whole answer, so that a late failure is a failure, not a short list.
-  wait_end_of_query: 1,
-} as const;
-
-/** Settings of every insert of rows. */
-const INSERT_SETTINGS = {
-  async_insert: 0,
-  date_time_input_format: 'best_effort',
   // A field that says it is absent is, also in a column that has no NULL.
   input_format_null_as_default: 1,
 } as const;
+
+/** A server answers only when it is sure of the whole answer: a late failure is a failure, not a short list. */
+const SERVER_SETTINGS = { ...SETTINGS, wait_end_of_query: 1 } as const;
 
 /** The client would write statements with their values to standard error; what fails is told by its error. */
 const LOG = { level: ClickHouseLogLevel.OFF } as const;
@@ -54,7 +49,7 @@ export function openEngine(connection: StoreConnection): Engine {
 }
 
 function openInProcess(path: string): Engine {
-  const { connection, insertText } = openChdbConnection(path, INSERT_SETTINGS);
+  const { connection, insertText } = openChdbConnection(path, SETTINGS);
   return { client: createClient({ connection, clickhouse_settings: SETTINGS, log: LOG }), insertText };
 }
 
@@ -65,7 +60,7 @@ function openServer({ url, username, password, database }: StoreConnection & { k
     ...(password === undefined ? {} : { password }),
     ...(database === undefined ? {} : { database }),
     request_timeout: REQUEST_TIMEOUT_MS,
-    clickhouse_settings: SETTINGS,
+    clickhouse_settings: SERVER_SETTINGS,
     log: LOG,
   });
   return {
@@ -76,7 +71,7 @@ function openServer({ url, username, password, database }: StoreConnection & { k
         columns: columns as [string, ...string[]],
         format: 'TabSeparated',
         values: Readable.from([text], { objectMode: false }),
-        clickhouse_settings: { ...INSERT_SETTINGS, insert_deduplication_token: token },
+        clickhouse_settings: { insert_deduplication_token: token },
       });
     },
   };

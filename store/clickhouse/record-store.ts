@@ -1,12 +1,14 @@
 import type { ClickHouseClient } from '@clickhouse/client';
 import type { Clock } from '../../schemas/clock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
+import { ROW_COLUMNS } from '../record-columns.ts';
 import type { Query, ReadLimits, RecordRow, RecordStore } from '../record-store.ts';
 import { openEngine, type Engine, type StoreConnection } from './client.ts';
-import { isDamagedPart, toPipelineError, type EngineStep } from './engine-errors.ts';
+import { createMending, type Mending } from './damaged-parts.ts';
+import { toPipelineError, type EngineStep } from './engine-errors.ts';
 import { requireContiguous, toUnits, type InsertUnit } from './insert-units.ts';
 import { dropSchema, migrate } from './migrate.ts';
-import { ROW_COLUMNS, toRowText } from './row-text.ts';
+import { toRowText } from './row-text.ts';
 
 export interface RecordStoreOptions {
   readonly connection: StoreConnection;
@@ -77,16 +79,8 @@ function buildStore(engine: Engine, options: RecordStoreOptions): RecordStore {
     return turn;
   };
 
-  // Rows of a damaged part are missing afterwards, and the caller inserts them again from the archive.
-  const mending = async <T>(work: () => Promise<T>): Promise<T> => {
-    try {
-      return await work();
-    } catch (error) {
-      if (options.connection.kind !== 'chdb' || !isDamagedPart(error)) throw error;
-      await setDamagedPartsAside(client);
-      return await work();
-    }
-  };
+  // A server mends its parts itself.
+  const mending: Mending = options.connection.kind === 'chdb' ? createMending(client) : (write) => write();
 
   return {
     insert: (log, rows, token) =>
@@ -105,12 +99,6 @@ function buildStore(engine: Engine, options: RecordStoreOptions): RecordStore {
       return closing;
     },
   };
-}
-
-/** Loading a table makes the engine look at every part and put aside what is not whole. */
-async function setDamagedPartsAside(client: ClickHouseClient): Promise<void> {
-  await client.command({ query: 'DETACH TABLE records SYNC' });
-  await client.command({ query: 'ATTACH TABLE records' });
 }
 
 async function guarded<T>(step: EngineStep, attempted: string, work: () => Promise<T>): Promise<T> {

@@ -9,13 +9,9 @@ import { createHash } from 'node:crypto';
 import { link, mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Clock } from '../../schemas/clock.ts';
-import {
-  LOCK_SUFFIX,
-  lockFileName,
-  STAGING_FOLDER,
-  type ArchiveLockRecord,
-} from '../../schemas/archive-lock.ts';
+import { lockFileName, STAGING_FOLDER, type ArchiveLockRecord } from '../../schemas/archive-lock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
+import { checkKey, checkPrefix, isKey } from '../archive-key.ts';
 import type { Archive, ArchiveLock } from '../archive.ts';
 import { formatLockFile, parseLockFile } from '../chain/verify/lock-file.ts';
 
@@ -34,10 +30,6 @@ interface Staged {
 const READ_ONLY = 0o444;
 /** A put takes seconds; what lies in the staging folder longer than a day was left by a process that died. */
 const STAGING_LIFETIME_MS = 24 * 60 * 60 * 1000;
-/** File names are limited to 255 bytes; a lock file adds the digest and its ending. */
-const MAX_SEGMENT_LENGTH = 180;
-const MAX_KEY_LENGTH = 1024;
-const SEGMENT = /^[A-Za-z0-9_][A-Za-z0-9._-]*$/;
 
 /** Opens or creates the folder and removes what a dead process left half-written. Several processes may share it. */
 export async function openLocalArchive({ dir, clock }: LocalArchiveOptions): Promise<Archive> {
@@ -156,7 +148,7 @@ async function* listKeys(dir: string, prefix: string): AsyncGenerator<string> {
 async function* walk(dir: string, base: string, prefix: string): AsyncGenerator<string> {
   const entries = await translated(`listing ${base}`, () => readFolder(join(dir, base)));
   const names = entries
-    .filter((entry) => SEGMENT.test(entry.name) && !entry.name.endsWith(LOCK_SUFFIX))
+    .filter((entry) => isKey(entry.name))
     .map((entry) => `${base}${entry.name}${entry.isDirectory() ? '/' : ''}`)
     .filter((key) => key.startsWith(prefix));
   // Keys are ASCII, where the order of code units is the order of bytes.
@@ -181,23 +173,6 @@ function toLockRecord(key: string, bytes: Uint8Array, lock: ArchiveLock): Archiv
     throw new PipelineError('PARAMETER_INVALID', 'archive lock is not valid', { place: key });
   }
   return record;
-}
-
-function checkKey(key: string): void {
-  const isValid = key.length <= MAX_KEY_LENGTH && key.split('/').every(isSegment);
-  if (!isValid) throw new PipelineError('PARAMETER_INVALID', 'archive key is not valid', { place: key });
-}
-
-function isSegment(segment: string): boolean {
-  return SEGMENT.test(segment) && segment.length <= MAX_SEGMENT_LENGTH && !segment.endsWith(LOCK_SUFFIX);
-}
-
-function checkPrefix(prefix: string): void {
-  const folders = prefix.split('/');
-  const rest = folders.pop() ?? '';
-  if (!folders.every(isSegment) || (rest !== '' && !SEGMENT.test(rest))) {
-    throw new PipelineError('PARAMETER_INVALID', 'archive prefix is not valid', { place: prefix });
-  }
 }
 
 /** Makes the archive's folder and those above it, each name flushed in its parent. */

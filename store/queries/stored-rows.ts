@@ -1,4 +1,4 @@
-import { Facts } from '../../schemas/record.ts';
+import { ROW_COLUMNS } from '../record-columns.ts';
 import type { Query } from '../record-store.ts';
 
 /** A row as the record store holds it now: texts as they stand, instants as RFC 3339 text in UTC. */
@@ -13,25 +13,6 @@ export interface StoredRow extends Readonly<Record<string, string | number | boo
   readonly content_salt: string;
 }
 
-const OWN_COLUMNS = [
-  'leaf_index',
-  'leaf_hash',
-  'chain_hash',
-  'leaf',
-  'id',
-  'type',
-  'source',
-  'principal',
-  'subject',
-  'retention_class',
-  'received_at',
-  'integrated_at',
-  'facts',
-  'facts_salt',
-  'content',
-  'content_salt',
-];
-
 /** Enough to see that an index is there more than once; how often must not decide how much is read. */
 const MAX_ROWS_PER_INDEX = 3;
 
@@ -43,7 +24,7 @@ export function storedRows(params: {
 }): Query<StoredRow> {
   return {
     name: 'stored_rows',
-    sql: `SELECT ${[...OWN_COLUMNS, ...Object.keys(Facts.properties)].join(', ')}
+    sql: `SELECT ${ROW_COLUMNS.join(', ')}
 FROM records
 WHERE log = {log: String} AND leaf_index >= {from_index: UInt64} AND leaf_index < {to_index: UInt64}
 ORDER BY log, leaf_index

@@ -11,9 +11,9 @@ import { Value } from 'typebox/value';
 import { toInstant } from '../../schemas/clock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import { InstantUtc } from '../../schemas/primitives.ts';
+import { checkArchivePrefix, checkKey, checkPrefix, isKey } from '../archive-key.ts';
 import type { Archive, ArchiveLock } from '../archive.ts';
 import { openBucket, type S3Connection } from './client.ts';
-import { checkArchivePrefix, checkKey, checkPrefix, isKey } from './keys.ts';
 import { putObject, withoutLock, type PutContext } from './put.ts';
 import { RETRY_LIMITS, withRetries, type Retrying, type RetryLimits } from './retry.ts';
 import {
@@ -78,7 +78,7 @@ export function openS3Archive(options: S3ArchiveOptions): S3Archive {
     report: createReporter(prefix, options.onTampering),
   };
   const whole = (key: string) => {
-    checkKey(prefix, key);
+    checkKey(key, prefix);
     return `${prefix}${key}`;
   };
   const retried = <T>(attempt: string, work: () => Promise<T>) =>

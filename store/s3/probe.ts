@@ -12,8 +12,8 @@ import {
   type ProbeFinding,
   type ProbeReport,
 } from '../../schemas/probe.ts';
+import { checkArchivePrefix } from '../archive-key.ts';
 import { describeError, outcomeOf, type S3Bucket } from './client.ts';
-import { checkArchivePrefix } from './keys.ts';
 import { attempt, CannotTry, deleteVersion, refusalOf, type Observation, type Trial } from './probe-trial.ts';
 import { TRIALS } from './probe-trials.ts';
 import { headVersion } from './stored-version.ts';

@@ -124,6 +124,22 @@ describe('the ledger', () => {
     expect(archive.objects.size).toBe(before);
   });
 
+  it('tells the size that it had while it is at work on the next batch, and after a failure', async () => {
+    const { archive, options } = await setUp();
+    const ledger = await openLedger(options);
+    await appendWhole(ledger, batch(0, 7));
+    const appending = ledger.append(batch(7, 1));
+    expect([ledger.treeSize(), ledger.nextOffset()]).toEqual([7, 7n]);
+    await (
+      await appending
+    ).published;
+    expect([ledger.treeSize(), ledger.nextOffset()]).toEqual([8, 8n]);
+    archive.objects.set(bundleKey('p0', 8), Buffer.from('of somebody else'));
+    await expect(ledger.append(batch(8, 1))).rejects.toThrow();
+    expect(ledger.treeSize()).toBe(8);
+    await expect(ledger.append(batch(8, 1))).rejects.toMatchObject({ code: 'START_REFUSED' });
+  });
+
   it('recreates an emptied record store from the archive, row for row', async () => {
     const { store, options } = await setUp();
     const ledger = await openLedger(options);

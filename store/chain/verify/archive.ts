@@ -23,11 +23,11 @@ import { checkKeptCheckpoints } from './kept-checkpoint.ts';
 import { LINE_READERS } from './line-readers.ts';
 import { checkPayload, checkPayloadRefs, expectNothing, payloadName } from './payload.ts';
 import {
-  createFindings,
-  type Findings,
   buildReport,
   checkPin,
+  createFindings,
   NOTHING_ESTABLISHED,
+  type Findings,
   type VerifyOptions,
 } from './report.ts';
 import { parseCanonical } from './shape.ts';
@@ -296,7 +296,7 @@ async function settle(run: LogRun, end: End): Promise<void> {
 }
 
 /**
- * SPEC (archive.md): the writer publishes a checkpoint where each bundle ends, before it seals the next one. So at most
+ * SPEC (archive.md): the writer publishes a checkpoint where each bundle ends, before it creates the next one. So at most
  * the newest bundle may be without, and no checkpoint may lie beyond or between the bundles.
  */
 function checkCheckpointCover({ listed, findings }: LogRun, end: End): void {

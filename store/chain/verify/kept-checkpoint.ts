@@ -1,7 +1,7 @@
 /**
- * Heads that somebody kept, held against an archive or a package that passed its own checks. Sealing alone cannot show
- * that a log was cut back or rebuilt by whoever holds its key; a head kept elsewhere can. Reads at most a few bundles
- * per head: the frontier before a bundle stands in the header of the one before, which verification has recomputed.
+ * Heads that somebody kept, held against an archive or a package beside its own checks. Sealing alone cannot show that
+ * a log was cut back or rebuilt by whoever holds its key; a head kept elsewhere can. Reads at most a few bundles per
+ * head: the frontier before a bundle stands in the header of the one before, which verification has recomputed.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';

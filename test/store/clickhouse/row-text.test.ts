@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { ROW_COLUMNS, toRowText } from '../../../store/clickhouse/row-text.ts';
+import { toRowText } from '../../../store/clickhouse/row-text.ts';
+import { ROW_COLUMNS } from '../../../store/record-columns.ts';
 import { chdbPlace } from '../../support/chdb-store.ts';
 import { killableBundle } from '../../support/killable-bundles.ts';
 

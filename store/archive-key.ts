@@ -1,8 +1,9 @@
-/** What may be a key. The rules are those of every adapter, so that an archive can move from one store to another. */
-import { LOCK_SUFFIX } from '../../schemas/archive-lock.ts';
-import { PipelineError } from '../../schemas/errors.ts';
+/** What may be a key, for every adapter alike, so that an archive can move from one store to another. Pure. */
+import { LOCK_SUFFIX } from '../schemas/archive-lock.ts';
+import { PipelineError } from '../schemas/errors.ts';
 
 const SEGMENT = /^[A-Za-z0-9_][A-Za-z0-9._-]*$/;
+/** File names are limited to 255 bytes; a lock file adds the digest and its ending. */
 const MAX_SEGMENT_LENGTH = 180;
 /** S3 counts the bytes of the whole key, with the prefix of the archive before it. */
 const MAX_KEY_LENGTH = 1024;
@@ -11,8 +12,8 @@ export function isKey(key: string): boolean {
   return key.length <= MAX_KEY_LENGTH && key.split('/').every(isSegment);
 }
 
-/** Throws PARAMETER_INVALID. */
-export function checkKey(archivePrefix: string, key: string): void {
+/** Throws PARAMETER_INVALID. `archivePrefix` is what the archive puts before each of its keys. */
+export function checkKey(key: string, archivePrefix = ''): void {
   if (isKey(key) && archivePrefix.length + key.length <= MAX_KEY_LENGTH) return;
   throw new PipelineError('PARAMETER_INVALID', 'archive key is not valid', { place: key });
 }

@@ -38,9 +38,11 @@ interface Waiting {
 
 /**
  * Room on the disk that new envelopes leave alone, so that those which were acknowledged can still be sealed when the
- * disk runs full.
+ * disk runs full: as much as sealing takes at any time, and for each byte that waits its share of the archive, its rows,
+ * and these rows again, because the engine keeps merged parts for minutes.
  */
 const SEALING_RESERVE_BYTES = 32 * 1024 * 1024;
+const SEALING_BYTES_PER_BYTE = 3;
 
 /** Bounds of one transaction, so that a flood neither grows it without end nor holds the write lock for long. */
 const GROUP_MAX_BYTES = 32 * 1024 * 1024;
@@ -82,7 +84,9 @@ export function createAppender(
     while (waiting.length > 0) {
       const group = takeGroup(waiting);
       try {
-        const refusals = await environment.commit(() => writeGroup(group), roomFor(group));
+        environment.refresh();
+        const needBytes = roomFor(group, readState(databases.meta).bytes);
+        const refusals = await environment.commit(() => writeGroup(group), needBytes);
         group.forEach((one, index) => one.settle(refusals[index]));
         onAppended();
       } catch (error) {
@@ -121,8 +125,9 @@ function withOneMore(state: LogState, bytes: number): LogState {
 }
 
 /** Large values need neighbouring pages, and pages are replaced, not changed: twice the bytes. */
-function roomFor(group: readonly Waiting[]): number {
-  return SEALING_RESERVE_BYTES + 2 * group.reduce((sum, { bytes }) => sum + bytes, 0);
+function roomFor(group: readonly Waiting[], backlogBytes: number): number {
+  const groupBytes = group.reduce((sum, { bytes }) => sum + bytes, 0);
+  return SEALING_RESERVE_BYTES + SEALING_BYTES_PER_BYTE * (backlogBytes + groupBytes) + 2 * groupBytes;
 }
 
 function unavailable(cause: unknown): PipelineError {

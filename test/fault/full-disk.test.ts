@@ -1,52 +1,14 @@
-import { spawnSync } from 'node:child_process';
-import { rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import { getAll, makeTempDir, post, runAffidavit, startServer, type TestServer } from '../support/server.ts';
+import { mountDisk } from '../support/mounted-disk.ts';
+import { getAll, post, runAffidavit, startServer, type TestServer } from '../support/server.ts';
 
 /** Room for what the server makes at its start, the event log's pages and the filler. */
 const MIB = 1024 * 1024;
 const DISK_BYTES = 256 * MIB;
 
-interface Disk {
-  readonly path: string;
-  /** Takes all room but so many bytes. */
-  fill(leaveBytes: number): Promise<void>;
-  free(): Promise<void>;
-  remove(): Promise<void>;
-}
-
-/** A file system of its own in memory, which only root may mount; undefined where that is refused. */
-async function mountDisk(): Promise<Disk | undefined> {
-  const { path, remove } = await makeTempDir();
-  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${String(DISK_BYTES)}`, 'tmpfs', path]);
-  if (mounted.status !== 0) {
-    await remove();
-    return undefined;
-  }
-  const filler = join(path, 'filler');
-  return {
-    path,
-    async fill(leaveBytes) {
-      await rm(filler, { force: true });
-      const { bavail, bsize } = await statfs(path);
-      await writeFile(filler, Buffer.alloc(Math.max(0, bavail * bsize - leaveBytes))).catch(
-        // The server may have been quicker: then it is full.
-        (error: unknown) => {
-          if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
-        },
-      );
-    },
-    free: () => rm(filler),
-    async remove() {
-      spawnSync('umount', ['--lazy', path]);
-      await remove();
-    },
-  };
-}
-
-const disk = await mountDisk();
+const disk = await mountDisk(DISK_BYTES);
 if (disk === undefined) {
   process.stderr.write('a full disk is not tested: mounting a tmpfs was refused (it needs root on Linux)\n');
 }

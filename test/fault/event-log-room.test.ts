@@ -1,0 +1,36 @@
+import { statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { openEmbeddedEventLog } from '../../ingest/embedded/event-log.ts';
+import { mountDisk } from '../support/mounted-disk.ts';
+import { envelopeOf } from '../contract/envelope.ts';
+
+const MIB = 1024 * 1024;
+const disk = await mountDisk(160 * MIB);
+if (disk === undefined) {
+  process.stderr.write(
+    'room for sealing is not tested: mounting a tmpfs was refused (it needs root on Linux)\n',
+  );
+}
+
+describe.skipIf(disk === undefined)('the event log on a small disk', () => {
+  it('stops taking envelopes while there is room to seal those that it took', async () => {
+    const log = await openEmbeddedEventLog({
+      dir: join(disk!.path, 'event-log'),
+      maxBacklogBytes: 1024 * MIB,
+      maxBacklogEnvelopes: 1_000_000,
+    });
+    let refusal: unknown;
+    for (let n = 0; refusal === undefined && n < 160; n += 1) {
+      const envelope = { ...envelopeOf(`envelope ${String(n)}`), body: Buffer.alloc(MIB, n) };
+      await log.append([envelope]).catch((error: unknown) => (refusal = error));
+    }
+    const { bytes } = await log.lag();
+    const { bavail, bsize } = await statfs(disk!.path);
+    await log.close();
+    await disk!.remove();
+    expect(refusal).toMatchObject({ code: 'LOG_UNAVAILABLE', retry: 'later' });
+    expect(bytes).toBeGreaterThan(24 * MIB);
+    expect(bavail * bsize).toBeGreaterThan(32 * MIB + 3 * bytes);
+  });
+});

@@ -39,7 +39,8 @@ const program = new Command('affidavit')
   .showHelpAfterError('(add --help for what there is)')
   .exitOverride();
 // Each command is loaded when it is asked for: verifying must not load an engine.
-const config = () => loadConfig(program.opts<{ config?: string }>().config);
+const config = (given: Readonly<Record<string, string>> = {}) =>
+  loadConfig(program.opts<{ config?: string }>().config, undefined, given);
 const json = () => new Option('--json', 'print one JSON object instead of text').default(false);
 
 program
@@ -53,10 +54,21 @@ program
   });
 program
   .command('serve')
-  .description('run receivers, sequencer, reports and API in this process until SIGINT or SIGTERM')
-  .action(async () => {
+  .description(
+    'run receivers, sequencer, reports and API in this process until SIGINT or SIGTERM; with --role one of them',
+  )
+  .addOption(
+    new Option('--role <role>', 'the one thing that this process does (also AFFIDAVIT_ROLE)').choices([
+      'ingest',
+      'sequence',
+      'report',
+      'api',
+      'forward',
+    ]),
+  )
+  .action(async ({ role }: { readonly role?: string }) => {
     const { serve } = await import('./commands/serve.ts');
-    await serve(config(), output, stop.signal);
+    await serve(config(role === undefined ? {} : { AFFIDAVIT_ROLE: role }), output, stop.signal);
   });
 program
   .command('demo')
@@ -133,6 +145,7 @@ program
   .addOption(new Option('--framework <name>', 'control framework').choices(['soc2']).default('soc2'))
   .option('--from <instant>', 'start of the period, inclusive (default: 90 days before its end)')
   .option('--to <instant>', 'end of the period, exclusive (default: now)')
+  .option('--log <name>', 'log to report on, e.g. p0; needed where there are several')
   .option('--out <file>', 'file to write (default: a name made of framework and period)')
   .option('--url <url>', 'API of a running server; needs AFFIDAVIT_ADMIN_TOKEN')
   .addOption(json())
@@ -153,15 +166,16 @@ program
   .description(
     'try what an S3 bucket does about object lock, on a throw-away prefix; exit code 3 if it must not hold an archive',
   )
-  .requiredOption('--bucket <name>', 'bucket with object lock')
-  .option('--endpoint <url>', 'server that speaks S3 (default: AWS)')
-  .option('--region <name>', 'region', 'us-east-1')
-  .option('--prefix <prefix>', 'prefix of the archive in the bucket, ending in /')
+  .option('--bucket <name>', 'bucket with object lock (default: s3.bucket)')
+  .option('--endpoint <url>', 'server that speaks S3 (default: s3.endpoint, else AWS)')
+  .option('--region <name>', 'region (default: s3.region)')
+  .option('--prefix <prefix>', 'prefix of the archive in the bucket, ending in / (default: s3.prefix)')
   .option('--quick', 'only what needs no waiting, as at the start of the server', false)
+  .option('--url <url>', 'receivers that shall seal the report; needs AFFIDAVIT_COLLECTOR_TOKEN')
   .addOption(json())
   .action(async (options: ProbeCommandOptions) => {
     const { probe } = await import('./commands/probe.ts');
-    if (!(await probe(options, output))) process.exitCode = EXIT.negative;
+    if (!(await probe(config(), options, output))) process.exitCode = EXIT.negative;
   });
 program
   .command('hook')

@@ -5,24 +5,16 @@
 import { randomUUID } from 'node:crypto';
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { destination, pino } from 'pino';
-import { openEmbeddedEventLog } from './ingest/embedded/event-log.ts';
+import { openEventLog } from './compose-event-log.ts';
+import { systemClock } from './compose-paths.ts';
+import type { Config } from './config.ts';
 import { createReceiverCounters, type ReceiverCounters } from './ingest/receivers/counters.ts';
 import { startReceivers } from './ingest/receivers/serve.ts';
 import { createTokenVerifier, type TokenEntry } from './store/keys/tokens.ts';
 
 export interface IngestSettings {
-  readonly eventLogDir: string;
+  readonly config: Config;
   readonly tokens: readonly TokenEntry[];
-  readonly host: string;
-  readonly port: number;
-  readonly logLevel: string;
-  readonly maxBodyBytes: number;
-  readonly maxInflatedBytes: number;
-  readonly maxBacklogBytes: number;
-  readonly maxBacklogEnvelopes: number;
-  readonly maxBacklogPerCollectorPercent: number;
-  readonly maxInFlightPerCollectorBytes: number;
-  readonly maxRequestsInFlightPerCollector: number;
 }
 
 export interface Ingest {
@@ -41,34 +33,30 @@ const COUNTERS_EVERY_MS = 500;
 const STANDARD_ERROR = 2;
 
 /** Runs receivers in this thread. */
-export async function startIngest(settings: IngestSettings): Promise<Ingest> {
+export async function startIngest({ config, tokens }: IngestSettings): Promise<Ingest> {
   const logger = pino(
-    { level: settings.logLevel, base: { role: 'ingest' } },
+    { level: config.log_level, base: { role: 'ingest' } },
     destination({ fd: STANDARD_ERROR, sync: true }),
   );
-  const eventLog = await openEmbeddedEventLog({
-    dir: settings.eventLogDir,
-    maxBacklogBytes: settings.maxBacklogBytes,
-    maxBacklogEnvelopes: settings.maxBacklogEnvelopes,
-    maxPerCollectorPercent: settings.maxBacklogPerCollectorPercent,
-  });
+  const eventLog = await openEventLog(config, logger);
   const counters = createReceiverCounters();
+  const { ingest } = config;
   const receivers = await startReceivers(
     {
       eventLog,
-      verifyToken: createTokenVerifier(settings.tokens),
-      clock: Date.now,
+      verifyToken: createTokenVerifier(tokens),
+      clock: systemClock,
       newId: randomUUID,
       logger,
       counters,
       limits: {
-        maxBodyBytes: settings.maxBodyBytes,
-        maxInflatedBytes: settings.maxInflatedBytes,
-        maxInFlightPerCollectorBytes: settings.maxInFlightPerCollectorBytes,
-        maxRequestsInFlightPerCollector: settings.maxRequestsInFlightPerCollector,
+        maxBodyBytes: ingest.max_body_bytes,
+        maxInflatedBytes: ingest.max_inflated_bytes,
+        maxInFlightPerCollectorBytes: ingest.max_in_flight_per_collector_bytes,
+        maxRequestsInFlightPerCollector: ingest.max_requests_in_flight_per_collector,
       },
     },
-    { host: settings.host, port: settings.port },
+    { host: config.host, port: ingest.port },
   );
   return {
     port: receivers.port,

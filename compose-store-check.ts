@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { dataPaths, systemClock } from './compose-init.ts';
+import { dataPaths, systemClock } from './compose-paths.ts';
 import { openRecords } from './compose-stores.ts';
 import type { Config } from './config.ts';
 import { PipelineError } from './schemas/errors.ts';
@@ -26,7 +26,7 @@ export async function verifyStore(
   config: Config,
   { archiveDir, ...options }: VerifyStoreOptions,
 ): Promise<VerificationReport> {
-  const paths = dataPaths(config.data);
+  const paths = dataPaths(config);
   if (config.clickhouse.url === undefined && !existsSync(paths.records)) {
     throw new PipelineError('START_REFUSED', `${config.data} holds no record store`);
   }
@@ -52,7 +52,7 @@ async function compareRows(
   { onProgress }: VerifyOptions,
 ): Promise<VerificationReport> {
   const findings = createFindings();
-  const records = await openRecords(config, dataPaths(config.data).records);
+  const records = await openRecords(config, dataPaths(config).records);
   try {
     const archive = await openLocalArchive({ dir, clock: systemClock });
     const logs = await readdir(join(dir, LOG_ROOT));

@@ -1,9 +1,11 @@
-/** Opens everything behind the sequencer. Part of the composition root. */
+/** Opens everything behind the event log. Part of the composition root. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Logger } from 'pino';
-import { dataPaths, LOG, lockPolicy, readDeployment, systemClock } from './compose-init.ts';
+import { openArchive, type OpenArchiveOptions } from './compose-archive.ts';
+import { lockPolicy, readDeployment, type DeployedLog, type Deployment } from './compose-init.ts';
+import { dataPaths, logOf, systemClock } from './compose-paths.ts';
 import { packageRoot, type Config } from './config.ts';
 import { openEmbeddedSeenIds } from './ingest/embedded/seen-ids.ts';
 import type { SeenIds } from './ingest/seen-ids.ts';
@@ -11,26 +13,30 @@ import { createPackageBuilder } from './reports/evidence-package.ts';
 import { openEvidencePackages } from './reports/package-jobs.ts';
 import type { EvidencePackages } from './reports/packages.ts';
 import { PipelineError } from './schemas/errors.ts';
+import type { Archive } from './store/archive.ts';
 import type { StoreConnection } from './store/clickhouse/client.ts';
 import { openRecordStore } from './store/clickhouse/record-store.ts';
 import { openFileHeadGuard } from './store/keys/file-head-guard.ts';
 import { openFileSigner } from './store/keys/file-signer.ts';
-import type { LedgerOptions } from './store/ledger-options.ts';
 import { openLedger, type Ledger } from './store/ledger.ts';
-import { openLocalArchive } from './store/local/archive.ts';
+import type { PublishedLog } from './store/published-log.ts';
 import type { RecordStore } from './store/record-store.ts';
 
-/** What `rebuild` and `report` need, and the larger part of `serve`. */
-export interface Stores {
+/** What all logs of a deployment share. */
+export interface Engines {
+  readonly deployment: Deployment;
   readonly records: RecordStore;
-  readonly ledger: Ledger;
-  readonly seenIds: SeenIds;
-  readonly packages: EvidencePackages;
-  close(): Promise<void>;
+  readonly archive: Archive;
 }
 
-export interface OpenStoresOptions {
-  /** Empties both projections first, whatever their schema, so that recovery fills them from the archive. */
+/** One log, open for appending, with the ids that it holds. */
+export interface OpenLog extends Closeable {
+  readonly ledger: Ledger;
+  readonly seenIds: SeenIds;
+}
+
+export interface RecreateOptions {
+  /** Empties the projections first, whatever their schema, so that recovery fills them from the archive. */
   readonly recreate?: boolean;
   readonly onReplay?: (leavesDone: number, leavesTotal: number) => void;
 }
@@ -57,63 +63,93 @@ export function createCloseStack(): CloseStack {
   };
 }
 
-/** Opens the stores of an initialised data folder; refuses on doubt and then leaves nothing open. */
-export async function openStores(
+/** The finding stands in the log of the process in any case. */
+const ignore = (): void => undefined;
+
+export interface OpenEnginesOptions extends Pick<RecreateOptions, 'recreate'> {
+  readonly onTampering?: OpenArchiveOptions['onTampering'];
+}
+
+/** Opens what the logs of an initialised deployment share; the stack closes it. */
+export async function openEngines(
   config: Config,
   logger: Logger,
-  extra: OpenStoresOptions = {},
-): Promise<Stores> {
-  const stack = createCloseStack();
+  stack: CloseStack,
+  { recreate = false, onTampering = ignore }: OpenEnginesOptions = {},
+): Promise<Engines> {
+  const paths = dataPaths(config);
+  const deployment = await readDeployment(config);
+  if (deployment === undefined) {
+    throw new PipelineError(
+      'START_REFUSED',
+      `${paths.keys} holds no deployment; run \`affidavit init\` first`,
+    );
+  }
+  const records = stack.keep(await openRecords(config, paths.records, recreate));
+  const archive = stack.keep(await openArchive(config, logger, { onTampering }));
+  return { deployment, records, archive };
+}
+
+/** Opens one log for appending; refuses on doubt and then leaves nothing open. */
+export async function openLog(
+  config: Config,
+  { deployment, records, archive }: Engines,
+  { log, origin }: DeployedLog,
+  { recreate = false, onReplay }: RecreateOptions = {},
+): Promise<OpenLog> {
+  const paths = dataPaths(config);
+  const isOnly = deployment.logs.length === 1;
+  const seenIds = await openEmbeddedSeenIds({ dir: isOnly ? paths.seenIds : join(paths.seenIds, log) });
   try {
-    return { ...(await open(config, logger, extra, stack)), close: () => stack.close() };
+    if (recreate) await seenIds.clear();
+    const ledger = await openLedger({
+      ...{ log, archive, records, randomBytes },
+      // A file each: it is read and written as a whole, and logs are published independently of one another.
+      guard: openFileHeadGuard(
+        isOnly ? paths.headGuard : join(dirname(paths.headGuard), `head-guard-${log}.json`),
+      ),
+      signer: await openFileSigner(paths.signingKey, origin),
+      clock: systemClock,
+      lockFor: lockPolicy(config),
+      ...(onReplay === undefined ? {} : { onReplay }),
+    });
+    return { ledger, seenIds, close: () => seenIds.close() };
   } catch (error) {
-    await stack.close();
+    await seenIds.close();
     throw error;
   }
 }
 
-async function open(
+/** Evidence packages of any one of the given logs. */
+export async function openPackages(
   config: Config,
+  { records, deployment }: Engines,
+  published: readonly PublishedLog[],
   logger: Logger,
-  extra: OpenStoresOptions,
-  stack: CloseStack,
-): Promise<Omit<Stores, 'close'>> {
-  const paths = dataPaths(config.data);
-  const deployment = await readDeployment(config.data);
-  if (deployment === undefined) {
-    throw new PipelineError(
-      'START_REFUSED',
-      `${config.data} holds no deployment; run \`affidavit init\` first`,
+): Promise<EvidencePackages> {
+  const paths = dataPaths(config);
+  const builders = new Map<string, ReturnType<typeof createPackageBuilder>>();
+  for (const { log, origin } of deployment.logs) {
+    const own = published.find((one) => one.log === log);
+    if (own === undefined) continue;
+    const signer = await openFileSigner(paths.signingKey, origin);
+    const logCount = deployment.logs.length;
+    builders.set(
+      log,
+      createPackageBuilder({ store: records, published: own, logCount, signer, clock: systemClock, logger }),
     );
   }
-  const records = stack.keep(await openRecords(config, paths.records, extra.recreate === true));
-  const archive = stack.keep(await openLocalArchive({ dir: paths.archive, clock: systemClock }));
-  const seenIds = stack.keep(await openEmbeddedSeenIds({ dir: paths.seenIds }));
-  if (extra.recreate === true) await seenIds.clear();
-  const signer = await openFileSigner(paths.signingKey, deployment.origin);
-  const options: LedgerOptions = {
-    log: LOG,
-    archive,
-    records,
-    signer,
-    guard: openFileHeadGuard(paths.headGuard),
+  return openEvidencePackages({
+    dir: paths.packages,
+    build: async (build) => {
+      const builder = builders.get(build.request.log ?? logOf(0));
+      if (builder === undefined) throw new PipelineError('PARAMETER_INVALID', 'no log has this name');
+      await builder(build);
+    },
     clock: systemClock,
-    randomBytes,
-    lockFor: lockPolicy(config),
-    ...(extra.onReplay === undefined ? {} : { onReplay: extra.onReplay }),
-  };
-  const ledger = await openLedger(options);
-  const build = createPackageBuilder({
-    store: records,
-    published: ledger,
-    signer,
-    clock: systemClock,
+    newId: randomUUID,
     logger,
   });
-  const packages = stack.keep(
-    await openEvidencePackages({ dir: paths.packages, build, clock: systemClock, newId: randomUUID, logger }),
-  );
-  return { records, ledger, seenIds, packages };
 }
 
 export async function openRecords(config: Config, path: string, recreate = false): Promise<RecordStore> {

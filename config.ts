@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { contradictions } from './schemas/config-contradictions.ts';
 import { Config } from './schemas/config.ts';
 import { PipelineError } from './schemas/errors.ts';
 import { isJsonObject, type JsonValue } from './schemas/json.ts';
@@ -57,47 +58,26 @@ const validate = compileValidator(Config, { fillDefaults: true });
 
 /**
  * Loads and checks the configuration. Throws CONFIG_INVALID with all problems: unknown keys and variables, wrong
- * types, values out of bounds, an unreadable file.
+ * types, values out of bounds, settings that contradict each other, an unreadable file.
+ *
+ * @param given variables that the command line stands for; they outrank those of the environment
  */
-export function loadConfig(file?: string, environment: Environment = process.env): Config {
+export function loadConfig(
+  file?: string,
+  environment: Environment = process.env,
+  given: Environment = {},
+): Config {
   const problems: ShapeProblem[] = [];
   const value = readConfigFile(file ?? environment[FILE_VARIABLE], problems);
-  applyEnvironment(value, environment, problems);
+  applyEnvironment(value, { ...environment, ...given }, problems);
   for (const [section, { properties }] of Object.entries(CONFIG_SCHEMA.properties ?? {})) {
     if (properties !== undefined) value[section] ??= {};
   }
   const checked = validate(value);
   problems.push(...(checked.ok ? contradictions(checked.value) : checked.problems));
   if (!checked.ok || problems.length > 0) throw configError(problems);
-  return { ...checked.value, data: resolve(checked.value.data) };
-}
-
-/** Room for what is stored beside a body: its header and the frame around it. */
-const ENVELOPE_OVERHEAD_BYTES = 4096;
-
-/** Settings that are valid each by itself and wrong together: a body within one limit that another never lets in. */
-function contradictions({ ingest }: Config): ShapeProblem[] {
-  const least = ingest.max_inflated_bytes + ENVELOPE_OVERHEAD_BYTES;
-  const share = Math.floor((ingest.max_backlog_bytes * ingest.max_backlog_per_collector_percent) / 100);
-  const bounds: readonly (readonly [name: string, bytes: number, least: number])[] = [
-    ['max_backlog_bytes', ingest.max_backlog_bytes, least],
-    ['max_backlog_per_collector_percent', share, least],
-    [
-      'max_in_flight_per_collector_bytes',
-      ingest.max_in_flight_per_collector_bytes,
-      ingest.max_inflated_bytes,
-    ],
-  ];
-  return bounds.flatMap(([name, bytes, needed]) =>
-    bytes >= needed
-      ? []
-      : [
-          {
-            pointer: `/ingest/${name}`,
-            message: `allows ${String(bytes)} bytes, too few for one body of max_inflated_bytes, which takes ${String(needed)}`,
-          },
-        ],
-  );
+  const { data, keys, ...rest } = checked.value;
+  return { ...rest, data: resolve(data), ...(keys === undefined ? {} : { keys: resolve(keys) }) };
 }
 
 function readConfigFile(path: string | undefined, problems: ShapeProblem[]): Record<string, JsonValue> {
@@ -129,10 +109,16 @@ function applyEnvironment(
 /** Text that does not read as the key's type is left as it is, so that validation names it like any other problem. */
 function setPath(value: Record<string, JsonValue>, { path, type }: ConfigKey, text: string): void {
   const [first, second] = path;
-  const read = type === 'integer' && /^-?[0-9]{1,15}$/.test(text) ? Number(text) : text;
+  const read = readText(type, text);
   if (first === undefined) return;
   if (second === undefined) value[first] = read;
   else value[first] = { ...(isJsonObject(value[first]) ? value[first] : {}), [second]: read };
+}
+
+function readText(type: string, text: string): JsonValue {
+  if (type === 'integer' && /^-?[0-9]{1,15}$/.test(text)) return Number(text);
+  if (type === 'boolean' && (text === 'true' || text === 'false')) return text === 'true';
+  return text;
 }
 
 /** The folder that holds package.json, from the sources as well as from the build. */

@@ -38,10 +38,18 @@ const MAX_BODY_BYTES = 64 * 1024;
 const MAX_PATH_PARAMETER_LENGTH = 1024;
 const REQUEST_TIMEOUT_MS = 60_000;
 
-export interface ApiOptions {
+/** Where answers about evidence come from. */
+export interface EvidenceSources {
   readonly store: RecordStore;
-  readonly published: PublishedLog;
-  readonly packages: EvidencePackages;
+  /** All logs of the deployment. */
+  readonly published: readonly PublishedLog[];
+  /** Left out where packages are made by another process, which then has their routes. */
+  readonly packages?: EvidencePackages | undefined;
+}
+
+export interface ApiOptions {
+  /** Left out where the process serves none: then only the routes of operation are there. */
+  readonly evidence?: EvidenceSources | undefined;
   readonly verifyToken: VerifyToken;
   readonly readiness: () => Promise<Readiness>;
   /** Prometheus text; without it there is no /metrics. */
@@ -91,23 +99,22 @@ export function buildApi(options: ApiOptions): FastifyInstance {
   });
   void app.register((scope: TypedApp, _options, done) => {
     requireAdmin(scope, options.verifyToken);
-    evidenceRoutes(scope, options);
+    if (options.evidence !== undefined) evidenceRoutes(scope, options.evidence, options.clock);
+    if (options.metrics !== undefined) metricsRoute(scope, options.metrics);
     done();
   });
   return app;
 }
 
-function evidenceRoutes(app: TypedApp, options: ApiOptions): void {
-  const { store, published } = options;
+function evidenceRoutes(app: TypedApp, { store, published, packages }: EvidenceSources, clock: Clock): void {
   recordRoutes(app, store);
   proofRoute(app, store, published);
   sessionRoutes(app, store);
   toolCallRoute(app, store);
-  completenessRoute(app, store, options.clock);
+  completenessRoute(app, store, clock);
   quarantineRoute(app, store);
   checkpointRoute(app, published);
-  evidencePackageRoutes(app, options.packages);
-  if (options.metrics !== undefined) metricsRoute(app, options.metrics);
+  if (packages !== undefined) evidencePackageRoutes(app, packages, published);
 }
 
 function addHooks(app: TypedApp): void {

@@ -1,19 +1,22 @@
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client';
 
-/** Figures of all roles as plain numbers, read at each scrape. Counts rise from the start of the process. */
+const SEQUENCER_HELP = {
+  envelopes: 'Envelopes taken from the event log',
+  records: 'Records sealed',
+  duplicates: 'Records recognised as delivered before',
+  quarantined: 'Items sealed as quarantined',
+  batches: 'Bundles committed',
+} as const;
+
+/** Figures of the roles of this process as plain numbers, read at each scrape. Counts rise from its start. */
 export interface MetricsSnapshot {
   /** By name as the receivers count them, e.g. `requests`, `items`, `refused_AUTH_MISSING`. */
-  readonly receivers: Readonly<Record<string, number>>;
-  readonly sequencer: {
-    readonly envelopes: number;
-    readonly records: number;
-    readonly duplicates: number;
-    readonly quarantined: number;
-    readonly batches: number;
-  };
-  readonly ledger: { readonly tree_size: number; readonly published_tree_size: number };
+  readonly receivers?: Readonly<Record<string, number>> | undefined;
+  readonly sequencer?: Readonly<Record<keyof typeof SEQUENCER_HELP, number>> | undefined;
+  /** Sums over the logs that this process seals. */
+  readonly ledger?: { readonly tree_size: number; readonly published_tree_size: number } | undefined;
   /** What was taken in and is not sealed yet. */
-  readonly lag: { readonly envelopes: number; readonly bytes: number };
+  readonly lag?: { readonly envelopes: number; readonly bytes: number } | undefined;
 }
 
 export interface Metrics {
@@ -21,48 +24,47 @@ export interface Metrics {
   text(): Promise<string>;
 }
 
-const SEQUENCER_HELP = {
-  envelopes: 'Envelopes taken from the event log',
-  records: 'Records sealed',
-  duplicates: 'Records recognised as delivered before',
-  quarantined: 'Items sealed as quarantined',
-  batches: 'Bundles committed',
-} as const satisfies Record<keyof MetricsSnapshot['sequencer'], string>;
-
-/** A registry of its own, so that several stacks can live in one process. */
+/** A registry of its own, so that several stacks can live in one process. A figure that nobody gives is not there. */
 export function buildMetrics(snapshot: () => Promise<MetricsSnapshot>): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
-  const receivers = new Counter({
-    name: 'affidavit_ingest_receiver_total',
-    help: 'What the receivers counted, by kind',
-    labelNames: ['kind'],
-    registers,
-  });
-  const sequencer = Object.entries(SEQUENCER_HELP).map(([name, help]) => ({
-    name: name as keyof MetricsSnapshot['sequencer'],
-    counter: new Counter({ name: `affidavit_ingest_sequencer_${name}_total`, help, registers }),
-  }));
-  const gauge = (name: string, help: string) => new Gauge({ name, help, registers });
-  const treeSize = gauge('affidavit_store_tree_size', 'Leaves committed to the log');
-  const publishedSize = gauge('affidavit_store_published_tree_size', 'Leaves under the newest checkpoint');
-  const lagEnvelopes = gauge('affidavit_ingest_lag_envelopes', 'Envelopes taken in and not sealed yet');
-  const lagBytes = gauge('affidavit_ingest_lag_bytes', 'Bytes taken in and not sealed yet');
+  const gauges = new Map<string, Gauge>();
+  const counters = new Map<string, Counter>();
+  const setGauge = (name: string, help: string, value: number | undefined) => {
+    if (value === undefined) return;
+    const gauge = gauges.get(name) ?? new Gauge({ name, help, registers });
+    gauges.set(name, gauge);
+    gauge.set(value);
+  };
+  const counterOf = (name: string, help: string, labelNames: string[] = []) => {
+    const counter = counters.get(name) ?? new Counter({ name, help, labelNames, registers });
+    counters.set(name, counter);
+    counter.reset();
+    return counter;
+  };
 
   return {
     async text() {
-      const now = await snapshot();
-      receivers.reset();
-      for (const [kind, count] of Object.entries(now.receivers)) receivers.inc({ kind }, count);
-      for (const { name, counter } of sequencer) {
-        counter.reset();
-        counter.inc(now.sequencer[name]);
+      const { receivers, sequencer, ledger, lag } = await snapshot();
+      if (receivers !== undefined) {
+        const total = counterOf('affidavit_ingest_receiver_total', 'What the receivers counted, by kind', [
+          'kind',
+        ]);
+        for (const [kind, count] of Object.entries(receivers)) total.inc({ kind }, count);
       }
-      treeSize.set(now.ledger.tree_size);
-      publishedSize.set(now.ledger.published_tree_size);
-      lagEnvelopes.set(now.lag.envelopes);
-      lagBytes.set(now.lag.bytes);
+      for (const [name, help] of Object.entries(SEQUENCER_HELP)) {
+        const count = sequencer?.[name as keyof typeof SEQUENCER_HELP];
+        if (count !== undefined) counterOf(`affidavit_ingest_sequencer_${name}_total`, help).inc(count);
+      }
+      setGauge('affidavit_store_tree_size', 'Leaves committed to the log', ledger?.tree_size);
+      setGauge(
+        'affidavit_store_published_tree_size',
+        'Leaves under the newest checkpoint',
+        ledger?.published_tree_size,
+      );
+      setGauge('affidavit_ingest_lag_envelopes', 'Envelopes taken in and not sealed yet', lag?.envelopes);
+      setGauge('affidavit_ingest_lag_bytes', 'Bytes taken in and not sealed yet', lag?.bytes);
       return registry.metrics();
     },
   };

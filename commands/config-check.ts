@@ -2,7 +2,13 @@ import { configKeys, type Config } from '../config.ts';
 import { isJsonObject, type JsonValue } from '../schemas/json.ts';
 import { toJsonLine, type Output } from './output.ts';
 
-const SECRET_KEYS: ReadonlySet<string> = new Set(['admin_token', 'collector_token', 'clickhouse.password']);
+const SECRET_KEYS: ReadonlySet<string> = new Set([
+  'admin_token',
+  'collector_token',
+  'clickhouse.password',
+  'kafka.sasl_password',
+  's3.secret_access_key',
+]);
 
 /** Shows the configuration in force, secrets as `[secret]`. Loading it has reported every problem before. */
 export function configCheck(config: Config, output: Output, { json }: { readonly json: boolean }): void {

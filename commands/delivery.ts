@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { systemClock } from '../compose-init.ts';
+import { systemClock } from '../compose-paths.ts';
 import type { SimulatedRequest, SimulatedSession } from '../connectors/simulation/simulate.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import type { Pace } from './pace.ts';

@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { compose, type Running } from '../compose.ts';
-import { systemClock } from '../compose-init.ts';
+import { systemClock } from '../compose-paths.ts';
 import { loadConfig, type Config } from '../config.ts';
 import { toInstant } from '../schemas/clock.ts';
 import { PipelineError } from '../schemas/errors.ts';

@@ -7,21 +7,18 @@ import { call, expectStatus } from './http.ts';
 export interface PackageOrder {
   readonly framework: Framework;
   readonly period: Period;
+  readonly log?: string;
 }
 
 const POLL_MS = 100;
 
 /** Orders a package from a running API, waits for it and returns the ZIP's bytes. */
-export async function fetchPackage(
-  apiUrl: string,
-  token: string,
-  { framework, period }: PackageOrder,
-): Promise<Buffer> {
+export async function fetchPackage(apiUrl: string, token: string, order: PackageOrder): Promise<Buffer> {
   const ordered = await call(`${apiUrl}/v1/evidence-packages`, {
     method: 'POST',
     token,
     contentType: 'application/json',
-    body: JSON.stringify({ framework, period }),
+    body: JSON.stringify(order),
   });
   let job = await readJob(ordered, 202);
   while (job.state === 'running') {

@@ -1,24 +1,34 @@
+import { s3ConnectionOf } from '../compose-archive.ts';
 import { probeBucket } from '../compose-probe.ts';
-import type { ProbeReport } from '../schemas/probe.ts';
+import type { Config } from '../config.ts';
+import { PipelineError } from '../schemas/errors.ts';
+import { PROBES, toProbeEvent, type ProbeReport } from '../schemas/probe.ts';
+import { call, expectStatus } from './http.ts';
 import { createProgress, toJsonLine, type Output } from './output.ts';
 
+/** What is left out is taken from the configuration. */
 export interface ProbeCommandOptions {
-  /** Left out for AWS itself. */
   readonly endpoint?: string;
-  readonly bucket: string;
+  readonly bucket?: string;
   /** Prefix of the archive in the bucket. */
   readonly prefix?: string;
-  readonly region: string;
+  readonly region?: string;
   readonly quick: boolean;
   readonly json: boolean;
+  /** Receivers of a running server that shall seal what was found. */
+  readonly url?: string;
 }
 
-/** Tries what a bucket does about locks and prints it; resolves whether it may hold an archive. */
-export async function probe(options: ProbeCommandOptions, output: Output): Promise<boolean> {
-  const { quick, json, ...target } = options;
+/**
+ * Tries what a bucket does about locks and prints it; resolves whether it may hold an archive. Throws CONFIG_INVALID
+ * where neither options nor configuration name a bucket, or there is no token for the receivers.
+ */
+export async function probe(config: Config, options: ProbeCommandOptions, output: Output): Promise<boolean> {
+  const { quick, json, url } = options;
+  const token = url === undefined ? undefined : collectorToken(config);
   const progress = createProgress(json ? { ...output, isTerminal: false } : output);
   const report = await probeBucket({
-    ...target,
+    ...toTarget(config, options),
     part: quick ? 'quick' : 'full',
     onStep: (name) => {
       progress.step(name);
@@ -26,22 +36,51 @@ export async function probe(options: ProbeCommandOptions, output: Output): Promi
   });
   progress.done();
   output.write(json ? toJsonLine(report) : renderProbe(report));
+  if (url !== undefined && token !== undefined) await send(report, url, token);
   return report.ok;
+}
+
+/** Options before configuration. The configured endpoint, prefix and keys go with whatever bucket is named. */
+function toTarget({ s3 }: Config, options: ProbeCommandOptions) {
+  const { bucket = s3.bucket, endpoint = s3.endpoint, region = s3.region, prefix = s3.prefix } = options;
+  if (bucket === undefined) {
+    throw new PipelineError(
+      'CONFIG_INVALID',
+      'no bucket: give --bucket, or set s3.bucket (AFFIDAVIT_S3_BUCKET)',
+    );
+  }
+  const wanted = { ...s3, bucket, region, ...(endpoint === undefined ? {} : { endpoint }) };
+  return { ...s3ConnectionOf({ s3: wanted }), prefix };
+}
+
+function collectorToken({ collector_token }: Config): string {
+  if (collector_token !== undefined) return collector_token;
+  throw new PipelineError('CONFIG_INVALID', '--url needs AFFIDAVIT_COLLECTOR_TOKEN');
+}
+
+async function send(report: ProbeReport, url: string, token: string): Promise<void> {
+  const body = JSON.stringify(toProbeEvent(report));
+  const target = `${url.replace(/\/$/, '')}/v1/events`;
+  const answer = await call(target, { method: 'POST', token, contentType: 'application/json', body });
+  await expectStatus(answer, 200);
 }
 
 /** A table for people: one line per property, and below what was expected of those that do not hold. */
 export function renderProbe(report: ProbeReport): string {
   const width = Math.max(...report.findings.map(({ name }) => name.length));
-  const lines = report.findings.map(({ ok, name, observed, expected }) => {
+  const lines = report.findings.map(({ code, ok, name, observed, expected }) => {
     const line = `  ${ok ? 'yes' : 'NO '}  ${name.padEnd(width)}  ${observed}\n`;
-    return ok ? line : `${line}       expected: ${expected}\n`;
+    if (ok) return line;
+    const { meaning, action } = PROBES[code];
+    return `${line}       expected: ${expected}\n       means:    ${meaning}\n       do:       ${action}\n`;
   });
   const failed = report.findings.filter(({ ok }) => !ok).length;
   const verdict = report.ok
     ? 'holds what an archive needs'
     : `must not hold an archive: ${String(failed)} of ${String(report.findings.length)} properties missing`;
   const store = `${report.bucket} at ${report.endpoint ?? 'AWS'}`;
-  return `${store}, ${report.part} probe\n${lines.join('')}${renderLeft(report)}The store ${verdict}.\n`;
+  const took = `${(report.duration_ms / 1000).toFixed(1)} s`;
+  return `${store}, ${report.part} probe, ${took}\n${lines.join('')}${renderLeft(report)}The store ${verdict}.\n`;
 }
 
 function renderLeft({ left_behind }: ProbeReport): string {

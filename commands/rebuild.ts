@@ -1,9 +1,10 @@
 import { createLogger } from '../compose.ts';
-import { openStores } from '../compose-stores.ts';
+import { createCloseStack, openEngines, openLog, type Engines } from '../compose-stores.ts';
+import type { DeployedLog } from '../compose-init.ts';
 import type { Config } from '../config.ts';
-import { createProgress, toJsonLine, type Output } from './output.ts';
+import { createProgress, toJsonLine, type Output, type Progress } from './output.ts';
 
-/** Empties the record store and the seen ids and fills them from the archive alone. */
+/** Empties the record store and the seen ids and fills them from the archive alone, log by log. */
 export async function rebuild(
   config: Config,
   output: Output,
@@ -11,27 +12,41 @@ export async function rebuild(
 ): Promise<void> {
   const progress = createProgress(output);
   progress.step('emptying the record store');
-  const stores = await openStores(config, createLogger(config), {
+  const stack = createCloseStack();
+  try {
+    const engines = await openEngines(config, createLogger(config), stack, { recreate: true });
+    const results = [];
+    for (const named of engines.deployment.logs) {
+      const result = await rebuildLog(config, engines, named, progress);
+      progress.done();
+      results.push(result);
+      if (!json) {
+        output.write(`Rebuilt ${String(result.row_count)} rows of ${result.origin} from the archive.\n`);
+        output.write(`  root  ${result.root_hash ?? 'none: the log is empty'}\n`);
+      }
+    }
+    if (json) output.write(toJsonLine(results.length === 1 ? results[0] : results));
+  } finally {
+    await stack.close();
+  }
+}
+
+async function rebuildLog(config: Config, engines: Engines, named: DeployedLog, progress: Progress) {
+  const open = await openLog(config, engines, named, {
     recreate: true,
     onReplay: (done, total) => {
-      progress.step(`rebuilding: ${String(done)} of ${String(total)} records`);
+      progress.step(`rebuilding ${named.log}: ${String(done)} of ${String(total)} records`);
     },
   });
   try {
-    progress.done();
-    const checkpoint = await stores.ledger.checkpoint();
-    const result = {
-      origin: stores.ledger.origin,
-      row_count: await stores.records.size(stores.ledger.log),
-      tree_size: stores.ledger.treeSize(),
+    const checkpoint = await open.ledger.checkpoint();
+    return {
+      origin: open.ledger.origin,
+      row_count: await engines.records.size(named.log),
+      tree_size: open.ledger.treeSize(),
       root_hash: checkpoint?.root_hash ?? null,
     };
-    if (json) output.write(toJsonLine(result));
-    else {
-      output.write(`Rebuilt ${String(result.row_count)} rows of ${result.origin} from the archive.\n`);
-      output.write(`  root  ${result.root_hash ?? 'none: the log is empty'}\n`);
-    }
   } finally {
-    await stores.close();
+    await open.close();
   }
 }

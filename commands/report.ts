@@ -2,8 +2,9 @@ import { copyFile, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createLogger } from '../compose.ts';
-import { openStores } from '../compose-stores.ts';
-import { systemClock } from '../compose-init.ts';
+import type { DeployedLog } from '../compose-init.ts';
+import { createCloseStack, openEngines, openLog, openPackages } from '../compose-stores.ts';
+import { systemClock } from '../compose-paths.ts';
 import type { Config } from '../config.ts';
 import { toInstant } from '../schemas/clock.ts';
 import type { Framework, Period } from '../schemas/control.ts';
@@ -16,6 +17,8 @@ export interface ReportOptions {
   readonly from?: string;
   readonly to?: string;
   readonly out?: string;
+  /** Short name of the log; needed where there are several. */
+  readonly log?: string;
   /** API of a running server; without it the data folder is opened here, which needs the server stopped. */
   readonly url?: string;
   readonly json: boolean;
@@ -28,7 +31,11 @@ const POLL_MS = 100;
 /** Makes an evidence package and writes it to a file. */
 export async function report(config: Config, options: ReportOptions, output: Output): Promise<void> {
   const period = toPeriod(options, systemClock());
-  const order = { framework: options.framework, period };
+  const order = {
+    framework: options.framework,
+    period,
+    ...(options.log === undefined ? {} : { log: options.log }),
+  };
   const out = resolve(
     options.out ?? `evidence-${order.framework}-${period.from.slice(0, 10)}-${period.to.slice(0, 10)}.zip`,
   );
@@ -49,19 +56,34 @@ async function reportFromApi(config: Config, url: string, order: PackageOrder, o
 }
 
 async function reportFromData(config: Config, order: PackageOrder, out: string): Promise<void> {
-  const stores = await openStores(config, createLogger(config));
+  const stack = createCloseStack();
   try {
-    let job = await stores.packages.create({ ...order, requested_by: 'command line' });
+    const logger = createLogger(config);
+    const engines = await openEngines(config, logger, stack);
+    const named = chooseLog(engines.deployment.logs, order.log);
+    // Opening it for appending brings rows that a crash left in the archive alone.
+    const { ledger } = stack.keep(await openLog(config, engines, named));
+    const packages = stack.keep(await openPackages(config, engines, [ledger], logger));
+    let job = await packages.create({ ...order, log: named.log, requested_by: 'command line' });
     while (job.state === 'running') {
       await delay(POLL_MS);
-      job = (await stores.packages.get(job.id)) ?? job;
+      job = (await packages.get(job.id)) ?? job;
     }
     if (job.state === 'failed')
       throw new PipelineError('INTERNAL', `the package failed: ${job.failure ?? 'no reason given'}`);
-    await copyFile(await stores.packages.file(job.id), out);
+    await copyFile(await packages.file(job.id), out);
   } finally {
-    await stores.close();
+    await stack.close();
   }
+}
+
+function chooseLog(logs: readonly DeployedLog[], name: string | undefined): DeployedLog {
+  const [only] = logs;
+  const found =
+    logs.find(({ log }) => log === name) ?? (name === undefined && logs.length === 1 ? only : undefined);
+  if (found !== undefined) return found;
+  const names = logs.map(({ log }) => log).join(', ');
+  throw new PipelineError('CONFIG_INVALID', `--log must name one of the logs: ${names}`);
 }
 
 /** Days and instants are taken; a day means its start in UTC. Without bounds: the last 90 days. */

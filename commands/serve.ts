@@ -22,25 +22,28 @@ export async function serve(config: Config, output: Output, signal: AbortSignal)
 }
 
 interface Addresses {
-  readonly ingestPort: number;
+  readonly ingestPort: number | undefined;
   readonly apiPort: number;
   readonly created: GeneratedTokens | undefined;
 }
 
 function announce(config: Config, { ingestPort, apiPort, created }: Addresses, output: Output): void {
   const host = config.host.includes(':') ? `[${config.host}]` : config.host;
-  const ingestUrl = `http://${host}:${String(ingestPort)}`;
-  output.write(
-    `Affidavit serves.\n  receivers  ${ingestUrl}\n  API        http://${host}:${String(apiPort)}\n`,
-  );
-  output.write(`  data       ${config.data}\n`);
+  const ingestUrl = ingestPort === undefined ? undefined : `http://${host}:${String(ingestPort)}`;
+  output.write(config.role === undefined ? 'Affidavit serves.\n' : `Affidavit serves as ${config.role}.\n`);
+  if (ingestUrl !== undefined) output.write(`  receivers  ${ingestUrl}\n`);
+  output.write(`  API        http://${host}:${String(apiPort)}\n  data       ${config.data}\n`);
   if (created !== undefined) output.write(tokenNotice(created));
+  if (ingestUrl !== undefined && config.role === undefined) showSettings(ingestUrl, created, output);
+  output.write('Stop with Ctrl-C.\n');
+}
+
+function showSettings(ingestUrl: string, created: GeneratedTokens | undefined, output: Output): void {
   const token = created?.collector ?? TOKEN_PLACEHOLDER;
   const settings = JSON.stringify(claudeSettings(ingestUrl, token), null, 2);
   output.write(
     `\nTo send it data, put this into ~/.claude/settings.json (or managed settings):\n\n${settings}\n\n`,
   );
-  output.write('Stop with Ctrl-C.\n');
 }
 
 /** Tokens that were generated, with the warning that they are not shown again. */

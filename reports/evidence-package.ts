@@ -36,6 +36,8 @@ import { readSealedLog, REPORT_READ_LIMITS } from './sealed-log.ts';
 export interface EvidencePackageOptions {
   readonly store: RecordStore;
   readonly published: PublishedLog;
+  /** How many logs the deployment has, of which this is one. */
+  readonly logCount: number;
   /** Signs the manifest, with the key that signs checkpoints. */
   readonly signer: Signer;
   readonly clock: Clock;
@@ -179,7 +181,7 @@ async function writeDocuments(
   build: PackageBuild,
   parts: Parts,
 ): Promise<void> {
-  const { published, signer } = options;
+  const { published, signer, logCount: log_count } = options;
   const { package_id, request, path } = build;
   const { assembly, checkpoint, created_at, records } = parts;
   const { dir, scope, samples } = assembly;
@@ -194,11 +196,12 @@ async function writeDocuments(
   await write(PACKAGE_PATHS.key, `${published.vkey}\n`);
   await write(
     PACKAGE_PATHS.readme,
-    readmeText({ ...described, ...head, requested_by: request.requested_by }),
+    readmeText({ ...described, ...head, log_count, requested_by: request.requested_by }),
   );
   await writePdfReport(join(dir, PACKAGE_PATHS.report), {
     ...described,
     ...head,
+    log_count,
     requested_by: request.requested_by,
     catalogue_version: SOC2_CATALOGUE_VERSION,
     vkey: published.vkey,

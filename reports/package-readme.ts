@@ -6,20 +6,28 @@ export interface ReadmeInput {
   readonly requested_by: string;
   readonly period: Period;
   readonly origin: string;
+  /** How many logs the deployment has. */
+  readonly log_count: number;
   readonly tree_size: number;
   /** Hex. */
   readonly root_hash: string;
 }
 
+/** A package speaks of one log; where there are others, whoever reads it must know that it is not all. */
+export function describeLog(origin: string, logCount: number): string {
+  if (logCount === 1) return origin;
+  return `${origin}, one of ${String(logCount)} logs of the deployment; what the others hold is not in this package`;
+}
+
 /** README.txt of a package: what lies where, and how to check it with tools that everybody has. */
 export function readmeText(input: ReadmeInput): string {
-  const { package_id, created_at, requested_by, period, origin, tree_size, root_hash } = input;
+  const { package_id, created_at, requested_by, period, origin, log_count, tree_size, root_hash } = input;
   return `AFFIDAVIT EVIDENCE PACKAGE
 
 Package     ${package_id}
 Created     ${created_at}, requested by ${requested_by}
 Period      ${period.from} up to, but not including, ${period.to} (clock: received_at, UTC)
-Log         ${origin}
+Log         ${describeLog(origin, log_count)}
 Checkpoint  ${tree_size} records, root ${root_hash}
 
 START HERE

@@ -3,6 +3,8 @@ import type { Framework, Period } from '../schemas/control.ts';
 export interface PackageRequest {
   readonly framework: Framework;
   readonly period: Period;
+  /** Short name of the log; may be left out where there is only one. */
+  readonly log?: string;
   /** Principal id of who asked, printed in the report. */
   readonly requested_by: string;
 }

@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox';
+import { ClickHouseConfig, KafkaConfig, S3Config } from './config-engines.ts';
 
 const Port = (description: string, preset: number) =>
   Type.Integer({
@@ -19,6 +20,28 @@ export const Config = Type.Object(
       default: './data',
       description: 'folder of the embedded default: keys, event log, record store, archive, packages',
     }),
+    keys: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description:
+          'folder of keys and tokens, shared by all processes of a deployment; without it keys/ in the data folder',
+      }),
+    ),
+    role: Type.Optional(
+      Type.Union(
+        [
+          Type.Literal('ingest'),
+          Type.Literal('sequence'),
+          Type.Literal('report'),
+          Type.Literal('api'),
+          Type.Literal('forward'),
+        ],
+        {
+          description:
+            'the one thing that this process does: ingest, sequence, report, api; without it all of them',
+        },
+      ),
+    ),
     host: Type.String({
       minLength: 1,
       default: '127.0.0.1',
@@ -124,6 +147,11 @@ export const Config = Type.Object(
           description:
             'lock of bundles, checkpoints and facts in the archive (six years, 45 CFR 164.316(b)(2))',
         }),
+        lock_mode: Type.Union([Type.Literal('governance'), Type.Literal('compliance')], {
+          default: 'governance',
+          description:
+            'how the archive is locked: governance can be lifted by special rights, compliance by nobody before its date',
+        }),
         content_retention_days: Type.Integer({
           minimum: 1,
           maximum: 36_500,
@@ -144,23 +172,9 @@ export const Config = Type.Object(
       },
       { additionalProperties: false },
     ),
-    clickhouse: Type.Object(
-      {
-        url: Type.Optional(
-          Type.String({
-            pattern: '^https?://',
-            description:
-              'HTTP address of a ClickHouse server that holds the record store; without it the engine runs in this process',
-          }),
-        ),
-        username: Type.Optional(Type.String({ minLength: 1, description: 'user of that server' })),
-        password: Type.Optional(Type.String({ description: 'its password' })),
-        database: Type.Optional(
-          Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]*$', description: 'database of that server' }),
-        ),
-      },
-      { additionalProperties: false },
-    ),
+    clickhouse: ClickHouseConfig,
+    kafka: KafkaConfig,
+    s3: S3Config,
     api: Type.Object({ port: Port('port of the API', 8080) }, { additionalProperties: false }),
   },
   { additionalProperties: false },

@@ -1,13 +1,20 @@
 import { Type, type Static } from 'typebox';
 import { toInstant } from './clock.ts';
 import type { NativeEvent } from './native-event.ts';
-import { InstantUtc } from './primitives.ts';
+import { InstantUtc, SafeCount } from './primitives.ts';
 
 interface ProbeEntry {
   readonly part: 'quick' | 'full';
   readonly name: string;
   readonly expected: string;
+  /** What follows if it does not hold. */
+  readonly meaning: string;
+  readonly action: string;
 }
+
+const OTHER_STORE = 'use another store';
+const CREATION_ACTION =
+  'use another store, or set s3.single_sequencer if one sequencer alone will ever write to this bucket';
 
 /** Everything that is tried on a store, in the order of trying. Codes are append-only; docs/runbook.md explains them. */
 export const PROBES = {
@@ -15,71 +22,100 @@ export const PROBES = {
     part: 'quick',
     name: 'versions are kept',
     expected: 'a second put makes a second version, and both are read',
+    meaning: 'an overwritten object is lost',
+    action: 'enable versions; a bucket that has object lock has them',
   },
   lock_configured: {
     part: 'quick',
     name: 'the bucket has object lock',
     expected: 'object lock is enabled',
+    meaning: 'the bucket has no object lock, or the credentials may not see it',
+    action: 'make a bucket with object lock, or grant s3:GetBucketObjectLockConfiguration',
   },
   create_only: {
     part: 'quick',
     name: 'creation is exclusive among two writers',
     expected: 'one of 2 creates, and there is one version, its own',
+    meaning: 'two writers can both believe that they created an object, so two sequencers could fork the log',
+    action: CREATION_ACTION,
   },
   lock_kept: {
     part: 'quick',
     name: 'a put keeps its lock',
     expected: 'mode, date, size and checksum as they were given',
+    meaning: 'the store takes a lock and does not show it',
+    action: 'grant s3:GetObjectRetention; if that is granted, use another store',
   },
   locked_delete_refused: {
     part: 'quick',
     name: 'a locked version cannot be deleted',
     expected: 'the version is still read',
+    meaning: 'locked objects can be deleted',
+    action: `${OTHER_STORE}: this is no object lock`,
   },
   shortening_refused: {
     part: 'quick',
     name: 'a lock cannot be shortened',
     expected: 'mode and date as they were, also with bypass',
+    meaning: 'whoever can write can shorten a lock and then delete',
+    action: OTHER_STORE,
   },
   create_only_concurrent: {
     part: 'full',
     name: 'creation is exclusive among sixteen writers',
     expected: 'one of 16 creates, and there is one version, its own',
+    meaning: 'two writers can both believe that they created an object, so two sequencers could fork the log',
+    action: CREATION_ACTION,
   },
   multi_delete_refused: {
     part: 'full',
     name: 'a locked version cannot be deleted with many',
     expected: 'the version is still read',
+    meaning: 'locked objects can be deleted',
+    action: `${OTHER_STORE}: this is no object lock`,
   },
   bypass_delete_refused: {
     part: 'full',
     name: 'a locked version cannot be deleted with bypass',
     expected: 'the version is still read',
+    meaning: 'locked objects can be deleted',
+    action: `${OTHER_STORE}: this is no object lock`,
   },
   governance_delete_refused: {
     part: 'full',
     name: 'a version under governance cannot be deleted without bypass',
     expected: 'the version is still read',
+    meaning: 'governance does not hold against plain credentials',
+    action: 'use another store, or none but compliance',
   },
   mode_change_refused: {
     part: 'full',
     name: 'compliance cannot become governance',
     expected: 'mode and date as they were, also with bypass',
+    meaning: 'whoever can write can weaken a lock and then delete',
+    action: OTHER_STORE,
   },
   marker_hides_nothing: {
     part: 'full',
     name: 'a delete marker hides no version',
     expected: 'the locked version is still listed and read behind a marker, and after a put over it',
+    meaning: 'a delete marker or a put over it makes evidence unreadable',
+    action: OTHER_STORE,
   },
   legal_hold_kept: {
     part: 'full',
     name: 'a legal hold outlives the date',
     expected: 'the held version is still read after a delete behind its date',
+    meaning: 'a hold ends with the retention date',
+    action: 'use another store where holds matter',
   },
   deletable_after_expiry: {
     part: 'full',
     name: 'what is not locked any more can be deleted',
     expected: 'the version is gone after its date',
+    meaning: 'what has run out cannot be deleted, so retention periods would never end',
+    action:
+      "look at the store's clock, at a default retention of the bucket, and at the rights of the credentials",
   },
 } as const satisfies Record<string, ProbeEntry>;
 
@@ -104,6 +140,7 @@ export const ProbeReport = Type.Object({
   bucket: Type.String(),
   prefix: Type.String({ description: 'the throw-away prefix of this probe' }),
   probed_at: InstantUtc,
+  duration_ms: SafeCount,
   findings: Type.Array(ProbeFinding),
   left_behind: Type.Array(
     Type.Object({
@@ -137,6 +174,7 @@ export function toProbeEvent(report: ProbeReport): NativeEvent & { readonly cont
     occurred_at: report.probed_at,
     facts: {
       success: report.ok,
+      duration_ms: report.duration_ms,
       ...(failed.length === 0 ? {} : { reason: failed.join(', ') }),
     },
     content: report,
@@ -147,8 +185,8 @@ export function toProbeEvent(report: ProbeReport): NativeEvent & { readonly cont
 export function buildProbeReport(
   report: Omit<ProbeReport, 'v' | 'ok' | 'probed_at'> & { readonly probedAtMs: number },
 ): ProbeReport {
-  const { part, endpoint, bucket, prefix, findings, left_behind } = report;
+  const { part, endpoint, bucket, prefix, duration_ms, findings, left_behind } = report;
   const probed_at = toInstant(report.probedAtMs);
   const ok = findings.every((finding) => finding.ok);
-  return { v: 1, ok, part, endpoint, bucket, prefix, probed_at, findings, left_behind };
+  return { v: 1, ok, part, endpoint, bucket, prefix, probed_at, duration_ms, findings, left_behind };
 }

@@ -113,6 +113,8 @@ export const RECORD_TYPES = [
   'metric.observed',
   'span.observed',
   'event.observed',
+  'archive.probed',
+  'archive.tampered',
   'quarantined',
 ] as const;
 

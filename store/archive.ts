@@ -12,14 +12,15 @@ export interface ArchiveLock {
  *   again succeed with `'exists'`; other bytes throw ARCHIVE_CONFLICT, and the stored object is not touched. Of
  *   concurrent writers of one key exactly one gets `'created'`.
  * - `get` throws ARCHIVE_DAMAGED if what it reads is not what was written; resolves undefined if there is no object.
- * - `list` yields all keys below `prefix` in ascending byte order, complete as of its start.
+ * - `list` yields all keys below `prefix`, and if `after` is given only those behind it, in ascending byte order,
+ *   complete as of its start.
  * - Failures of the medium throw ARCHIVE_UNAVAILABLE (retry later); a failed `put` may have been applied.
  * - There is no delete and no overwrite. Keys are ASCII path segments joined by `/`.
  */
 export interface Archive {
   put(key: string, bytes: Uint8Array, lock: ArchiveLock): Promise<'created' | 'exists'>;
   get(key: string): Promise<Uint8Array | undefined>;
-  list(prefix: string): AsyncIterable<string>;
+  list(prefix: string, after?: string): AsyncIterable<string>;
   /** Idempotent. */
   close(): Promise<void>;
 }

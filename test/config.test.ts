@@ -80,7 +80,7 @@ describe('the configuration', () => {
     const keys = configKeys();
     expect(new Set(keys.map(({ variable }) => variable)).size).toBe(keys.length);
     expect(keys.filter(({ description }) => description.length < 10)).toEqual([]);
-    expect(keys.length).toBeLessThanOrEqual(40);
+    expect(keys.length).toBeLessThanOrEqual(45);
     expect(keys.map(({ variable }) => variable)).toEqual(
       expect.arrayContaining([
         'AFFIDAVIT_DATA',
@@ -95,5 +95,33 @@ describe('the configuration', () => {
 
   it('finds the package from the sources', () => {
     expect(packageRoot()).toBe(resolve(import.meta.dirname, '..'));
+  });
+
+  it('reads flags from the environment, and nothing that only looks like one', () => {
+    expect(loadConfig(undefined, { AFFIDAVIT_KAFKA_TLS: 'true' }).kafka.tls).toBe(true);
+    expect(() => loadConfig(undefined, { AFFIDAVIT_KAFKA_TLS: 'yes' })).toThrow('/kafka/tls');
+  });
+
+  it('takes a process of one role only with the engines that it shares with others', () => {
+    const engines = {
+      AFFIDAVIT_KAFKA_BROKERS: 'a:9092,b:9092',
+      AFFIDAVIT_CLICKHOUSE_URL: 'http://c:8123',
+      AFFIDAVIT_S3_BUCKET: 'evidence',
+    };
+    expect(loadConfig(undefined, { ...engines, AFFIDAVIT_ROLE: 'sequence' }).role).toBe('sequence');
+    expect(() => loadConfig(undefined, { AFFIDAVIT_ROLE: 'ingest' })).toThrow('/kafka/brokers is needed');
+    const withoutBucket = { ...engines, AFFIDAVIT_S3_BUCKET: undefined, AFFIDAVIT_ROLE: 'api' };
+    expect(() => loadConfig(undefined, withoutBucket)).toThrow('/s3/bucket is needed');
+    expect(() => loadConfig(undefined, { ...engines, AFFIDAVIT_ROLE: 'queen' })).toThrow('/role');
+  });
+
+  it.each([
+    [{ AFFIDAVIT_KAFKA_SASL_USERNAME: 'u' }, '/kafka/sasl_password is missing beside sasl_username'],
+    [{ AFFIDAVIT_S3_ACCESS_KEY_ID: 'k' }, '/s3/secret_access_key is missing beside access_key_id'],
+    [{ AFFIDAVIT_KAFKA_REPLICATION_FACTOR: '1' }, '/kafka/min_insync_replicas wants more brokers'],
+    [{ AFFIDAVIT_KAFKA_BROKERS: 'a:9092 b:9092' }, '/kafka/brokers'],
+    [{ AFFIDAVIT_S3_PREFIX: 'no-slash' }, '/s3/prefix'],
+  ])('refuses %o, which cannot work', (environment, problem) => {
+    expect(() => loadConfig(undefined, environment)).toThrow(problem);
   });
 });

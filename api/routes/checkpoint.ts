@@ -1,28 +1,43 @@
 import { Type } from 'typebox';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { PublishedLog } from '../../store/published-log.ts';
+import { chooseLog } from '../chosen-log.ts';
 import { GUARDED_PROBLEMS, problemAnswer } from '../openapi.ts';
 import type { TypedApp } from '../typed-app.ts';
 
+const LogQuery = Type.Object(
+  {
+    log: Type.Optional(
+      Type.String({
+        maxLength: 64,
+        description: 'short name of the log, e.g. p0; needed where there are several',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
 /** The newest published head as its signed note, byte for byte; its ETag names size and root. */
-export function checkpointRoute(app: TypedApp, published: PublishedLog): void {
+export function checkpointRoute(app: TypedApp, published: readonly PublishedLog[]): void {
   app.get(
     '/v1/log/checkpoint',
     {
       schema: {
         tags: ['log'],
         summary: 'Newest published checkpoint (C2SP tlog-checkpoint, a signed note)',
+        querystring: LogQuery,
         headers: Type.Object({ 'if-none-match': Type.Optional(Type.String()) }),
         response: {
           ...GUARDED_PROBLEMS,
           200: { description: 'signed note', content: { 'text/plain': { schema: Type.String() } } },
+          400: problemAnswer('PARAMETER_INVALID: there are several logs, or none of this name'),
           304: Type.Null({ description: 'still the checkpoint that If-None-Match names' }),
           404: problemAnswer('NOT_FOUND: nothing has been published yet'),
         },
       },
     },
     async (request, reply) => {
-      const checkpoint = await published.checkpoint();
+      const checkpoint = await chooseLog(published, request.query.log, '/querystring/log').checkpoint();
       if (checkpoint === undefined)
         throw new PipelineError('NOT_FOUND', 'no checkpoint has been published yet');
       const etag = `"${String(checkpoint.tree_size)}-${checkpoint.root_hash}"`;

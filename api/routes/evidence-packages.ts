@@ -4,7 +4,9 @@ import { Framework, Period } from '../../schemas/control.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import { HashHex, InstantUtc, SafeCount } from '../../schemas/primitives.ts';
 import type { EvidencePackages, PackageJob } from '../../reports/packages.ts';
+import type { PublishedLog } from '../../store/published-log.ts';
 import { principalOf } from '../auth.ts';
+import { chooseLog } from '../chosen-log.ts';
 import { GUARDED_PROBLEMS, problemAnswer } from '../openapi.ts';
 import { linkNextPage, PageQuery, pageOf, readPage, type PageSource } from '../page.ts';
 import { checkInterval } from '../interval.ts';
@@ -13,14 +15,28 @@ import type { TypedApp } from '../typed-app.ts';
 const PATH = '/v1/evidence-packages';
 
 const PackageOrder = Type.Object(
-  { framework: Framework, period: Period },
+  {
+    framework: Framework,
+    period: Period,
+    log: Type.Optional(
+      Type.String({
+        maxLength: 64,
+        description: 'short name of the log, e.g. p0; needed where there are several',
+      }),
+    ),
+  },
   { additionalProperties: false, description: 'period is half-open, on the received_at clock' },
 );
 
 const PackageJobAnswer = Type.Object({
   id: Type.String(),
   state: Type.Union([Type.Literal('running'), Type.Literal('ready'), Type.Literal('failed')]),
-  request: Type.Object({ framework: Framework, period: Period, requested_by: Type.String() }),
+  request: Type.Object({
+    framework: Framework,
+    period: Period,
+    log: Type.Optional(Type.String()),
+    requested_by: Type.String(),
+  }),
   requested_at: InstantUtc,
   finished_at: Type.Union([InstantUtc, Type.Null()]),
   failure: Type.Union([Type.String({ description: 'error code' }), Type.Null()]),
@@ -32,14 +48,18 @@ const JobId = Type.Object({ id: Type.String({ minLength: 1, maxLength: 128 }) })
 const NO_PACKAGE = problemAnswer('NOT_FOUND: no package has this id');
 
 /** Orders and fetches evidence packages; a package is made in the background. */
-export function evidencePackageRoutes(app: TypedApp, packages: EvidencePackages): void {
-  orderRoute(app, packages);
+export function evidencePackageRoutes(
+  app: TypedApp,
+  packages: EvidencePackages,
+  published: readonly PublishedLog[],
+): void {
+  orderRoute(app, packages, published);
   listRoute(app, packages);
   jobRoute(app, packages);
   downloadRoute(app, packages);
 }
 
-function orderRoute(app: TypedApp, packages: EvidencePackages): void {
+function orderRoute(app: TypedApp, packages: EvidencePackages, published: readonly PublishedLog[]): void {
   app.post(
     PATH,
     {
@@ -53,9 +73,11 @@ function orderRoute(app: TypedApp, packages: EvidencePackages): void {
     async (request, reply) => {
       const { framework, period } = request.body;
       checkInterval(period, { from: '/body/period/from', to: '/body/period/to' });
+      const { log } = chooseLog(published, request.body.log, '/body/log');
       const job = await packages.create({
         framework,
         period,
+        log,
         requested_by: principalOf(request)?.id ?? 'unknown',
       });
       return reply

@@ -3,13 +3,19 @@ import { SafeCount } from '../../schemas/primitives.ts';
 import { GUARDED_PROBLEMS } from '../openapi.ts';
 import type { TypedApp } from '../typed-app.ts';
 
-/** Whether the process does its whole job, and how far sealing is behind intake. */
+/** Whether the process does its whole job, and as far as that is its part, how far sealing is behind intake. */
 export const Readiness = Type.Object({
   ready: Type.Boolean(),
   reasons: Type.Array(Type.String(), { description: 'error codes of what is missing, empty when ready' }),
-  lag: Type.Object({ envelopes: SafeCount, bytes: SafeCount }),
-  tree_size: SafeCount,
-  published_tree_size: SafeCount,
+  role: Type.Optional(Type.String({ description: 'the one thing that this process does' })),
+  lag: Type.Optional(Type.Object({ envelopes: SafeCount, bytes: SafeCount })),
+  logs: Type.Optional(
+    Type.Array(Type.String(), {
+      description: 'logs that this process seals, where it shares them with others',
+    }),
+  ),
+  tree_size: Type.Optional(SafeCount),
+  published_tree_size: Type.Optional(SafeCount),
 });
 export type Readiness = Static<typeof Readiness>;
 

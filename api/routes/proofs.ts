@@ -27,8 +27,13 @@ const ProofView = Type.Object({
 });
 
 /** Proof that a record stands in the log, against the newest published checkpoint. */
-export function proofRoute(app: TypedApp, store: RecordStore, published: PublishedLog): void {
-  const cache = buildProofCache((range) => readLeafHashes(store, published.log, range));
+export function proofRoute(app: TypedApp, store: RecordStore, published: readonly PublishedLog[]): void {
+  const logs = new Map(
+    published.map((own) => [
+      own.log,
+      { own, cache: buildProofCache((range) => readLeafHashes(store, own.log, range)) },
+    ]),
+  );
   app.get(
     '/v1/records/:id/proof',
     {
@@ -55,8 +60,12 @@ export function proofRoute(app: TypedApp, store: RecordStore, published: Publish
     },
     async (request, reply) => {
       const record = await findRecord(store, request.params.id);
-      const checkpoint = requireCovered(record, await published.checkpoint(), published.log);
-      const path = await provenPath(cache, record, checkpoint);
+      const log = logs.get(record.log);
+      const checkpoint = await log?.own.checkpoint();
+      if (log === undefined || checkpoint === undefined || record.leaf_index >= checkpoint.tree_size) {
+        throw notReady(record, checkpoint?.tree_size ?? 0);
+      }
+      const path = await provenPath(log.cache, record, checkpoint);
       if (wantsText(request.headers.accept)) {
         const text = formatTlogProof({ index: record.leaf_index, path, checkpoint: checkpoint.note });
         return reply.type(`${TLOG_PROOF_TYPE}; charset=utf-8`).send(text);
@@ -66,19 +75,9 @@ export function proofRoute(app: TypedApp, store: RecordStore, published: Publish
   );
 }
 
-function requireCovered(
-  record: DetailedRecord,
-  checkpoint: PublishedCheckpoint | undefined,
-  log: string,
-): PublishedCheckpoint {
-  if (checkpoint === undefined || record.log !== log || record.leaf_index >= checkpoint.tree_size) {
-    const size = checkpoint?.tree_size ?? 0;
-    throw new PipelineError(
-      'PROOF_NOT_READY',
-      `leaf ${record.leaf_index} of log ${record.log} is beyond the newest checkpoint of log ${log}, size ${size}`,
-    );
-  }
-  return checkpoint;
+function notReady({ leaf_index, log }: DetailedRecord, size: number): PipelineError {
+  const detail = `leaf ${leaf_index} of log ${log} is beyond its newest checkpoint, size ${size}`;
+  return new PipelineError('PROOF_NOT_READY', detail);
 }
 
 /** Never answers a path that does not lead from this very leaf text to the signed root. */

@@ -1,3 +1,4 @@
+import { describeLog } from '../package-readme.ts';
 import type { ControlState } from '../../schemas/control.ts';
 import { PACKAGE_PATHS } from '../../schemas/evidence-package.ts';
 import type { ReportInput } from './report-input.ts';
@@ -40,7 +41,7 @@ export function writeCover(sheet: Sheet, input: ReportInput): void {
   write(sheet, 'subtitle', 'Results over the sealed records of AI coding agents');
   const { package_id, origin, period, created_at, requested_by, catalogue_version, tree_size } = input;
   const facts: [string, string][] = [
-    ['Log (origin)', origin],
+    ['Log (origin)', describeLog(origin, input.log_count)],
     ['Framework', 'SOC 2, Trust Services Criteria (2017, points of focus of 2022)'],
     ['Catalogue version', catalogue_version],
     ['Period', `${period.from} up to, but not including, ${period.to} (clock: received_at, UTC)`],

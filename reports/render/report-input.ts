@@ -15,6 +15,8 @@ export interface ReportInput {
   readonly catalogue_version: string;
   readonly period: Period;
   readonly origin: string;
+  /** How many logs the deployment has. */
+  readonly log_count: number;
   readonly vkey: string;
   readonly checkpoint_note: string;
   readonly tree_size: number;

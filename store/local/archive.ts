@@ -52,7 +52,7 @@ export async function openLocalArchive({ dir, clock }: LocalArchiveOptions): Pro
         checkKey(key);
         return getObject(dir, key);
       }),
-    list: (prefix) => listKeys(dir, prefix),
+    list: (prefix, after) => listKeys(dir, prefix, after),
     close: () => Promise.resolve(),
   };
 }
@@ -139,10 +139,10 @@ async function getObject(dir: string, key: string): Promise<Uint8Array | undefin
 }
 
 /** Walks folders in the byte order of whole keys: a folder sorts as its name with the slash behind it. */
-async function* listKeys(dir: string, prefix: string): AsyncGenerator<string> {
+async function* listKeys(dir: string, prefix: string, after = ''): AsyncGenerator<string> {
   checkPrefix(prefix);
   const base = prefix.slice(0, prefix.lastIndexOf('/') + 1);
-  yield* walk(dir, base, prefix);
+  for await (const key of walk(dir, base, prefix)) if (key > after) yield key;
 }
 
 async function* walk(dir: string, base: string, prefix: string): AsyncGenerator<string> {

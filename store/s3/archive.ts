@@ -90,7 +90,7 @@ export function openS3Archive(options: S3ArchiveOptions): S3Archive {
       const path = whole(key);
       return retried(`getting ${key}`, () => getObject(context, path));
     },
-    list: (below) => listKeys(context, below),
+    list: (below, after) => listKeys(context, below, after),
     listVersions: (below) => listBelow(context, below),
     describeVersion: async (key, id) =>
       retried(`describing ${key}`, () => headVersion(bucket, `${prefix}${key}`, id)),
@@ -162,10 +162,10 @@ async function findTruth({ bucket, retrying, report }: Context, path: string): P
  * Keys with one version and no marker are listed as they are; the others are judged first. A key whose only version
  * carries no lock is listed, and reading it says ARCHIVE_DAMAGED.
  */
-async function* listKeys(context: Context, below: string): AsyncGenerator<string> {
+async function* listKeys(context: Context, below: string, after?: string): AsyncGenerator<string> {
   checkPrefix(below);
   let previous = '';
-  for await (const found of listBelow(context, below)) {
+  for await (const found of listBelow(context, below, after)) {
     if (!isKey(found.key)) continue;
     // Recovery takes the last bundle for the newest: a store that lists in another order must not get that far.
     if (found.key < previous) {
@@ -184,8 +184,13 @@ async function isThere({ bucket, prefix, retrying, report }: Context, found: Key
   return truthId !== undefined;
 }
 
-async function* listBelow({ bucket, prefix, retrying }: Context, below: string): AsyncGenerator<KeyVersions> {
-  for await (const found of listKeyVersions(bucket, retrying, { prefix: `${prefix}${below}` })) {
+async function* listBelow(
+  { bucket, prefix, retrying }: Context,
+  below: string,
+  after?: string,
+): AsyncGenerator<KeyVersions> {
+  const range = { prefix: `${prefix}${below}`, after: after === undefined ? undefined : `${prefix}${after}` };
+  for await (const found of listKeyVersions(bucket, retrying, range)) {
     yield { ...found, key: found.key.slice(prefix.length) };
   }
 }

@@ -62,6 +62,7 @@ export async function probeStore(bucket: S3Bucket, options: ProbeOptions): Promi
     bucket: bucket.bucket,
     prefix: trial.prefix,
     probedAtMs,
+    duration_ms: Math.max(0, clock() - probedAtMs),
     findings,
     left_behind,
   });

@@ -26,20 +26,28 @@ interface Entry {
   readonly version: ObjectVersion;
 }
 
+/** Keys of the bucket below a prefix. */
+export interface KeyRange {
+  readonly prefix: string;
+  /** Only keys behind this one, which need not be there. */
+  readonly after?: string | undefined;
+  readonly pageSize?: number;
+}
+
 /** Versions of one key come first in its own listing, so a page this small nearly always holds them all. */
 const PAGE_OF_ONE_KEY = 32;
 
 /**
- * Each key below the prefix with all its versions, in ascending byte order of keys. One request per thousand versions.
+ * Each key of the range with all its versions, in ascending byte order of keys. One request per thousand versions.
  * A failed page is asked for again; ARCHIVE_UNAVAILABLE when the attempts are used up.
  */
 export async function* listKeyVersions(
   bucket: S3Bucket,
   retrying: Retrying,
-  { prefix, pageSize }: { readonly prefix: string; readonly pageSize?: number },
+  range: KeyRange,
 ): AsyncGenerator<KeyVersions> {
   let open: readonly [string, readonly Entry[]] | undefined;
-  for await (const page of pages(bucket, retrying, prefix, pageSize)) {
+  for await (const page of pages(bucket, retrying, range)) {
     const groups = groupByKey(page, open);
     open = groups.pop();
     for (const group of groups) yield toKeyVersions(group);
@@ -62,10 +70,10 @@ export async function versionsOf(
 async function* pages(
   { client, bucket }: S3Bucket,
   retrying: Retrying,
-  prefix: string,
-  pageSize: number | undefined,
+  { prefix, after, pageSize }: KeyRange,
 ): AsyncGenerator<ListObjectVersionsCommandOutput> {
-  let from: { KeyMarker?: string; VersionIdMarker?: string } = {};
+  let from: { KeyMarker?: string; VersionIdMarker?: string } =
+    after === undefined ? {} : { KeyMarker: after };
   for (;;) {
     // Keys come URL-encoded, because a foreign key may hold what no XML can.
     const command = new ListObjectVersionsCommand({

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ProbeReport } from '../../schemas/probe.ts';
 import { findEngine, startS3Server, type S3Server } from '../support/s3-server.ts';
-import { runAffidavit } from '../support/server.ts';
+import { ADMIN_TOKEN, COLLECTOR_TOKEN, makeTempDir, runAffidavit, startServer } from '../support/server.ts';
 
 const BUCKET = 'evidence';
 const [minio, versitygw] = [await findEngine('minio'), await findEngine('versitygw')];
@@ -12,6 +12,17 @@ function probe(server: S3Server, ...args: string[]) {
     AWS_ACCESS_KEY_ID: credentials.accessKeyId,
     AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
   });
+}
+
+/** The environment that names the bucket and its keys. */
+function configured({ endpoint, credentials }: S3Server) {
+  return {
+    AFFIDAVIT_S3_ENDPOINT: endpoint,
+    AFFIDAVIT_S3_BUCKET: BUCKET,
+    AFFIDAVIT_S3_PREFIX: 'archive/',
+    AFFIDAVIT_S3_ACCESS_KEY_ID: credentials.accessKeyId,
+    AFFIDAVIT_S3_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+  };
 }
 
 describe.skipIf(minio.path === undefined)('affidavit probe on MinIO', () => {
@@ -27,6 +38,46 @@ describe.skipIf(minio.path === undefined)('affidavit probe on MinIO', () => {
     expect(stdout).toMatch(/yes {2}a lock cannot be shortened .*lock as it was\n/);
     expect(stdout).toMatch(/The store holds what an archive needs\.\n$/);
     expect(code).toBe(0);
+  });
+
+  it('takes bucket, server and keys from the configuration', async () => {
+    const { code, stdout } = await runAffidavit(['probe', '--quick', '--json'], configured(server));
+    expect(JSON.parse(stdout)).toMatchObject({ ok: true, bucket: BUCKET, endpoint: server.endpoint });
+    expect((JSON.parse(stdout) as ProbeReport).prefix).toMatch(/^archive\/\.affidavit-probe\//);
+    expect(code).toBe(0);
+  });
+
+  it('prefers what it is told to what is configured', async () => {
+    const options = ['--bucket', 'nowhere', '--prefix', 'other/'];
+    const { code, stderr } = await runAffidavit(['probe', '--quick', ...options], configured(server));
+    expect(stderr).toContain('the bucket nowhere cannot be listed: 404');
+    expect(code).toBe(1);
+  });
+
+  it('has the report sealed by a running server', async () => {
+    const folder = await makeTempDir();
+    const running = await startServer(folder.path);
+    const args = ['probe', '--quick', '--json', '--url', running.ingestUrl];
+    const env = { ...configured(server), AFFIDAVIT_COLLECTOR_TOKEN: COLLECTOR_TOKEN };
+    const { code, stdout } = await runAffidavit(args, env);
+    expect(code).toBe(0);
+    await running.sealed();
+    const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
+    const answer = await fetch(`${running.apiUrl}/v1/records?type=archive.probed`, { headers });
+    const { data } = (await answer.json()) as { data: { facts: object }[] };
+    const { duration_ms } = JSON.parse(stdout) as ProbeReport;
+    expect(data).toMatchObject([{ type: 'archive.probed', facts: { success: true, duration_ms } }]);
+    await running.stop();
+    await folder.remove();
+  });
+
+  it('ends with code 2 where there is no token to have it sealed with', async () => {
+    const { code, stderr } = await runAffidavit(
+      ['probe', '--quick', '--url', 'http://x'],
+      configured(server),
+    );
+    expect(stderr).toContain('AFFIDAVIT_COLLECTOR_TOKEN');
+    expect(code).toBe(2);
   });
 
   it('ends with code 1 where the bucket is not there, and 2 where none is named', async () => {

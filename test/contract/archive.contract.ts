@@ -16,9 +16,9 @@ const LOCK: ArchiveLock = { mode: 'compliance', retain_until: '2033-01-01T00:00:
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);
 
-async function keysOf(archive: Archive, prefix: string): Promise<string[]> {
+async function keysOf(archive: Archive, prefix: string, after?: string): Promise<string[]> {
   const keys: string[] = [];
-  for await (const key of archive.list(prefix)) keys.push(key);
+  for await (const key of archive.list(prefix, after)) keys.push(key);
   return keys;
 }
 
@@ -105,6 +105,14 @@ export function archiveContract(name: string, makeFixture: () => Promise<Archive
       expect(await keysOf(archive, 'a')).toEqual(sorted.filter((key) => key.startsWith('a')));
       expect(await keysOf(archive, 'a/0')).toEqual(['a/0-', 'a/0/z']);
       expect(await keysOf(archive, 'nothing/here/')).toEqual([]);
+    });
+
+    it('lists only what lies behind a key, whether that key is there or not', async () => {
+      for (const key of ['a/1', 'a/3', 'a/5', 'b/1']) await archive.put(key, bytesOf(key), LOCK);
+      expect(await keysOf(archive, 'a/', 'a/3')).toEqual(['a/5']);
+      expect(await keysOf(archive, 'a/', 'a/2')).toEqual(['a/3', 'a/5']);
+      expect(await keysOf(archive, 'a/', 'a/5')).toEqual([]);
+      expect(await keysOf(archive, 'a/', 'a')).toEqual(['a/1', 'a/3', 'a/5']);
     });
 
     it('lists any set of keys as a sorted set filtered by prefix', async () => {

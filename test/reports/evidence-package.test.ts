@@ -59,6 +59,7 @@ describe('an evidence package', () => {
     const builder = createPackageBuilder({
       store,
       published,
+      logCount: 1,
       signer,
       clock: () => Date.parse('2026-12-02T08:00:00Z'),
       logger: pino({ level: 'silent' }),

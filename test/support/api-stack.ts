@@ -7,6 +7,7 @@ import { pino } from 'pino';
 import { buildApi, type ApiOptions } from '../../api/app.ts';
 import { openEvidencePackages, type PackageBuild } from '../../reports/package-jobs.ts';
 import { createTokenVerifier, toTokenEntry } from '../../store/keys/tokens.ts';
+import type { PublishedLog } from '../../store/published-log.ts';
 import type { RecordStore } from '../../store/record-store.ts';
 import { testPublishedLog } from './sealed-rows.ts';
 
@@ -16,8 +17,10 @@ export const COLLECTOR_TOKEN = 'collector-token-of-the-tests';
 /** The API over the given store, with everything else real and its own temporary folder. */
 export async function openApiStack(
   store: RecordStore,
-  overrides: Partial<Omit<ApiOptions, 'store' | 'published' | 'packages'>> & {
+  overrides: Partial<Omit<ApiOptions, 'evidence'>> & {
     build?: (build: PackageBuild) => Promise<void>;
+    /** Beside the log `p0`. */
+    otherLogs?: readonly PublishedLog[];
   } = {},
 ) {
   const dir = await mkdtemp(join(tmpdir(), 'affidavit-api-'));
@@ -26,7 +29,11 @@ export async function openApiStack(
   let ids = 0;
   const newId = () => `id-${String((ids += 1)).padStart(6, '0')}`;
   const clock = () => Date.UTC(2026, 2, 3);
-  const { build = ({ path }: PackageBuild) => writeFile(path, 'zip bytes'), ...apiOverrides } = overrides;
+  const {
+    build = ({ path }: PackageBuild) => writeFile(path, 'zip bytes'),
+    otherLogs = [],
+    ...apiOverrides
+  } = overrides;
   const packages = await openEvidencePackages({ dir: join(dir, 'packages'), build, clock, newId, logger });
   const published = testPublishedLog();
   const verifyToken = createTokenVerifier([
@@ -42,9 +49,7 @@ export async function openApiStack(
       published_tree_size: 0,
     });
   const app: FastifyInstance = buildApi({
-    store,
-    published,
-    packages,
+    evidence: { store, published: [published, ...otherLogs], packages },
     verifyToken,
     readiness,
     logger,

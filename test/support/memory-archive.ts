@@ -22,9 +22,9 @@ export function createMemoryArchive(
     put: (key, bytes) =>
       faults === undefined ? put(key, bytes) : faults.around(writeName(key), () => put(key, bytes)),
     get: (key) => Promise.resolve(objects.get(key)),
-    async *list(prefix) {
+    async *list(prefix, after = '') {
       for (const key of [...objects.keys()].sort())
-        if (key.startsWith(prefix)) yield await Promise.resolve(key);
+        if (key.startsWith(prefix) && key > after) yield await Promise.resolve(key);
     },
     close: () => Promise.resolve(),
   };

@@ -69,6 +69,7 @@ describe('the report', () => {
       catalogue_version: 'soc2-test',
       period: PERIOD,
       origin: 'log.test.example/p0',
+      log_count: 1,
       vkey: createTestSigner('log.test.example/p0').vkey,
       checkpoint_note: 'log.test.example/p0\n7\nroot\n\n— log.test.example/p0 signature\n',
       tree_size: 7,

@@ -6,7 +6,7 @@ import type { Logger } from 'pino';
 import { openArchive, type OpenArchiveOptions } from './compose-archive.ts';
 import { lockPolicy, readDeployment, type DeployedLog, type Deployment } from './compose-init.ts';
 import { dataPaths, logOf, systemClock } from './compose-paths.ts';
-import { packageRoot, type Config } from './config.ts';
+import type { Config } from './config.ts';
 import { openEmbeddedSeenIds } from './ingest/embedded/seen-ids.ts';
 import type { SeenIds } from './ingest/seen-ids.ts';
 import { createPackageBuilder } from './reports/evidence-package.ts';
@@ -155,7 +155,7 @@ export async function openPackages(
 export async function openRecords(config: Config, path: string, recreate = false): Promise<RecordStore> {
   return openRecordStore({
     connection: await recordConnection(config, path),
-    migrationsDir: join(packageRoot(), 'store', 'migrations'),
+    migrationsDir: join(import.meta.dirname, 'store', 'migrations'),
     clock: systemClock,
     recreate,
     limits: { maxExecutionMs: config.store.max_query_ms, maxRowsToRead: config.store.max_query_rows },

@@ -6,6 +6,7 @@ import { openEmbeddedEventLog } from './ingest/embedded/event-log.ts';
 import type { EventLog } from './ingest/event-log.ts';
 import { openKafkaEventLog, type KafkaEventLog } from './ingest/kafka/event-log.ts';
 import type { KafkaConnection } from './ingest/kafka/options.ts';
+import { keyOf } from './schemas/envelope.ts';
 import { PipelineError } from './schemas/errors.ts';
 
 const DAY_MS = 86_400_000;
@@ -48,7 +49,8 @@ export function openKafka(
     maxBacklogBytes: ingest.max_backlog_bytes,
     maxPerCollectorPercent: ingest.max_backlog_per_collector_percent,
     groupId: `${kafka.topic}.sequencers`,
-    keyOf: ({ principal }) => principal,
+    sessionTimeoutMs: kafka.session_timeout_ms,
+    keyOf,
   });
 }
 

@@ -44,6 +44,8 @@ export async function startIngest({ config, tokens }: IngestSettings): Promise<I
   const receivers = await startReceivers(
     {
       eventLog,
+      // Several partitions are several logs, and a session belongs in one of them.
+      splitBySession: config.kafka.brokers !== undefined,
       verifyToken: createTokenVerifier(tokens),
       clock: systemClock,
       newId: randomUUID,

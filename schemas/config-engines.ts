@@ -33,6 +33,12 @@ export const KafkaConfig = Type.Object(
       default: 2,
       description: 'brokers that must have a request before it is acknowledged',
     }),
+    session_timeout_ms: Type.Integer({
+      minimum: 6_000,
+      maximum: 300_000,
+      default: 30_000,
+      description: 'after so long without a sign of life the partitions of a sequencer go to others',
+    }),
     tls: Type.Boolean({
       default: false,
       description: 'encrypts connections to the brokers; further authorities to trust by NODE_EXTRA_CA_CERTS',

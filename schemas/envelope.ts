@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox';
-import { InstantUtc, SafeCount } from './primitives.ts';
+import { HashHex, InstantUtc, SafeCount } from './primitives.ts';
 
 /** Which wire format a request body is in; the sequencer picks the source connector by it. */
 export const EnvelopeSource = Type.Union([
@@ -10,6 +10,23 @@ export const EnvelopeSource = Type.Union([
   Type.Literal('native'),
 ]);
 export type EnvelopeSource = Static<typeof EnvelopeSource>;
+
+/**
+ * Says that a body is not the client's own bytes but those of some of its items, put together again because the
+ * others go to another partition.
+ */
+export const EnvelopePart = Type.Object(
+  {
+    of_sha256: HashHex,
+    number: Type.Integer({
+      minimum: 1,
+      description: 'place among the parts, by first appearance in the body',
+    }),
+    count: Type.Integer({ minimum: 2 }),
+  },
+  { additionalProperties: false },
+);
+export type EnvelopePart = Static<typeof EnvelopePart>;
 
 /** Everything a receiver knows of a request besides its bytes. */
 export const EnvelopeHeader = Type.Object(
@@ -27,15 +44,36 @@ export const EnvelopeHeader = Type.Object(
     ]),
     item_count: SafeCount,
     idempotency_key: Type.Union([Type.String({ maxLength: 256 }), Type.Null()]),
+    partition_key: Type.Optional(
+      Type.String({
+        description: 'what all its items go by; only where the event log has several partitions',
+      }),
+    ),
+    part: Type.Optional(EnvelopePart),
   },
   { additionalProperties: false },
 );
 export type EnvelopeHeader = Static<typeof EnvelopeHeader>;
 
 /**
- * One request as received: provenance and the body's own bytes, inflated but otherwise untouched.
- * Every receiver makes them; the event log keeps them until their records are sealed.
+ * One request as received: provenance and the body's own bytes, inflated but otherwise untouched, or, where `part`
+ * says so, some of its items. Every receiver makes them; the event log keeps them until their records are sealed.
  */
 export interface Envelope extends EnvelopeHeader {
   readonly body: Uint8Array;
+}
+
+/** Partition key of the items of one session. No session can be named so that it meets a collector's key. */
+export function sessionKey(sessionId: string): string {
+  return `session:${sessionId}`;
+}
+
+/** Partition key of what belongs to no session, or cannot be told to. */
+export function collectorKey(principal: string): string {
+  return `collector:${principal}`;
+}
+
+/** What keeps an envelope in one partition, in order with the others of its session. */
+export function keyOf(envelope: Pick<EnvelopeHeader, 'partition_key' | 'principal'>): string {
+  return envelope.partition_key ?? collectorKey(envelope.principal);
 }

@@ -2,19 +2,25 @@ import { Readable } from 'node:stream';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { toInstant, type Clock } from '../../schemas/clock.ts';
-import type { Envelope } from '../../schemas/envelope.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { Principal, VerifyToken } from '../../schemas/principal.ts';
 import type { EventLog } from '../event-log.ts';
+import type { Envelope } from '../../schemas/envelope.ts';
 import { answerFailure, toPipelineError } from './answer.ts';
 import { mediaTypeOf, readBody, type BodyLimits } from './body.ts';
 import { createReceiverCounters, type ReceiverCounters } from './counters.ts';
+import { repeatedBytes, toEnvelope, toKeyedEnvelopes } from './envelopes.ts';
 import type { Reply } from './reading.ts';
 import { INGEST_ROUTES, type IngestRoute } from './routes.ts';
 import { createShares, type Share, type ShareLimits } from './shares.ts';
 
 export interface ReceiverOptions {
   readonly eventLog: Pick<EventLog, 'append'>;
+  /**
+   * Whether each envelope holds items of one session only, and says which: for an event log of several partitions.
+   * @default false
+   */
+  readonly splitBySession?: boolean;
   readonly verifyToken: VerifyToken;
   readonly clock: Clock;
   /** Ids of envelopes and requests. */
@@ -158,10 +164,15 @@ async function receive(
       toHeader: (itemCount) => ({ ...stamp, item_count: itemCount }),
     });
     // An export without items is a success that leaves nothing to keep.
-    if (received.itemCount > 0)
-      await append(options.eventLog, { ...stamp, item_count: received.itemCount, body });
+    if (received.itemCount > 0) {
+      const stamped = { stamp, body, received };
+      const { splitBySession = false, newId } = options;
+      const envelopes = splitBySession ? toKeyedEnvelopes(stamped, newId) : [toEnvelope(stamped)];
+      share.add(repeatedBytes(envelopes, body));
+      await append(options.eventLog, envelopes);
+    }
     counters.items += received.itemCount;
-    counters.quarantinedItems += received.quarantinedCount;
+    counters.quarantinedItems += received.quarantinedUnits.length;
     counters.bytes += body.length;
     return received.reply;
   } finally {
@@ -192,12 +203,12 @@ function bodyStream(request: FastifyRequest): Readable {
 }
 
 /** Whatever stops an append, nothing was acknowledged and the same request may be sent again: never a 500. */
-async function append(eventLog: Pick<EventLog, 'append'>, envelope: Envelope): Promise<void> {
+async function append(eventLog: Pick<EventLog, 'append'>, envelopes: readonly Envelope[]): Promise<void> {
   try {
-    await eventLog.append([envelope]);
+    await eventLog.append(envelopes);
   } catch (error) {
     if (error instanceof PipelineError && error.retry === 'later') throw error;
-    throw new PipelineError('LOG_UNAVAILABLE', 'the event log did not take the envelope', { cause: error });
+    throw new PipelineError('LOG_UNAVAILABLE', 'the event log did not take the request', { cause: error });
   }
 }
 

@@ -2,7 +2,7 @@ import { parseStrict } from '../../connectors/json/strict-json.ts';
 import { claudeCodeHook } from '../../connectors/sources/claude-code-hook.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import { isJsonObject } from '../../schemas/json.ts';
-import { jsonReply, type Reading, type Received } from './reading.ts';
+import { jsonReply, quarantinedUnits, type Reading, type Received } from './reading.ts';
 
 /** 0x09, 0x0A, 0x0D, 0x20: the only white space of JSON (RFC 8259 section 2). */
 const WHITE_SPACE = new Set([0x09, 0x0a, 0x0d, 0x20]);
@@ -20,11 +20,11 @@ export function readHook(reading: Reading): Received {
     throw new PipelineError('BODY_MALFORMED', 'a hook body is a JSON object', { place: 'line 1 column 1' });
   }
   const reply = jsonReply({});
-  if (problems.length > 0) return { itemCount: 1, quarantinedCount: 1, reply };
+  if (problems.length > 0) return { itemCount: 1, quarantinedUnits: [''], reply };
   if (!isJsonObject(value) || !Array.isArray(value['tool_calls'])) {
-    return { itemCount: 1, quarantinedCount: 0, reply };
+    return { itemCount: 1, quarantinedUnits: [], reply };
   }
   const expanded = claudeCodeHook.expand({ ...reading.toHeader(1), body: reading.body });
-  const quarantinedCount = expanded.filter(({ kind }) => kind === 'quarantined').length;
-  return { itemCount: expanded.length, quarantinedCount, reply };
+  const units = quarantinedUnits(expanded, (index) => `/tool_calls/${index}`);
+  return { itemCount: expanded.length, quarantinedUnits: units, reply };
 }

@@ -1,7 +1,7 @@
 import { parseStrict } from '../../connectors/json/strict-json.ts';
 import { native } from '../../connectors/sources/native.ts';
 import { PipelineError } from '../../schemas/errors.ts';
-import { jsonReply, type Reading, type Received } from './reading.ts';
+import { jsonReply, quarantinedUnits, type Reading, type Received } from './reading.ts';
 
 /** An item that is kept but will be sealed as quarantined; `pointer` is a JSON pointer into the body. */
 interface QuarantinedReport {
@@ -23,7 +23,7 @@ export function readNative(reading: Reading): Received {
   const accepted = expanded.length - quarantined.length;
   return {
     itemCount: expanded.length,
-    quarantinedCount: quarantined.length,
+    quarantinedUnits: quarantinedUnits(expanded, (index) => `/${index}`),
     reply: jsonReply({ accepted, quarantined }),
   };
 }

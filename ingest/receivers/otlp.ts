@@ -17,7 +17,7 @@ export function readOtlp(signal: OtlpSignal, reading: Reading): Received {
   const rejected = { count: problems.length, message };
   return {
     itemCount,
-    quarantinedCount: problems.length,
+    quarantinedUnits: problems.map(({ unit_pointer }) => unit_pointer),
     reply: exportResponse(signal, otlpEncodingOf(reading.contentType), rejected),
   };
 }

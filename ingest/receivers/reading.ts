@@ -1,3 +1,4 @@
+import type { Expanded } from '../../connectors/source.ts';
 import type { EnvelopeHeader } from '../../schemas/envelope.ts';
 
 /** A body that was read, with what its route knows of it. */
@@ -16,9 +17,20 @@ export interface Reply {
 /** What a body turned out to be. Its reply is sent only once the envelope is durable. */
 export interface Received {
   readonly itemCount: number;
-  /** Of these, items that the sequencer will seal as quarantined. */
-  readonly quarantinedCount: number;
+  /** Pointers of those that the sequencer will seal as quarantined: an item, a group, or '' for the whole body. */
+  readonly quarantinedUnits: readonly string[];
   readonly reply: Reply;
+}
+
+/** The quarantined of a connector's items, where `pointerOf` tells each by its place; a body's only item is the body. */
+export function quarantinedUnits(
+  expanded: readonly Expanded[],
+  pointerOf: (index: number) => string,
+): string[] {
+  return expanded.flatMap(({ kind }, index) => {
+    if (kind !== 'quarantined') return [];
+    return [expanded.length === 1 ? '' : pointerOf(index)];
+  });
 }
 
 export function jsonReply(document: object): Reply {

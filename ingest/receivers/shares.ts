@@ -18,6 +18,8 @@ export interface ShareLimits {
 export interface Share {
   /** Throws COLLECTOR_PUSHBACK beyond the collector's bytes and LOG_PUSHBACK beyond the bytes of all. */
   readonly take: OnBytes;
+  /** Counts bytes that were made of those taken. They go through, and what comes next is refused the sooner. */
+  readonly add: OnBytes;
   /** Gives all of it back; to be called once. */
   readonly release: () => void;
 }
@@ -48,7 +50,13 @@ export function createShares(
       heldBy.set(collector, held);
       requestsOn.set(connection, onConnection + 1);
       let taken = 0;
+      const add: OnBytes = (count) => {
+        taken += count;
+        held.bytes += count;
+        counters.inFlightBytes += count;
+      };
       return {
+        add,
         take(count) {
           if (held.bytes + count > limits.maxInFlightPerCollectorBytes) {
             throw new PipelineError('COLLECTOR_PUSHBACK', 'the collector has too many body bytes in flight');
@@ -56,9 +64,7 @@ export function createShares(
           if (counters.inFlightBytes + count > limits.maxInFlightBytes) {
             throw new PipelineError('LOG_PUSHBACK', 'too many body bytes in flight');
           }
-          taken += count;
-          held.bytes += count;
-          counters.inFlightBytes += count;
+          add(count);
         },
         release() {
           requestsOn.set(connection, (requestsOn.get(connection) ?? 1) - 1);

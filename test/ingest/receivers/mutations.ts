@@ -10,7 +10,8 @@ export interface MutatedRequest {
   readonly isGzip: boolean;
 }
 
-interface Base {
+/** What a mutation begins with. */
+export interface Base {
   readonly url: string;
   readonly contentType: string;
   readonly body: Buffer;
@@ -58,7 +59,6 @@ const BASES: readonly Base[] = [
   }),
 ];
 const kindOf = ({ url, contentType }: Base) => `${url} ${contentType}`;
-const BY_KIND = [...new Set(BASES.map(kindOf))].map((kind) => BASES.filter((one) => kindOf(one) === kind));
 
 /** Stands in a JSON string for text that no serialiser writes. */
 const RAW = [
@@ -201,7 +201,7 @@ function mutate(base: Base, steps: readonly Step[], isStructural: boolean): Buff
   if (isStructural && base.contentType !== 'application/x-protobuf') {
     const texts =
       base.contentType === 'application/x-ndjson' ? base.body.toString().split('\n') : [base.body.toString()];
-    return Buffer.from(texts.map((text) => mutateJson(text, steps)).join('\n'));
+    return Buffer.from(texts.map((text) => (text.trim() === '' ? text : mutateJson(text, steps))).join('\n'));
   }
   return steps.reduce((body, step) => changeBytes(body, step, BASES), base.body);
 }
@@ -212,16 +212,31 @@ const step = fc.record({
   at: fc.nat(999_999).map((millionths) => millionths / 1_000_000),
   pick: fc.nat(5000),
 });
-const base = fc
-  .record({ kind: fc.nat(BY_KIND.length - 1), which: fc.nat(10_000) })
-  .map(({ kind, which }) => BY_KIND[kind]![which % BY_KIND[kind]!.length]!);
+/** One of these, every route and encoding alike. */
+function oneOf(bases: readonly Base[]): fc.Arbitrary<Base> {
+  const byKind = [...new Set(bases.map(kindOf))].map((kind) => bases.filter((one) => kindOf(one) === kind));
+  return fc
+    .record({ kind: fc.nat(byKind.length - 1), which: fc.nat(10_000) })
+    .map(({ kind, which }) => byKind[kind]![which % byKind[kind]!.length]!);
+}
+
+const mutation = {
+  steps: fc.array(step, { maxLength: 4 }),
+  isStructural: fc.integer({ min: 0, max: 9 }).map((n) => n < 8),
+};
+
+/** Bodies made of these: most of them still decode. */
+export function mutatedBodies(bases: readonly Base[]): fc.Arbitrary<Base> {
+  return fc
+    .record({ base: oneOf(bases), ...mutation })
+    .map(({ base, steps, isStructural }) => ({ ...base, body: mutate(base, steps, isStructural) }));
+}
 
 /** Requests of every route and encoding: most of them still decode. */
 export const mutatedRequests: fc.Arbitrary<MutatedRequest> = fc
   .record({
-    base,
-    steps: fc.array(step, { maxLength: 4 }),
-    isStructural: fc.integer({ min: 0, max: 9 }).map((n) => n < 8),
+    base: oneOf(BASES),
+    ...mutation,
     isGzip: fc.boolean(),
     otherType: fc.constantFrom(
       ...Array<null>(60).fill(null),

@@ -31,6 +31,21 @@ describe('the shares of collectors', () => {
     expect(counters.inFlightBytes).toBe(0);
   });
 
+  it('count what is made of taken bytes even beyond the limits, and refuse what comes next', () => {
+    const counters = createReceiverCounters();
+    const shares = createShares(LIMITS, counters);
+    const split = shares.enter('a', {});
+    split.take(10);
+    split.add(60);
+    expect(counters.inFlightBytes).toBe(70);
+    const next = shares.enter('a', {});
+    expect(() => next.take(1)).toThrow(pushback);
+    split.release();
+    next.take(60);
+    next.release();
+    expect(counters.inFlightBytes).toBe(0);
+  });
+
   it('refuse one request too many of a collector, and take it when another has ended', () => {
     const shares = createShares(LIMITS, createReceiverCounters());
     const held = [shares.enter('a', {}), shares.enter('a', {}), shares.enter('a', {})];

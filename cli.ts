@@ -111,12 +111,13 @@ program
 program
   .command('verify')
   .description(
-    'verify an evidence package (ZIP) or an archive folder, offline; with --store also every row of the record ' +
-      'store against the archive; exit code 3 if anything is wrong',
+    'verify an evidence package (ZIP) or an archive folder, offline; with --s3 an archive in a bucket; with --store ' +
+      'also every row of the record store against the archive; exit code 3 if anything is wrong',
   )
   .argument(
     '[path]',
-    'package file or archive folder; with --store the archive of the deployment if left out',
+    'package file or archive folder; with --s3 a bucket, s3://BUCKET/PREFIX, or a prefix that ends in /; if left ' +
+      'out with --s3 the configured bucket and prefix, with --store the archive of the deployment',
   )
   .option('--key <vkey>', 'verifier key you got by another way than the evidence')
   .option(
@@ -129,11 +130,12 @@ program
     'compare the record store of the configured data folder too; stop the server first',
     false,
   )
+  .option('--s3', 'verify an archive in a bucket; rights to read suffice (AFFIDAVIT_S3_…)', false)
   .addOption(json())
   .action(
     async (
       path: string | undefined,
-      options: VerifyCommandOptions & { store: boolean },
+      options: VerifyCommandOptions & { store: boolean; s3: boolean },
       command: Command,
     ) => {
       if (!(await runVerify(path, options, command))) process.exitCode = EXIT.negative;
@@ -213,14 +215,20 @@ function onStopSignal(): void {
 
 async function runVerify(
   path: string | undefined,
-  options: VerifyCommandOptions & { readonly store: boolean },
+  options: VerifyCommandOptions & { readonly store: boolean; readonly s3: boolean },
   command: Command,
 ): Promise<boolean> {
+  if (options.s3) {
+    if (options.store)
+      command.error('error: --s3 and --store are two verifications; ask for one after the other');
+    const { verifyS3 } = await import('./commands/verify-bucket.ts');
+    return verifyS3(config(), path, options, output);
+  }
   if (options.store) {
     const { verifyStoreRows } = await import('./commands/verify-store.ts');
     return verifyStoreRows(config(), path, options, output);
   }
-  if (path === undefined) command.error("error: missing required argument 'path' (or --store)");
+  if (path === undefined) command.error("error: missing required argument 'path' (or --s3 or --store)");
   const { verify } = await import('./commands/verify.ts');
   return verify(path, options, output);
 }

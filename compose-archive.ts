@@ -9,7 +9,6 @@ import { toInstant } from './schemas/clock.ts';
 import { PipelineError } from './schemas/errors.ts';
 import type { Archive } from './store/archive.ts';
 import { openLocalArchive } from './store/local/archive.ts';
-import { openS3Archive } from './store/s3/archive.ts';
 import type { S3Connection } from './store/s3/client.ts';
 import type { Tampering } from './store/s3/stored-version.ts';
 
@@ -30,12 +29,16 @@ export async function openArchive(
   if (config.s3.bucket === undefined) {
     return openLocalArchive({ dir: dataPaths(config).archive, clock: systemClock });
   }
+  // A deployment on a folder need not load the client of a bucket: it takes a tenth of a second and 24 MB.
+  const { openS3Archive } = await import('./store/s3/archive.ts');
   const connection = s3ConnectionOf(config);
   const log = logger.child({ role: 'archive', bucket: connection.bucket });
   return openS3Archive({
     ...connection,
     prefix: config.s3.prefix,
-    ...chance(),
+    random: () => Math.random(),
+    newPutId: () => randomUUID(),
+    sleep: (ms) => sleep(ms),
     onTampering: (key, what) => {
       const finding = toFinding(config, connection, what);
       const { kind, truth_version_id, other_version_ids } = finding;
@@ -59,14 +62,6 @@ export function s3ConnectionOf({ s3 }: Pick<Config, 's3'>): S3Connection {
       ? undefined
       : { accessKeyId: access_key_id, secretAccessKey: secret_access_key };
   return { bucket, endpoint, region, credentials };
-}
-
-function chance() {
-  return {
-    random: () => Math.random(),
-    newPutId: () => randomUUID(),
-    sleep: (ms: number) => sleep(ms),
-  };
 }
 
 function toFinding(

@@ -105,7 +105,7 @@ export async function initialise(
   const paths = dataPaths(config);
   await mkdir(config.data, { recursive: true, mode: 0o700 });
   await probeAtStart(config, logger);
-  const archive = await openArchive(config, logger, { onTampering: () => undefined });
+  const archive = await openArchive(config, logger);
   try {
     await makeKeys(paths, archive, config);
     const created = await createTokens(config, paths.tokens);

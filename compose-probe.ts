@@ -7,8 +7,7 @@ import { systemClock } from './compose-paths.ts';
 import type { Config } from './config.ts';
 import { PipelineError } from './schemas/errors.ts';
 import { PROBES, refusals, type ProbeFinding, type ProbeReport } from './schemas/probe.ts';
-import { openBucket, type S3Connection } from './store/s3/client.ts';
-import { probeStore } from './store/s3/probe.ts';
+import type { S3Connection } from './store/s3/client.ts';
 
 export interface ProbeTarget extends S3Connection {
   readonly prefix?: string | undefined;
@@ -18,6 +17,9 @@ export interface ProbeTarget extends S3Connection {
 
 /** Probes a bucket; ARCHIVE_UNAVAILABLE if it does not answer. */
 export async function probeBucket(target: ProbeTarget): Promise<ProbeReport> {
+  // Loaded where a bucket is in play: the client takes a tenth of a second and 24 MB.
+  const { openBucket } = await import('./store/s3/client.ts');
+  const { probeStore } = await import('./store/s3/probe.ts');
   const bucket = openBucket(target);
   try {
     return await probeStore(bucket, {

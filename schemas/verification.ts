@@ -21,11 +21,12 @@ export const FAILURES = {
   nothing_to_verify: {
     axis: 'integrity',
     meaning: 'the path holds no log and no package',
-    action: 'name the archive folder (it holds a folder `log`) or the ZIP of an evidence package',
+    action:
+      'name the archive folder (it holds a folder `log`), the ZIP of an evidence package, or with --s3 the prefix of the archive',
   },
   object_damaged: {
     axis: 'integrity',
-    meaning: 'the bytes of an archive object are not the bytes its lock file was written for',
+    meaning: 'the bytes of an archive object are not the bytes its lock was written for',
     action: RESTORE,
   },
   lock_missing: {
@@ -36,7 +37,8 @@ export const FAILURES = {
   },
   lock_damaged: {
     axis: 'integrity',
-    meaning: 'a lock file does not read as written, or names another object or size',
+    meaning:
+      'a lock file does not read as written, or names another object or size; in a bucket: an object does not say with which bytes and under which lock it was written',
     action: RESTORE,
   },
   file_unexpected: {
@@ -281,6 +283,30 @@ export const FAILURES = {
     axis: 'integrity',
     meaning: 'the record store holds rows of a log that the archive does not have',
     action: REBUILD,
+  },
+  version_added: {
+    axis: 'integrity',
+    meaning: 'a key of the bucket has more versions than the one that was sealed: somebody wrote to it again',
+    action:
+      'find out who in the access log of the store and take the right away; the first locked version was verified',
+  },
+  delete_marker_added: {
+    axis: 'integrity',
+    meaning: 'a key of the bucket was deleted: a marker hides it from whoever asks for the newest version',
+    action:
+      'find out who in the access log of the store and take the right away, then remove the marker; versions behind it were verified',
+  },
+  version_unlocked: {
+    axis: 'integrity',
+    meaning:
+      'a version of an object in the bucket carries no lock: anybody with the right to delete can remove it',
+    action:
+      'if all are so, the bucket or the copy is without object lock; if some are, their lock was lifted or others wrote them',
+  },
+  lock_weakened: {
+    axis: 'integrity',
+    meaning: 'an object in the bucket is kept less strictly, or for less time, than when it was written',
+    action: 'find out who may bypass governance and lock it again; use compliance where nobody may',
   },
 } as const satisfies Record<string, FailureEntry>;
 

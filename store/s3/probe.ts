@@ -13,10 +13,11 @@ import {
   type ProbeReport,
 } from '../../schemas/probe.ts';
 import { checkArchivePrefix } from '../archive-key.ts';
-import { describeError, outcomeOf, type S3Bucket } from './client.ts';
+import type { S3Bucket } from './client.ts';
 import { attempt, CannotTry, deleteVersion, refusalOf, type Observation, type Trial } from './probe-trial.ts';
 import { TRIALS } from './probe-trials.ts';
 import { headVersion } from './stored-version.ts';
+import { requireBucket } from './versions.ts';
 
 export interface ProbeOptions {
   /** `quick` waits for nothing; `full` also waits for its locks to run out, and tidies up behind them. */
@@ -33,7 +34,8 @@ export interface ProbeOptions {
   readonly onStep?: ((name: string) => void) | undefined;
 }
 
-const PROBE_FOLDER = '.affidavit-probe/';
+/** Below the prefix of an archive; nothing in it is evidence. */
+export const PROBE_FOLDER = '.affidavit-probe/';
 const LOCK_MS = 15_000;
 /** These wait for a lock to run out; the others are tried meanwhile. */
 const WAITING: ReadonlySet<ProbeCode> = new Set(['legal_hold_kept', 'deletable_after_expiry']);
@@ -48,7 +50,7 @@ export async function probeStore(bucket: S3Bucket, options: ProbeOptions): Promi
   const { part, endpoint, prefix = '', id, clock, sleep, lockMs = LOCK_MS } = options;
   checkArchivePrefix(prefix);
   const trial: Trial = { bucket, prefix: `${prefix}${PROBE_FOLDER}${id}/`, clock, sleep, lockMs };
-  await requireBucket(trial);
+  await requireBucket(bucket, trial.prefix);
   const probedAtMs = clock();
   const codes = (Object.keys(PROBES) as ProbeCode[]).filter(
     (code) => part === 'full' || PROBES[code].part === 'quick',
@@ -66,16 +68,6 @@ export async function probeStore(bucket: S3Bucket, options: ProbeOptions): Promi
     findings,
     left_behind,
   });
-}
-
-async function requireBucket({ bucket: { client, bucket }, prefix }: Trial): Promise<void> {
-  try {
-    await client.send(new ListObjectVersionsCommand({ Bucket: bucket, Prefix: prefix, MaxKeys: 1 }));
-  } catch (error) {
-    if (outcomeOf(error) === undefined) throw error;
-    const detail = `the bucket ${bucket} cannot be listed: ${describeError(error)}`;
-    throw new PipelineError('ARCHIVE_UNAVAILABLE', detail, { cause: error });
-  }
 }
 
 async function tryAll(

@@ -9,6 +9,7 @@ import { outcomeOf, type S3Bucket } from './client.ts';
 import { withRetries, type Retrying } from './retry.ts';
 import {
   headVersion,
+  holds,
   judgeVersions,
   readVersion,
   type StoredVersion,
@@ -132,12 +133,6 @@ async function extendLock(
   );
   if (holds((await headVersion(bucket, key, versionId)).lock, lock)) return;
   throw new PipelineError('ARCHIVE_DAMAGED', `the store did not extend the lock of ${key}`, { place: key });
-}
-
-function holds(present: ArchiveLock | undefined, asked: ArchiveLock): boolean {
-  if (present === undefined) return false;
-  const keepsMode = present.mode === 'compliance' || asked.mode === 'governance';
-  return keepsMode && Date.parse(present.retain_until) >= Date.parse(asked.retain_until);
 }
 
 export function withoutLock(key: string): PipelineError {

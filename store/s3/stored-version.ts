@@ -25,6 +25,8 @@ export interface StoredVersion {
   readonly sha256: string | undefined;
   /** Which put wrote it. */
   readonly putId: string | undefined;
+  /** The lock it was written under. What the store shows may be stronger since, and never weaker. */
+  readonly writtenUnder: ArchiveLock | undefined;
 }
 
 /** Somebody wrote to a key that was written already, or hid it. The first locked version stays what is read. */
@@ -37,7 +39,12 @@ export interface Tampering {
 }
 
 /** Names of the members of user metadata. Metadata belongs to its version and cannot be changed. */
-export const METADATA = { sha256: 'sha256', putId: 'put-id' } as const;
+export const METADATA = {
+  sha256: 'sha256',
+  putId: 'put-id',
+  lockMode: 'lock-mode',
+  retainUntil: 'retain-until',
+} as const;
 
 export async function headVersion(
   { client, bucket }: S3Bucket,
@@ -53,23 +60,32 @@ export async function headVersion(
   return toStoredVersion(versionId, await client.send(command));
 }
 
+/** A version as it was read. */
+export interface ReadVersion {
+  readonly stored: StoredVersion;
+  readonly bytes: Buffer;
+}
+
 /** The bytes of a version and what the store says of it. Throws ARCHIVE_DAMAGED if they do not agree. */
-export async function readVersion(
+export async function readVersion(bucket: S3Bucket, key: string, versionId: string): Promise<ReadVersion> {
+  const read = await getVersion(bucket, key, { VersionId: versionId, ChecksumMode: 'ENABLED' });
+  if (!isWhatWasWritten(read.stored, read.bytes)) throw damaged(key);
+  return read;
+}
+
+/** The same without any check, for whoever judges the bytes; the store's own checksum is not asked for. */
+export function fetchVersion(bucket: S3Bucket, key: string, versionId: string): Promise<ReadVersion> {
+  return getVersion(bucket, key, { VersionId: versionId });
+}
+
+async function getVersion(
   { client, bucket }: S3Bucket,
   key: string,
-  versionId: string,
-): Promise<{ readonly stored: StoredVersion; readonly bytes: Buffer }> {
-  const command = new GetObjectCommand({
-    Bucket: bucket,
-    Key: key,
-    VersionId: versionId,
-    ChecksumMode: 'ENABLED',
-  });
-  const answer = await client.send(command);
+  which: { readonly VersionId: string; readonly ChecksumMode?: 'ENABLED' },
+): Promise<ReadVersion> {
+  const answer = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key, ...which }));
   const bytes = Buffer.from(await bodyOf(key, answer));
-  const stored = toStoredVersion(versionId, answer);
-  if (!isWhatWasWritten(stored, bytes)) throw damaged(key);
-  return { stored, bytes };
+  return { stored: toStoredVersion(which.VersionId, answer), bytes };
 }
 
 /** The SDK checks the store's checksum while it reads, and says so with a plain Error. */
@@ -82,7 +98,7 @@ async function bodyOf(key: string, { Body }: GetObjectCommandOutput): Promise<Ui
   }
 }
 
-function damaged(key: string): PipelineError {
+export function damaged(key: string): PipelineError {
   const detail = `${key} does not read as written`;
   return new PipelineError('ARCHIVE_DAMAGED', detail, { place: key, cause: IN_TRANSIT });
 }
@@ -137,7 +153,21 @@ function toStoredVersion(
     checksum: answer.ChecksumSHA256,
     sha256: Metadata?.[METADATA.sha256],
     putId: Metadata?.[METADATA.putId],
+    writtenUnder: toLock(Metadata?.[METADATA.lockMode], Metadata?.[METADATA.retainUntil]),
   };
+}
+
+function toLock(mode: string | undefined, retain_until: string | undefined): ArchiveLock | undefined {
+  if (mode !== 'compliance' && mode !== 'governance') return undefined;
+  if (retain_until === undefined || Number.isNaN(Date.parse(retain_until))) return undefined;
+  return { mode, retain_until };
+}
+
+/** Whether a lock keeps an object at least as strictly and as long as was asked for. */
+export function holds(present: ArchiveLock | undefined, asked: ArchiveLock): boolean {
+  if (present === undefined) return false;
+  const keepsMode = present.mode === 'compliance' || asked.mode === 'governance';
+  return keepsMode && Date.parse(present.retain_until) >= Date.parse(asked.retain_until);
 }
 
 /** Both digests must fit where both are known; bytes without any digest vouch for nothing. */

@@ -4,7 +4,7 @@
  */
 import { ListObjectVersionsCommand, type ListObjectVersionsCommandOutput } from '@aws-sdk/client-s3';
 import { PipelineError } from '../../schemas/errors.ts';
-import type { S3Bucket } from './client.ts';
+import { describeError, outcomeOf, type S3Bucket } from './client.ts';
 import { withRetries, type Retrying } from './retry.ts';
 
 export interface ObjectVersion {
@@ -32,6 +32,8 @@ export interface KeyRange {
   /** Only keys behind this one, which need not be there. */
   readonly after?: string | undefined;
   readonly pageSize?: number;
+  /** Keys that hold it behind the prefix are folded into one common prefix. */
+  readonly delimiter?: string;
 }
 
 /** Versions of one key come first in its own listing, so a page this small nearly always holds them all. */
@@ -67,34 +69,75 @@ export async function versionsOf(
   return undefined;
 }
 
+/** Rejects with ARCHIVE_UNAVAILABLE and the store's own word where the bucket is not there or may not be listed. */
+export async function requireBucket({ client, bucket }: S3Bucket, prefix: string): Promise<void> {
+  try {
+    await client.send(new ListObjectVersionsCommand({ Bucket: bucket, Prefix: prefix, MaxKeys: 1 }));
+  } catch (error) {
+    if (outcomeOf(error) === undefined) throw error;
+    const detail = `the bucket ${bucket} cannot be listed: ${describeError(error)}`;
+    throw new PipelineError('ARCHIVE_UNAVAILABLE', detail, { cause: error });
+  }
+}
+
+/** Names directly below a prefix that is empty or ends in a slash, of objects and of folders, ascending. */
+export async function namesBelow(bucket: S3Bucket, retrying: Retrying, prefix: string): Promise<string[]> {
+  const names = new Set<string>();
+  for await (const page of pages(bucket, retrying, { prefix, delimiter: '/' })) {
+    const add = (key = '') => {
+      const name = decodeKey(page, key).slice(prefix.length).replace(/\/$/, '');
+      if (name !== '') names.add(name);
+    };
+    page.Versions?.forEach(({ Key }) => add(Key));
+    page.CommonPrefixes?.forEach(({ Prefix }) => add(Prefix));
+  }
+  return [...names].sort();
+}
+
+interface Marker {
+  readonly KeyMarker?: string | undefined;
+  readonly VersionIdMarker?: string | undefined;
+}
+
 async function* pages(
   { client, bucket }: S3Bucket,
   retrying: Retrying,
-  { prefix, after, pageSize }: KeyRange,
+  { prefix, after, pageSize, delimiter }: KeyRange,
 ): AsyncGenerator<ListObjectVersionsCommandOutput> {
-  let from: { KeyMarker?: string; VersionIdMarker?: string } =
-    after === undefined ? {} : { KeyMarker: after };
-  for (;;) {
+  const isInside = after?.startsWith(prefix) === true;
+  // A store may refuse a marker outside of the prefix: either all of the prefix lies behind it, or nothing.
+  if (after !== undefined && !isInside && after > prefix) return;
+  let from: Marker | undefined = isInside ? { KeyMarker: after } : {};
+  while (from !== undefined) {
     // Keys come URL-encoded, because a foreign key may hold what no XML can.
-    const command = new ListObjectVersionsCommand({
+    const command: ListObjectVersionsCommand = new ListObjectVersionsCommand({
       Bucket: bucket,
       Prefix: prefix,
       EncodingType: 'url',
-      ...(pageSize === undefined ? {} : { MaxKeys: pageSize }),
+      MaxKeys: pageSize,
+      Delimiter: delimiter,
       ...from,
     });
     const page = await withRetries(retrying, `listing ${prefix}`, () => client.send(command));
     yield page;
-    if (page.IsTruncated !== true) return;
-    const next = decodeKey(page, page.NextKeyMarker ?? '');
-    if (next === from.KeyMarker && page.NextVersionIdMarker === from.VersionIdMarker) {
-      throw new PipelineError('ARCHIVE_UNAVAILABLE', `listing ${prefix}: the store repeats a page`);
-    }
-    from = {
-      KeyMarker: next,
-      ...(page.NextVersionIdMarker === undefined ? {} : { VersionIdMarker: page.NextVersionIdMarker }),
-    };
+    from = nextPage(page, from, prefix);
   }
+}
+
+function nextPage(
+  page: ListObjectVersionsCommandOutput,
+  { KeyMarker, VersionIdMarker }: Marker,
+  prefix: string,
+): Marker | undefined {
+  if (page.IsTruncated !== true) return undefined;
+  const next = {
+    KeyMarker: decodeKey(page, page.NextKeyMarker ?? ''),
+    VersionIdMarker: page.NextVersionIdMarker,
+  };
+  if (next.KeyMarker === KeyMarker && next.VersionIdMarker === VersionIdMarker) {
+    throw new PipelineError('ARCHIVE_UNAVAILABLE', `listing ${prefix}: the store repeats a page`);
+  }
+  return next;
 }
 
 /** Entries of a page by key, ascending; the last key may go on in the next page. Newest entry first, as listed. */

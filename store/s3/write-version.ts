@@ -113,7 +113,12 @@ function identityOf(bucket: string, { key, sha256, lock, putId }: WantedVersion)
   return {
     Bucket: bucket,
     Key: key,
-    Metadata: { [METADATA.sha256]: sha256, [METADATA.putId]: putId },
+    Metadata: {
+      [METADATA.sha256]: sha256,
+      [METADATA.putId]: putId,
+      [METADATA.lockMode]: lock.mode,
+      [METADATA.retainUntil]: lock.retain_until,
+    },
     ObjectLockMode: lock.mode === 'compliance' ? ('COMPLIANCE' as const) : ('GOVERNANCE' as const),
     ObjectLockRetainUntilDate: new Date(lock.retain_until),
   };

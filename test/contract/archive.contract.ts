@@ -113,6 +113,7 @@ export function archiveContract(name: string, makeFixture: () => Promise<Archive
       expect(await keysOf(archive, 'a/', 'a/2')).toEqual(['a/3', 'a/5']);
       expect(await keysOf(archive, 'a/', 'a/5')).toEqual([]);
       expect(await keysOf(archive, 'a/', 'a')).toEqual(['a/1', 'a/3', 'a/5']);
+      expect(await keysOf(archive, 'a/', 'b')).toEqual([]);
     });
 
     it('lists any set of keys as a sorted set filtered by prefix', async () => {

@@ -1,6 +1,7 @@
-/** One object of an archive folder, read from its file. */
+/** One object of an archive, and how a folder's file is read as one. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { FailureCode } from '../../../schemas/verification.ts';
 import { sha256Hex } from '../leaf.ts';
 
 export interface ArchiveObject {
@@ -9,6 +10,13 @@ export interface ArchiveObject {
   readonly sha256: string;
   /** Number of the bytes. */
   readonly size: number;
+  /** What is wrong with how it is kept, where reading it tells; a folder keeps that in files of their own. */
+  readonly problems?: readonly LockProblem[];
+}
+
+export interface LockProblem {
+  readonly code: FailureCode;
+  readonly detail: string;
 }
 
 /** Undefined if there is none. */

@@ -1,6 +1,6 @@
 /**
- * Verifies an archive folder from its files alone. In: a path. Out: a report. Holds the names of all files and one
- * bundle with its payloads in memory; asks no service. docs/formats/archive.md states the rules quoted here.
+ * Verifies an archive from its objects alone. In: a folder or another source of objects. Out: a report. Holds the names
+ * of all objects and one bundle with its payloads in memory. docs/formats/archive.md states the rules quoted here.
  */
 import { BundleHeader, LogGenesis } from '../../../schemas/bundle.ts';
 import type { VerificationReport } from '../../../schemas/verification.ts';
@@ -9,16 +9,11 @@ import { openCheckpoint } from '../checkpoint.ts';
 import { bundleKey, checkpointKey, genesisKey, parseKey, type Place } from '../layout.ts';
 import { chainStart, frontierRoot } from '../merkle.ts';
 import { parseVkey, type VerifierKey } from '../note.ts';
-import {
-  checkLock,
-  checkLoneLock,
-  listArchive,
-  readObject,
-  type ArchiveFiles,
-  type LogFiles,
-} from './archive-files.ts';
+import { listArchive, readObject, type ArchiveFiles, type LogFiles } from './archive-files.ts';
+import type { ArchiveSource } from './archive-source.ts';
 import { lookAheadInThreads, type LookAhead, type OpenLookAhead } from './bundle-threads.ts';
 import { fitsPlace, openBundle, type OpenBundle } from './bundle.ts';
+import { openFolder } from './folder.ts';
 import { checkKeptCheckpoints } from './kept-checkpoint.ts';
 import { LINE_READERS } from './line-readers.ts';
 import { checkPayload, checkPayloadRefs, expectNothing, payloadName } from './payload.ts';
@@ -39,6 +34,11 @@ export interface VerifyArchiveOptions extends VerifyOptions {
   readonly dir: string;
   /** Who checks bundles before their turn; what is found is the same. By default threads, where a log is large. */
   readonly lookAhead?: OpenLookAhead | undefined;
+}
+
+export interface VerifySourceOptions extends VerifyOptions {
+  /** Who checks the bundles of a log before their turn, if anybody does. */
+  readonly lookAhead?: ((log: string, starts: readonly number[]) => LookAhead | undefined) | undefined;
 }
 
 /** A bundle whose lines were read. */
@@ -73,10 +73,25 @@ interface End {
   readonly strayCheckpoints: readonly number[];
 }
 
-/** Rejects only if the file system does; whatever the files hold becomes a failure in the report. */
-export async function verifyArchive(options: VerifyArchiveOptions): Promise<VerificationReport> {
+/** Verifies a folder. Rejects only if the file system does; whatever the files hold becomes a failure in the report. */
+export function verifyArchive({
+  dir,
+  lookAhead = lookAheadInThreads,
+  ...options
+}: VerifyArchiveOptions): Promise<VerificationReport> {
+  return verifySource(openFolder(dir), {
+    ...options,
+    lookAhead: (log, starts) => lookAhead(starts.map((start) => ({ dir, log, start }))),
+  });
+}
+
+/** Rejects only if the source does; whatever it holds becomes a failure in the report. */
+export async function verifySource(
+  source: ArchiveSource,
+  options: VerifySourceOptions = {},
+): Promise<VerificationReport> {
   const findings = createFindings();
-  const files = await listArchive(options.dir, findings);
+  const files = await listArchive(source, options, findings);
   const logs = files.logs.filter(hasObjects);
   if (logs.length === 0) return reportNothing(files);
   const verdicts: LogVerdict[] = [];
@@ -101,7 +116,7 @@ export async function verifyArchive(options: VerifyArchiveOptions): Promise<Veri
 async function verifyLog(
   files: ArchiveFiles,
   listed: LogFiles,
-  options: VerifyArchiveOptions,
+  options: VerifySourceOptions,
   findings: Findings,
 ): Promise<LogVerdict> {
   const genesis = await readGenesis(files, listed.log, findings);
@@ -113,9 +128,7 @@ async function verifyLog(
     findings,
   };
   const isPinned = genesis !== undefined && checkPin(findings, genesis.vkey, options);
-  const { bundles } = listed.early;
-  const { lookAhead = lookAheadInThreads } = options;
-  const ahead = lookAhead(bundles.map((start) => ({ dir: files.dir, log: listed.log, start })));
+  const ahead = options.lookAhead?.(listed.log, listed.early.bundles);
   const end = await verifyBundles(run, options, ahead).finally(() => ahead?.close());
   await settle(run, end);
   if (isPinned && end.size > 0 && end.signedSize === 0) {
@@ -160,11 +173,11 @@ async function verifyBundles(
   return { tree, size, signedSize, strayCheckpoints: [...unmatched] };
 }
 
-function reportNothing({ hasManifest }: ArchiveFiles): VerificationReport {
+function reportNothing({ source, hasManifest }: ArchiveFiles): VerificationReport {
   const findings = createFindings();
   const detail = hasManifest
     ? 'this is an unpacked evidence package; verify the ZIP, or pack the files again'
-    : 'there is no log below this folder';
+    : `there is no log below this ${source.kind}`;
   findings.fail('nothing_to_verify', null, detail);
   return buildReport(findings, { ...NOTHING_ESTABLISHED, kind: 'archive' });
 }
@@ -217,10 +230,10 @@ async function acceptBundle(
   const header = parseCanonical(BundleHeader, Buffer.from(headerLine));
   if (header === undefined || !fitsPlace(header, countHashes(leafHashes), { start, origin }))
     return undefined;
-  await checkLock(files, bundleKey(listed.log, start), object, start, findings);
+  await files.source.checkLock(bundleKey(listed.log, start), object, start, findings);
   const checkPayloads = async (): Promise<void> => {
     for (const { key, sha256, size_bytes: size } of header.payloads) {
-      await checkLock(files, key, { sha256, size }, null, findings);
+      await files.source.checkLock(key, { sha256, size }, null, findings);
       listed.payloads.delete(key);
     }
   };
@@ -288,9 +301,7 @@ async function settle(run: LogRun, end: End): Promise<void> {
     await readObject(files, key, null, findings);
     judgeLeftover(run, end, key, parseKey(key));
   }
-  for (const [name, place] of files.locks) {
-    if (place.log !== listed.log) continue;
-    await checkLoneLock(files, name, findings);
+  for await (const { name, place } of files.source.loneLocks(listed.log, findings)) {
     judgeLeftover(run, end, name, place);
   }
 }

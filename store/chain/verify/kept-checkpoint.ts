@@ -3,8 +3,6 @@
  * a log was cut back or rebuilt by whoever holds its key; a head kept elsewhere can. Reads at most a few bundles per
  * head: the frontier before a bundle stands in the header of the one before, which verification has recomputed.
  */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { BundleHeader, LogGenesis } from '../../../schemas/bundle.ts';
 import { decodeBundle } from '../bundle.ts';
 import { openCheckpoint, parseCheckpoint, type Checkpoint } from '../checkpoint.ts';
@@ -12,12 +10,13 @@ import { bundleKey, checkpointKey, genesisKey } from '../layout.ts';
 import { appendLeaves, emptyRoot, frontierRoot, leafHash, type Frontier } from '../merkle.ts';
 import { parseNote, parseVkey, type VerifierKey } from '../note.ts';
 import type { ArchiveFiles } from './archive-files.ts';
+import type { ArchiveSource } from './archive-source.ts';
 import type { Findings, KeptCheckpoint } from './report.ts';
 import { parseCanonical } from './shape.ts';
 
 /** A log of the archive as its genesis and the names of its objects tell it. */
 export interface KeptLog {
-  readonly dir: string;
+  readonly source: ArchiveSource;
   readonly log: string;
   readonly key: VerifierKey;
   /** First indexes of its bundles, rising. */
@@ -108,13 +107,13 @@ export function isOfOtherKey(note: string, key: VerifierKey): boolean {
 }
 
 /** Logs whose genesis reads; the others were named as broken before. */
-export async function readLogs({ dir, logs }: ArchiveFiles): Promise<KeptLog[]> {
+export async function readLogs({ source, logs }: ArchiveFiles): Promise<KeptLog[]> {
   const known: KeptLog[] = [];
   for (const { log, early } of logs) {
-    const text = (await readIfReadable(join(dir, genesisKey(log))))?.toString('utf8') ?? '';
+    const text = (await source.read(genesisKey(log)))?.bytes.toString('utf8') ?? '';
     const genesis = text.endsWith('\n') ? parseCanonical(LogGenesis, text.slice(0, -1)) : undefined;
     const key = genesis && parseVkey(genesis.vkey);
-    if (key !== undefined) known.push({ dir, log, key, ...early });
+    if (key !== undefined) known.push({ source, log, key, ...early });
   }
   return known;
 }
@@ -180,8 +179,8 @@ async function vouchesOtherwise(log: KeptLog, kept: OpenKept, heads: readonly Op
     tree_size === kept.tree_size && root_hash !== kept.root_hash;
   if (heads.some(isOther)) return true;
   for (const size of log.checkpoints.filter((each) => each >= kept.tree_size)) {
-    const note = await readIfReadable(join(log.dir, checkpointKey(log.log, size)));
-    const checkpoint = note && openCheckpoint(note.toString('utf8'), log.key);
+    const note = await log.source.read(checkpointKey(log.log, size));
+    const checkpoint = note && openCheckpoint(note.bytes.toString('utf8'), log.key);
     if (checkpoint?.tree_size !== size) continue;
     if (isOther(checkpoint) || checkpoint.root_hash === (await rootAt(log, size))) return true;
   }
@@ -189,20 +188,15 @@ async function vouchesOtherwise(log: KeptLog, kept: OpenKept, heads: readonly Op
 }
 
 async function readBundle(log: KeptLog, start: number): Promise<ReadBundle | undefined> {
-  const bytes = await readIfReadable(join(log.dir, bundleKey(log.log, start)));
-  if (bytes === undefined) return undefined;
+  const object = await log.source.read(bundleKey(log.log, start));
+  if (object === undefined) return undefined;
   try {
-    const { headerText, leafTexts } = decodeBundle(bytes);
+    const { headerText, leafTexts } = decodeBundle(object.bytes);
     const header = parseCanonical(BundleHeader, headerText);
     return header?.start_index === start ? { header, leafTexts } : undefined;
   } catch {
     return undefined;
   }
-}
-
-/** Files that do not read were named by the checks before. */
-export async function readIfReadable(path: string): Promise<Buffer | undefined> {
-  return readFile(path).catch(() => undefined);
 }
 
 function hex(bytes: Uint8Array): string {

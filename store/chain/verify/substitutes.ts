@@ -2,14 +2,13 @@
  * Says more exactly what a broken archive holds instead of what belongs there: another bundle or checkpoint of the
  * same log, or the signature of another key. Looks only at objects that have failed already.
  */
-import { join } from 'node:path';
 import { BundleHeader } from '../../../schemas/bundle.ts';
 import type { VerificationFailure } from '../../../schemas/verification.ts';
 import { decodeBundle } from '../bundle.ts';
 import { openCheckpoint } from '../checkpoint.ts';
 import { bundleKey, checkpointKey } from '../layout.ts';
 import type { ArchiveFiles } from './archive-files.ts';
-import { isOfOtherKey, readIfReadable, readLogs, type KeptLog } from './kept-checkpoint.ts';
+import { isOfOtherKey, readLogs, type KeptLog } from './kept-checkpoint.ts';
 import type { Findings } from './report.ts';
 import { parseCanonical } from './shape.ts';
 
@@ -29,8 +28,8 @@ export async function nameSubstitutes(files: ArchiveFiles, findings: Findings): 
 async function nameBundle(log: KeptLog, failure: VerificationFailure, findings: Findings): Promise<void> {
   if (failure.index === null || !log.bundles.includes(failure.index)) return;
   const name = bundleKey(log.log, failure.index);
-  const bytes = await readIfReadable(join(log.dir, name));
-  const header = bytes && headerOf(bytes);
+  const object = await log.source.read(name);
+  const header = object && headerOf(object.bytes);
   if (header?.origin !== log.key.name || header.start_index === failure.index) return;
   findings.sharpen(failure, 'bundle_misplaced', `${name} holds the bundle of ${String(header.start_index)}`);
 }
@@ -46,7 +45,7 @@ function headerOf(bytes: Uint8Array): BundleHeader | undefined {
 async function nameCheckpoint(log: KeptLog, failure: VerificationFailure, findings: Findings): Promise<void> {
   const size = log.checkpoints.find((each) => checkpointKey(log.log, each) === failure.detail);
   if (size === undefined) return;
-  const note = (await readIfReadable(join(log.dir, failure.detail)))?.toString('utf8') ?? '';
+  const note = (await log.source.read(failure.detail))?.bytes.toString('utf8') ?? '';
   const checkpoint = openCheckpoint(note, log.key);
   if (checkpoint !== undefined && checkpoint.tree_size !== size) {
     const detail = `${failure.detail} holds the head of ${String(checkpoint.tree_size)}`;

@@ -7,6 +7,7 @@ import type { S3Bucket } from '../../../store/s3/client.ts';
 import { appendWhole, createTestLog, testRecord } from '../../support/ledger.ts';
 import { createMemoryRecordStore } from '../../support/memory-record-store.ts';
 import { openTestArchive, openTestBucket, type OpenedS3Archive } from '../../support/s3-server-archive.ts';
+import { verifyInBucket } from '../../support/s3-server-copy.ts';
 import { findEngine, startS3Server, type S3Server } from '../../support/s3-server.ts';
 
 const BUCKET = 'evidence';
@@ -82,5 +83,27 @@ describe.skipIf(engine.path === undefined)('the ledger on a bucket that others w
     await mark(NEWEST);
     await expect(late.append(batch(3, 4))).rejects.toMatchObject({ code: 'LEDGER_LOST_RACE' });
     expect((await rootAfterRecovery()).found).toEqual([5, root]);
+  });
+
+  it.each([
+    ['without lock', {}, 'ARCHIVE_DAMAGED'],
+    [
+      'with a lock',
+      { ObjectLockMode: 'COMPLIANCE' as const, ObjectLockRetainUntilDate: new Date('2033-01-01') },
+      'LEDGER_LOST_RACE',
+    ],
+  ])('stops where somebody took the place of the next bundle, %s', async (_name, lock, code) => {
+    const ledger = await openLedger(options);
+    await appendWhole(ledger, batch(1, 3));
+    const taken = { Bucket: BUCKET, Key: `${prefix}${NEWEST}`, Body: 'taken', ...lock };
+    await rival.client.send(new PutObjectCommand({ ...taken, ChecksumAlgorithm: 'SHA256' }));
+    await expect(ledger.append(batch(2, 2))).rejects.toMatchObject({ code });
+    await expect(rootAfterRecovery()).rejects.toMatchObject({ code: 'ARCHIVE_DAMAGED' });
+    const report = await verifyInBucket(rival, prefix);
+    expect(report).toMatchObject({ ok: false, integrity: 'broken' });
+    expect(report.failures.map(({ index }) => index)).not.toContain(0);
+    expect(report.failures).toContainEqual(
+      expect.objectContaining({ code: 'bundle_malformed', index: 3 }) as object,
+    );
   });
 });

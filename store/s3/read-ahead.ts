@@ -1,0 +1,62 @@
+/** Fetches objects shortly before they are asked for, so that a reader of a bucket does not wait for each in turn. */
+import type { ObjectVersion } from './versions.ts';
+
+export interface ReadAhead<T> {
+  /** Keys ascend. */
+  add(key: string, version: ObjectVersion): void;
+  /** Undefined for a key that was not added. Rejects as fetching it does. */
+  read(key: string): Promise<T | undefined>;
+}
+
+interface Entry<T> {
+  readonly key: string;
+  readonly version: ObjectVersion;
+  /** The next one in its folder, which is mostly the one to be read next from it. */
+  next: Entry<T> | undefined;
+  fetching: Promise<T> | undefined;
+}
+
+/** Of each folder; so many bundles with their payloads are on their way at once. */
+const DEPTH = 4;
+/** What lies fetched and unread; a larger object is fetched when it is asked for. */
+const MAX_AHEAD_BYTES = 32 * 1024 * 1024;
+
+/** Holds a name and a version per key, and at most 32 MiB of objects. */
+export function createReadAhead<T>(fetch: (key: string, versionId: string) => Promise<T>): ReadAhead<T> {
+  const entries = new Map<string, Entry<T>>();
+  const newest = new Map<string, Entry<T>>();
+  let aheadBytes = 0;
+
+  const start = (entry: Entry<T>): Promise<T> => fetch(entry.key, entry.version.versionId);
+  const startAhead = (after: Entry<T>): void => {
+    let entry = after.next;
+    for (let depth = 0; depth < DEPTH && entry !== undefined; depth += 1, entry = entry.next) {
+      const { sizeBytes } = entry.version;
+      if (entry.fetching !== undefined || aheadBytes + sizeBytes > MAX_AHEAD_BYTES) continue;
+      aheadBytes += sizeBytes;
+      entry.fetching = start(entry);
+      // Whoever reads it gets the failure; nobody may.
+      entry.fetching.catch(() => undefined);
+    }
+  };
+  return {
+    add(key, version) {
+      const entry: Entry<T> = { key, version, next: undefined, fetching: undefined };
+      const folder = key.slice(0, key.lastIndexOf('/') + 1);
+      const previous = newest.get(folder);
+      if (previous !== undefined) previous.next = entry;
+      newest.set(folder, entry);
+      entries.set(key, entry);
+    },
+    async read(key) {
+      const entry = entries.get(key);
+      if (entry === undefined) return undefined;
+      const { fetching } = entry;
+      if (fetching !== undefined) aheadBytes -= entry.version.sizeBytes;
+      entry.fetching = undefined;
+      const fetched = fetching ?? start(entry);
+      startAhead(entry);
+      return fetched;
+    },
+  };
+}

@@ -1,0 +1,34 @@
+/** An archive folder's objects in a bucket, and how a test reads the bucket for verification. */
+import { openLocalArchive } from '../../store/local/archive.ts';
+import type { ArchiveLock } from '../../store/archive.ts';
+import { openS3Source } from '../../store/s3/archive-source.ts';
+import type { S3Bucket } from '../../store/s3/client.ts';
+import { verifySource } from '../../store/chain/verify/archive.ts';
+import type { VerifyOptions } from '../../store/chain/verify/report.ts';
+import { openTestArchive } from './s3-server-archive.ts';
+import type { S3Server } from './s3-server.ts';
+
+/** Puts every object of the folder under the prefix, as the writer of an archive does. */
+export async function copyToBucket(
+  server: S3Server,
+  dir: string,
+  target: { readonly bucket: string; readonly prefix: string; readonly lock: ArchiveLock },
+): Promise<void> {
+  const { lock, ...place } = target;
+  const from = await openLocalArchive({ dir, clock: Date.now });
+  const { archive: to } = openTestArchive(server, { endpoint: server.endpoint, ...place });
+  for await (const key of from.list('')) {
+    const bytes = await from.get(key);
+    if (bytes !== undefined) await to.put(key, bytes, lock);
+  }
+  await to.close();
+}
+
+export function verifyInBucket(bucket: S3Bucket, prefix: string, options: VerifyOptions = {}) {
+  const retrying = {
+    limits: { maxAttempts: 4, baseDelayMs: 1, maxDelayMs: 1 },
+    random: () => 0.5,
+    sleep: () => Promise.resolve(),
+  };
+  return verifySource(openS3Source({ bucket, prefix, retrying }), options);
+}

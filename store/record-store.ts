@@ -45,7 +45,9 @@ export interface ReadLimits {
  * PORT: the queryable projection of the log. Everything in it can be recreated from the archive.
  *
  * - `insert` appends the rows of one bundle in leaf order. It is idempotent by `token` (the bundle key) and by
- *   position: rows below `size(log)` are never written twice. Rows are durable and visible when it resolves.
+ *   position: rows below `size(log)` are never written twice. Rows are durable and visible when it resolves. Where rows
+ *   before them are missing, as in a store that was restored from an older copy, it throws STORE_UNAVAILABLE: whoever
+ *   has the archive brings these first.
  * - `size` is the number of rows of one log, which equals the next leaf index.
  * - `read` runs one SELECT under limits; passing a limit throws QUERY_LIMIT. 64-bit integers come back as numbers
  *   where they are safe, instants as RFC 3339 text in UTC.

@@ -3,12 +3,12 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { openSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import kafkajs from 'kafkajs';
+import { freePort } from './free-port.ts';
 import { fetchKafka, runToEnd } from './kafka-broker-files.ts';
 
 export interface KafkaBroker {
@@ -37,12 +37,14 @@ export interface Skipped {
 /**
  * One Apache Kafka broker on loopback: that of `AFFIDAVIT_TEST_KAFKA_BROKERS`, else one of its own. Where neither is to
  * be had the reason is printed and returned; with CI=true it is thrown, since there a missing engine is a failure.
+ *
+ * @param parent folder in which its own data folder is made
  */
-export async function startKafkaBroker(): Promise<KafkaBroker | Skipped> {
+export async function startKafkaBroker(parent = tmpdir()): Promise<KafkaBroker | Skipped> {
   const given = process.env['AFFIDAVIT_TEST_KAFKA_BROKERS'];
   if (given !== undefined && given !== '') return givenBroker(given.split(','));
   try {
-    return await startOwnBroker(await fetchKafka());
+    return await startOwnBroker(await fetchKafka(), parent);
   } catch (error) {
     if (process.env['CI'] === 'true') throw error;
     const skipped = `no Kafka broker: ${error instanceof Error ? error.message : String(error)}`;
@@ -66,8 +68,8 @@ function givenBroker(brokers: readonly string[]): KafkaBroker {
   };
 }
 
-async function startOwnBroker(libraries: string): Promise<KafkaBroker> {
-  const dir = await mkdtemp(join(tmpdir(), 'affidavit-kafka-'));
+async function startOwnBroker(libraries: string, parent: string): Promise<KafkaBroker> {
+  const dir = await mkdtemp(join(parent, 'affidavit-kafka-'));
   const port = await freePort();
   const saslPort = await freePort();
   await writeSettings(dir, { port, saslPort, controllerPort: await freePort() });
@@ -209,14 +211,4 @@ async function untilAnswering(brokers: readonly string[], running: Guarded, log:
   }
   await running.end('SIGKILL');
   throw new Error(`it does not answer: ${(await readFile(log, 'utf8')).slice(-2000)}`);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

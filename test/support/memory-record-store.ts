@@ -9,7 +9,7 @@ export function createMemoryRecordStore(faults?: FaultPlan): RecordStore & { rea
     for (const row of incoming) {
       if (row.leaf_index < rows.length) continue;
       if (row.leaf_index > rows.length)
-        throw new Error(`row ${row.leaf_index} leaves a gap after ${rows.length}`);
+        throw new PipelineError('STORE_UNAVAILABLE', `rows from ${String(rows.length)} are missing`);
       rows.push(row);
     }
     return Promise.resolve();

@@ -29,7 +29,7 @@ export interface LoadOptions {
   readonly connections: number;
   readonly fillerLength: number;
   readonly memory: ClientMemory;
-  readonly judge: Judge;
+  readonly judge: Pick<Judge, 'acknowledged' | 'falseAlarm'>;
 }
 
 export interface RunningLoad {

@@ -119,7 +119,11 @@ program
     'package file or archive folder; with --s3 a bucket, s3://BUCKET/PREFIX, or a prefix that ends in /; if left ' +
       'out with --s3 the configured bucket and prefix, with --store the archive of the deployment',
   )
-  .option('--key <vkey>', 'verifier key you got by another way than the evidence')
+  .option(
+    '--key <vkey>',
+    'verifier key you got by another way than the evidence; once for each log',
+    (key: string, keys: readonly string[] | undefined) => [...(keys ?? []), key],
+  )
   .option(
     '--checkpoint <file>',
     'checkpoint that somebody kept elsewhere, which the log must extend; can be given several times',
@@ -219,8 +223,7 @@ async function runVerify(
   command: Command,
 ): Promise<boolean> {
   if (options.s3) {
-    if (options.store)
-      command.error('error: --s3 and --store are two verifications; ask for one after the other');
+    if (options.store) command.error('error: --store alone takes the bucket that is configured');
     const { verifyS3 } = await import('./commands/verify-bucket.ts');
     return verifyS3(config(), path, options, output);
   }

@@ -1,12 +1,15 @@
 /** Opens the record store of a deployment for verification alone. Part of the composition root. */
 import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pino } from 'pino';
+import { openArchive } from './compose-archive.ts';
+import { verifyBucket } from './compose-bucket-check.ts';
 import { dataPaths, systemClock } from './compose-paths.ts';
 import { openRecords } from './compose-stores.ts';
 import type { Config } from './config.ts';
 import { PipelineError } from './schemas/errors.ts';
 import type { VerificationReport } from './schemas/verification.ts';
+import type { Archive } from './store/archive.ts';
 import { LOG_ROOT } from './store/chain/layout.ts';
 import { verifyPath } from './store/chain/verify/path.ts';
 import { buildReport, createFindings, type VerifyOptions } from './store/chain/verify/report.ts';
@@ -16,6 +19,12 @@ import { verifyRecordStore } from './store/store-verification.ts';
 export interface VerifyStoreOptions extends VerifyOptions {
   /** Archive to hold the record store against; that of the deployment if it is left out. */
   readonly archiveDir?: string | undefined;
+}
+
+/** Where the archive is: how to verify it, and how to read it. */
+interface Place {
+  readonly verify: (options: VerifyOptions) => Promise<VerificationReport>;
+  readonly open: () => Promise<Archive>;
 }
 
 /**
@@ -30,13 +39,13 @@ export async function verifyStore(
   if (config.clickhouse.url === undefined && !existsSync(paths.records)) {
     throw new PipelineError('START_REFUSED', `${config.data} holds no record store`);
   }
-  const given = archiveDir ?? paths.archive;
-  const dir = existsSync(join(given, LOG_ROOT)) ? given : join(given, 'archive');
-  const archived = await verifyPath(existsSync(dir) ? dir : given, options);
+  const isInBucket = archiveDir === undefined && config.s3.bucket !== undefined;
+  const place = isInBucket ? bucketOf(config) : folderOf(archiveDir ?? paths.archive);
+  const archived = await place.verify(options);
   if (archived.kind === 'package') {
-    throw new PipelineError('CONFIG_INVALID', `${given} is a package; --store needs an archive folder`);
+    throw new PipelineError('CONFIG_INVALID', `${String(archiveDir)} is a package; --store needs an archive`);
   }
-  if (archived.ok) return compareRows(config, dir, archived, options);
+  if (archived.ok) return compareRows(config, place, archived, options);
   const detail = 'the archive is not sound, so there is nothing to hold the record store against';
   return {
     ...archived,
@@ -45,18 +54,34 @@ export async function verifyStore(
   };
 }
 
+function folderOf(given: string): Place {
+  const dir = existsSync(join(given, LOG_ROOT)) ? given : join(given, 'archive');
+  return {
+    verify: (options) => verifyPath(existsSync(dir) ? dir : given, options),
+    open: () => openLocalArchive({ dir, clock: systemClock }),
+  };
+}
+
+function bucketOf(config: Config): Place {
+  return {
+    verify: (options) => verifyBucket(config, {}, options),
+    // What is wrong with versions was reported by the verification before.
+    open: () => openArchive(config, pino({ level: 'silent' })),
+  };
+}
+
 async function compareRows(
   config: Config,
-  dir: string,
+  place: Place,
   archived: VerificationReport,
   { onProgress }: VerifyOptions,
 ): Promise<VerificationReport> {
   const findings = createFindings();
   const records = await openRecords(config, dataPaths(config).records);
   try {
-    const archive = await openLocalArchive({ dir, clock: systemClock });
-    const logs = await readdir(join(dir, LOG_ROOT));
-    await verifyRecordStore({ archive, records, logs, findings, onProgress });
+    const archive = await place.open();
+    await verifyRecordStore({ archive, records, logs: await logNames(archive), findings, onProgress });
+    await archive.close();
   } finally {
     await records.close();
   }
@@ -66,4 +91,22 @@ async function compareRows(
     kind: 'record_store',
     isPinned: archived.anchoring === 'signed_by_pinned_key',
   });
+}
+
+/** Looks at one key of each log. */
+async function logNames(archive: Archive): Promise<string[]> {
+  const names: string[] = [];
+  let after: string | undefined;
+  for (;;) {
+    const name = (await firstKey(archive, after))?.split('/')[1];
+    if (name === undefined) return names;
+    names.push(name);
+    // The character behind the slash: all keys of this log come before.
+    after = `${LOG_ROOT}${name}0`;
+  }
+}
+
+async function firstKey(archive: Archive, after: string | undefined): Promise<string | undefined> {
+  for await (const key of archive.list(LOG_ROOT, after)) return key;
+  return undefined;
 }

@@ -6,8 +6,8 @@ import { renderReport, type KeptCheckpoint, type VerifyOptions } from '../store/
 import { createProgress, toJsonLine, type Output } from './output.ts';
 
 export interface VerifyCommandOptions {
-  /** C2SP verifier key to pin. */
-  readonly key?: string;
+  /** C2SP verifier keys to pin. */
+  readonly key?: readonly string[];
   /** Files of checkpoints that were kept elsewhere. */
   readonly checkpoint?: readonly string[];
   readonly json: boolean;
@@ -26,7 +26,7 @@ export async function printVerdict(
 ): Promise<boolean> {
   const progress = createProgress(json ? { ...output, isTerminal: false } : output);
   const report = await run({
-    pinnedVkey: key,
+    pinnedVkeys: key,
     keptCheckpoints: await readCheckpoints(checkpoint),
     onProgress: ({ step, done, total }) => {
       progress.step(`${step}: ${String(done)}${total === undefined ? '' : ` of ${String(total)}`}`);

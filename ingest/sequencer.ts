@@ -85,10 +85,12 @@ export function createSequencer(options: SequencerOptions): Sequencer {
     retrying: () => retrying,
     async run(signal) {
       let retryMs = FIRST_RETRY_MS;
-      await fillSeenIds(options);
+      let isFilled = false;
       while (!signal.aborted) {
         const batchesBefore = counters.batches;
         try {
+          if (!isFilled) await fillSeenIds(options);
+          isFilled = true;
           await consume(signal);
         } catch (error) {
           if (!(error instanceof PipelineError) || error.retry === 'never') throw error;
@@ -100,6 +102,7 @@ export function createSequencer(options: SequencerOptions): Sequencer {
           await options.sleep(retryMs, signal);
           retryMs = Math.min(retryMs * 2, LONGEST_RETRY_MS);
           await recover(options, signal);
+          isFilled = true;
           // The recovery may have sealed the last batch there is: then no other would ever take the reason back.
           retrying = [];
         }
@@ -124,6 +127,8 @@ async function recover(options: SequencerOptions, signal: AbortSignal): Promise<
 /** Feeds the ids of sealed leaves that the seen ids do not know yet; a crash may come between sealing and adding. */
 async function fillSeenIds({ ledger, seenIds, logger }: SequencerOptions): Promise<void> {
   const known = await seenIds.size();
+  // Another sequencer may have gone on since the head was read, and may be reading these ids.
+  if (known > ledger.treeSize()) await ledger.recover();
   if (known > ledger.treeSize()) {
     logger.warn({ known, treeSize: ledger.treeSize() }, 'seen ids are ahead of the log, filling them anew');
     await seenIds.clear();
@@ -207,12 +212,24 @@ async function sealBatch(
 ): Promise<SealedBatch> {
   const fresh = await withoutDuplicates(seenIds, expanded);
   const duplicates = expanded.length - fresh.length;
+  if (duplicates > 0) await requireOwnHead(ledger, seenIds);
   const next_offset = (batch.at(-1)?.offset ?? ledger.nextOffset() - 1n) + 1n;
   const { published } = await ledger.append({ records: fresh, next_offset, duplicate_count: duplicates });
   const treeSize = ledger.treeSize();
   const ids = fresh.map(({ id }) => id);
   await seenIds.add(ids, treeSize);
   return { published, envelopes: batch.length, fresh, duplicates, treeSize };
+}
+
+/**
+ * Ids from beyond the ledger's head were sealed by another sequencer, and this one cannot tell whether their bundle is
+ * published yet: it may not acknowledge what repeats them.
+ */
+async function requireOwnHead(ledger: Ledger, seenIds: SeenIds): Promise<void> {
+  const known = await seenIds.size();
+  if (known <= ledger.treeSize()) return;
+  const detail = `ids are sealed up to ${known}, this sequencer knows the log up to ${ledger.treeSize()}`;
+  throw new PipelineError('LEDGER_LOST_RACE', detail);
 }
 
 function count(

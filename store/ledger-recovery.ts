@@ -8,7 +8,7 @@ import { PipelineError } from '../schemas/errors.ts';
 import type { Archive } from './archive.ts';
 import { decodeBundle, decodeLines } from './chain/bundle.ts';
 import { isHeaderSigned } from './chain/bundle-signature.ts';
-import { openCheckpoint } from './chain/checkpoint.ts';
+import { openCheckpoint, type Checkpoint } from './chain/checkpoint.ts';
 import { bundleKey, bundlePrefix, checkpointPrefix, genesisKey } from './chain/layout.ts';
 import { sha256Hex } from './chain/leaf.ts';
 import { chainStart, frontierRoot, type Frontier } from './chain/merkle.ts';
@@ -28,14 +28,19 @@ export interface Head {
 /** A clock this far behind the last bundle is a slewing clock; further behind it is a wrong one. */
 const MAX_CLOCK_BEHIND_MS = 2_000;
 
+type SignedHead = Pick<Checkpoint, 'tree_size' | 'root_hash'>;
 type Project = (bundle: SealedBundle, previousChain: Uint8Array) => Promise<void>;
 
 export async function recoverHead(options: LedgerOptions, project: Project): Promise<Head> {
   await checkGenesis(options);
+  // Checkpoints and rows follow their bundle, so they are read before it: else one that another sequencer commits in
+  // the meantime looks as if it were missing.
+  const known = [await newestCheckpoint(options), await options.guard.latest(options.signer.name)];
+  const rowCount = await options.records.size(options.log);
   const starts = await bundleStarts(options.archive, options.log);
   const head = await readHead(options, starts.at(-1));
-  await checkHead(options, head);
-  await replayInto(options, starts, head, project);
+  checkHead(options, head, known);
+  await replayInto(options, { starts, head, rowCount }, project);
   return head;
 }
 
@@ -133,20 +138,22 @@ function requireSigned({ signer }: LedgerOptions, key: string, header: BundleHea
   );
 }
 
-async function checkHead(options: LedgerOptions, head: Head): Promise<void> {
-  const { clock, guard, log, signer } = options;
+/** Holds the newest bundle against the heads that were published and signed. */
+function checkHead(
+  { clock, log }: LedgerOptions,
+  head: Head,
+  known: readonly (SignedHead | undefined)[],
+): void {
   const root_hash = Buffer.from(frontierRoot(head.frontier)).toString('hex');
-  const published = await newestCheckpoint(options);
-  const signed = await guard.latest(signer.name);
-  for (const known of [published, signed]) {
-    if (known === undefined) continue;
-    if (known.tree_size > head.treeSize) {
+  for (const signed of known) {
+    if (signed === undefined) continue;
+    if (signed.tree_size > head.treeSize) {
       throw new PipelineError(
         'START_REFUSED',
-        `a head of size ${String(known.tree_size)} was signed, but the archive of ${log} ends at ${String(head.treeSize)}`,
+        `a head of size ${String(signed.tree_size)} was signed, but the archive of ${log} ends at ${String(head.treeSize)}`,
       );
     }
-    if (known.tree_size === head.treeSize && known.root_hash !== root_hash) {
+    if (signed.tree_size === head.treeSize && signed.root_hash !== root_hash) {
       throw new PipelineError(
         'START_REFUSED',
         `another root was signed at size ${String(head.treeSize)} of ${log}`,
@@ -176,15 +183,19 @@ async function newestCheckpoint({ archive, log, signer }: LedgerOptions) {
   );
 }
 
+interface Found {
+  readonly starts: readonly number[];
+  readonly head: Head;
+  readonly rowCount: number;
+}
+
 /** Projects the bundles that the record store lacks, oldest first. */
 async function replayInto(
   options: LedgerOptions,
-  starts: readonly number[],
-  head: Head,
+  { starts, head, rowCount }: Found,
   project: Project,
 ): Promise<void> {
-  const { archive, log, records } = options;
-  const rowCount = await records.size(log);
+  const { archive, log } = options;
   if (rowCount > head.treeSize) {
     throw new PipelineError(
       'START_REFUSED',

@@ -134,6 +134,9 @@ interface Bundle {
   readonly token: string;
 }
 
+/** How often the rows of one bundle may be lost and brought back; beyond that `rebuild` helps. */
+const MAX_LOSSES = 20;
+
 async function insertBundle(engine: Engine, bundle: Bundle): Promise<void> {
   const { client } = engine;
   const first = bundle.rows[0];
@@ -141,20 +144,20 @@ async function insertBundle(engine: Engine, bundle: Bundle): Promise<void> {
   requireContiguous(bundle.log, bundle.rows);
   const head = await nextIndex(client, bundle.log);
   if (head < first.leaf_index) {
-    throw new PipelineError(
-      'INTERNAL',
-      `rows from ${first.leaf_index} of log ${bundle.log} would leave a hole after ${head}`,
-    );
+    const missing = `rows ${head} to ${first.leaf_index - 1} of log ${bundle.log} are missing`;
+    throw new PipelineError('STORE_UNAVAILABLE', `${missing}; recovery brings them from the archive`);
   }
   const units = toUnits(bundle.rows, bundle.token);
   const present = head === first.leaf_index ? new Set<number>() : await presentIndexes(client, bundle);
   await insertMissing(engine, units, present);
-  // A remembered token whose rows somebody deleted makes the engine drop the insert and report success.
-  const after = await presentIndexes(client, bundle);
-  if (after.size === bundle.rows.length) return;
-  const renewed = units.map((unit) => ({ ...unit, token: `${unit.token} again after ${after.size}` }));
-  await insertMissing(engine, renewed, after);
-  const visible = await presentIndexes(client, bundle);
+  let visible = await presentIndexes(client, bundle);
+  // A remembered token whose rows somebody deleted makes the engine drop the insert and report success. Whoever else
+  // inserts this bundle now takes the same new tokens.
+  for (let loss = 1; visible.size < bundle.rows.length && loss <= MAX_LOSSES; loss += 1) {
+    const renewed = units.map((unit) => ({ ...unit, token: `${unit.token} after loss ${loss}` }));
+    await insertMissing(engine, renewed, visible);
+    visible = await presentIndexes(client, bundle);
+  }
   if (visible.size === bundle.rows.length) return;
   throw new PipelineError(
     'STORE_UNAVAILABLE',

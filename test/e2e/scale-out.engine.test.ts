@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { getAll, getJson, post } from '../support/server.ts';
+import { getAll, getJson, post, runAffidavit } from '../support/server.ts';
 import {
   openScaleOut,
   readReadiness,
@@ -62,5 +62,21 @@ describe.skipIf('skipped' in opened)(`roles as processes ${reason}`, { timeout: 
     const [record] = await getAll<{ id: string; log: string }>(roles.api, '/v1/records');
     const proof = await getJson<{ checkpoint: string }>(roles.api, `/v1/records/${record!.id}/proof`);
     expect(proof.checkpoint).toContain(`scale.test.example/log/${record!.log}\n`);
+  });
+
+  it('leave a bucket that verifies with a key for each log, and rows that are those of the bucket', async () => {
+    const keys = [...deployment.vkeys.values()].flatMap((vkey) => ['--key', vkey]);
+    for (const what of ['--s3', '--store']) {
+      const verified = await runAffidavit(['verify', what, ...keys, '--json'], { ...deployment.env });
+      expect(verified.stderr).not.toContain('affidavit:');
+      expect(JSON.parse(verified.stdout)).toMatchObject({
+        ok: true,
+        anchoring: 'signed_by_pinned_key',
+        failures: [],
+      });
+    }
+    const one = await runAffidavit(['verify', '--s3', ...keys.slice(0, 2), '--json'], { ...deployment.env });
+    expect(one.code).toBe(3);
+    expect(one.stdout).toContain('key_not_pinned');
   });
 });

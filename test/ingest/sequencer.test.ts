@@ -10,10 +10,11 @@ import type { SeenIds } from '../../ingest/seen-ids.ts';
 import { createSequencer, type Sequencer } from '../../ingest/sequencer.ts';
 import { createSurrogates } from '../../ingest/surrogates.ts';
 import type { Envelope } from '../../schemas/envelope.ts';
+import { PipelineError } from '../../schemas/errors.ts';
 import { openLedger, type Ledger } from '../../store/ledger.ts';
 import type { LedgerOptions } from '../../store/ledger-options.ts';
 import { createFaultPlan, type Fault } from '../support/faults.ts';
-import { createMemoryGuard, createTestLog } from '../support/ledger.ts';
+import { appendWhole, createMemoryGuard, createTestLog } from '../support/ledger.ts';
 import { createMemoryArchive } from '../support/memory-archive.ts';
 import { createMemoryRecordStore } from '../support/memory-record-store.ts';
 import { makeTempDir } from '../support/server.ts';
@@ -67,15 +68,17 @@ function hookEnvelope(n: number): Envelope {
   };
 }
 
+const normalise = createNormaliser({
+  surrogates: createSurrogates(Buffer.alloc(32, 7)),
+  retentionClass: 'standard',
+});
+
 function sequencerOf(ledger: Ledger): Sequencer {
   return createSequencer({
     eventLog,
     ledger,
     seenIds,
-    normalise: createNormaliser({
-      surrogates: createSurrogates(Buffer.alloc(32, 7)),
-      retentionClass: 'standard',
-    }),
+    normalise,
     logger: pino({ level: 'silent' }),
     partition: 0,
     maxBatchEnvelopes: 4,
@@ -162,11 +165,57 @@ describe('the sequencer', () => {
     expect(sequencer.retrying()).toEqual([]);
   });
 
+  it('tries again when the sealed ids cannot be read as it begins', async () => {
+    const ledger = await openLedger(options);
+    let failures = 0;
+    const idsSince: Ledger['idsSince'] = async function* (index) {
+      failures += 1;
+      if (failures === 1) throw new PipelineError('ARCHIVE_UNAVAILABLE', 'broken by the test');
+      yield* ledger.idsSince(index);
+    };
+    const sequencer = sequencerOf({ ...ledger, idsSince });
+    await eventLog.append([0].map(hookEnvelope));
+    await drain(sequencer);
+    expect(toolUses()).toEqual(['t0']);
+    expect(sequencer.counters.failures).toBe(1);
+  });
+
+  it('leaves the seen ids as they are when another one has brought them beyond the head it knows', async () => {
+    const [one, two] = [await openLedger(options), await openLedger(options)];
+    const { records } = normalise(hookEnvelope(0));
+    await appendWhole(one, { records, next_offset: 1n, duplicate_count: 0 });
+    await seenIds.add([records[0]!.id], 1);
+    let clears = 0;
+    const clear = seenIds.clear.bind(seenIds);
+    seenIds = {
+      ...seenIds,
+      clear: () => {
+        clears += 1;
+        return clear();
+      },
+    };
+    await eventLog.append([0, 0, 1].map(hookEnvelope));
+    await drain(sequencerOf(two));
+    expect(clears).toBe(0);
+    expect(toolUses()).toEqual(['t0', 't1']);
+  });
+
+  it('acknowledges no repetition of what another one sealed and may not have published', async () => {
+    const [one, two] = [await openLedger(options), await openLedger(options)];
+    await eventLog.append([0].map(hookEnvelope));
+    const { records } = normalise(hookEnvelope(0));
+    await one.append({ records, next_offset: 1n, duplicate_count: 0 });
+    await expect(drain(sequencerOf(two))).rejects.toMatchObject({ code: 'LEDGER_LOST_RACE' });
+    expect((await eventLog.lag()).envelopes).toBe(1);
+  });
+
   it('stops where going on could fork the log', async () => {
     const [one, two] = [await openLedger(options), await openLedger(options)];
     await eventLog.append([0].map(hookEnvelope));
     await drain(sequencerOf(one));
     await eventLog.append([1].map(hookEnvelope));
+    // The other one is on a machine that has seen nothing yet.
+    await seenIds.clear();
     await expect(sequencerOf(two).run(new AbortController().signal)).rejects.toMatchObject({
       code: 'LEDGER_LOST_RACE',
     });

@@ -93,7 +93,7 @@ describe('an evidence package', () => {
   it('verifies offline, with the key it names and with the same key pinned', async () => {
     await fill(agentWeek());
     const path = await build(await publishedBy(signer, agentWeek()));
-    const report = await verifyPackage({ path, pinnedVkey: signer.vkey });
+    const report = await verifyPackage({ path, pinnedVkeys: [signer.vkey] });
     expect(report).toMatchObject({
       ok: true,
       integrity: 'intact',
@@ -101,7 +101,7 @@ describe('an evidence package', () => {
       tree_size: agentWeek().length,
     });
     const stranger = createTestSigner('log.test.example/p0');
-    expect((await verifyPackage({ path, pinnedVkey: stranger.vkey })).ok).toBe(false);
+    expect((await verifyPackage({ path, pinnedVkeys: [stranger.vkey] })).ok).toBe(false);
   });
 
   it('has the same bytes when it is made again', async () => {

@@ -165,6 +165,38 @@ describe('two sequencers on one log', () => {
   });
 });
 
+describe('a ledger that is opened while another sequencer commits', () => {
+  /** The other one appends a batch as soon as keys below this folder were listed. */
+  async function openWhile(folder: string) {
+    const { archive, store, options } = await setUp();
+    const other = await openLedger(options);
+    await appendWhole(other, batch(0, 3));
+    let isDone = false;
+    const list: typeof archive.list = async function* (prefix) {
+      const keys: string[] = [];
+      for await (const key of archive.list(prefix)) keys.push(key);
+      if (prefix.endsWith(folder) && !isDone) {
+        isDone = true;
+        await appendWhole(other, batch(3, 2));
+      }
+      yield* keys;
+    };
+    // Another machine has a guard of its own.
+    const guard = createMemoryGuard();
+    const ledger = await openLedger({ ...options, archive: { ...archive, list }, guard });
+    return { ledger, other, store };
+  }
+
+  it.each(['/bundle/', '/checkpoint/'])(
+    'takes no bundle for missing that came after it listed %s',
+    async (folder) => {
+      const { ledger, other, store } = await openWhile(folder);
+      expect(ledger.treeSize()).toBe(folder === '/bundle/' ? 3 : 5);
+      await checkLog(other, store, idsOf(records(0, 5)));
+    },
+  );
+});
+
 describe('the commit protocol under faults', () => {
   const writes = ['facts', 'content', 'bundle', 'rows', 'guard', 'checkpoint'];
   const cases = writes.flatMap((write) =>

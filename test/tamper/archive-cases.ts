@@ -77,7 +77,7 @@ export function describeArchiveCases(what: string, cases: readonly ArchiveCase[]
       await tamper(dir);
       const bundles: BundleAddress[] = [];
       const lookAhead = (asked: readonly BundleAddress[]) => void bundles.push(...asked);
-      const report = await verifyArchive({ dir, pinnedVkey: LOG_SIGNER.vkey, lookAhead });
+      const report = await verifyArchive({ dir, pinnedVkeys: [LOG_SIGNER.vkey], lookAhead });
       verified.push({ name, dir, bundles, report });
       return report;
     }
@@ -125,7 +125,7 @@ export function describeArchiveCases(what: string, cases: readonly ArchiveCase[]
       };
       const lookAhead = () => ({ next, close: () => Promise.resolve() });
       for (const { name, dir, report } of verified)
-        expect(await verifyArchive({ dir, pinnedVkey: LOG_SIGNER.vkey, lookAhead }), name).toEqual(report);
+        expect(await verifyArchive({ dir, pinnedVkeys: [LOG_SIGNER.vkey], lookAhead }), name).toEqual(report);
       await threads.close();
       // Of the untouched archive at least, all bundles came from the threads.
       expect(found.length).toBeGreaterThanOrEqual(SIZES.length);

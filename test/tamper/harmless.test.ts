@@ -158,7 +158,7 @@ describe('an archive raises no alarm after', () => {
     await change(copy.dir);
     const report = await verifyArchive({
       dir: copy.dir,
-      pinnedVkey: sealed.signer.vkey,
+      pinnedVkeys: [sealed.signer.vkey],
       keptCheckpoints: [await keptAt(sealed.dir, 15), await keptAt(sealed.dir, 30)],
     });
     await copy.dispose();
@@ -254,7 +254,7 @@ describe('a package raises no alarm after', () => {
     await utimes(path, new Date(0), new Date(0));
     await chmod(path, 0o444);
     const note = built.files.get(PACKAGE_PATHS.checkpoint)!;
-    const options = { pinnedVkey: built.vkey, keptCheckpoints: [{ name: 'its own', note }] };
+    const options = { pinnedVkeys: [built.vkey], keptCheckpoints: [{ name: 'its own', note }] };
     expect(await verifyPath(path, options)).toMatchObject({ ok: true, failures: [], notices: [] });
   });
 });

@@ -48,7 +48,7 @@ afterAll(async () => {
 });
 
 const ALL_SIZES = [4, 10, 15, 23, 30];
-const pinned = () => ({ pinnedVkey: sealed.signer.vkey });
+const pinned = () => ({ pinnedVkeys: [sealed.signer.vkey] });
 const keeping = (...sizes: (15 | 23 | 30)[]) => ({ keptCheckpoints: sizes.map((size) => kept[size]) });
 
 async function replaceAll(dir: string, by: string): Promise<void> {

@@ -24,7 +24,7 @@ afterEach(async () => {
 async function verify(change: (files: PackageFiles) => void, options: VerifyOptions = {}, by = signer) {
   const built = await buildTestPackage({ signer: by, after: change });
   open.push(built);
-  return verifyPackage({ path: built.path, pinnedVkey: signer.vkey, ...options });
+  return verifyPackage({ path: built.path, pinnedVkeys: [signer.vkey], ...options });
 }
 
 const lines = (files: PackageFiles, path: string) => files.get(path)!.split('\n').slice(0, -1);
@@ -238,7 +238,7 @@ describe('the evidence package:', () => {
   it('names a package that another key made as a whole, where the key is pinned and only there', async () => {
     const other = createTestSigner();
     expect((await verify(untouched, {}, other)).failures).toMatchObject([{ code: 'key_not_pinned' }]);
-    expect(await verify(untouched, { pinnedVkey: undefined }, other)).toMatchObject({
+    expect(await verify(untouched, { pinnedVkeys: undefined }, other)).toMatchObject({
       ok: true,
       anchoring: 'signed',
     });

@@ -9,8 +9,11 @@ import {
 } from '../../../schemas/verification.ts';
 
 export interface VerifyOptions {
-  /** Verifier key that was obtained apart from the evidence; without it, whoever wrote the evidence chose the key. */
-  readonly pinnedVkey?: string | undefined;
+  /**
+   * Verifier keys that were obtained apart from the evidence: the key of each log must be among them. Without them,
+   * whoever wrote the evidence chose the key.
+   */
+  readonly pinnedVkeys?: readonly string[] | undefined;
   /** Heads that somebody kept apart from the evidence, which must all be heads of the same log. */
   readonly keptCheckpoints?: readonly KeptCheckpoint[] | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
@@ -112,9 +115,9 @@ function anchoringOf({ signed_tree_size, isPinned }: Established): VerificationR
 }
 
 /** Checks the key that the evidence brings along against the pinned one; true only if one was pinned and is it. */
-export function checkPin(findings: Findings, vkey: string, { pinnedVkey }: VerifyOptions): boolean {
-  if (pinnedVkey === undefined) return false;
-  const isPinned = pinnedVkey.trim() === vkey;
+export function checkPin(findings: Findings, vkey: string, { pinnedVkeys }: VerifyOptions): boolean {
+  if (pinnedVkeys === undefined) return false;
+  const isPinned = pinnedVkeys.some((pinned) => pinned.trim() === vkey);
   if (!isPinned) findings.fail('key_not_pinned', null, `the evidence names the key ${vkey}`);
   return isPinned;
 }

@@ -31,6 +31,20 @@ describe('units of an insert', () => {
     expect(units.flatMap((unit) => unit.rows)).toEqual(large);
   });
 
+  it('come back each time that their rows are lost', async () => {
+    const place = await chdbPlace();
+    for (let loss = 0; loss < 3; loss += 1) {
+      const store = await place.open();
+      await store.insert('p0', rows, 'bundle/0');
+      expect(await store.size('p0')).toBe(50);
+      await store.close();
+      const { client } = openEngine({ kind: 'chdb', path: join(place.dir, 'engine') });
+      await client.command({ query: `DELETE FROM records WHERE leaf_index < 50` });
+      await client.close();
+    }
+    await place.remove();
+  });
+
   it('are counted up to the hole that a lost one leaves, and the replay puts back only that one', async () => {
     const place = await chdbPlace();
     let store = await place.open();

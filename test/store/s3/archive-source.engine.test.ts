@@ -104,11 +104,11 @@ describe.skipIf(engine.path === undefined)('verification of an archive in a buck
   it('gives the same report as that of the same archive in a folder', async () => {
     expect(whole).toMatchObject({ ok: true, tree_size: 16, signed_tree_size: 16 });
     expect(await verify()).toEqual(whole);
-    const pin = { pinnedVkey: folder.options.signer.vkey };
+    const pin = { pinnedVkeys: [folder.options.signer.vkey] };
     expect(await verifyInBucket(rival, prefix, pin)).toEqual(
       await verifyArchive({ dir: folder.dir, ...pin }),
     );
-    const other = { pinnedVkey: createTestSigner().vkey };
+    const other = { pinnedVkeys: [createTestSigner().vkey] };
     expect(await verifyInBucket(rival, prefix, other)).toEqual(
       await verifyArchive({ dir: folder.dir, ...other }),
     );

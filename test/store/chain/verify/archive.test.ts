@@ -43,7 +43,8 @@ describe('verifying an archive', () => {
 
   afterEach(() => archive.dispose());
 
-  const verify = (pinnedVkey?: string) => verifyArchive({ dir: archive.dir, pinnedVkey });
+  const verify = (pinnedVkey?: string) =>
+    verifyArchive({ dir: archive.dir, pinnedVkeys: pinnedVkey === undefined ? undefined : [pinnedVkey] });
   const at = (key: string) => join(archive.dir, key);
   const read = (key: string) => readFile(at(key));
 
@@ -84,7 +85,7 @@ describe('verifying an archive', () => {
       anchoring: 'unsigned',
       signed_tree_size: 0,
     });
-    const report = await verifyArchive({ dir: own.dir, pinnedVkey: own.options.signer.vkey });
+    const report = await verifyArchive({ dir: own.dir, pinnedVkeys: [own.options.signer.vkey] });
     expect(report).toMatchObject({
       ok: false,
       anchoring: 'broken',

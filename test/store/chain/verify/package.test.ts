@@ -77,9 +77,9 @@ describe('verifying an evidence package', () => {
 
   it('says so when the key is the pinned one, and refuses another', async () => {
     const built = await build();
-    const pinned = await verifyPackage({ path: built.path, pinnedVkey: `${built.vkey}\n` });
+    const pinned = await verifyPackage({ path: built.path, pinnedVkeys: [`${built.vkey}\n`] });
     expect(pinned).toMatchObject({ ok: true, anchoring: 'signed_by_pinned_key' });
-    const other = await verifyPackage({ path: built.path, pinnedVkey: createTestSigner().vkey });
+    const other = await verifyPackage({ path: built.path, pinnedVkeys: [createTestSigner().vkey] });
     expect(other).toMatchObject({ ok: false, anchoring: 'broken', integrity: 'intact' });
   });
 

@@ -1,0 +1,90 @@
+/** The archive of all machines: create-only objects that stay for ever, and an older copy of it where a run asks for one. */
+import { PipelineError } from '../../schemas/errors.ts';
+import type { Archive } from '../../store/archive.ts';
+import { parseKey } from '../../store/chain/layout.ts';
+import type { Coverage } from './coverage.ts';
+import type { Judge } from './judge.ts';
+import type { Mutant } from './mutants.ts';
+import type { Caller, Scheduler } from './scheduler.ts';
+
+export interface ArchiveModel {
+  readonly objects: ReadonlyMap<string, Uint8Array>;
+  /** Puts in force what there was when there were only so many objects; undefined sets it right again. */
+  setBack(objectCount: number | undefined): void;
+  portOf(caller: Caller, queryableFor: QueryableFor): Archive;
+}
+
+/** Asked when a checkpoint is put: whether the rows of some leaves can be queried, as it promises. */
+export type QueryableFor = () => IsQueryable;
+export type IsQueryable = (from: number, to: number) => boolean;
+
+export interface ArchiveWorld {
+  readonly scheduler: Scheduler;
+  readonly coverage: Coverage;
+  readonly judge: Judge;
+  readonly mutant: Mutant | undefined;
+}
+
+export function createArchiveModel({ scheduler, coverage, judge, mutant }: ArchiveWorld): ArchiveModel {
+  const whole = new Map<string, Uint8Array>();
+  let objects = whole;
+
+  function put(key: string, bytes: Uint8Array, isQueryable: IsQueryable): 'created' | 'exists' {
+    const stored = objects.get(key);
+    if (stored !== undefined && Buffer.compare(stored, bytes) === 0) return 'exists';
+    if (stored !== undefined && mutant !== 'archive_overwrites') {
+      const folder = parseKey(key)?.folder ?? 'none';
+      coverage.count(`conflict at ${folder}`);
+      if (mutant === 'lost_race_ignored' && folder === 'bundle') return 'exists';
+      throw new PipelineError('ARCHIVE_CONFLICT', key);
+    }
+    objects.set(key, Uint8Array.from(bytes));
+    created(key, bytes, isQueryable);
+    return 'created';
+  }
+
+  function created(key: string, bytes: Uint8Array, isQueryable: IsQueryable): void {
+    const folder = parseKey(key)?.folder;
+    if (folder === 'bundle') judge.bundleCreated(bytes);
+    if (folder === 'checkpoint') judge.checkpointCreated(Buffer.from(bytes).toString(), isQueryable);
+  }
+
+  const below = (prefix: string) => [...objects.keys()].filter((key) => key.startsWith(prefix)).sort();
+  const failure = 'ARCHIVE_UNAVAILABLE';
+
+  return {
+    get objects() {
+      return objects;
+    },
+    setBack(objectCount) {
+      objects = objectCount === undefined ? whole : new Map([...whole].slice(0, objectCount));
+    },
+    portOf: (caller, queryableFor) => ({
+      put: (key, bytes) => {
+        const name = `archive put ${parseKey(key)?.folder ?? 'none'}`;
+        const isQueryable = queryableFor();
+        return scheduler.call(caller, {
+          name,
+          failure,
+          isWrite: true,
+          effect: () => put(key, bytes, isQueryable),
+        });
+      },
+      get: (key) => {
+        const name = `archive get ${parseKey(key)?.folder ?? 'none'}`;
+        return scheduler.call(caller, { name, failure, effect: () => objects.get(key) });
+      },
+      list: async function* (prefix) {
+        const name = `archive list ${prefix.split('/').at(-2) ?? ''}`;
+        // Complete as of its start; a second page may not come.
+        const keys = await scheduler.call(caller, { name, failure, effect: () => below(prefix) });
+        const page = Math.ceil(keys.length / 2);
+        yield* keys.slice(0, page);
+        if (keys.length < 2) return;
+        await scheduler.call(caller, { name: `${name} next page`, failure, effect: () => undefined });
+        yield* keys.slice(page);
+      },
+      close: () => Promise.resolve(),
+    }),
+  };
+}

@@ -1,0 +1,111 @@
+/** What happens in the world of a run besides port calls: hand-overs, deaths, clocks, and what operators do. */
+import { pickWeighted } from './choices.ts';
+import { tryOlderArchive } from './older-archive.ts';
+import { send } from './senders.ts';
+import type { Death } from './scheduler.ts';
+import { startProcess, type SimProcess, type World } from './world.ts';
+
+const HOUR_MS = 3_600_000;
+
+/** The partition goes to a new process. The old one is told, or goes on as if nothing were, or sleeps and goes on later. */
+function handOver(world: World): void {
+  const { choices, coverage, owner } = world;
+  const how = choices.pick(['told', 'zombie', 'sleeping zombie']);
+  if (owner?.isAlive === true) {
+    world.say(`${owner.name} loses the partition: ${how}`);
+    coverage.count(`handed over: ${how}`);
+    if (how === 'told') owner.stop.abort('told to stop');
+    if (how === 'sleeping zombie') owner.isPaused = true;
+  }
+  start(world);
+}
+
+function start(world: World): void {
+  const machine = world.machines[world.choices.below(world.machines.length)] ?? world.machines[0];
+  startProcess(world, machine);
+}
+
+function wake(world: World): void {
+  const sleeping = world.processes.filter(({ isAlive, isPaused }) => isAlive && isPaused);
+  const woken = sleeping[world.choices.below(Math.max(sleeping.length, 1))];
+  if (woken === undefined) return;
+  woken.isPaused = false;
+  world.coverage.count('zombie woken');
+  world.say(`${woken.name} wakes up`);
+}
+
+const alive = ({ processes }: World): SimProcess[] => processes.filter(({ isAlive }) => isAlive);
+
+function killAtRest(world: World): void {
+  const there = alive(world);
+  const victim = there[world.choices.below(Math.max(there.length, 1))];
+  if (victim !== undefined) world.scheduler.kill(victim, undefined, 'before');
+}
+
+/** Ends the process of one of the calls under way. */
+export function killAtCall(world: World): void {
+  const { scheduler, choices } = world;
+  const calls = scheduler.enabled();
+  const call = calls[choices.below(Math.max(calls.length, 1))];
+  if (call === undefined) {
+    killAtRest(world);
+    return;
+  }
+  scheduler.kill(call.caller, call, choices.pick<Death>(['before', 'after', 'late']));
+}
+
+function stepClock({ choices, machines, coverage, say, judge }: World): void {
+  const machine = machines[choices.below(machines.length)] ?? machines[0];
+  const by = choices.pick(['set right', 'a second on', 'forward', 'back']);
+  const minutes = (HOUR_MS / 256) * (1 + choices.byte());
+  if (by === 'set right') machine.nowMs = Math.max(machine.nowMs, judge.head().integratedAtMs);
+  else machine.nowMs += by === 'forward' ? minutes : by === 'back' ? -minutes : 1_000;
+  coverage.count(`clock ${by}`);
+  say(`the clock of ${machine.name} is ${by}`);
+}
+
+function harmStore({ table, choices, coverage, say }: World): void {
+  const how = choices.pick(['copied', 'restored', 'emptied', 'robbed of one statement']);
+  if (how === 'copied') table.backUp();
+  if (how === 'restored') table.restore();
+  if (how === 'emptied') table.empty();
+  if (how === 'robbed of one statement' && !table.loseUnit(choices.byte())) return;
+  coverage.count(`store ${how}`);
+  say(`the record store is ${how}`);
+}
+
+function loseSeenIds(world: World): void {
+  const machine = world.machines[world.choices.below(world.machines.length)] ?? world.machines[0];
+  for (const process of alive(world)) {
+    if (process.machine === machine) world.scheduler.kill(process, undefined, 'before');
+  }
+  machine.loseSeenIds();
+  world.coverage.count('seen ids lost');
+  world.say(`machine ${machine.name} loses its seen ids`);
+}
+
+/** One thing that nobody asked for. */
+export async function happen(world: World): Promise<void> {
+  const { choices, scheduler } = world;
+  const event = pickWeighted<(world: World) => void | Promise<void>>(choices.byte(), [
+    { what: send, weight: 104 },
+    { what: handOver, weight: 36 },
+    { what: wake, weight: 30 },
+    { what: () => scheduler.land(choices.below(Math.max(scheduler.late.length, 1))), weight: 32 },
+    { what: stepClock, weight: 22 },
+    { what: harmStore, weight: 22 },
+    { what: killAtRest, weight: 8 },
+    { what: loseSeenIds, weight: 4 },
+    { what: tryOlderArchive, weight: 8 },
+  ]);
+  await event(world);
+}
+
+/** When nobody can do anything: somebody starts what does not run, or sends something. */
+export function goOn(world: World): void {
+  if (world.owner?.isAlive === true && !world.owner.isPaused) {
+    send(world);
+    return;
+  }
+  start(world);
+}

@@ -1,0 +1,83 @@
+/** What must be true of archive, record store and event log when one process has recovered and nothing is left to do. */
+import type { BundleHeader } from '../../schemas/bundle.ts';
+import { decodeBundle, decodeLines } from '../../store/chain/bundle.ts';
+import { isHeaderSigned } from '../../store/chain/bundle-signature.ts';
+import { openCheckpoint } from '../../store/chain/checkpoint.ts';
+import { bundlePrefix, checkpointPrefix } from '../../store/chain/layout.ts';
+import { chainStart } from '../../store/chain/merkle.ts';
+import { parseVkey } from '../../store/chain/note.ts';
+import { toRows } from '../../store/record-row.ts';
+import type { RecordRow } from '../../store/record-store.ts';
+import { VKEY } from './machine.ts';
+import { LOG, type World } from './world.ts';
+
+const key = parseVkey(VKEY)!;
+
+export function checkEnd(world: World): void {
+  checkDeliveries(world);
+  checkRows(world, rowsOfArchive(world));
+  checkCheckpoints(world);
+}
+
+/** Every record that the event log ever had is sealed; that none is twice was seen when it was sealed. */
+function checkDeliveries({ judge }: World): void {
+  const sealed = new Set(judge.sealed);
+  const lost = [...judge.acknowledged].find((n) => !sealed.has(n));
+  if (lost !== undefined) judge.find('lost', `record ${lost} was acknowledged and is not in the log`);
+  const unsealed = [...judge.appended].find((n) => !sealed.has(n));
+  if (unsealed !== undefined) judge.find('lost', `record ${unsealed} is in the event log and not in the log`);
+}
+
+/** The rows that the archive's own bytes give, bundle by bundle, each chained to the one before. */
+function rowsOfArchive({ archive, judge }: World): RecordRow[] {
+  const rows: RecordRow[] = [];
+  let chain = chainStart();
+  for (const name of keysBelow(archive.objects, bundlePrefix(LOG))) {
+    const { headerText, leafTexts } = decodeBundle(archive.objects.get(name)!);
+    const header = JSON.parse(headerText) as BundleHeader;
+    if (!isHeaderSigned(header, key)) judge.find('damaged', `${name} is not signed`);
+    if (header.start_index !== rows.length) judge.find('gap', `${name} does not begin at ${rows.length}`);
+    const lines = { facts: new Map<number, string>(), content: new Map<number, string>() };
+    for (const payload of header.payloads) {
+      for (const line of decodeLines(archive.objects.get(payload.key)!))
+        lines[payload.kind].set(Number(/[0-9]+/.exec(line)?.[0]), line);
+    }
+    const { facts: factsLines, content: contentLines } = lines;
+    rows.push(...toRows({ log: LOG, header, leafTexts, factsLines, contentLines }, chain));
+    chain = Buffer.from(header.chain_head, 'hex');
+  }
+  return rows;
+}
+
+function checkRows({ table, judge }: World, sealed: readonly RecordRow[]): void {
+  const stored = [...table.rows()].sort((a, b) => a.leaf_index - b.leaf_index);
+  if (stored.length !== sealed.length)
+    judge.find('gap', `${sealed.length} leaves are sealed and ${stored.length} rows stored`);
+  for (const [index, row] of sealed.entries()) {
+    const found = stored[index];
+    const isSame =
+      found?.leaf_index === index &&
+      (
+        ['id', 'leaf', 'leaf_hash', 'chain_hash', 'facts', 'facts_salt', 'content', 'content_salt'] as const
+      ).every((column) => found[column] === row[column]);
+    if (!isSame) judge.find('gap', `row ${index} is not what was sealed`);
+  }
+}
+
+/** Each published checkpoint lies on the log, and the newest covers all of it. */
+function checkCheckpoints({ archive, judge }: World): void {
+  let newest = 0;
+  for (const name of keysBelow(archive.objects, checkpointPrefix(LOG))) {
+    const checkpoint = openCheckpoint(Buffer.from(archive.objects.get(name)!).toString(), key);
+    const step = judge.steps.find(({ treeSize }) => treeSize === checkpoint?.tree_size);
+    if (checkpoint === undefined || step?.root !== checkpoint.root_hash)
+      judge.find('fork', `${name} is not on the log`);
+    newest = checkpoint?.tree_size ?? newest;
+  }
+  if (newest !== judge.sealed.length)
+    judge.find('not_recovered', `${judge.sealed.length} leaves are sealed and ${newest} published`);
+}
+
+function keysBelow(objects: ReadonlyMap<string, Uint8Array>, prefix: string): string[] {
+  return [...objects.keys()].filter((name) => name.startsWith(prefix)).sort();
+}

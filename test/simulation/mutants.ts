@@ -1,0 +1,42 @@
+/**
+ * Defects that are planted on purpose: the simulation must find each of them, or it finds nothing. They sit in the
+ * models or around the ports; the code under test stays as it is.
+ */
+import type { Ledger } from '../../store/ledger.ts';
+
+export const MUTANTS = {
+  acknowledged_before_published: 'the event log is acknowledged as soon as the bundle is created',
+  archive_overwrites: 'the archive takes other bytes under a key that exists',
+  rows_inserted_blindly: 'the record store inserts by token alone, without looking at what is there',
+  lost_race_ignored: 'a sequencer that lost the race for a bundle goes on as if it had won',
+  guard_ignored: 'nobody remembers which heads were signed when an older archive comes back',
+  seen_ids_not_refilled: 'seen ids that a crash left behind the log are not filled from it',
+  offset_ahead: 'the sequencer begins to read one envelope too late',
+  append_not_kept: 'an envelope is acknowledged to its sender and not kept',
+} as const;
+
+/** What the protocol does not withstand, and what is therefore left out of the runs unless it is asked for. */
+export const LIMITS = {
+  slept_beyond_window: 'a statement arrives when the engine has forgotten the token of its rows',
+  restored_under_insert: 'an older copy of the record store is restored between two statements of an insert',
+  older_archive_elsewhere: 'an older copy of the archive is restored where the newest head was not signed',
+} as const;
+export type Mutant = keyof typeof MUTANTS | keyof typeof LIMITS;
+
+/** The ledger as the sequencer gets to see it. */
+export function mutateLedger(ledger: Ledger, mutant: Mutant | undefined): Ledger {
+  if (mutant === 'acknowledged_before_published')
+    return {
+      ...ledger,
+      append: async (batch) => {
+        await ledger.append(batch);
+        return { published: Promise.resolve() };
+      },
+    };
+  if (mutant === 'seen_ids_not_refilled') return { ...ledger, idsSince: () => ledger.idsSince(Infinity) };
+  if (mutant === 'offset_ahead') {
+    const nextOffset = () => ledger.nextOffset() + (ledger.treeSize() > 0 ? 1n : 0n);
+    return { ...ledger, nextOffset };
+  }
+  return ledger;
+}

@@ -1,0 +1,140 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Fault } from './judge.ts';
+import { MUTANTS, type Mutant } from './mutants.ts';
+import { simulateMany, type Failure, type ManyResult } from './property.ts';
+import { sumOf } from './coverage.ts';
+
+/** A few seconds; `main.ts` makes more. The seed is fixed, so that what happens in these runs does not change. */
+const RUNS = 700;
+const SEED = 20_261_121;
+
+const render = ({ finding, seed, path, script }: Failure) =>
+  [...script, `${finding.fault}: ${finding.detail}`, `--seed ${seed} --path ${path}`].join('\n');
+
+describe('the commit protocol in simulated worlds', () => {
+  let result: ManyResult;
+  beforeAll(async () => {
+    result = await simulateMany({ runs: RUNS, seed: SEED });
+  });
+
+  it('never forks, skips, loses, repeats or signs twice, and always recovers', () => {
+    expect(result.failure === undefined ? 'nothing found' : render(result.failure)).toBe('nothing found');
+    expect(result.runs).toBe(RUNS);
+  });
+
+  const writes = [
+    'archive put facts',
+    'archive put content',
+    'archive put bundle',
+    'archive put checkpoint',
+    'store insert',
+    'guard advance',
+    'seen ids add',
+    'event log acknowledge',
+  ];
+  const reads = [
+    'archive get genesis',
+    'archive get bundle',
+    'archive get checkpoint',
+    'archive get facts',
+    'archive list bundle',
+    'archive list checkpoint',
+    'store next index',
+    'store present',
+    'store size',
+  ];
+  const others = ['event log read', 'guard latest', 'seen ids has', 'seen ids size', 'sign', 'sleep'];
+
+  it.each(writes)('ends %s in every way: not applied, applied, applied late, unanswered', (name) => {
+    const endings = ['fails', 'fails_applied', 'fails_late', 'applied_unanswered'];
+    expect(endings.filter((ending) => !result.counts.has(`${ending} ${name}`))).toEqual([]);
+  });
+
+  it.each(reads)('lets %s fail in passing and answer late', (name) => {
+    const endings = ['fails', 'applied_unanswered'];
+    expect(endings.filter((ending) => !result.counts.has(`${ending} ${name}`))).toEqual([]);
+  });
+
+  it.each([...writes, ...reads, ...others])('kills processes at %s', (name) => {
+    const deaths = ['before', 'after', 'late'].map((death) => `killed ${death} ${name}`);
+    expect(sumOf(result.counts, ...deaths)).toBeGreaterThan(0);
+  });
+
+  it.each([
+    ...['archive put bundle', 'archive put checkpoint', 'store insert', 'guard advance'].map(
+      (name) => `late ${name}`,
+    ),
+    'conflict at bundle',
+    'ended LEDGER_LOST_RACE',
+    'handed over: told',
+    'handed over: zombie',
+    'handed over: sleeping zombie',
+    'zombie woken',
+    'killed at rest',
+    'sent, acknowledged',
+    'sent, kept, unanswered',
+    'sent, not kept',
+    'sent again, acknowledged',
+    'sent in another grouping, acknowledged',
+    'offset skipped',
+    'delivered again',
+    'clock forward',
+    'clock back',
+    'store restored',
+    'store emptied',
+    'store robbed of one statement',
+    'insert dropped by its token',
+    'store insert given up',
+    'seen ids lost',
+    'older archive restored',
+    'head signed',
+  ])('has seen: %s', (kind) => {
+    expect(result.counts.get(kind) ?? 0).toBeGreaterThan(0);
+  });
+
+  it('goes the same way again from the same seed', async () => {
+    const [one, two] = [await simulateMany({ runs: 40, seed: 5 }), await simulateMany({ runs: 40, seed: 5 })];
+    expect([...one.counts]).toEqual([...two.counts]);
+    expect([...(await simulateMany({ runs: 40, seed: 6 })).counts]).not.toEqual([...one.counts]);
+  });
+});
+
+describe('a planted defect', () => {
+  const faults: Readonly<Record<keyof typeof MUTANTS, readonly Fault[]>> = {
+    acknowledged_before_published: ['early_ack'],
+    archive_overwrites: ['fork'],
+    rows_inserted_blindly: ['gap', 'early_checkpoint', 'twice'],
+    lost_race_ignored: ['double_signed', 'fork', 'gap'],
+    guard_ignored: ['fork', 'double_signed'],
+    seen_ids_not_refilled: ['twice'],
+    offset_ahead: ['lost'],
+    append_not_kept: ['lost'],
+  };
+  const cases = (Object.keys(MUTANTS) as (keyof typeof MUTANTS)[]).map(
+    (name) => [MUTANTS[name], name] as const,
+  );
+  const find = async (mutant: Mutant, maxShrinks: number) => {
+    const { failure } = await simulateMany({ runs: 2_000, seed: SEED, mutant, maxShrinks });
+    return failure!;
+  };
+
+  it.each(cases)('is found: %s', async (_, mutant) => {
+    expect(faults[mutant]).toContain((await find(mutant, 0)).finding.fault);
+  });
+
+  it('is told from a limit: an older archive is not refused where the newest head was not signed', async () => {
+    expect((await find('older_archive_elsewhere', 0)).finding.fault).toBe('fork');
+  });
+
+  it('is found again from the seed and the path that were told, with the same script', async () => {
+    const told = await find('append_not_kept', 200);
+    const { failure } = await simulateMany({
+      runs: 1,
+      seed: told.seed,
+      path: told.path,
+      mutant: 'append_not_kept',
+      maxShrinks: 0,
+    });
+    expect(failure?.script).toEqual(told.script);
+  });
+});

@@ -1,0 +1,53 @@
+/** What is sealed in a run: tiny records that are known by a number, and the envelopes that carry them. */
+import type { Normalise } from '../../ingest/normalise.ts';
+import type { Envelope } from '../../schemas/envelope.ts';
+import type { AuditRecord } from '../../schemas/record.ts';
+import { sha256Hex } from '../../store/chain/leaf.ts';
+
+const RECEIVED_AT = '2026-11-21T08:59:59.000Z';
+const PRINCIPAL = '0'.repeat(32);
+const known = new Map<number, AuditRecord>();
+const numbers = new Map<string, number>();
+
+/** Every fifth has another retention class, so that some bundles go into the record store in two units. */
+export function recordOf(n: number): AuditRecord {
+  const record = known.get(n) ?? {
+    id: sha256Hex(`record ${n}`),
+    type: 'event.observed',
+    source: 'hook' as const,
+    retention_class: n % 5 === 4 ? 'short' : 'standard',
+    principal: PRINCIPAL,
+    subject: null,
+    received_at: RECEIVED_AT,
+    facts: { source_event: `Event${n}`, collector: 'workstation' },
+    content: n % 3 === 0 ? null : { text: `content of ${n}` },
+  };
+  known.set(n, record);
+  numbers.set(record.id, n);
+  return record;
+}
+
+/** Undefined for an id that no record of any run has. */
+export function numberOf(id: string): number | undefined {
+  return numbers.get(id);
+}
+
+export function envelopeOf(records: readonly number[]): Envelope {
+  return {
+    v: 1,
+    envelope_id: 'envelope',
+    source: 'native',
+    receiver: '/v1/events',
+    principal: 'workstation',
+    received_at: RECEIVED_AT,
+    content_type: 'application/json',
+    item_count: records.length,
+    idempotency_key: null,
+    body: Buffer.from(JSON.stringify(records)),
+  };
+}
+
+export const normalise: Normalise = ({ body }) => ({
+  records: (JSON.parse(Buffer.from(body).toString()) as number[]).map(recordOf),
+  quarantinedCount: 0,
+});

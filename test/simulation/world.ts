@@ -1,0 +1,202 @@
+/** Everything that a run has: the shared models, the machines, the processes on them, and who owns the partition. */
+import './quick-builtins.ts';
+import { createSequencer } from '../../ingest/sequencer.ts';
+import type { Logger } from 'pino';
+import { PipelineError } from '../../schemas/errors.ts';
+import { genesisKey } from '../../store/chain/layout.ts';
+import { sha256Hex } from '../../store/chain/leaf.ts';
+import type { LedgerOptions } from '../../store/ledger-options.ts';
+import { createLog, openLedger } from '../../store/ledger.ts';
+import { createArchiveModel, type ArchiveModel } from './archive-model.ts';
+import type { Choices } from './choices.ts';
+import type { Coverage } from './coverage.ts';
+import { createJudge, type Judge } from './judge.ts';
+import { createMachine, type Machine } from './machine.ts';
+import { mutateLedger, type Mutant } from './mutants.ts';
+import { createPartitionModel, type PartitionModel } from './partition-model.ts';
+import { openRowsModel } from './rows-model.ts';
+import { createTableModel, type TableModel } from './table-model.ts';
+import { createScheduler, type Caller, type Scheduler } from './scheduler.ts';
+import { normalise } from './subject.ts';
+
+export const LOG = 'p0';
+const START_MS = Date.parse('2026-11-21T09:00:00.000Z');
+const MAX_CLOCK_BEHIND_MS = 2_000;
+
+export interface SimProcess extends Caller {
+  readonly machine: Machine;
+  readonly stop: AbortController;
+  /** How often rows were lost when it last looked at the record store; undefined before that. */
+  sawLosses: number | undefined;
+  /** Whether its clock was ever read while it was too far behind the log. */
+  sawClockBehind: boolean;
+  /** Whether its ledger is open and its sequencer runs. */
+  isRunning: boolean;
+  /** Whether it is to be refused. */
+  isTried: boolean;
+  /** Why it ended by itself. */
+  ended: PipelineError | 'stopped' | undefined;
+}
+
+export interface World {
+  readonly scheduler: Scheduler;
+  readonly choices: Choices;
+  readonly coverage: Coverage;
+  readonly judge: Judge;
+  readonly archive: ArchiveModel;
+  readonly table: TableModel;
+  readonly partition: PartitionModel;
+  readonly machines: readonly [Machine, ...Machine[]];
+  readonly mutant: Mutant | undefined;
+  readonly processes: SimProcess[];
+  /** Whose the partition is. */
+  owner: SimProcess | undefined;
+  /** What senders sent, acknowledged or not. */
+  readonly sent: (readonly number[])[];
+  readonly say: (line: string) => void;
+}
+
+export interface WorldOptions {
+  readonly choices: Choices;
+  readonly coverage: Coverage;
+  readonly mutant: Mutant | undefined;
+  readonly say: (line: string) => void;
+}
+
+/** Two or three machines and an empty log. */
+export async function createWorld({ choices, coverage, mutant, say }: WorldOptions): Promise<World> {
+  const scheduler = createScheduler(coverage, say);
+  const judge = createJudge();
+  const parts = { scheduler, coverage, judge, mutant, choices };
+  const archive = createArchiveModel(parts);
+  const names = choices.byte() < 160 ? ['A', 'B'] : ['A', 'B', 'C'];
+  const [first, ...others] = names.map((name) => createMachine(name, START_MS, parts));
+  const world: World = {
+    ...parts,
+    archive,
+    table: createTableModel({ ...parts, window: 2 + choices.below(6) }),
+    partition: createPartitionModel({ ...parts, forgets: choices.byte() % 2 === 1 }),
+    machines: [first!, ...others],
+    processes: [],
+    owner: undefined,
+    sent: [],
+    say,
+  };
+  await createEmptyLog(world);
+  return world;
+}
+
+type Operator = Caller & Pick<SimProcess, 'machine' | 'sawLosses' | 'sawClockBehind'>;
+
+async function createEmptyLog(world: World): Promise<void> {
+  const operator = {
+    name: 'init',
+    isAlive: true,
+    isPaused: false,
+    sawLosses: undefined,
+    sawClockBehind: false,
+  };
+  const created = createLog(optionsOf(world, { ...operator, machine: world.machines[0] }), genesisKey(LOG));
+  await world.scheduler.quiet();
+  for (const call of world.scheduler.enabled()) world.scheduler.proceed(call, 'succeeds');
+  await created;
+}
+
+function optionsOf(world: World, process: Operator) {
+  const { archive, table, judge } = world;
+  const { machine } = process;
+  let drawn = 0;
+  // What was lost after this process looked is no fault of its checkpoint.
+  const queryable = () => {
+    const { sawLosses } = process;
+    return (from: number, to: number) =>
+      sawLosses !== table.moment().losses || table.present(from, to).size === to - from;
+  };
+  return {
+    log: LOG,
+    archive: archive.portOf(process, queryable),
+    records: openRowsModel(world, process, (losses) => (process.sawLosses = losses)),
+    signer: machine.signerOf(process),
+    guard: machine.guardOf(process),
+    clock: () => {
+      if (machine.nowMs + MAX_CLOCK_BEHIND_MS < judge.head().integratedAtMs) process.sawClockBehind = true;
+      return machine.nowMs;
+    },
+    randomBytes: (count) => {
+      drawn += 1;
+      return Buffer.alloc(count, sha256Hex(`${process.name} ${drawn} ${judge.head().root}`), 'hex');
+    },
+    lockFor: () => ({ mode: 'governance', retain_until: '2033-01-01T00:00:00.000Z' }),
+  } satisfies LedgerOptions;
+}
+
+const silence = () => undefined;
+const logger = { info: silence, warn: silence, error: silence, debug: silence } as unknown as Logger;
+
+/** Starts the code under test as one process of a machine; it owns the partition from now on. */
+export function startProcess(world: World, machine: Machine): SimProcess {
+  const process: SimProcess = {
+    name: `${machine.name}${world.processes.length}`,
+    machine,
+    isAlive: true,
+    isPaused: false,
+    stop: new AbortController(),
+    sawLosses: undefined,
+    sawClockBehind: false,
+    isRunning: false,
+    isTried: false,
+    ended: undefined,
+  };
+  world.say(`${process.name} starts`);
+  world.coverage.count('started');
+  world.processes.push(process);
+  world.owner = process;
+  runSequencer(world, process).then(
+    () => end(world, process, 'stopped'),
+    (error: unknown) => end(world, process, error),
+  );
+  return process;
+}
+
+async function runSequencer(world: World, process: SimProcess): Promise<void> {
+  const ledger = await openLedger(optionsOf(world, process));
+  process.isRunning = true;
+  const sequencer = createSequencer({
+    eventLog: world.partition.portOf(process),
+    ledger: mutateLedger(ledger, world.mutant),
+    seenIds: process.machine.seenIdsOf(process),
+    normalise,
+    logger,
+    partition: 0,
+    maxBatchEnvelopes: 1 + (world.processes.length % 2),
+    maxBatchBytes: 1024,
+    sleep: () => world.scheduler.call(process, { name: 'sleep', effect: () => undefined }),
+  });
+  await sequencer.run(process.stop.signal);
+}
+
+function end(world: World, process: SimProcess, reason: unknown): void {
+  process.isAlive = false;
+  if (reason === 'stopped') {
+    process.ended = reason;
+    world.coverage.count('stopped');
+  } else if (reason instanceof PipelineError) {
+    process.ended = reason;
+    world.coverage.count(`ended ${reason.code}`);
+    if (!isLegitimate(process, reason)) world.judge.find('false_alarm', `${process.name}: ${reason.message}`);
+  } else {
+    world.judge.find('damaged', `${process.name}: ${String(reason)}`);
+  }
+  world.say(`${process.name} ends: ${reason instanceof Error ? reason.message : String(reason)}`);
+}
+
+/** Whether a process may end for this reason while others may be at work on the same log. */
+function isLegitimate(process: SimProcess, error: PipelineError): boolean {
+  const { isTried, isRunning, sawClockBehind } = process;
+  const { code, detail, retry } = error;
+  // Whoever starts a process starts it again; once it seals, it must go on by itself.
+  if (retry === 'later') return !isRunning;
+  if (isTried && code === 'START_REFUSED') return true;
+  if (code === 'LEDGER_LOST_RACE' || code === 'SIGNER_REFUSED') return true;
+  return code === 'START_REFUSED' && detail.includes('the clock is behind') && sawClockBehind;
+}

@@ -101,6 +101,12 @@ export const ERRORS = {
     title: 'event log entry does not read as written',
     hint: 'keep the data folder as it is and see docs/runbook.md',
   },
+  CLOCK_BEHIND: {
+    status: 503,
+    retry: 'later',
+    title: 'the clock is behind what was sealed last',
+    hint: 'set the clock of the machine right; a process that runs goes on by itself once it has caught up',
+  },
   STORE_UNAVAILABLE: {
     status: 503,
     retry: 'later',

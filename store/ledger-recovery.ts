@@ -162,7 +162,7 @@ function checkHead(
   }
   if (clock() + MAX_CLOCK_BEHIND_MS < head.integratedAtMs) {
     throw new PipelineError(
-      'START_REFUSED',
+      'CLOCK_BEHIND',
       `the clock is behind the last bundle of ${log}; set it right first`,
     );
   }

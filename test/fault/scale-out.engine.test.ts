@@ -147,9 +147,10 @@ describe.skipIf('skipped' in opened)(`a deployment under load ${reason}`, { time
       await deployment.startClickHouse();
     }));
 
-  it('goes on where clocks step by an hour, forth and back', () =>
+  // Ends ahead, because a log is not sealed by a clock that lies behind it: who opens it anew waits (CLOCK_BEHIND).
+  it('goes on where clocks step by an hour, back and forth', () =>
     survive(async () => {
-      for (const aheadMs of [HOUR_MS, 0, -HOUR_MS, 0]) {
+      for (const aheadMs of [-HOUR_MS, 0, HOUR_MS, -HOUR_MS, HOUR_MS]) {
         await writeFile(clockFile, String(aheadMs));
         await delay(1_500);
       }

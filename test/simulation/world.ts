@@ -21,15 +21,12 @@ import { normalise } from './subject.ts';
 
 export const LOG = 'p0';
 const START_MS = Date.parse('2026-11-21T09:00:00.000Z');
-const MAX_CLOCK_BEHIND_MS = 2_000;
 
 export interface SimProcess extends Caller {
   readonly machine: Machine;
   readonly stop: AbortController;
   /** How often rows were lost when it last looked at the record store; undefined before that. */
   sawLosses: number | undefined;
-  /** Whether its clock was ever read while it was too far behind the log. */
-  sawClockBehind: boolean;
   /** Whether its ledger is open and its sequencer runs. */
   isRunning: boolean;
   /** Whether it is to be refused. */
@@ -86,7 +83,7 @@ export async function createWorld({ choices, coverage, mutant, say }: WorldOptio
   return world;
 }
 
-type Operator = Caller & Pick<SimProcess, 'machine' | 'sawLosses' | 'sawClockBehind'>;
+type Operator = Caller & Pick<SimProcess, 'machine' | 'sawLosses'>;
 
 async function createEmptyLog(world: World): Promise<void> {
   const operator = {
@@ -94,7 +91,6 @@ async function createEmptyLog(world: World): Promise<void> {
     isAlive: true,
     isPaused: false,
     sawLosses: undefined,
-    sawClockBehind: false,
   };
   const created = createLog(optionsOf(world, { ...operator, machine: world.machines[0] }), genesisKey(LOG));
   await world.scheduler.quiet();
@@ -118,10 +114,7 @@ function optionsOf(world: World, process: Operator) {
     records: openRowsModel(world, process, (losses) => (process.sawLosses = losses)),
     signer: machine.signerOf(process),
     guard: machine.guardOf(process),
-    clock: () => {
-      if (machine.nowMs + MAX_CLOCK_BEHIND_MS < judge.head().integratedAtMs) process.sawClockBehind = true;
-      return machine.nowMs;
-    },
+    clock: () => machine.nowMs,
     randomBytes: (count) => {
       drawn += 1;
       return Buffer.alloc(count, sha256Hex(`${process.name} ${drawn} ${judge.head().root}`), 'hex');
@@ -142,7 +135,6 @@ export function startProcess(world: World, machine: Machine): SimProcess {
     isPaused: false,
     stop: new AbortController(),
     sawLosses: undefined,
-    sawClockBehind: false,
     isRunning: false,
     isTried: false,
     ended: undefined,
@@ -192,11 +184,10 @@ function end(world: World, process: SimProcess, reason: unknown): void {
 
 /** Whether a process may end for this reason while others may be at work on the same log. */
 function isLegitimate(process: SimProcess, error: PipelineError): boolean {
-  const { isTried, isRunning, sawClockBehind } = process;
-  const { code, detail, retry } = error;
+  const { isTried, isRunning } = process;
+  const { code, retry } = error;
   // Whoever starts a process starts it again; once it seals, it must go on by itself.
   if (retry === 'later') return !isRunning;
   if (isTried && code === 'START_REFUSED') return true;
-  if (code === 'LEDGER_LOST_RACE' || code === 'SIGNER_REFUSED') return true;
-  return code === 'START_REFUSED' && detail.includes('the clock is behind') && sawClockBehind;
+  return code === 'LEDGER_LOST_RACE' || code === 'SIGNER_REFUSED';
 }

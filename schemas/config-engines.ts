@@ -102,6 +102,13 @@ export const ClickHouseConfig = Type.Object(
     database: Type.Optional(
       Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]*$', description: 'database of that server' }),
     ),
+    cluster: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z_][A-Za-z0-9_]*$',
+        description:
+          'cluster on whose replicas the tables are made, replicated; the url then names one replica, not a balancer',
+      }),
+    ),
   },
   { additionalProperties: false },
 );

@@ -11,6 +11,8 @@ export type StoreConnection =
       readonly username?: string;
       readonly password?: string;
       readonly database?: string;
+      /** Replicas of one table: see `MigrateOptions`. Whoever inserts must always speak with the same one of them. */
+      readonly cluster?: string;
     };
 
 /**

@@ -20,16 +20,31 @@ interface AppliedMigration {
 
 const FILE_NAME = /^([0-9]{4})_[a-z0-9_]+\.sql$/;
 
-const CREATE_REGISTER = `CREATE TABLE IF NOT EXISTS schema_migrations
+const CREATE_REGISTER = `CREATE TABLE IF NOT EXISTS schema_migrations{{on_cluster}}
 (
     number UInt32,
     name String,
     sha256 String,
     applied_at DateTime64(3, 'UTC')
 )
-ENGINE = MergeTree
+ENGINE = {{merge_tree}}
 ORDER BY number
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1`;
+
+export interface MigrateOptions {
+  /** Folder of the numbered .sql files. */
+  readonly dir: string;
+  readonly clock: Clock;
+  /** Name of the cluster on all of whose replicas the tables are to be; undefined for one server. */
+  readonly cluster?: string | undefined;
+}
+
+/** Fills the two placeholders: where a table is made, and by which engine. */
+export function inDialect(sql: string, cluster?: string): string {
+  return sql
+    .replaceAll('{{on_cluster}}', cluster === undefined ? '' : ` ON CLUSTER ${cluster}`)
+    .replaceAll('{{merge_tree}}', cluster === undefined ? 'MergeTree' : 'ReplicatedMergeTree');
+}
 
 /**
  * Brings the schema to the newest migration, forward only, and remembers each as (number, name, SHA-256).
@@ -37,9 +52,12 @@ SETTINGS fsync_after_insert = 1, fsync_part_directory = 1`;
  *
  * A crash between a statement and its note runs the statement again at the next start: statements allow that.
  */
-export async function migrate(client: ClickHouseClient, dir: string, clock: Clock): Promise<void> {
-  await client.command({ query: CREATE_REGISTER });
-  const available = await readMigrations(dir);
+export async function migrate(
+  client: ClickHouseClient,
+  { dir, clock, cluster }: MigrateOptions,
+): Promise<void> {
+  await client.command({ query: inDialect(CREATE_REGISTER, cluster) });
+  const available = await readMigrations(dir, cluster);
   const applied = await readApplied(client);
   requireUnchanged(available, applied);
   for (const migration of available.slice(applied.length)) {
@@ -54,15 +72,16 @@ export async function migrate(client: ClickHouseClient, dir: string, clock: Cloc
 }
 
 /** Drops every table of the projection, so that `migrate` starts from nothing; also where the schema is unknown. */
-export async function dropSchema(client: ClickHouseClient): Promise<void> {
+export async function dropSchema(client: ClickHouseClient, cluster?: string): Promise<void> {
   // The register goes first: without it a half-finished drop is finished by running the migrations again.
-  await client.command({ query: 'DROP TABLE IF EXISTS schema_migrations SYNC' });
-  await client.command({ query: 'DROP TABLE IF EXISTS records SYNC' });
+  for (const table of ['schema_migrations', 'records']) {
+    await client.command({ query: inDialect(`DROP TABLE IF EXISTS ${table}{{on_cluster}} SYNC`, cluster) });
+  }
 }
 
-async function readMigrations(dir: string): Promise<Migration[]> {
+async function readMigrations(dir: string, cluster: string | undefined): Promise<Migration[]> {
   const names = (await readdir(dir)).filter((name) => name.endsWith('.sql')).sort();
-  const migrations = await Promise.all(names.map((name) => readMigration(dir, name)));
+  const migrations = await Promise.all(names.map((name) => readMigration(dir, name, cluster)));
   if (migrations.length === 0) throw new PipelineError('MIGRATION_MISMATCH', 'there is no migration to run');
   migrations.forEach((migration, position) => {
     if (migration.number === position + 1) return;
@@ -74,15 +93,16 @@ async function readMigrations(dir: string): Promise<Migration[]> {
   return migrations;
 }
 
-async function readMigration(dir: string, name: string): Promise<Migration> {
+async function readMigration(dir: string, name: string, cluster: string | undefined): Promise<Migration> {
   const digits = FILE_NAME.exec(name)?.[1];
   if (digits === undefined) throw new PipelineError('MIGRATION_MISMATCH', `${name} is no migration's name`);
   const text = await readFile(path.join(dir, name), 'utf8');
   return {
     number: Number(digits),
     name,
-    sha256: createHash('sha256').update(text).digest('hex'),
-    statements: splitStatements(text),
+    // As one server runs it, so that a store says the same of its schema wherever it lies.
+    sha256: createHash('sha256').update(inDialect(text)).digest('hex'),
+    statements: splitStatements(inDialect(text, cluster)),
   };
 }
 

@@ -7,7 +7,7 @@ import { openEngine, type Engine, type StoreConnection } from './client.ts';
 import { createMending, type Mending } from './damaged-parts.ts';
 import { toPipelineError, type EngineStep } from './engine-errors.ts';
 import { requireContiguous, toUnits, type InsertUnit } from './insert-units.ts';
-import { dropSchema, migrate } from './migrate.ts';
+import { dropSchema, migrate, type MigrateOptions } from './migrate.ts';
 import { toRowText } from './row-text.ts';
 
 export interface RecordStoreOptions {
@@ -34,8 +34,8 @@ export async function openRecordStore(options: RecordStoreOptions): Promise<Reco
   const { client } = engine;
   try {
     await guarded('write', 'prepare the schema', async () => {
-      if (options.recreate === true) await dropSchema(client);
-      await migrate(client, options.migrationsDir, options.clock);
+      if (options.recreate === true) await dropSchema(client, schemaOf(options).cluster);
+      await migrate(client, schemaOf(options));
     });
   } catch (error) {
     // An engine in process is bound to its folder until it is closed; a refused start must let go of it.
@@ -43,6 +43,10 @@ export async function openRecordStore(options: RecordStoreOptions): Promise<Reco
     throw error;
   }
   return buildStore(engine, options);
+}
+
+function schemaOf({ connection, migrationsDir: dir, clock }: RecordStoreOptions): MigrateOptions {
+  return { dir, clock, cluster: connection.kind === 'server' ? connection.cluster : undefined };
 }
 
 function openOrRefuse(connection: StoreConnection): Engine {
@@ -91,8 +95,8 @@ function buildStore(engine: Engine, options: RecordStoreOptions): RecordStore {
     clear: () =>
       inTurn('clear the record store', async () => {
         // Tables go and come back: the tokens of past inserts go with them and cannot block the rebuild's inserts.
-        await dropSchema(client);
-        await migrate(client, options.migrationsDir, options.clock);
+        await dropSchema(client, schemaOf(options).cluster);
+        await migrate(client, schemaOf(options));
       }),
     close: () => {
       closing ??= lastWrite.then(() => Promise.all(running)).then(() => client.close());

@@ -1,7 +1,7 @@
 -- One row per leaf of a log: the projection that answers questions. The archive holds the truth; this table can be
 -- emptied and rebuilt from it. Statements must be safe to run again, because a crash may fall between a statement
 -- and the note in schema_migrations that it ran.
-CREATE TABLE IF NOT EXISTS records
+CREATE TABLE IF NOT EXISTS records{{on_cluster}}
 (
     -- Place in the log. Indexes rise by one, so Delta turns them into a run of ones that ZSTD folds to nothing.
     log LowCardinality(String),
@@ -101,7 +101,7 @@ CREATE TABLE IF NOT EXISTS records
     )
 )
 -- Append-only truth: no engine that drops rows when it merges.
-ENGINE = MergeTree
+ENGINE = {{merge_tree}}
 -- Month of our own clock and retention class: one bundle falls into one partition per class, which makes its insert
 -- atomic, and a purge drops whole partitions.
 PARTITION BY (toYYYYMM(integrated_at), retention_class)

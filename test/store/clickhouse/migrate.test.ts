@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto';
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { inDialect } from '../../../store/clickhouse/migrate.ts';
 import { chdbPlace, MIGRATIONS_DIR } from '../../support/chdb-store.ts';
 import { auditRecord, sealedRows } from '../../support/sealed-rows.ts';
 
@@ -91,5 +93,19 @@ describe('migrations', () => {
     const store = await place.open({ migrationsDir, recreate: true });
     expect(await store.size('p0')).toBe(0);
     await store.close();
+  });
+
+  it('are one text for one server and for replicas, and keep the digest that they had', async () => {
+    const text = await readFile(join(MIGRATIONS_DIR, FIRST), 'utf8');
+    const single = inDialect(text);
+    expect(createHash('sha256').update(single).digest('hex')).toBe(
+      '64e1747eec859057b65a17f49788f80d4ae43926b72dfbeb6d0d64a827356329',
+    );
+    expect(single).toMatch(/^CREATE TABLE IF NOT EXISTS records$/m);
+    expect(single).toMatch(/^ENGINE = MergeTree$/m);
+    const replicated = inDialect(text, 'evidence');
+    expect(replicated).toMatch(/^CREATE TABLE IF NOT EXISTS records ON CLUSTER evidence$/m);
+    expect(replicated).toMatch(/^ENGINE = ReplicatedMergeTree$/m);
+    expect(`${single}${replicated}`).not.toContain('{{');
   });
 });

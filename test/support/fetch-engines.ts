@@ -1,0 +1,13 @@
+/** `npm run engines`: fetches or builds what the engine tests need, one after another, into the cache that they look in. */
+import { fetchKafka } from './kafka-broker-files.ts';
+import { findEngine } from './s3-server.ts';
+
+const step = async (name: string, fetch: () => Promise<unknown>): Promise<void> => {
+  const startedMs = performance.now();
+  await fetch();
+  process.stdout.write(`${name}: ${((performance.now() - startedMs) / 1000).toFixed(1)} s\n`);
+};
+
+await step('Apache Kafka', fetchKafka);
+await step('MinIO', () => findEngine('minio'));
+await step('versitygw', () => findEngine('versitygw'));

@@ -30,6 +30,13 @@ describe('metrics', () => {
     expect(lines(await metrics.text())).toContain('affidavit_ingest_sequencer_records_total 11');
   });
 
+  it('leave out what this process does not do, rather than show a nought', async () => {
+    const { receivers } = snapshot(1);
+    const text = await buildMetrics(() => Promise.resolve({ receivers })).text();
+    expect(text).toContain('affidavit_ingest_receiver_total');
+    expect(text).not.toMatch(/affidavit_(store|ingest_(sequencer|lag))/);
+  });
+
   it('carry the process figures, and two registries do not disturb each other', async () => {
     const first = buildMetrics(() => Promise.resolve(snapshot(1)));
     const second = buildMetrics(() => Promise.resolve(snapshot(2)));

@@ -17,7 +17,7 @@ export const COLLECTOR_TOKEN = 'collector-token-of-the-tests';
 /** The API over the given store, with everything else real and its own temporary folder. */
 export async function openApiStack(
   store: RecordStore,
-  overrides: Partial<Omit<ApiOptions, 'evidence'>> & {
+  overrides: Partial<ApiOptions> & {
     build?: (build: PackageBuild) => Promise<void>;
     /** Beside the log `p0`. */
     otherLogs?: readonly PublishedLog[];

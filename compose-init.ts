@@ -1,4 +1,4 @@
-/** First start: makes keys, tokens, topics and logs, once. Part of the composition root. */
+/** First start: makes keys, tokens, topics, tables and logs, once. Part of the composition root. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
@@ -9,6 +9,7 @@ import { openArchive } from './compose-archive.ts';
 import { openKafka } from './compose-event-log.ts';
 import { dataPaths, logOf, systemClock, type DataPaths } from './compose-paths.ts';
 import { probeAtStart } from './compose-probe.ts';
+import { openRecords } from './compose-records.ts';
 import type { Config } from './config.ts';
 import { OWN_COLLECTOR } from './ingest/own-events.ts';
 import { toInstant, type Clock } from './schemas/clock.ts';
@@ -110,6 +111,8 @@ export async function initialise(
     await makeKeys(paths, archive, config);
     const created = await createTokens(config, paths.tokens);
     if (config.kafka.brokers !== undefined) await createTopics(config, logger);
+    // Of a server other processes may have rights to ask alone.
+    if (config.clickhouse.url !== undefined) await (await openRecords(config)).close();
     return { deployment: await createLogs(config, clock, archive), created };
   } finally {
     await archive.close();

@@ -5,7 +5,7 @@ import { pino } from 'pino';
 import { openArchive } from './compose-archive.ts';
 import { verifyBucket } from './compose-bucket-check.ts';
 import { dataPaths, systemClock } from './compose-paths.ts';
-import { openRecords } from './compose-stores.ts';
+import { openRecords } from './compose-records.ts';
 import type { Config } from './config.ts';
 import { PipelineError } from './schemas/errors.ts';
 import type { VerificationReport } from './schemas/verification.ts';
@@ -77,7 +77,7 @@ async function compareRows(
   { onProgress }: VerifyOptions,
 ): Promise<VerificationReport> {
   const findings = createFindings();
-  const records = await openRecords(config, dataPaths(config).records);
+  const records = await openRecords(config);
   try {
     const archive = await place.open();
     await verifyRecordStore({ archive, records, logs: await logNames(archive), findings, onProgress });

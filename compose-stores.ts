@@ -1,11 +1,11 @@
 /** Opens everything behind the event log. Part of the composition root. */
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Logger } from 'pino';
 import { openArchive, type OpenArchiveOptions } from './compose-archive.ts';
 import { lockPolicy, readDeployment, type DeployedLog, type Deployment } from './compose-init.ts';
 import { dataPaths, logOf, systemClock } from './compose-paths.ts';
+import { openRecords } from './compose-records.ts';
 import type { Config } from './config.ts';
 import { openEmbeddedSeenIds } from './ingest/embedded/seen-ids.ts';
 import type { SeenIds } from './ingest/seen-ids.ts';
@@ -14,8 +14,6 @@ import { openEvidencePackages } from './reports/package-jobs.ts';
 import type { EvidencePackages } from './reports/packages.ts';
 import { PipelineError } from './schemas/errors.ts';
 import type { Archive } from './store/archive.ts';
-import type { StoreConnection } from './store/clickhouse/client.ts';
-import { openRecordStore } from './store/clickhouse/record-store.ts';
 import { openFileHeadGuard } from './store/keys/file-head-guard.ts';
 import { openFileSigner } from './store/keys/file-signer.ts';
 import { openLedger, type Ledger } from './store/ledger.ts';
@@ -85,7 +83,7 @@ export async function openEngines(
       `${paths.keys} holds no deployment; run \`affidavit init\` first`,
     );
   }
-  const records = stack.keep(await openRecords(config, paths.records, recreate));
+  const records = stack.keep(await openRecords(config, recreate));
   const archive = stack.keep(await openArchive(config, logger, { onTampering }));
   return { deployment, records, archive };
 }
@@ -150,22 +148,4 @@ export async function openPackages(
     newId: randomUUID,
     logger,
   });
-}
-
-export async function openRecords(config: Config, path: string, recreate = false): Promise<RecordStore> {
-  return openRecordStore({
-    connection: await recordConnection(config, path),
-    migrationsDir: join(import.meta.dirname, 'store', 'migrations'),
-    clock: systemClock,
-    recreate,
-    limits: { maxExecutionMs: config.store.max_query_ms, maxRowsToRead: config.store.max_query_rows },
-  });
-}
-
-/** A server where one is configured; else the engine in this process, in a folder that is there from now on. */
-async function recordConnection({ clickhouse }: Config, path: string): Promise<StoreConnection> {
-  const { url, ...access } = clickhouse;
-  if (url !== undefined) return { kind: 'server', url, ...access };
-  await mkdir(path, { recursive: true, mode: 0o700 });
-  return { kind: 'chdb', path };
 }

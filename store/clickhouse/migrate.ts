@@ -71,6 +71,22 @@ export async function migrate(
   }
 }
 
+/** Throws MIGRATION_MISMATCH unless every migration was applied as it is; changes nothing. */
+export async function requireMigrated(
+  client: ClickHouseClient,
+  { dir, cluster }: MigrateOptions,
+): Promise<void> {
+  const available = await readMigrations(dir, cluster);
+  const found = await client.query({ query: 'EXISTS TABLE schema_migrations', format: 'JSONEachRow' });
+  const isThere = (await found.json<{ result: number }>())[0]?.result === 1;
+  const applied = isThere ? await readApplied(client) : [];
+  requireUnchanged(available, applied);
+  const missing = available[applied.length];
+  if (missing === undefined) return;
+  const detail = `${missing.name} was not applied yet: affidavit init or a sequencer does that`;
+  throw new PipelineError('MIGRATION_MISMATCH', detail);
+}
+
 /** Drops every table of the projection, so that `migrate` starts from nothing; also where the schema is unknown. */
 export async function dropSchema(client: ClickHouseClient, cluster?: string): Promise<void> {
   // The register goes first: without it a half-finished drop is finished by running the migrations again.

@@ -7,7 +7,7 @@ import { openEngine, type Engine, type StoreConnection } from './client.ts';
 import { createMending, type Mending } from './damaged-parts.ts';
 import { toPipelineError, type EngineStep } from './engine-errors.ts';
 import { requireContiguous, toUnits, type InsertUnit } from './insert-units.ts';
-import { dropSchema, migrate, type MigrateOptions } from './migrate.ts';
+import { dropSchema, migrate, requireMigrated, type MigrateOptions } from './migrate.ts';
 import { toRowText } from './row-text.ts';
 
 export interface RecordStoreOptions {
@@ -15,6 +15,8 @@ export interface RecordStoreOptions {
   /** Folder of the numbered .sql files. */
   readonly migrationsDir: string;
   readonly clock: Clock;
+  /** Whether the schema is brought up to date; else it must be so already. @default true */
+  readonly mayMigrate?: boolean;
   /** Bounds of a read that names none of its own. */
   readonly limits: Required<ReadLimits>;
   /** For `rebuild` alone: drop what is there, whatever its schema, before the migrations run. */
@@ -35,7 +37,8 @@ export async function openRecordStore(options: RecordStoreOptions): Promise<Reco
   try {
     await guarded('write', 'prepare the schema', async () => {
       if (options.recreate === true) await dropSchema(client, schemaOf(options).cluster);
-      await migrate(client, schemaOf(options));
+      if (options.mayMigrate === false) await requireMigrated(client, schemaOf(options));
+      else await migrate(client, schemaOf(options));
     });
   } catch (error) {
     // An engine in process is bound to its folder until it is closed; a refused start must let go of it.

@@ -108,4 +108,18 @@ describe('migrations', () => {
     expect(replicated).toMatch(/^ENGINE = ReplicatedMergeTree$/m);
     expect(`${single}${replicated}`).not.toContain('{{');
   });
+
+  it('are only asked for by who may not apply them', async () => {
+    await (await place.open({ migrationsDir, mayMigrate: false })).close();
+    await writeFile(join(migrationsDir, '0002_more.sql'), 'CREATE TABLE more (n UInt8) ENGINE = Memory;\n');
+    await expect(place.open({ migrationsDir, mayMigrate: false })).rejects.toMatchObject({
+      code: 'MIGRATION_MISMATCH',
+      detail: expect.stringContaining('0002_more.sql was not applied yet') as string,
+    });
+    const empty = await chdbPlace();
+    await expect(empty.open({ mayMigrate: false })).rejects.toMatchObject({ code: 'MIGRATION_MISMATCH' });
+    await empty.remove();
+    await (await open()).close();
+    await (await place.open({ migrationsDir, mayMigrate: false })).close();
+  });
 });

@@ -5,13 +5,12 @@ import { buildApi, type EvidenceSources } from './api/app.ts';
 import { buildMetrics, type MetricsSnapshot } from './api/metrics.ts';
 import type { Readiness } from './api/routes/operation.ts';
 import type { IngestThread } from './compose-ingest-thread.ts';
-import { dataPaths, systemClock } from './compose-paths.ts';
+import { systemClock } from './compose-paths.ts';
 import type { Sequencing } from './compose-sequence.ts';
 import { openPackages, type CloseStack, type Engines } from './compose-stores.ts';
 import type { Config } from './config.ts';
 import { closeWithin } from './ingest/receivers/serve.ts';
-import { openArchivedLog } from './store/archived-log.ts';
-import { openFileSigner } from './store/keys/file-signer.ts';
+import { openArchivedLog, readLogKey } from './store/archived-log.ts';
 import { createTokenVerifier, type TokenEntry } from './store/keys/tokens.ts';
 import type { Ledger } from './store/ledger.ts';
 import type { PublishedLog } from './store/published-log.ts';
@@ -93,11 +92,10 @@ export async function publishedLogs(
   sequencing: Sequencing | undefined,
 ): Promise<readonly PublishedLog[]> {
   if (config.kafka.brokers === undefined && sequencing !== undefined) return sequencing.ledgers();
-  const { signingKey } = dataPaths(config);
   return Promise.all(
     deployment.logs.map(async ({ log, origin }) => {
-      const { name, vkey } = await openFileSigner(signingKey, origin);
-      return openArchivedLog({ log, signer: { name, vkey }, archive, records, clock: systemClock });
+      const signer = await readLogKey(archive, log, origin);
+      return openArchivedLog({ log, signer, archive, records, clock: systemClock });
     }),
   );
 }

@@ -1,9 +1,11 @@
 /** A log as its archive tells it, for processes that do not write it. In: checkpoint objects. Out: the newest one. */
+import { Value } from 'typebox/value';
+import { LogGenesis } from '../schemas/bundle.ts';
 import type { Clock } from '../schemas/clock.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import type { Archive } from './archive.ts';
 import { openCheckpoint } from './chain/checkpoint.ts';
-import { checkpointKey, checkpointPrefix } from './chain/layout.ts';
+import { checkpointKey, checkpointPrefix, genesisKey } from './chain/layout.ts';
 import { parseVkey } from './chain/note.ts';
 import type { PublishedCheckpoint, PublishedLog } from './published-log.ts';
 import type { RecordStore } from './record-store.ts';
@@ -16,6 +18,22 @@ export interface ArchivedLogOptions {
   /** Asked once how long the log is about, so that a long one need not be listed from its start. */
   readonly records: RecordStore;
   readonly clock: Clock;
+}
+
+/**
+ * Name and public key of a log as its genesis tells them, so that who only reads needs no signing key. Rejects with
+ * START_REFUSED where the archive does not hold a log of this name.
+ */
+export async function readLogKey(
+  archive: Archive,
+  log: string,
+  origin: string,
+): Promise<Pick<Signer, 'name' | 'vkey'>> {
+  const bytes = await archive.get(genesisKey(log));
+  if (bytes === undefined) throw new PipelineError('START_REFUSED', `log ${log} is not in the archive`);
+  const genesis = Value.Parse(LogGenesis, JSON.parse(Buffer.from(bytes).toString('utf8')));
+  if (genesis.origin === origin) return { name: origin, vkey: genesis.vkey };
+  throw new PipelineError('START_REFUSED', `log ${log} of the archive is ${genesis.origin}, not ${origin}`);
 }
 
 /** How old an answer may be. */

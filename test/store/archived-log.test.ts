@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { openArchivedLog } from '../../store/archived-log.ts';
+import { openArchivedLog, readLogKey } from '../../store/archived-log.ts';
 import { checkpointKey } from '../../store/chain/layout.ts';
 import { openLedger } from '../../store/ledger.ts';
 import { appendWhole, createTestLog, createTestSigner, testRecord } from '../support/ledger.ts';
@@ -77,5 +77,17 @@ describe('a log as its archive tells it', () => {
     const note = Buffer.from(archive.objects.get(checkpointKey('p0', 3))!).toString('utf8');
     archive.objects.set(checkpointKey('p0', 3), Buffer.from(note.replace('\n3\n', '\n4\n')));
     await expect(archived.checkpoint()).rejects.toMatchObject({ code: 'ARCHIVE_DAMAGED' });
+  });
+
+  it('has its public key in its genesis, where it is the log that was asked for', async () => {
+    const { archive, ledger } = await setUp();
+    const key = await readLogKey(archive, 'p0', ledger.origin);
+    expect(key).toEqual({ name: ledger.origin, vkey: ledger.vkey });
+    for (const [log, origin] of [
+      ['p0', 'another.example/p0'],
+      ['p1', ledger.origin],
+    ] as const) {
+      await expect(readLogKey(archive, log, origin)).rejects.toMatchObject({ code: 'START_REFUSED' });
+    }
   });
 });

@@ -170,12 +170,16 @@ export async function startS3Server(engine: S3Engine, path: string): Promise<S3S
     env: { ...process.env, ...env(KEYS) },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  // A suite that ends without having stopped it must not leave it running.
+  const kill = (): void => void server.kill('SIGKILL');
+  process.once('exit', kill);
   let messages = '';
   const keep = (chunk: Buffer) => (messages = (messages + chunk.toString()).slice(-2000));
   server.stdout.on('data', keep);
   server.stderr.on('data', keep);
   const endpoint = `http://127.0.0.1:${String(port)}`;
   const stop = async () => {
+    process.off('exit', kill);
     if (server.exitCode === null && server.signalCode === null) {
       server.kill('SIGKILL');
       await once(server, 'exit');

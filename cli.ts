@@ -9,6 +9,7 @@ import type { ReportOptions } from './commands/report.ts';
 import type { SimulateOptions } from './commands/simulate.ts';
 import type { VerifyCommandOptions } from './commands/verify.ts';
 import { loadConfig, packageRoot } from './config.ts';
+import { ROLES } from './schemas/config.ts';
 import { ERRORS, PipelineError } from './schemas/errors.ts';
 
 const EXIT = { ok: 0, operational: 1, usage: 2, negative: 3 } as const;
@@ -58,13 +59,7 @@ program
     'run receivers, sequencer, reports and API in this process until SIGINT or SIGTERM; with --role one of them',
   )
   .addOption(
-    new Option('--role <role>', 'the one thing that this process does (also AFFIDAVIT_ROLE)').choices([
-      'ingest',
-      'sequence',
-      'report',
-      'api',
-      'forward',
-    ]),
+    new Option('--role <role>', 'the one thing that this process does (also AFFIDAVIT_ROLE)').choices(ROLES),
   )
   .action(async ({ role }: { readonly role?: string }) => {
     const { serve } = await import('./commands/serve.ts');

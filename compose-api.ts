@@ -10,13 +10,17 @@ import type { Sequencing } from './compose-sequence.ts';
 import { openPackages, type CloseStack, type Engines } from './compose-stores.ts';
 import type { Config } from './config.ts';
 import { closeWithin } from './ingest/receivers/serve.ts';
+import { PipelineError } from './schemas/errors.ts';
 import { openArchivedLog, readLogKey } from './store/archived-log.ts';
 import { createTokenVerifier, type TokenEntry } from './store/keys/tokens.ts';
 import type { Ledger } from './store/ledger.ts';
 import type { PublishedLog } from './store/published-log.ts';
+import { reachable } from './store/queries/reachable.ts';
+import type { RecordStore } from './store/record-store.ts';
 
 /** What a question to the API may still take when the process is asked to end. */
 const CLOSE_GRACE_MS = 5_000;
+const PROBE_LIMIT_MS = 5_000;
 
 export interface ApiParts {
   readonly tokens: readonly TokenEntry[];
@@ -40,7 +44,7 @@ export async function startApi(config: Config, parts: ApiParts, stack: CloseStac
   const app = buildApi({
     evidence: await evidenceOf(config, parts, stack),
     verifyToken: createTokenVerifier(tokens),
-    readiness: () => readinessOf(config, sequencing),
+    readiness: () => readinessOf(config, parts),
     metrics: () => metrics.text(),
     logger: logger.child({ role: 'api' }),
     clock: systemClock,
@@ -50,9 +54,12 @@ export async function startApi(config: Config, parts: ApiParts, stack: CloseStac
   return Number(new URL(await app.listen({ host: config.host, port: config.api.port })).port);
 }
 
-async function readinessOf(config: Config, sequencing: Sequencing | undefined): Promise<Readiness> {
+async function readinessOf(config: Config, { sequencing, engines }: ApiParts): Promise<Readiness> {
   const role = config.role === undefined ? {} : { role: config.role };
-  if (sequencing === undefined) return { ready: true, reasons: [], ...role };
+  if (sequencing === undefined) {
+    const reasons = engines === undefined ? [] : await unreachable(engines.records);
+    return { ready: reasons.length === 0, reasons, ...role };
+  }
   const reasons = sequencing.retrying();
   const ledgers = sequencing.ledgers();
   return {
@@ -63,6 +70,16 @@ async function readinessOf(config: Config, sequencing: Sequencing | undefined): 
     ...(config.kafka.brokers === undefined ? {} : { logs: ledgers.map(({ log }) => log).sort() }),
     ...(await sizesOf(ledgers)),
   };
+}
+
+/** A sequencer hears of it when it writes; who only reads has to ask. */
+async function unreachable(records: RecordStore): Promise<string[]> {
+  try {
+    await records.read(reachable(), { maxExecutionMs: PROBE_LIMIT_MS });
+    return [];
+  } catch (error) {
+    return [error instanceof PipelineError ? error.code : 'INTERNAL'];
+  }
 }
 
 async function sizesOf(ledgers: readonly Ledger[]) {
@@ -86,7 +103,7 @@ async function evidenceOf(
 }
 
 /** The ledger itself knows its head first; of logs that other processes may seal the archive tells. */
-export async function publishedLogs(
+async function publishedLogs(
   config: Config,
   { deployment, archive, records }: Engines,
   sequencing: Sequencing | undefined,

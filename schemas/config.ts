@@ -9,6 +9,24 @@ const Port = (description: string, preset: number) =>
     description: `${description}; 0 takes a free one`,
   });
 
+/** `forward` is for destinations to come. */
+const Role = Type.Union(
+  [
+    Type.Literal('ingest'),
+    Type.Literal('sequence'),
+    Type.Literal('report'),
+    Type.Literal('api'),
+    Type.Literal('forward'),
+  ],
+  {
+    description:
+      'the one thing that this process does: ingest, sequence, report, api; without it all of them',
+  },
+);
+
+/** What one process of several may do. */
+export const ROLES: readonly string[] = Role.anyOf.map((role) => role.const);
+
 /**
  * Every configuration key with its type, default and meaning. docs/config.md is generated from it. The environment
  * variable of a key is `AFFIDAVIT_` and its path in upper case, joined by underscores.
@@ -27,21 +45,7 @@ export const Config = Type.Object(
           'folder of keys and tokens, shared by all processes of a deployment; without it keys/ in the data folder',
       }),
     ),
-    role: Type.Optional(
-      Type.Union(
-        [
-          Type.Literal('ingest'),
-          Type.Literal('sequence'),
-          Type.Literal('report'),
-          Type.Literal('api'),
-          Type.Literal('forward'),
-        ],
-        {
-          description:
-            'the one thing that this process does: ingest, sequence, report, api; without it all of them',
-        },
-      ),
-    ),
+    role: Type.Optional(Role),
     host: Type.String({
       minLength: 1,
       default: '127.0.0.1',

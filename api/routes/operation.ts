@@ -3,7 +3,10 @@ import { SafeCount } from '../../schemas/primitives.ts';
 import { GUARDED_PROBLEMS } from '../openapi.ts';
 import type { TypedApp } from '../typed-app.ts';
 
-/** Whether the process does its whole job, and as far as that is its part, how far sealing is behind intake. */
+/**
+ * Whether the process does its whole job, and as far as that is its part, how far sealing is behind intake. One that
+ * only receives is ready while it listens: what it cannot take it refuses itself, with 503.
+ */
 export const Readiness = Type.Object({
   ready: Type.Boolean(),
   reasons: Type.Array(Type.String(), { description: 'error codes of what is missing, empty when ready' }),
@@ -43,7 +46,7 @@ export function publicRoutes(app: TypedApp, readiness: () => Promise<Readiness>)
       logLevel: PROBE_LOG_LEVEL,
       schema: {
         tags: ['operation'],
-        summary: 'Intake, sealing and reading work; with what is not sealed yet',
+        summary: 'What this process does works; with what is not sealed yet',
         security: [],
         response: { 200: Readiness, 503: Readiness },
       },

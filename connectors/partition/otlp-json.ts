@@ -1,4 +1,5 @@
 import { METRIC_KINDS, OTLP_MESSAGES, OTLP_SIGNALS, type OtlpSignal } from '../otlp/descriptor.ts';
+import { SESSION_ATTRIBUTES } from '../sources/otel-facts.ts';
 import {
   STOPPED,
   endOfContainers,
@@ -13,7 +14,7 @@ import {
 import { holderAround, readList, type JsonList } from './json-pieces.ts';
 import type { OtlpUnits } from './otlp-units.ts';
 import type { Holder, Piece } from './pieces.ts';
-import { SESSION_ATTRIBUTES, type RawPairs } from './session-attributes.ts';
+import type { RawPairs } from './session-attributes.ts';
 
 interface Reading {
   readonly bytes: Buffer;

@@ -7,9 +7,10 @@ import {
 } from '../otlp/descriptor.ts';
 import { decodeProtobuf } from '../otlp/protobuf.ts';
 import { createFieldWalk, fieldHeader, type WalkFields, type WireField } from '../otlp/wire-fields.ts';
+import { SESSION_ATTRIBUTES } from '../sources/otel-facts.ts';
 import type { OtlpUnits } from './otlp-units.ts';
 import type { Chunks, Holder, Piece } from './pieces.ts';
-import { SESSION_ATTRIBUTES, type RawPairs } from './session-attributes.ts';
+import type { RawPairs } from './session-attributes.ts';
 
 interface Reading {
   readonly signal: OtlpSignal;

@@ -2,9 +2,7 @@ import { collectorKey, sessionKey } from '../../schemas/envelope.ts';
 import { isJsonObject, type JsonObject } from '../../schemas/json.ts';
 import { normaliseMessage } from '../otlp/values.ts';
 import { openMembers } from '../sources/members.ts';
-
-/** The attributes of OTLP that name a session, the first that is usable counting: those `otel-facts.ts` reads. */
-export const SESSION_ATTRIBUTES = ['session.id', 'gen_ai.conversation.id'] as const;
+import { SESSION_ATTRIBUTES } from '../sources/otel-facts.ts';
 
 /**
  * Attribute pairs that name a session, as they stand in the body, one character a byte, so that equal bytes need be

@@ -5,6 +5,9 @@ import { say, type Members } from './members.ts';
 import type { OtelEvent } from './otel-event.ts';
 import { filePathOf, gitCommitOf, mcpServerOf } from './tool-facts.ts';
 
+/** The attributes that name a session, the first that is usable counting. */
+export const SESSION_ATTRIBUTES = ['session.id', 'gen_ai.conversation.id'] as const;
+
 /** Facts of an event with those that mean the same in every signal and for every emitter. */
 export function openOtelFacts({ envelope, item, members }: OtelEvent, source_event: string): Facts {
   const { traceId, spanId } = item.record;
@@ -14,7 +17,7 @@ export function openOtelFacts({ envelope, item, members }: OtelEvent, source_eve
   say(facts, 'organization_id', members.text('organization.id'));
   say(facts, 'department', members.text('department'));
   say(facts, 'team_id', members.text('team.id'));
-  say(facts, 'session_id', members.text('session.id', 'gen_ai.conversation.id'));
+  say(facts, 'session_id', members.text(...SESSION_ATTRIBUTES));
   say(facts, 'trace_id', typeof traceId === 'string' ? traceId : undefined);
   say(facts, 'span_id', typeof spanId === 'string' ? spanId : undefined);
   say(facts, 'app_version', members.text('app.version', 'service.version'));

@@ -132,6 +132,8 @@ describe.skipIf('skipped' in opened)(`a deployment under load ${reason}`, { time
       await delay(AWAY_MS);
       const states = await Promise.all(sequencers().map(({ process }) => readReadiness(process)));
       expect(states.flatMap((state) => state?.reasons ?? [])).toContain('STORE_UNAVAILABLE');
+      const api = field.seats.find(({ role }) => role === 'api');
+      expect((await readReadiness(api!.process))?.reasons).toEqual(['STORE_UNAVAILABLE']);
       await deployment.startClickHouse();
     }));
 

@@ -20,6 +20,8 @@ export interface ConsumerContext {
   readonly bury: (letters: readonly DeadLetter[]) => Promise<void>;
 }
 
+const COMMIT_AGAIN_MS = 1_000;
+
 export type OnBatch = (batch: readonly LoggedEnvelope[]) => Promise<void>;
 
 /** `EventLog.consume`. Waits until the partition is this process's. */
@@ -51,11 +53,12 @@ async function readUntilAborted(
 ): Promise<void> {
   const { group } = context;
   const { partition, signal } = options;
-  const position = { next: options.from };
+  const position: Position = { next: options.from, kept: undefined };
   let inHand: Promise<void> | undefined;
   await new Promise<void>((resolve, reject) => {
     const end = (failure?: unknown): void => {
       signal.removeEventListener('abort', onAbort);
+      clearInterval(again);
       group.detach(partition);
       if (failure === undefined || signal.aborted) resolve();
       // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- onBatch's own, whatever it is
@@ -65,8 +68,16 @@ async function readUntilAborted(
       if (inHand === undefined) end();
     };
     signal.addEventListener('abort', onAbort, { once: true });
+    // What was sealed and not committed, by this process or another before it, would count as waiting for ever.
+    const again = setInterval(() => {
+      if (inHand === undefined && position.kept !== position.next) group.commit(partition, position.next);
+    }, COMMIT_AGAIN_MS);
     group.attach(partition, {
       next: () => position.next,
+      kept: (next) => {
+        position.kept = next;
+        context.pressure.learn(partition, { done: next });
+      },
       lose: (reason) => {
         if (inHand === undefined) end(reason);
         else inHand.finally(() => end(reason)).catch(() => undefined);
@@ -93,9 +104,16 @@ async function readUntilAborted(
   });
 }
 
+interface Position {
+  /** Offset after what is sealed. */
+  next: bigint;
+  /** What of it the brokers have been told. */
+  kept: bigint | undefined;
+}
+
 interface Fetched {
   readonly payload: EachBatchPayload;
-  readonly position: { next: bigint };
+  readonly position: Position;
   readonly onBatch: OnBatch;
 }
 
@@ -152,7 +170,7 @@ async function handle(
 
 /** The commit is a hint for others, and what lag is counted from; the ledger alone says what is sealed. */
 async function acknowledge(
-  { topic, pressure, logger }: ConsumerContext,
+  { topic, logger }: ConsumerContext,
   payload: EachBatchPayload,
   next: bigint,
 ): Promise<EndOfClaim> {
@@ -161,10 +179,9 @@ async function acknowledge(
     await payload.commitOffsetsIfNecessary({
       topics: [{ topic, partitions: [{ partition, offset: String(next) }] }],
     });
-    pressure.learn(partition, { done: next });
   } catch (error) {
     if (endsClaim(error) && error instanceof Error) return error;
-    logger.warn({ partition }, 'offset not committed, the next commit stands for it');
+    logger.warn({ partition }, 'offset not committed, it is tried again');
   }
   return undefined;
 }

@@ -1,7 +1,8 @@
-import type { Admin, Kafka } from 'kafkajs';
+import type { Kafka } from 'kafkajs';
 import type { Envelope } from '../../schemas/envelope.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { EventLog } from '../event-log.ts';
+import { createAsker, type Asker } from './asker.ts';
 import { runAssigned, type Run } from './assignments.ts';
 import { createClient } from './client.ts';
 import { consumePartition, type ConsumerContext } from './consumer.ts';
@@ -37,37 +38,36 @@ export interface KafkaEventLog extends EventLog {
  */
 export async function openKafkaEventLog(options: KafkaEventLogOptions): Promise<KafkaEventLog> {
   const kafka = createClient(options);
-  const admin = kafka.admin({ retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 8 } });
+  const asker = createAsker({ kafka });
   const pressure = createPressure(options);
   const { topic, groupId, logger } = options;
   let watch: OffsetWatch | undefined;
   try {
-    const prepared = await withDeadline(start(admin, options), options.startDeadlineMs ?? 15_000, 'brokers');
-    watch = watchOffsets({ admin, topic, groupId, pressure, logger });
+    const prepared = await withDeadline(start(asker, options), options.startDeadlineMs ?? 15_000, 'brokers');
+    watch = watchOffsets({ asker, topic, groupId, pressure, logger });
     await watch.refresh();
-    return assemble({ kafka, admin, pressure, watch, prepared }, options);
+    return assemble({ kafka, asker, pressure, watch, prepared }, options);
   } catch (error) {
     watch?.stop();
-    admin.disconnect().catch(() => undefined);
+    asker.close().catch(() => undefined);
     throw toStartError(error, `event log on ${options.brokers.join(', ')} cannot be opened`);
   }
 }
 
-async function start(admin: Admin, options: KafkaEventLogOptions): Promise<PreparedTopics> {
-  await admin.connect();
-  return prepareTopics(admin, options);
+function start({ ask }: Asker, options: KafkaEventLogOptions): Promise<PreparedTopics> {
+  return ask((admin) => prepareTopics(admin, options));
 }
 
 interface Parts {
   readonly kafka: Kafka;
-  readonly admin: Admin;
+  readonly asker: Asker;
   readonly pressure: Pressure;
   readonly watch: OffsetWatch;
   readonly prepared: PreparedTopics;
 }
 
 function assemble(parts: Parts, options: KafkaEventLogOptions): KafkaEventLog {
-  const { admin, pressure, watch } = parts;
+  const { asker, pressure, watch } = parts;
   const sender = openSender(parts, options);
   const group = createGroup({
     kafka: parts.kafka,
@@ -98,7 +98,7 @@ function assemble(parts: Parts, options: KafkaEventLogOptions): KafkaEventLog {
     watch.stop();
     await Promise.allSettled(running);
     await Promise.allSettled([sender.close(), group.close()]);
-    await admin.disconnect().catch(() => undefined);
+    await asker.close();
   }
 
   return {
@@ -177,7 +177,7 @@ function openSender({ kafka, pressure, prepared }: Parts, options: KafkaEventLog
 }
 
 function toContext(
-  { admin, pressure, prepared }: Parts,
+  { asker, pressure, prepared }: Parts,
   { topic, logger }: KafkaEventLogOptions,
   group: Group,
   sender: Sender,
@@ -189,7 +189,7 @@ function toContext(
     logger,
     rangeOf: async (partition) => {
       try {
-        const range = (await fetchRanges(admin, topic)).get(partition);
+        const range = (await fetchRanges(asker, topic)).get(partition);
         if (range === undefined) throw new Error(`no partition ${partition}`);
         return range;
       } catch (error) {

@@ -4,13 +4,14 @@
  */
 import kafkajs, {
   type Consumer,
+  type ConsumerCommitOffsetsEvent,
   type ConsumerGroupJoinEvent,
   type EachBatchPayload,
   type Kafka,
 } from 'kafkajs';
 import type { Logger } from 'pino';
 import { PipelineError } from '../../schemas/errors.ts';
-import { toPipelineError } from './errors.ts';
+import { toPipelineError, withDeadline } from './errors.ts';
 
 export interface GroupOptions {
   readonly kafka: Kafka;
@@ -19,6 +20,8 @@ export interface GroupOptions {
   readonly partitions: number;
   readonly sessionTimeoutMs: number;
   readonly rebalanceTimeoutMs: number;
+  /** How long the client may do nothing before it is given up. @default a join that waits for all others, and more */
+  readonly stalledAfterMs?: number;
   readonly logger: Logger;
 }
 
@@ -28,6 +31,8 @@ export interface Reader {
   next(): bigint;
   /** Gets what was fetched; the partition cannot move to another process before it resolves. */
   take(payload: EachBatchPayload): Promise<void>;
+  /** The brokers know that all before this offset is done. */
+  kept(next: bigint): void;
   /** The partition is no longer this process's, or was not for a while. */
   lose(reason: PipelineError): void;
 }
@@ -44,12 +49,16 @@ export interface Group {
   release(): void;
   attach(partition: number, reader: Reader): void;
   detach(partition: number): void;
+  /** Tells the brokers that all before `next` is done; `kept` says when they know. A hint, so failures are not told. */
+  commit(partition: number, next: bigint): void;
   /** Called at once with what is assigned, and at every change; the result ends it. */
   watch(listener: (assignment: Assignment) => void): () => void;
   close(): Promise<void>;
 }
 
 const LINGER_MS = 3_000;
+const TEND_MS = 1_000;
+const REQUEST_MARGIN_MS = 30_000;
 export const HEARTBEAT_MS = 2_000;
 const FETCH_WAIT_MS = 500;
 const FETCH_MAX_BYTES = 8 * 1024 * 1024;
@@ -60,7 +69,10 @@ interface State {
   readonly options: GroupOptions;
   readonly readers: Map<number, Reader>;
   readonly listeners: Set<(assignment: Assignment) => void>;
+  readonly stalledAfterMs: number;
   consumer: Consumer | undefined;
+  /** When the consumer last did something; of `performance.now`. */
+  aliveAtMs: number;
   memberId: string | undefined;
   assigned: ReadonlySet<number>;
 }
@@ -70,34 +82,15 @@ export function createGroup(options: GroupOptions): Group {
     options,
     readers: new Map(),
     listeners: new Set(),
+    stalledAfterMs:
+      options.stalledAfterMs ?? options.sessionTimeoutMs + options.rebalanceTimeoutMs + REQUEST_MARGIN_MS,
     consumer: undefined,
+    aliveAtMs: 0,
     memberId: undefined,
     assigned: NOBODY,
   };
-  let holders = 0;
-  let linger: NodeJS.Timeout | undefined;
-  let changing: Promise<void> = Promise.resolve();
-
-  /** One change of the membership after the other. */
-  function change(step: (state: State) => Promise<void>): Promise<void> {
-    const changed = changing.then(() => step(state));
-    changing = changed.catch(() => undefined);
-    return changed;
-  }
-  const leaveUnlessHeld = (): Promise<void> => (holders === 0 ? leave(state) : Promise.resolve());
-
   return {
-    hold: () => {
-      holders += 1;
-      clearTimeout(linger);
-      return change(join);
-    },
-    release: () => {
-      holders -= 1;
-      if (holders > 0) return;
-      linger = setTimeout(() => void change(leaveUnlessHeld), LINGER_MS);
-      linger.unref();
-    },
+    ...createMembership(state),
     attach: (partition, reader) => {
       state.readers.set(partition, reader);
       if (state.assigned.has(partition)) steer(state, partition);
@@ -105,13 +98,67 @@ export function createGroup(options: GroupOptions): Group {
     detach: (partition) => {
       if (state.readers.delete(partition) && state.assigned.has(partition)) steer(state, partition);
     },
+    commit: (partition, next) => {
+      const offsets = [{ topic: options.topic, partition, offset: String(next) }];
+      state.consumer?.commitOffsets(offsets).catch(() => undefined);
+    },
     watch: (listener) => {
       state.listeners.add(listener);
       listener({ assigned: state.assigned, lost: NOBODY });
       return () => state.listeners.delete(listener);
     },
+  };
+}
+
+/**
+ * While it is held, the membership is tended: the client library can end for good, or wait for ever for an answer that
+ * was lost with a connection, and says nothing of it. Then its partitions are lost and another client joins.
+ */
+function createMembership(state: State): Pick<Group, 'hold' | 'release' | 'close'> {
+  const { logger } = state.options;
+  let holders = 0;
+  let linger: NodeJS.Timeout | undefined;
+  let tending: NodeJS.Timeout | undefined;
+  let changes = 0;
+  let changing: Promise<void> = Promise.resolve();
+
+  /** One change of the membership after the other. */
+  function change(step: (state: State) => Promise<void>): Promise<void> {
+    changes += 1;
+    const changed = changing.then(() => step(state)).finally(() => (changes -= 1));
+    changing = changed.catch(() => undefined);
+    return changed;
+  }
+  const leaveUnlessHeld = (): Promise<void> => (holders === 0 ? leave(state) : Promise.resolve());
+  const joinIfHeld = (): Promise<void> => (holders > 0 ? join(state) : Promise.resolve());
+
+  function tend(): void {
+    if (changes > 0) return;
+    if (state.consumer !== undefined && performance.now() - state.aliveAtMs > state.stalledAfterMs) {
+      logger.warn({ stalledAfterMs: state.stalledAfterMs }, 'the client does nothing, another joins');
+      abandon(state, new PipelineError('LOG_UNAVAILABLE', 'the client of the consumer group does nothing'));
+    }
+    if (state.consumer === undefined) change(joinIfHeld).catch(() => undefined);
+  }
+
+  return {
+    hold: () => {
+      holders += 1;
+      clearTimeout(linger);
+      tending ??= setInterval(tend, TEND_MS).unref();
+      return change(join);
+    },
+    release: () => {
+      holders -= 1;
+      if (holders > 0) return;
+      clearInterval(tending);
+      tending = undefined;
+      linger = setTimeout(() => void change(leaveUnlessHeld), LINGER_MS);
+      linger.unref();
+    },
     close: () => {
       clearTimeout(linger);
+      clearInterval(tending);
       return change(leave);
     },
   };
@@ -136,6 +183,13 @@ function onJoin(state: State, { memberId, memberAssignment }: ConsumerGroupJoinE
   for (const partition of assigned) steer(state, partition);
 }
 
+function onCommit({ readers, options }: State, { topics }: ConsumerCommitOffsetsEvent['payload']): void {
+  for (const { topic, partitions } of topics) {
+    if (topic !== options.topic) continue;
+    for (const { partition, offset } of partitions) readers.get(partition)?.kept(BigInt(offset));
+  }
+}
+
 function steer({ consumer, readers, options: { topic } }: State, partition: number): void {
   const reader = readers.get(partition);
   const place = { topic, partitions: [partition] };
@@ -157,39 +211,66 @@ function forget(state: State, reason: PipelineError): void {
   state.readers.clear();
 }
 
+/** What is still under way in it goes nowhere, and it is not waited for. */
+function abandon(state: State, reason: PipelineError): void {
+  state.consumer?.disconnect().catch(() => undefined);
+  forget(state, reason);
+}
+
 async function join(state: State): Promise<void> {
   if (state.consumer !== undefined) return;
-  const { topic, partitions } = state.options;
   const consumer = createConsumer(state.options);
   state.consumer = consumer;
-  consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => onJoin(state, payload));
-  consumer.on(consumer.events.CRASH, ({ payload }) => {
-    if (payload.restart || state.consumer !== consumer) return;
-    forget(state, toPipelineError(payload.error, 'consumer group'));
-  });
+  state.aliveAtMs = performance.now();
+  listen(state, consumer);
   try {
-    await consumer.connect();
-    await consumer.subscribe({ topics: [topic], fromBeginning: true });
-    await consumer.run({
-      autoCommit: false,
-      eachBatchAutoResolve: false,
-      partitionsConsumedConcurrently: partitions,
-      eachBatch: async (payload) => {
-        await state.readers.get(payload.batch.partition)?.take(payload);
-      },
-    });
+    await withDeadline(run(state, consumer), state.stalledAfterMs, 'consumer group');
   } catch (error) {
-    state.consumer = undefined;
-    await consumer.disconnect().catch(() => undefined);
-    throw toPipelineError(error, 'consumer group cannot be joined');
+    const failure = toPipelineError(error, 'consumer group cannot be joined');
+    abandon(state, failure);
+    throw failure;
   }
+}
+
+function listen(state: State, consumer: Consumer): void {
+  const { GROUP_JOIN, COMMIT_OFFSETS, CRASH, REQUEST } = consumer.events;
+  const isCurrent = (): boolean => state.consumer === consumer;
+  consumer.on(REQUEST, () => {
+    if (isCurrent()) state.aliveAtMs = performance.now();
+  });
+  consumer.on(GROUP_JOIN, ({ payload }) => {
+    if (isCurrent()) onJoin(state, payload);
+  });
+  consumer.on(COMMIT_OFFSETS, ({ payload }) => {
+    if (isCurrent()) onCommit(state, payload);
+  });
+  consumer.on(CRASH, ({ payload }) => {
+    if (!isCurrent()) return;
+    state.aliveAtMs = performance.now();
+    if (!payload.restart) forget(state, toPipelineError(payload.error, 'consumer group'));
+  });
+}
+
+async function run(state: State, consumer: Consumer): Promise<void> {
+  const { topic, partitions } = state.options;
+  await consumer.connect();
+  await consumer.subscribe({ topics: [topic], fromBeginning: true });
+  await consumer.run({
+    autoCommit: false,
+    eachBatchAutoResolve: false,
+    partitionsConsumedConcurrently: partitions,
+    eachBatch: async (payload) => {
+      if (state.consumer !== consumer) return;
+      await state.readers.get(payload.batch.partition)?.take(payload);
+    },
+  });
 }
 
 async function leave(state: State): Promise<void> {
   const { consumer } = state;
   if (consumer === undefined) return;
   // The batch in hand is waited for in here, and acknowledged.
-  await consumer.disconnect().catch(() => undefined);
+  await withDeadline(consumer.disconnect(), state.stalledAfterMs, 'consumer group').catch(() => undefined);
   if (state.consumer === consumer) {
     forget(state, new PipelineError('LOG_UNAVAILABLE', 'the consumer group was left'));
   }

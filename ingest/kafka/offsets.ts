@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Admin } from 'kafkajs';
 import type { Logger } from 'pino';
+import type { Asker } from './asker.ts';
 import { isLoading, toPipelineError } from './errors.ts';
 import type { Pressure } from './pressure.ts';
 
@@ -10,8 +10,8 @@ export interface Range {
   readonly high: bigint;
 }
 
-export async function fetchRanges(admin: Admin, topic: string): Promise<Map<number, Range>> {
-  const found = await admin.fetchTopicOffsets(topic);
+export async function fetchRanges({ ask }: Asker, topic: string): Promise<Map<number, Range>> {
+  const found = await ask((admin) => admin.fetchTopicOffsets(topic));
   return new Map(
     found.map(({ partition, low, high }) => [partition, { low: BigInt(low), high: BigInt(high) }]),
   );
@@ -26,7 +26,7 @@ export interface OffsetWatch {
 }
 
 export interface OffsetWatchOptions {
-  readonly admin: Admin;
+  readonly asker: Asker;
   readonly topic: string;
   readonly groupId: string;
   readonly pressure: Pressure;
@@ -40,7 +40,7 @@ const LOADING_MS = 200;
 const LOADING_TRIES = 50;
 
 /** Keeps the pressure told of what other processes append and acknowledge. */
-export function watchOffsets({ admin, topic, groupId, pressure, logger }: OffsetWatchOptions): OffsetWatch {
+export function watchOffsets({ asker, topic, groupId, pressure, logger }: OffsetWatchOptions): OffsetWatch {
   let timer: NodeJS.Timeout | undefined;
   let isStopped = false;
   let isFailing = false;
@@ -50,8 +50,8 @@ export function watchOffsets({ admin, topic, groupId, pressure, logger }: Offset
   async function refresh(): Promise<void> {
     try {
       const [ranges, groups] = await Promise.all([
-        fetchRanges(admin, topic),
-        onceLoaded(() => admin.fetchOffsets({ groupId, topics: [topic] })),
+        fetchRanges(asker, topic),
+        onceLoaded(() => asker.ask((admin) => admin.fetchOffsets({ groupId, topics: [topic] }))),
       ]);
       const commits = groups.flatMap(({ partitions }) => partitions);
       for (const [partition, { low, high }] of ranges) pressure.learn(partition, { end: high, done: low });

@@ -1,7 +1,7 @@
 import kafkajs, { type Kafka, type Producer, type RecordMetadata, type TopicMessages } from 'kafkajs';
 import type { Logger } from 'pino';
 import { PipelineError } from '../../schemas/errors.ts';
-import { toPipelineError } from './errors.ts';
+import { toPipelineError, withDeadline } from './errors.ts';
 import type { Outgoing } from './messages.ts';
 
 export interface SenderOptions {
@@ -36,6 +36,8 @@ interface Group {
 /** Bounds of one request. A larger message makes a request of its own. */
 const GROUP_MAX_BYTES = 8 * 1024 * 1024;
 const GROUP_MAX_MESSAGES = 4096;
+/** So many deadlines after it was sent, a request is no longer waited for. */
+const GIVE_UP_AFTER = 4;
 
 /**
  * One request at a time: what arrives meanwhile goes together into the next one. So order is kept over retries, and
@@ -51,7 +53,10 @@ export function createSender(options: SenderOptions): Sender {
   let flushing: Promise<void> | undefined;
   let isOverdue = false;
 
-  /** The request may still succeed after its deadline; until it is settled nothing else can be sent. */
+  /**
+   * The request may still succeed after its deadline; until it is settled nothing else can be sent. For one that never
+   * is, order is given up in the end: its callers were told long ago that it failed.
+   */
   async function writeInTime(group: Group): Promise<void> {
     const timer = setTimeout(() => {
       isOverdue = true;
@@ -107,16 +112,21 @@ interface Writer {
 
 function createWriter(options: SenderOptions): Writer {
   let producer: Producer | undefined;
+
+  async function send({ messages }: Group): Promise<RecordMetadata[]> {
+    producer ??= await connect(options.kafka);
+    return producer.sendBatch({
+      acks: -1,
+      timeout: options.deadlineMs,
+      compression: kafkajs.CompressionTypes[options.compression === 'gzip' ? 'GZIP' : 'None'],
+      topicMessages: toTopicMessages(messages),
+    });
+  }
+
   return {
     write: async (group) => {
       try {
-        producer ??= await connect(options.kafka);
-        const written = await producer.sendBatch({
-          acks: -1,
-          timeout: options.deadlineMs,
-          compression: kafkajs.CompressionTypes[options.compression === 'gzip' ? 'GZIP' : 'None'],
-          topicMessages: toTopicMessages(group.messages),
-        });
+        const written = await withDeadline(send(group), GIVE_UP_AFTER * options.deadlineMs, 'brokers');
         tellWritten(options, group, written);
       } catch (error) {
         const failed = producer;

@@ -21,6 +21,9 @@ export interface Consumed {
   readonly batchSizes: number[];
 }
 
+const BOUNDS = { maxEnvelopes: 1000, maxBytes: 1 << 24 };
+const SLOWLY = { timeout: 30_000, interval: 50 };
+
 /** Consumes until `count` envelopes were seen and acknowledged. */
 export async function consumeCount(
   log: EventLog,
@@ -29,7 +32,7 @@ export async function consumeCount(
 ): Promise<Consumed> {
   const stop = new AbortController();
   const consumed: Consumed = { envelopes: [], batchSizes: [] };
-  const bounds = { from: 0n, maxEnvelopes: 1000, maxBytes: 1 << 24, ...options };
+  const bounds = { from: 0n, ...BOUNDS, ...options };
   await log.consume({ partition: 0, signal: stop.signal, ...bounds }, (batch) => {
     consumed.envelopes.push(...batch);
     consumed.batchSizes.push(batch.length);
@@ -168,6 +171,22 @@ export function eventLogContract(
       const next = seen[2]!.offset + 1n;
       expect(idsOf(await consumeCount(log, 3, { from: next }))).toEqual(['e3', 'e4', 'e5']);
       expect((await log.lag()).envelopes).toBe(0);
+    });
+
+    it('counts in lag nothing that the ledger says is sealed, though nothing comes after it', async () => {
+      const log = await subject.open();
+      await log.append(names(3).map((name) => envelopeOf(name)));
+      const seen = await consumeOnceThenFail(log);
+      const stop = new AbortController();
+      const from = seen[2]!.offset + 1n;
+      const consuming = log.consume({ ...BOUNDS, partition: 0, from, signal: stop.signal }, () =>
+        Promise.resolve(),
+      );
+      await expect.poll(async () => (await log.lag()).envelopes, SLOWLY).toBe(0);
+      stop.abort();
+      await consuming;
+      await log.close();
+      expect((await (await subject.open()).lag()).envelopes).toBe(0);
     });
 
     it('refuses with LOG_PUSHBACK when the backlog is full and accepts again after an acknowledgement', async () => {

@@ -57,6 +57,7 @@ export interface ScaleOutOptions {
 }
 
 const START_DEADLINE_MS = 60_000;
+const READY_DEADLINE_MS = 30_000;
 const STDERR_KEPT = 20_000;
 const SERVES = 'Stop with Ctrl-C';
 
@@ -183,16 +184,19 @@ export async function untilSealed(
   onLag?: (envelopes: number) => void,
 ): Promise<void> {
   const endsAtMs = performance.now() + deadlineMs;
+  let states: readonly (RoleState | undefined)[] = [];
   while (performance.now() < endsAtMs) {
-    const states = await Promise.all(sequencers.map(readReadiness));
+    states = await Promise.all(sequencers.map(readReadiness));
     const lag = Math.max(...states.map((state) => state?.lag?.envelopes ?? Number.POSITIVE_INFINITY));
     onLag?.(lag);
     if (lag === 0) return;
     await delay(200);
   }
-  throw new Error(
-    `not sealed in time:\n${sequencers.map(({ stderr }) => stderr().slice(-2_000)).join('\n')}`,
+  const last = sequencers.map(
+    ({ name, stderr }, at) =>
+      `${name}: ${JSON.stringify(states[at] ?? 'no answer')}\n${stderr().slice(-2_000)}`,
   );
+  throw new Error(`not sealed in time:\n${last.join('\n')}`);
 }
 
 interface RoleState {
@@ -201,7 +205,9 @@ interface RoleState {
   readonly logs?: readonly string[];
 }
 
+/** Undefined where the process does not answer, or not in time. */
 export async function readReadiness({ apiUrl }: Pick<RoleProcess, 'apiUrl'>): Promise<RoleState | undefined> {
-  const answer = await fetch(`${apiUrl}/readyz`).catch(() => undefined);
+  const signal = AbortSignal.timeout(READY_DEADLINE_MS);
+  const answer = await fetch(`${apiUrl}/readyz`, { signal }).catch(() => undefined);
   return answer === undefined ? undefined : ((await answer.json()) as RoleState);
 }

@@ -107,4 +107,24 @@ describe('what is sent to the brokers', () => {
       .toBe('sent');
     expect(made[0]!.batches.flat()).toEqual(['late', 'again']);
   });
+
+  it('goes on with another producer where one never answers', async () => {
+    const { kafka, made } = fakeClient((names) =>
+      names.includes('never') ? new Promise<void>(() => undefined) : Promise.resolve(),
+    );
+    const sender = senderOf(kafka, 20);
+    await expect(sender.send([named('never')])).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' });
+    await expect
+      .poll(() =>
+        sender.send([named('again')]).then(
+          () => 'sent',
+          () => 'refused',
+        ),
+      )
+      .toBe('sent');
+    expect(made).toEqual([
+      { batches: [['never']], isDisconnected: true },
+      { batches: [['again']], isDisconnected: false },
+    ]);
+  });
 });

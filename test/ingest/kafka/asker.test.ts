@@ -1,0 +1,74 @@
+import type { Admin, Kafka } from 'kafkajs';
+import { describe, expect, it } from 'vitest';
+import { createAsker } from '../../../ingest/kafka/asker.ts';
+
+const never = (): Promise<never> => new Promise<never>(() => undefined);
+
+/** Clients that connect as `connect` does, told apart by their number. */
+function fakeClient(connect: (number: number) => Promise<void> = () => Promise.resolve()): {
+  kafka: Pick<Kafka, 'admin'>;
+  disconnected: number[];
+  numberOf: (admin: Admin) => number;
+} {
+  const disconnected: number[] = [];
+  const numbers = new Map<Admin, number>();
+  const admin = (): Admin => {
+    const number = numbers.size;
+    const made = {
+      connect: () => connect(number),
+      disconnect: () => {
+        disconnected.push(number);
+        return Promise.resolve();
+      },
+    } as unknown as Admin;
+    numbers.set(made, number);
+    return made;
+  };
+  return { kafka: { admin }, disconnected, numberOf: (one) => numbers.get(one) ?? -1 };
+}
+
+describe('questions to the brokers', () => {
+  it('go to one client, also several at once', async () => {
+    const { kafka, numberOf } = fakeClient();
+    const { ask } = createAsker({ kafka });
+    const answers = [
+      ask((admin) => Promise.resolve(numberOf(admin))),
+      ask((admin) => Promise.resolve(numberOf(admin))),
+    ];
+    expect(await Promise.all(answers)).toEqual([0, 0]);
+  });
+
+  it('are refused after the deadline, and the next goes to another client', async () => {
+    const { kafka, disconnected, numberOf } = fakeClient();
+    const { ask } = createAsker({ kafka, deadlineMs: 20 });
+    await expect(ask(never)).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' });
+    expect(await ask((admin) => Promise.resolve(numberOf(admin)))).toBe(1);
+    expect(disconnected).toEqual([0]);
+  });
+
+  it('do not end a client that refused one in time', async () => {
+    const { kafka, disconnected, numberOf } = fakeClient();
+    const { ask } = createAsker({ kafka });
+    await expect(ask(() => Promise.reject(new Error('no such topic')))).rejects.toThrow('no such topic');
+    expect(await ask((admin) => Promise.resolve(numberOf(admin)))).toBe(0);
+    expect(disconnected).toEqual([]);
+  });
+
+  it.each([
+    ['fails', () => Promise.reject(new Error('refused'))],
+    ['hangs', never],
+  ])('go to another client where connecting %s', async (_, connect) => {
+    const { kafka, numberOf } = fakeClient((number) => (number === 0 ? connect() : Promise.resolve()));
+    const { ask } = createAsker({ kafka, deadlineMs: 20 });
+    await expect(ask((admin) => Promise.resolve(numberOf(admin)))).rejects.toThrow();
+    expect(await ask((admin) => Promise.resolve(numberOf(admin)))).toBe(1);
+  });
+
+  it('end with the client', async () => {
+    const { kafka, disconnected } = fakeClient();
+    const asker = createAsker({ kafka });
+    await asker.ask(() => Promise.resolve());
+    await asker.close();
+    expect(disconnected).toEqual([0]);
+  });
+});

@@ -71,5 +71,6 @@ function factsColumnsHold(): string {
 /** Members without a plain type are unions of texts. */
 function engineType(type: string | undefined): string {
   if (type === 'integer') return 'Nullable(UInt64)';
+  if (type === 'array') return 'Array(String)';
   return type === 'boolean' ? 'Nullable(Bool)' : 'String';
 }

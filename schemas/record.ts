@@ -15,6 +15,16 @@ export const Told = Type.Union([
 ]);
 export type Told = Static<typeof Told>;
 
+/** What a gateway's policy did with a call; `failed_open` means that its check did not answer and the call went on. */
+export const PolicyOutcome = Type.Union([
+  Type.Literal('allow'),
+  Type.Literal('warn'),
+  Type.Literal('redact'),
+  Type.Literal('block'),
+  Type.Literal('failed_open'),
+]);
+export type PolicyOutcome = Static<typeof PolicyOutcome>;
+
 /**
  * Who, what, when, decision, outcome, model, cost and join keys of one record; no prompt, file or output text.
  * An absent member means that the source did not say. The names are also the names of SQL columns and API members.
@@ -71,6 +81,16 @@ export const Facts = Type.Object(
     quarantine_pointer: Text,
     body_sha256: Type.Optional(HashHex),
     synthetic: Flag,
+    gateway: Text,
+    provider: Text,
+    virtual_key: Text,
+    policy_outcome: Type.Optional(PolicyOutcome),
+    repository: Text,
+    change_id: Text,
+    target_user: Text,
+    collector_boot_id: Text,
+    collector_sequence: Count,
+    data_classes: Type.Optional(Type.Array(Type.String())),
   },
   { additionalProperties: false },
 );

@@ -6,7 +6,7 @@ import { Facts } from '../schemas/record.ts';
 import type { FailureCode } from '../schemas/verification.ts';
 import { leafHash } from './chain/merkle.ts';
 import type { Findings } from './chain/verify/report.ts';
-import type { StoredRow } from './queries/stored-rows.ts';
+import type { StoredRow, StoredValue } from './queries/stored-rows.ts';
 import { isStorableInstant } from './record-columns.ts';
 import type { RecordRow } from './record-store.ts';
 
@@ -162,15 +162,19 @@ function editedColumns(sealed: RecordRow, row: StoredRow): string[] {
     edited.push('occurred_at');
   const facts: Readonly<Record<string, unknown>> = { ...sealed };
   for (const [name, { type }] of FACTS_TYPES) {
-    // An absent number or flag is NULL, an absent text is ''.
-    const absent = type === 'integer' || type === 'boolean' ? null : '';
-    if (row[name] !== (facts[name] ?? absent)) edited.push(name);
+    if (JSON.stringify(row[name]) !== JSON.stringify(facts[name] ?? absentOf(type))) edited.push(name);
   }
   return edited;
 }
 
+/** An absent number or flag is NULL, an absent text '', an absent list empty. */
+function absentOf(type: string | undefined): StoredValue {
+  if (type === 'array') return [];
+  return type === 'integer' || type === 'boolean' ? null : '';
+}
+
 /** Same text for the same instant, cut to the digits that the column holds; null for no instant. */
-function instantOf(value: string | number | boolean | null | undefined, digits: number): string | null {
+function instantOf(value: StoredValue | undefined, digits: number): string | null {
   const [, whole, fraction = ''] = /^([^.Z]*)(?:\.([0-9]*))?Z$/.exec(String(value)) ?? [];
   return whole === undefined ? null : `${whole}.${fraction.padEnd(digits, '0').slice(0, digits)}`;
 }

@@ -31,8 +31,18 @@ export function toRowText(rows: readonly RecordRow[]): Buffer {
 function toField(row: RecordRow, column: keyof RecordRow): string {
   const value = row[column];
   if (value === undefined) return ABSENT;
+  if (typeof value === 'object') return `[${value.map(quoted).join(',')}]`;
   if (typeof value !== 'string') return String(value);
   // The claim is kept in the text of facts. Sent as it is, one hostile clock would stop every later insert.
   if (column === 'occurred_at' && !isStorableInstant(value)) return ABSENT;
-  return SPECIAL.test(value) ? value.replace(ALL_SPECIAL, (special) => ESCAPES[special] ?? special) : value;
+  return escaped(value);
+}
+
+function escaped(text: string): string {
+  return SPECIAL.test(text) ? text.replace(ALL_SPECIAL, (special) => ESCAPES[special] ?? special) : text;
+}
+
+/** A text inside a list, where the same escapes hold. */
+function quoted(text: string): string {
+  return `'${escaped(text).replaceAll("'", String.raw`\'`)}'`;
 }

@@ -1,8 +1,10 @@
 import { ROW_COLUMNS } from '../record-columns.ts';
 import type { Query } from '../record-store.ts';
 
+export type StoredValue = string | number | boolean | null | readonly string[];
+
 /** A row as the record store holds it now: texts as they stand, instants as RFC 3339 text in UTC. */
-export interface StoredRow extends Readonly<Record<string, string | number | boolean | null>> {
+export interface StoredRow extends Readonly<Record<string, StoredValue>> {
   readonly leaf_index: number;
   readonly leaf_hash: string;
   readonly chain_hash: string;

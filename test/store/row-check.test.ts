@@ -10,9 +10,9 @@ const TYPES = Object.entries(Facts.properties as Record<string, { readonly type?
 
 /** What the engine would give back for a row. */
 function stored(row: RecordRow, over: Partial<Record<string, string | number | null>> = {}): StoredRow {
-  const absent = TYPES.map(([name, { type }]): [string, string | null] => [
+  const absent = TYPES.map(([name, { type }]): [string, string | null | string[]] => [
     name,
-    type === 'integer' || type === 'boolean' || name === 'occurred_at' ? null : '',
+    type === 'array' ? [] : type === 'integer' || type === 'boolean' || name === 'occurred_at' ? null : '',
   ]);
   return { ...Object.fromEntries(absent), ...row, ...over };
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { readdirSync } from 'node:fs';
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -7,6 +8,9 @@ import { chdbPlace, MIGRATIONS_DIR } from '../../support/chdb-store.ts';
 import { auditRecord, sealedRows } from '../../support/sealed-rows.ts';
 
 const FIRST = '0001_create_records.sql';
+const SHIPPED = readdirSync(MIGRATIONS_DIR).sort();
+const NEXT = String(SHIPPED.length + 1).padStart(4, '0');
+const NUMBERS = SHIPPED.map((_, position) => position + 1);
 
 describe('migrations', () => {
   let place: Awaited<ReturnType<typeof chdbPlace>>;
@@ -39,29 +43,32 @@ describe('migrations', () => {
 
   it('are remembered by number and name, once, over any number of starts', async () => {
     await (await open()).close();
-    expect(await register()).toEqual([{ number: 1, name: FIRST, applied_at: '2026-03-03T00:00:00.000Z' }]);
+    const applied_at = '2026-03-03T00:00:00.000Z';
+    expect(await register()).toEqual(
+      SHIPPED.map((name, position) => ({ number: position + 1, name, applied_at })),
+    );
   });
 
   it('go forward to a new one and keep the rows', async () => {
     await writeFile(
-      join(migrationsDir, '0002_add_note.sql'),
+      join(migrationsDir, `${NEXT}_add_note.sql`),
       `-- one; two\nALTER TABLE records ADD COLUMN IF NOT EXISTS note String;\n\nSELECT 1;\n`,
     );
     const store = await open();
     expect(await store.size('p0')).toBe(1);
     await store.close();
-    expect((await register()).map((row) => row.number)).toEqual([1, 2]);
+    expect((await register()).map((row) => row.number)).toEqual([...NUMBERS, SHIPPED.length + 1]);
   });
 
   it('run a statement again whose note was lost in a crash', async () => {
     const store = await open();
     await store.close();
     await writeFile(
-      join(migrationsDir, '0002_create_again.sql'),
+      join(migrationsDir, `${NEXT}_create_again.sql`),
       await readFile(join(MIGRATIONS_DIR, FIRST)),
     );
     await (await open()).close();
-    expect((await register()).map((row) => row.number)).toEqual([1, 2]);
+    expect((await register()).map((row) => row.number)).toEqual([...NUMBERS, SHIPPED.length + 1]);
   });
 
   it.each<[string, () => Promise<void>]>([
@@ -74,7 +81,7 @@ describe('migrations', () => {
         await rm(join(migrationsDir, FIRST));
       },
     ],
-    ['a number is left out', () => writeFile(join(migrationsDir, '0003_too_far.sql'), 'SELECT 1;\n')],
+    ['a number is left out', () => writeFile(join(migrationsDir, '0099_too_far.sql'), 'SELECT 1;\n')],
     ['a number is used twice', () => writeFile(join(migrationsDir, '0001_twice.sql'), 'SELECT 1;\n')],
     ['a file has no number', () => writeFile(join(migrationsDir, 'later.sql'), 'SELECT 1;\n')],
   ])('refuse to start where %s, and let go of the folder', async (_, spoil) => {
@@ -111,10 +118,13 @@ describe('migrations', () => {
 
   it('are only asked for by who may not apply them', async () => {
     await (await place.open({ migrationsDir, mayMigrate: false })).close();
-    await writeFile(join(migrationsDir, '0002_more.sql'), 'CREATE TABLE more (n UInt8) ENGINE = Memory;\n');
+    await writeFile(
+      join(migrationsDir, `${NEXT}_more.sql`),
+      'CREATE TABLE more (n UInt8) ENGINE = Memory;\n',
+    );
     await expect(place.open({ migrationsDir, mayMigrate: false })).rejects.toMatchObject({
       code: 'MIGRATION_MISMATCH',
-      detail: expect.stringContaining('0002_more.sql was not applied yet') as string,
+      detail: expect.stringContaining(`${NEXT}_more.sql was not applied yet`) as string,
     });
     const empty = await chdbPlace();
     await expect(empty.open({ mayMigrate: false })).rejects.toMatchObject({ code: 'MIGRATION_MISMATCH' });

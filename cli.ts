@@ -1,8 +1,10 @@
 /** The command line: argv → one subcommand. Owns exit codes and signals of all but the hook client. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Command, CommanderError, Option } from 'commander';
+import { Argument, Command, CommanderError, Option } from 'commander';
+import type { CollectOptions } from './commands/collect.ts';
 import type { InitOptions } from './commands/init.ts';
+import { PROFILES, SYSTEMS, type ManagedSettingsOptions } from './commands/managed-settings-choices.ts';
 import type { Output } from './commands/output.ts';
 import type { ProbeCommandOptions } from './commands/probe.ts';
 import type { ReportOptions } from './commands/report.ts';
@@ -179,6 +181,24 @@ program
     if (!(await probe(config(), options, output))) process.exitCode = EXIT.negative;
   });
 program
+  .command('collect')
+  .description('pull what a platform keeps of itself into the log, once; to be run by a timer')
+  .addArgument(new Argument('<source>', 'what to pull').choices(['compliance-api']))
+  .requiredOption('--key-file <file>', "file with the platform's key")
+  .requiredOption('--to <url>', 'receivers to post to; needs AFFIDAVIT_COLLECTOR_TOKEN')
+  .option('--url <url>', 'platform to ask', 'https://api.anthropic.com')
+  .option(
+    '--cursor <file>',
+    'remembers how far it came (default: collect/compliance-api.json in the data folder)',
+  )
+  .option('--since <instant>', 'where the first pull begins (default: the oldest that is there)')
+  .option('--page-size <n>', 'activities asked for at once, at most 5000', '1000')
+  .addOption(json())
+  .action(async (_source: string, options: CollectOptions) => {
+    const { collectComplianceApi } = await import('./commands/collect.ts');
+    await collectComplianceApi(config(), options, output, stop.signal);
+  });
+program
   .command('hook')
   .description('deliver one hook event from standard input; see affidavit hook --help')
   .helpOption(false)
@@ -186,6 +206,48 @@ program
   .allowExcessArguments()
   .action(async () => {
     await import('./ingest/hook/main.ts');
+  });
+program
+  .command('managed-settings')
+  .description(
+    'write managed settings that make Claude Code report to these receivers: hooks, telemetry, permissions of a ' +
+      'role; where the file belongs is said on standard error',
+  )
+  .addOption(new Option('--os <name>', 'system of the machines').choices(SYSTEMS).makeOptionMandatory())
+  .requiredOption('--url <url>', 'receivers, as the machines reach them')
+  .addOption(
+    new Option('--profile <name>', 'role of the people there').choices(PROFILES).makeOptionMandatory(),
+  )
+  .option(
+    '--identity <key=value>',
+    'who works there, e.g. enduser.id=jdoe@example.com; can be given several times',
+    (pair: string, pairs: readonly string[]) => [...pairs, pair],
+    [],
+  )
+  .option(
+    '--token-variable <name>',
+    'environment variable that holds the collector token',
+    'AFFIDAVIT_COLLECTOR_TOKEN',
+  )
+  .option('--token-file <file>', 'put the token in this file into the settings, readable for all')
+  .option('--node <path>', 'Node.js on those machines (default: where its installer puts it)')
+  .option('--client <path>', 'hook client on those machines (default: a folder of its own)')
+  .option('--guards <path>', 'file of guards on those machines; without it there are none')
+  .option('--enforce', 'stop what a guard that cannot be asked would have judged', false)
+  .option('--no-transcripts', 'do not send transcripts')
+  .option('--with-content', 'let telemetry carry prompts, answers and tool input', false)
+  .addOption(
+    new Option('--protocol <name>', 'encoding of telemetry')
+      .choices(['http/protobuf', 'http/json'])
+      .default('http/protobuf'),
+  )
+  .option('--cleanup-days <n>', 'days for which the client keeps its transcripts', '365')
+  .option('--minimum-version <version>', 'oldest client that may start')
+  .option('--out <file>', 'file to write (default: standard output)')
+  .option('--force', 'overwrite that file', false)
+  .action(async (options: ManagedSettingsOptions) => {
+    const { writeManagedSettings } = await import('./commands/managed-settings.ts');
+    writeManagedSettings(options, output, notes);
   });
 program
   .command('config')

@@ -26,11 +26,11 @@ export async function spawnIngest(settings: IngestSettings): Promise<IngestThrea
   const failed = new Promise<never>((_, reject) => (fail = reject));
   failed.catch(() => undefined);
 
-  const port = await new Promise<number>((resolve, reject) => {
+  const ports = await new Promise<Pick<Ingest, 'port' | 'grpcPort'>>((resolve, reject) => {
     worker.on('message', (message: IngestMessage) => {
       switch (message.kind) {
         case 'listening': {
-          resolve(message.port);
+          resolve(message);
           return;
         }
         case 'counters':
@@ -61,7 +61,8 @@ export async function spawnIngest(settings: IngestSettings): Promise<IngestThrea
   });
 
   return {
-    port,
+    port: ports.port,
+    grpcPort: ports.grpcPort,
     failed,
     counters: () => counters,
     async close() {

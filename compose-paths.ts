@@ -2,6 +2,8 @@
 import { join } from 'node:path';
 import type { Config } from './config.ts';
 import type { Clock } from './schemas/clock.ts';
+import { PipelineError } from './schemas/errors.ts';
+import { readSecretFile } from './store/keys/secret-file.ts';
 
 /** The machine's clock; everything else gets it handed. */
 export const systemClock: Clock = Date.now;
@@ -14,6 +16,7 @@ export function dataPaths({ data, keys = join(data, 'keys') }: Pick<Config, 'dat
     signingKey: join(keys, 'signing-key.pem'),
     pseudonymKey: join(keys, 'pseudonym-key'),
     tokens: join(keys, 'tokens.json'),
+    webhookSecrets: join(keys, 'webhook-secrets.json'),
     // Of this machine, whoever else has the key.
     headGuard: join(data, 'keys', 'head-guard.json'),
     eventLog: join(data, 'event-log'),
@@ -29,4 +32,11 @@ export type DataPaths = ReturnType<typeof dataPaths>;
 /** Short name of the log of a partition. */
 export function logOf(partition: number): string {
   return `p${String(partition)}`;
+}
+
+/** Throws START_REFUSED where the key that names people and secrets is not there. */
+export async function readPseudonymKey({ pseudonymKey: path }: DataPaths): Promise<Uint8Array> {
+  const key = await readSecretFile(path);
+  if (key !== undefined) return key;
+  throw new PipelineError('START_REFUSED', `${path} is missing; restore it from the backup`);
 }

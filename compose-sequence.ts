@@ -2,16 +2,17 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { openEmbedded, openKafka } from './compose-event-log.ts';
+import { readGatewayMappings } from './compose-gateway-mappings.ts';
 import type { OwnEvents } from './compose-own-events.ts';
-import { dataPaths } from './compose-paths.ts';
+import { dataPaths, readPseudonymKey } from './compose-paths.ts';
 import { openLog, type CloseStack, type Engines, type OpenLog } from './compose-stores.ts';
 import type { Config } from './config.ts';
+import { connectorsWith } from './connectors/index.ts';
 import type { EventLog } from './ingest/event-log.ts';
 import { createNormaliser, type Normalise } from './ingest/normalise.ts';
 import { createSequencer, type Sequencer, type SequencerCounters } from './ingest/sequencer.ts';
 import { createSurrogates } from './ingest/surrogates.ts';
 import { PipelineError, type ErrorCode } from './schemas/errors.ts';
-import { readSecretFile } from './store/keys/secret-file.ts';
 import type { Ledger } from './store/ledger.ts';
 
 const RETENTION_CLASS = 'standard';
@@ -55,8 +56,9 @@ export async function startSequencing(
   stack: CloseStack,
 ): Promise<Sequencing> {
   const normalise = createNormaliser({
-    surrogates: createSurrogates(await readPseudonymKey(dataPaths(config).pseudonymKey)),
+    surrogates: createSurrogates(await readPseudonymKey(dataPaths(config))),
     retentionClass: RETENTION_CLASS,
+    connectors: connectorsWith(await readGatewayMappings(config)),
   });
   const board = createBoard();
   const common = { config, engines, normalise, logger: logger.child({ role: 'sequence' }) };
@@ -177,11 +179,4 @@ function sum(all: readonly SequencerCounters[]): SequencerCounters {
     for (const name of Object.keys(total) as (keyof SequencerCounters)[]) total[name] += one[name];
   }
   return total;
-}
-
-async function readPseudonymKey(path: string): Promise<Uint8Array> {
-  const key = await readSecretFile(path);
-  if (key === undefined)
-    throw new PipelineError('START_REFUSED', `${path} is missing; restore it from the backup`);
-  return key;
 }

@@ -5,6 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { destination, pino, type Logger } from 'pino';
 import { startApi } from './compose-api.ts';
+import { readGatewayMappings } from './compose-gateway-mappings.ts';
 import { spawnIngest } from './compose-ingest-thread.ts';
 import { initialise, type GeneratedTokens } from './compose-init.ts';
 import { createOwnEvents, type OwnEvents } from './compose-own-events.ts';
@@ -17,6 +18,7 @@ import { toTamperingEvent } from './schemas/archive-tampering.ts';
 import { PipelineError } from './schemas/errors.ts';
 import { toProbeEvent } from './schemas/probe.ts';
 import { readTokens, type TokenEntry } from './store/keys/tokens.ts';
+import { readWebhookSecrets } from './store/keys/webhook-secrets.ts';
 
 const STANDARD_ERROR = 2;
 const CLOSE_DEADLINE_MS = 20_000;
@@ -24,6 +26,7 @@ const CLOSE_DEADLINE_MS = 20_000;
 export interface Running {
   /** Undefined where the process takes nothing in. */
   readonly ingestPort: number | undefined;
+  readonly grpcPort: number | undefined;
   readonly apiPort: number;
   /** Tokens that the first start generated, to be shown once. */
   readonly created: GeneratedTokens | undefined;
@@ -75,11 +78,19 @@ async function start(config: Config, stack: CloseStack): Promise<Omit<Running, '
   const tokens = await requireTokens(config);
   const { engines, sequencing } = role === 'ingest' ? {} : await startEngines(config, logger, stack);
   const isReceiving = role === undefined || role === 'ingest';
-  const ingest = isReceiving ? stack.keep(await spawnIngest({ config, tokens })) : undefined;
+  const ingest = isReceiving ? stack.keep(await startReceiving(config, tokens)) : undefined;
   const apiPort = await startApi(config, { tokens, logger, engines, sequencing, ingest }, stack);
   const failures = [sequencing?.ended, ingest?.failed].filter((one) => one !== undefined);
   const stopped = failures.length === 0 ? new Promise<never>(() => undefined) : Promise.race(failures);
-  return { ingestPort: ingest?.port, apiPort, created, stopped };
+  const { port: ingestPort, grpcPort } = ingest ?? {};
+  return { ingestPort, grpcPort, apiPort, created, stopped };
+}
+
+async function startReceiving(config: Config, tokens: readonly TokenEntry[]) {
+  const { webhookSecrets: path } = dataPaths(config);
+  const webhookSecrets = await readWebhookSecrets(path, config.ingest.webhook_secrets);
+  const gatewayMappings = await readGatewayMappings(config);
+  return spawnIngest({ config, tokens, webhookSecrets, gatewayMappings });
 }
 
 async function requireTokens(config: Config): Promise<readonly TokenEntry[]> {

@@ -1,47 +1,12 @@
 import { join } from 'node:path';
 import { packageRoot } from '../config.ts';
-
-/**
- * Hook events worth recording. Left out: WorktreeCreate, whose handler replaces what the client would do, and
- * MessageDisplay, which fires for every streamed delta.
- */
-const HTTP_HOOK_EVENTS = [
-  'PreToolUse',
-  'PostToolUse',
-  'PostToolUseFailure',
-  'PostToolBatch',
-  'PermissionRequest',
-  'PermissionDenied',
-  'UserPromptSubmit',
-  'UserPromptExpansion',
-  'SessionEnd',
-  'Stop',
-  'StopFailure',
-  'SubagentStart',
-  'SubagentStop',
-  'Notification',
-  'PreCompact',
-  'PostCompact',
-  'PostModelSwitch',
-  'TaskCreated',
-  'TaskCompleted',
-  'ConfigChange',
-  'InstructionsLoaded',
-  'CwdChanged',
-  'DirectoryAdded',
-  'FileChanged',
-  'WorktreeRemove',
-  'Elicitation',
-  'ElicitationResult',
-] as const;
-
-/** The client sends these to command handlers only; an HTTP handler would be skipped without a word. */
-const COMMAND_HOOK_EVENTS = ['SessionStart', 'Setup'] as const;
-
-/** A collector answers in milliseconds, and the hook client ends by itself; neither must hold the agent up. */
-const HOOK_TIMEOUT_S = 5;
-
-const TOKEN_VARIABLE = 'AFFIDAVIT_COLLECTOR_TOKEN';
+import {
+  COMMAND_HOOK_EVENTS,
+  HOOK_TIMEOUT_S,
+  HTTP_HOOK_EVENTS,
+  quoteForShell,
+  TOKEN_VARIABLE,
+} from './hook-events.ts';
 
 /** What to put into a Claude Code settings file, so that its hooks and telemetry arrive at `url`. */
 export function claudeSettings(url: string, collectorToken: string): object {
@@ -83,8 +48,4 @@ export function claudeSettings(url: string, collectorToken: string): object {
 function hookCommand(url: string): string {
   const client = join(packageRoot(), 'dist', 'hook.mjs');
   return [process.execPath, client, '--url', url].map(quoteForShell).join(' ');
-}
-
-function quoteForShell(text: string): string {
-  return `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }

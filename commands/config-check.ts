@@ -5,6 +5,7 @@ import { toJsonLine, type Output } from './output.ts';
 const SECRET_KEYS: ReadonlySet<string> = new Set([
   'admin_token',
   'collector_token',
+  'ingest.webhook_secrets',
   'clickhouse.password',
   'kafka.sasl_password',
   's3.secret_access_key',

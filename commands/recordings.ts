@@ -18,6 +18,8 @@ interface Truth {
 const CLIENT = 'claude-code-2.1.329';
 const HOOK_FILE = /^[0-9]{4}_hook_[A-Za-z]+\.json$/;
 const OTLP_FILE = /^[0-9]{4}_(v1_(?:logs|metrics|traces))\.(json|pb)$/;
+const GATEWAY_FILE = /^[0-9]{4}_v1_gateways_([a-z]+)\.json$/;
+const TRANSCRIPT_FILE = /^transcript-[a-z]+\.jsonl$/;
 
 /** The recorded sessions that come with the package; connectors/recordings/README.md tells what they are. */
 export async function loadRecordings(): Promise<Recording[]> {
@@ -40,6 +42,10 @@ async function loadRecording(folder: string, name: string): Promise<Recording> {
 
 function toRoute(file: string): { path: string; contentType: string } | undefined {
   if (HOOK_FILE.test(file)) return { path: '/v1/hooks/claude-code', contentType: 'application/json' };
+  if (TRANSCRIPT_FILE.test(file))
+    return { path: '/v1/transcripts/claude-code', contentType: 'application/x-ndjson' };
+  const [, gateway] = GATEWAY_FILE.exec(file) ?? [];
+  if (gateway !== undefined) return { path: `/v1/gateways/${gateway}`, contentType: 'application/json' };
   const [, signal, ending] = OTLP_FILE.exec(file) ?? [];
   if (signal === undefined) return undefined;
   const contentType = ending === 'pb' ? 'application/x-protobuf' : 'application/json';

@@ -23,15 +23,22 @@ export async function serve(config: Config, output: Output, signal: AbortSignal)
 
 interface Addresses {
   readonly ingestPort: number | undefined;
+  readonly grpcPort: number | undefined;
   readonly apiPort: number;
   readonly created: GeneratedTokens | undefined;
 }
 
-function announce(config: Config, { ingestPort, apiPort, created }: Addresses, output: Output): void {
+function announce(
+  config: Config,
+  { ingestPort, grpcPort, apiPort, created }: Addresses,
+  output: Output,
+): void {
   const host = config.host.includes(':') ? `[${config.host}]` : config.host;
-  const ingestUrl = ingestPort === undefined ? undefined : `http://${host}:${String(ingestPort)}`;
+  const scheme = config.ingest.tls_cert === undefined ? 'http' : 'https';
+  const ingestUrl = ingestPort === undefined ? undefined : `${scheme}://${host}:${String(ingestPort)}`;
   output.write(config.role === undefined ? 'Affidavit serves.\n' : `Affidavit serves as ${config.role}.\n`);
   if (ingestUrl !== undefined) output.write(`  receivers  ${ingestUrl}\n`);
+  if (grpcPort !== undefined) output.write(`  OTLP/gRPC  ${scheme}://${host}:${String(grpcPort)}\n`);
   output.write(`  API        http://${host}:${String(apiPort)}\n  data       ${config.data}\n`);
   if (created !== undefined) output.write(tokenNotice(created));
   if (ingestUrl !== undefined && config.role === undefined) showSettings(ingestUrl, created, output);

@@ -5,8 +5,45 @@ import {
   claudeCodeOtelMetrics,
   claudeCodeOtelTraces,
 } from './sources/claude-code-otel.ts';
+import { claudeCodeTranscript } from './sources/claude-code-transcript.ts';
+import { github } from './sources/forges/github.ts';
+import { gitlab } from './sources/forges/gitlab.ts';
+import { bifrost } from './sources/gateways/bifrost.ts';
+import { cloudflare } from './sources/gateways/cloudflare.ts';
+import { kong } from './sources/gateways/kong.ts';
+import { litellm } from './sources/gateways/litellm.ts';
+import type { GatewayMappings } from './sources/gateways/mapped-shape.ts';
+import { mappedGateways } from './sources/gateways/mapped.ts';
+import { portkey } from './sources/gateways/portkey.ts';
+import { complianceActivity } from './sources/identity/compliance-activity.ts';
+import { identity } from './sources/identity/identity.ts';
+import type { ItemConnector } from './sources/json-items.ts';
 import { native } from './sources/native.ts';
 import type { SourceConnector } from './source.ts';
+
+/** Formats whose bodies are JSON objects, alone, in an array or one per line. */
+export const ITEM_CONNECTORS = {
+  'claude-code-transcript': claudeCodeTranscript,
+  litellm,
+  bifrost,
+  kong,
+  cloudflare,
+  portkey,
+  github,
+  gitlab,
+  identity,
+  'compliance-api': complianceActivity,
+} as const satisfies Partial<Record<EnvelopeSource, ItemConnector>>;
+export type ItemFormat = keyof typeof ITEM_CONNECTORS;
+
+/** Gateways whose logs are read without a mapping. */
+export const KNOWN_GATEWAYS = [
+  'litellm',
+  'bifrost',
+  'kong',
+  'cloudflare',
+  'portkey',
+] as const satisfies readonly ItemFormat[];
 
 /** The connector of each wire format. Explicit: adding a format means adding its line here. */
 export const SOURCE_CONNECTORS: Readonly<Record<EnvelopeSource, SourceConnector>> = {
@@ -15,4 +52,11 @@ export const SOURCE_CONNECTORS: Readonly<Record<EnvelopeSource, SourceConnector>
   'otlp-metrics': claudeCodeOtelMetrics,
   'otlp-traces': claudeCodeOtelTraces,
   native,
+  ...ITEM_CONNECTORS,
+  'mapped-gateway': mappedGateways({}),
 };
+
+/** The same with the gateways that a deployment describes. */
+export function connectorsWith(mappings: GatewayMappings): typeof SOURCE_CONNECTORS {
+  return { ...SOURCE_CONNECTORS, 'mapped-gateway': mappedGateways(mappings) };
+}

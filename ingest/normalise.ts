@@ -5,12 +5,15 @@ import type { DraftRecord, Expanded, QuarantinedItem, SourceConnector } from '..
 import type { Envelope, EnvelopeSource } from '../schemas/envelope.ts';
 import type { JsonObject } from '../schemas/json.ts';
 import type { AuditRecord } from '../schemas/record.ts';
+import { createClassify, type Classify } from './classify.ts';
 import type { Surrogates } from './surrogates.ts';
 
 export interface NormaliserOptions {
   readonly surrogates: Surrogates;
   readonly retentionClass: string;
   readonly connectors?: Readonly<Record<EnvelopeSource, SourceConnector>>;
+  /** How records are labelled. @default by the detectors of `connectors/classify` */
+  readonly classify?: Classify;
 }
 
 /** The records of one envelope, quarantined ones among them, in the order of its body. */
@@ -30,15 +33,24 @@ export function createNormaliser({
   surrogates,
   retentionClass,
   connectors = SOURCE_CONNECTORS,
+  classify = createClassify(),
 }: NormaliserOptions): Normalise {
   return (envelope) => {
-    const { received_at, principal: collector } = envelope;
+    const { received_at, principal: collector, collector_run: run } = envelope;
+    const isRedacted = envelope.redacted !== undefined;
     const principal = surrogates.principal(collector);
     const subjectOf = rememberSubjects(surrogates);
     let quarantinedCount = 0;
     const records = expandSafely(connectors[envelope.source], envelope).map((draft): AuditRecord => {
-      const { type, source, facts, content, natural_key, claimed_subject } = draft;
+      const { type, source, facts, natural_key, claimed_subject } = draft;
       if (type === 'quarantined') quarantinedCount += 1;
+      const { content, data_classes } = classify({ facts, content: draft.content, isRedacted });
+      if (data_classes.length > 0) facts.data_classes = [...data_classes];
+      else if (facts.data_classes !== undefined) delete facts.data_classes;
+      if (run !== undefined) {
+        facts.collector_boot_id = run.boot_id;
+        facts.collector_sequence = run.sequence;
+      }
       return {
         id: surrogates.recordId(natural_key),
         type,

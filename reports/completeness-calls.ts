@@ -15,6 +15,10 @@ import { counted } from './counted.ts';
 const RECONCILIATION: Partial<Record<CounterpartCode, string>> = {
   hook_call_without_otel: 'the hooks reported the call, the telemetry did not',
   otel_call_without_hook: 'the telemetry reported the call, the hooks did not',
+  call_without_gateway: 'the call was reported, and the gateway of its session did not see it',
+  call_without_transcript: 'the call was reported, and the transcript of its session does not have it',
+  gateway_call_without_hook: 'the gateway saw the call, the hooks did not report it',
+  transcript_call_without_hook: 'the transcript has the call, the hooks did not report it',
 };
 
 /** Calls whose reports lack a step that must have been. */

@@ -4,6 +4,7 @@ import { hookDeliveryErrors } from '../store/queries/completeness.ts';
 import { equals, paramsOf, where, type Condition } from '../store/queries/conditions.ts';
 import { receivedWithin } from '../store/queries/instants.ts';
 import { quarantineCounts } from '../store/queries/quarantine.ts';
+import { silentWitnesses, witnessCounts } from '../store/queries/session-witnesses.ts';
 import { belowSize } from '../store/queries/records.ts';
 import { ALL_ROWS, LISTED_FINDINGS, type Assessment, type Measured } from './assessment.ts';
 import { counted } from './counted.ts';
@@ -57,9 +58,21 @@ async function readPresence(assessment: Assessment): Promise<PresenceRow> {
   );
 }
 
-/** S1: who was seen; who should have been seen is not known here. */
+const WITNESSES = ['hook', 'otel', 'gateway', 'transcript'] as const;
+const WITNESS_NAMES = {
+  hook: 'the hooks',
+  otel: 'the telemetry',
+  gateway: 'a gateway',
+  transcript: 'the transcript',
+} as const;
+
+/** S1: who was seen, and by which witnesses; who should have been seen is not known here. */
 export async function measureCoverage(assessment: Assessment): Promise<Measured> {
+  const { store, period, scope } = assessment;
   const row = await readPresence(assessment);
+  const asked = { ...period, session_id: scope.session_id, below: scope.below };
+  const [counts] = await store.read(witnessCounts(asked), scope.limits);
+  const silent = await store.read(silentWitnesses({ ...asked, limit: LISTED_FINDINGS }), scope.limits);
   return {
     statistic: {
       id: 'S1',
@@ -70,10 +83,21 @@ export async function measureCoverage(assessment: Assessment): Promise<Measured>
         { name: 'claimed users', value: String(row.person_count) },
         { name: 'collectors', value: String(row.collector_count) },
         { name: 'sources', value: row.source_names.join(' ') },
+        { name: 'sessions with tool calls', value: String(counts?.session_count ?? 0) },
+        ...WITNESSES.map((witness) => ({
+          name: `of them seen by ${WITNESS_NAMES[witness]}`,
+          value: String(counts?.[`${witness}_count`] ?? 0),
+        })),
       ],
       detail: 'there is no roster of expected people, hosts and keys to hold against those that were seen',
     },
-    findings: [],
+    findings: silent.map(({ session_id, witness, seen_by }) => ({
+      code: `session_without_${witness}`,
+      session_id,
+      tool_use_id: null,
+      source: seen_by.join(' '),
+      detail: `tools were called, and ${WITNESS_NAMES[witness]} told nothing of the session, though of others`,
+    })),
   };
 }
 

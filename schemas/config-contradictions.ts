@@ -11,6 +11,7 @@ export function contradictions(config: Config): ShapeProblem[] {
     ...limitsTooSmall(config),
     ...enginesMissing(config),
     ...halfGiven(config),
+    ...authorityWithoutTls(config),
     ...replicasTooFew(config),
   ];
 }
@@ -54,7 +55,7 @@ function enginesMissing({ role, kafka, clickhouse, s3 }: Config): ShapeProblem[]
 }
 
 /** Credentials of which a part is missing. */
-function halfGiven({ kafka, s3 }: Config): ShapeProblem[] {
+function halfGiven({ kafka, s3, ingest }: Config): ShapeProblem[] {
   const groups: readonly (readonly [section: string, members: Readonly<Record<string, unknown>>])[] = [
     [
       'kafka',
@@ -64,6 +65,7 @@ function halfGiven({ kafka, s3 }: Config): ShapeProblem[] {
         sasl_password: kafka.sasl_password,
       },
     ],
+    ['ingest', { tls_cert: ingest.tls_cert, tls_key: ingest.tls_key }],
     ['s3', { access_key_id: s3.access_key_id, secret_access_key: s3.secret_access_key }],
   ];
   return groups.flatMap(([section, members]) => {
@@ -75,6 +77,12 @@ function halfGiven({ kafka, s3 }: Config): ShapeProblem[] {
       message: `is missing beside ${given.join(' and ')}`,
     }));
   });
+}
+
+/** Without TLS nobody would be asked for a certificate. */
+function authorityWithoutTls({ ingest }: Config): ShapeProblem[] {
+  if (ingest.tls_client_ca === undefined || ingest.tls_cert !== undefined) return [];
+  return [{ pointer: '/ingest/tls_cert', message: 'is missing beside tls_client_ca' }];
 }
 
 function replicasTooFew({ kafka }: Config): ShapeProblem[] {

@@ -79,6 +79,30 @@ export const Config = Type.Object(
     ingest: Type.Object(
       {
         port: Port('port of the receivers', 4318),
+        grpc_port: Type.Optional(
+          Type.Integer({
+            minimum: 0,
+            maximum: 65_535,
+            description:
+              'port of OTLP/gRPC, 0 takes a free one; without it 4317 where ingest.port is 4318, and none elsewhere',
+          }),
+        ),
+        tls_cert: Type.Optional(
+          Type.String({
+            minLength: 1,
+            description: 'PEM file of the certificate with which the receivers speak TLS, its chain included',
+          }),
+        ),
+        tls_key: Type.Optional(
+          Type.String({ minLength: 1, description: 'PEM file of the key of ingest.tls_cert' }),
+        ),
+        tls_client_ca: Type.Optional(
+          Type.String({
+            minLength: 1,
+            description:
+              'PEM file of the authority of client certificates; with it a sender must show one beside its token',
+          }),
+        ),
         max_body_bytes: Type.Integer({
           minimum: 1024,
           maximum: 268_435_456,
@@ -121,6 +145,20 @@ export const Config = Type.Object(
           default: 1_024,
           description: 'unanswered requests of one collector; beyond it receivers answer 429',
         }),
+        gateway_mappings: Type.Optional(
+          Type.String({
+            minLength: 1,
+            description:
+              'JSON file that describes gateways which are not known here, by name; the same for receivers and sequencers',
+          }),
+        ),
+        webhook_secrets: Type.Optional(
+          Type.String({
+            pattern: '^(github|gitlab):[^ ]+( (github|gitlab):[^ ]+)*$',
+            description:
+              'secrets of webhooks as `github:SECRET gitlab:TOKEN`, several of one forge while one replaces another; beside those of webhook-secrets.json in the keys folder',
+          }),
+        ),
       },
       { additionalProperties: false },
     ),

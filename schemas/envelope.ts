@@ -8,6 +8,17 @@ export const EnvelopeSource = Type.Union([
   Type.Literal('otlp-metrics'),
   Type.Literal('otlp-traces'),
   Type.Literal('native'),
+  Type.Literal('claude-code-transcript'),
+  Type.Literal('litellm'),
+  Type.Literal('bifrost'),
+  Type.Literal('kong'),
+  Type.Literal('cloudflare'),
+  Type.Literal('portkey'),
+  Type.Literal('mapped-gateway'),
+  Type.Literal('github'),
+  Type.Literal('gitlab'),
+  Type.Literal('identity'),
+  Type.Literal('compliance-api'),
 ]);
 export type EnvelopeSource = Static<typeof EnvelopeSource>;
 
@@ -28,6 +39,26 @@ export const EnvelopePart = Type.Object(
 );
 export type EnvelopePart = Static<typeof EnvelopePart>;
 
+/** Says that marks stand in the body where the client sent secrets. */
+export const EnvelopeRedaction = Type.Object(
+  {
+    count: Type.Integer({ minimum: 1 }),
+    types: Type.Array(Type.String(), { description: 'types of secrets, sorted, each once' }),
+  },
+  { additionalProperties: false },
+);
+export type EnvelopeRedaction = Static<typeof EnvelopeRedaction>;
+
+/** The collector's own count of its deliveries: gapless within one run of it, so that what is lost leaves a hole. */
+export const CollectorRun = Type.Object(
+  {
+    boot_id: Type.String({ pattern: '^[\\w.:-]{1,128}$' }),
+    sequence: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),
+  },
+  { additionalProperties: false },
+);
+export type CollectorRun = Static<typeof CollectorRun>;
+
 /** Everything a receiver knows of a request besides its bytes. */
 export const EnvelopeHeader = Type.Object(
   {
@@ -41,6 +72,7 @@ export const EnvelopeHeader = Type.Object(
       Type.Literal('application/json'),
       Type.Literal('application/x-ndjson'),
       Type.Literal('application/x-protobuf'),
+      Type.Literal('application/x-www-form-urlencoded'),
     ]),
     item_count: SafeCount,
     idempotency_key: Type.Union([Type.String({ maxLength: 256 }), Type.Null()]),
@@ -50,6 +82,14 @@ export const EnvelopeHeader = Type.Object(
       }),
     ),
     part: Type.Optional(EnvelopePart),
+    redacted: Type.Optional(EnvelopeRedaction),
+    collector_run: Type.Optional(CollectorRun),
+    event_name: Type.Optional(
+      Type.String({
+        maxLength: 128,
+        description: 'what a header called the event, where the body does not say',
+      }),
+    ),
   },
   { additionalProperties: false },
 );
@@ -57,7 +97,7 @@ export type EnvelopeHeader = Static<typeof EnvelopeHeader>;
 
 /**
  * One request as received: provenance and the body's own bytes, inflated but otherwise untouched, or, where `part`
- * says so, some of its items. Every receiver makes them; the event log keeps them until their records are sealed.
+ * says so, some of its items, and where `redacted` says so, with marks for secrets. Every receiver makes them; the event log keeps them until their records are sealed.
  */
 export interface Envelope extends EnvelopeHeader {
   readonly body: Uint8Array;

@@ -28,6 +28,24 @@ export const ERRORS = {
     title: 'credential lacks the role',
     hint: 'collector tokens send, admin tokens read',
   },
+  WEBHOOK_NOT_CONFIGURED: {
+    status: 403,
+    retry: 'never',
+    title: 'webhook has no secret here',
+    hint: 'put its secret into keys/webhook-secrets.json or ingest.webhook_secrets and restart; docs/sources.md shows how',
+  },
+  WEBHOOK_UNSIGNED: {
+    status: 401,
+    retry: 'never',
+    title: 'webhook without proof of its sender',
+    hint: 'set the secret at the forge: GitHub then signs with X-Hub-Signature-256, GitLab sends its token',
+  },
+  WEBHOOK_SIGNATURE_INVALID: {
+    status: 401,
+    retry: 'never',
+    title: 'webhook signature does not fit',
+    hint: 'compare the secret at the forge with ours; a proxy must not change the body',
+  },
   NOT_FOUND: { status: 404, retry: 'never', title: 'not found', hint: 'see /openapi.json for the routes' },
   METHOD_NOT_ALLOWED: {
     status: 405,

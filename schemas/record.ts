@@ -6,8 +6,9 @@ const Text = Type.Optional(Type.String());
 const Count = Type.Optional(SafeCount);
 const Flag = Type.Optional(Type.Boolean());
 
-/** What the model was told about a tool call, as far as a table of known texts settles it. */
+/** What the model was told about a tool call, as far as the source's own flags or a table of known texts settle it. */
 export const Told = Type.Union([
+  Type.Literal('executed'),
   Type.Literal('denied'),
   Type.Literal('unavailable'),
   Type.Literal('failed'),
@@ -120,6 +121,7 @@ export const RECORD_TYPES = [
   'model.called',
   'model.failed',
   'model.answered',
+  'message.observed',
   'config.resolved',
   'config.changed',
   'hook.registered',
@@ -130,9 +132,31 @@ export const RECORD_TYPES = [
   'subagent.started',
   'subagent.ended',
   'auth.observed',
+  'change.pushed',
+  'change.proposed',
+  'change.updated',
+  'change.merged',
+  'change.closed',
+  'change.reviewed',
+  'change.checked',
+  'change.deployed',
+  'protection.changed',
+  'access.changed',
+  'identity.joined',
+  'identity.left',
+  'identity.role_granted',
+  'identity.role_revoked',
+  'identity.key_created',
+  'identity.key_revoked',
+  'identity.changed',
+  'administration.changed',
+  'collector.pulled',
   'metric.observed',
   'span.observed',
   'event.observed',
+  'guard.decided',
+  'collector.heartbeat',
+  'collector.loss',
   'archive.probed',
   'archive.tampered',
   'quarantined',
@@ -140,12 +164,14 @@ export const RECORD_TYPES = [
 
 export const RecordType = Type.String({ pattern: '^[a-z][a-z0-9_]*(\\.[a-z][a-z0-9_]*)*$', maxLength: 64 });
 
-/** Which family of sources reported it; `seen_by` of a tool call lists these. */
+/** Which family of sources reported it; `seen_by` of a tool call lists those that see tool calls. */
 export const RecordSource = Type.Union([
   Type.Literal('hook'),
   Type.Literal('otel'),
   Type.Literal('gateway'),
   Type.Literal('transcript'),
+  Type.Literal('forge'),
+  Type.Literal('identity'),
   Type.Literal('native'),
   Type.Literal('affidavit'),
 ]);

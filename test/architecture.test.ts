@@ -51,6 +51,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 const SDK_HOMES: Readonly<Record<string, readonly string[]>> = {
   '@aws-sdk/client-s3': ['store/s3'],
   '@clickhouse/client': ['store/clickhouse'],
+  '@grpc/grpc-js': ['ingest/receivers/grpc'],
   '@fastify/swagger': ['api'],
   ajv: ['schemas/validate.ts'],
   chdb: ['store/clickhouse'],

@@ -6,12 +6,20 @@ import type { Holder, Piece, Unit } from './pieces.ts';
 
 const LINE_FEED = Buffer.from('\n');
 
+/** What one object of a body becomes: how many records, all of one session. */
+export interface ItemUnit {
+  readonly recordCount: number;
+  readonly session: string | undefined;
+}
+
 interface NativeBody {
   readonly content_type: EnvelopeHeader['content_type'];
   readonly body: Buffer;
   readonly principal: string;
   /** Pointers of items that will be sealed as quarantined. */
   readonly quarantinedUnits: readonly string[];
+  /** Where its format is another than the native one: its objects in order, unsound ones among them. */
+  readonly units?: readonly ItemUnit[] | undefined;
 }
 
 type ToUnit = (pointer: string, at: number, end: number) => Unit;
@@ -48,13 +56,15 @@ function readLines(body: Buffer, toUnit: ToUnit): Piece[] {
 
 function createToUnit(
   body: Buffer,
-  { principal, quarantinedUnits }: Pick<NativeBody, 'principal' | 'quarantinedUnits'>,
+  { principal, quarantinedUnits, units }: Pick<NativeBody, 'principal' | 'quarantinedUnits' | 'units'>,
 ): ToUnit {
   const unsound = new Set(quarantinedUnits);
+  let next = 0;
   return (pointer, at, end) => {
-    const session = unsound.has(pointer) ? '' : sessionOf(body, skipSpace(body, at));
+    const unit = units?.[next++] ?? { recordCount: 1, session: sessionOf(body, skipSpace(body, at)) };
+    const { recordCount, session = '' } = unsound.has(pointer) ? { recordCount: 1 } : unit;
     const key = session === '' ? collectorKey(principal) : sessionKey(session);
-    return { bytes: body.subarray(at, end), itemCount: 1, key };
+    return { bytes: body.subarray(at, end), itemCount: recordCount, key };
   };
 }
 

@@ -3,7 +3,7 @@ import { collectorKey, sessionKey } from '../../schemas/envelope.ts';
 import type { OtlpSignal } from '../otlp/descriptor.ts';
 import { openMembers } from '../sources/members.ts';
 import { skipSpace } from './json-bytes.ts';
-import { openNative, readMember } from './native-pieces.ts';
+import { openNative, readMember, type ItemUnit } from './native-pieces.ts';
 import { openOtlpJson, readJsonPairs } from './otlp-json.ts';
 import { openOtlpProtobuf, readProtobufPairs } from './otlp-protobuf.ts';
 import { createOtlpUnits } from './otlp-units.ts';
@@ -16,6 +16,8 @@ export interface BodyToSplit extends Pick<EnvelopeHeader, 'source' | 'content_ty
   readonly body: Buffer;
   /** Pointers of the items and groups of it that will be sealed as quarantined; '' for the body as a whole. */
   readonly quarantinedUnits: readonly string[];
+  /** Of a format whose objects may become several records: what each becomes. */
+  readonly units?: readonly ItemUnit[] | undefined;
 }
 
 /** What of a body goes by one key. */
@@ -83,7 +85,7 @@ function open(split: BodyToSplit, source: Exclude<EnvelopeSource, 'claude-code-h
       return openOtlp('metrics', split);
     case 'otlp-traces':
       return openOtlp('traces', split);
-    case 'native':
+    default:
       return openNative(split);
   }
 }

@@ -68,6 +68,12 @@ const KNOWN_TEXTS: readonly KnownText[] = [
   { seen_in: CLIENT_2_1, pattern: /^(?:Error: )?No such tool available: /, outcome: UNAVAILABLE },
   {
     seen_in: CLIENT_2_1,
+    tools: ['Bash', 'PowerShell'],
+    pattern: /^Exit code [0-9]{1,3}(?:\n|$)/,
+    outcome: FAILED,
+  },
+  {
+    seen_in: CLIENT_2_1,
     tools: ['Edit', 'NotebookEdit'],
     pattern: /^String to replace not found in file\./,
     outcome: FAILED,

@@ -4,10 +4,19 @@ import type { Agent, ClientRequest, RequestOptions } from 'node:http';
 import { isIP, type LookupFunction } from 'node:net';
 import { sha256 } from './digest.ts';
 import type { Settings } from './settings.ts';
-import type { HookWorld } from './world.ts';
+import type { HookWorld, Numbered } from './world.ts';
 
-export const EVENT_PATH = '/v1/hooks/claude-code';
 export const NATIVE_PATH = '/v1/events';
+/** Where each kind of what is spooled goes. */
+export const PATHS = { event: '/v1/hooks/claude-code', native: NATIVE_PATH } as const;
+export const TRANSCRIPT_PATH = '/v1/transcripts/claude-code';
+
+interface Delivery {
+  /** Identifies the body over retries. */
+  readonly name: string;
+  readonly type?: string;
+  readonly numbered?: Numbered | undefined;
+}
 
 export type Collector = ReturnType<typeof openCollector>;
 /** What an answer means for the event: it is there, or shall be sent again, or will never be taken. */
@@ -20,18 +29,22 @@ export function openCollector({ url, token }: Settings, { stop }: HookWorld, rem
   let agent: Agent | undefined;
   let hearing: Hearing = 'untried';
   const hasTime = () => url !== undefined && remainingMs() > 0;
-  const post = async (path: string, body: Buffer, name: string): Promise<Fate> => {
+  const post = async (path: string, body: Buffer, { name, type, numbered }: Delivery): Promise<Fate> => {
     if (url === undefined || !hasTime()) return 'later';
     const target = new URL(url + path);
     // Loaded only now: a call that finds another one sending does not need it.
     const http = target.protocol === 'https:' ? await import('node:https') : await import('node:http');
     agent ??= new http.Agent({ keepAlive: true });
     const headers: Record<string, string | number> = {
-      'content-type': 'application/json',
+      'content-type': type ?? 'application/json',
       'content-length': body.length,
       'idempotency-key': sha256(name, body),
     };
     if (token !== undefined) headers['authorization'] = `Bearer ${token}`;
+    if (numbered !== undefined) {
+      headers['affidavit-collector-boot'] = numbered.boot_id;
+      headers['affidavit-collector-sequence'] = numbered.sequence;
+    }
     const options: RequestOptions = { method: 'POST', headers, agent, signal: stop };
     if (needsLookup(target.hostname)) {
       options.lookup = toLookup((await import('node:child_process')).execFile, remainingMs, stop);
@@ -47,7 +60,7 @@ export function openCollector({ url, token }: Settings, { stop }: HookWorld, rem
   return {
     hasTime,
     hearing: () => hearing,
-    /** Never rejects; without an answer in time the fate is `later`. The name identifies the body over retries. */
+    /** Never rejects; without an answer in time the fate is `later`. */
     post,
     isTaken: async (...sent: Parameters<typeof post>) => (await post(...sent)) === 'taken',
     /** Lets go of connections, so that they do not hold the process. */

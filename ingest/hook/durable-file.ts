@@ -11,6 +11,8 @@ export function writeDurably(folder: string, name: string, bytes: Buffer): void 
   fs.writeFileSync(partial, bytes, { mode: 0o600, flush: true });
   // Gone already if the sender took it for what a killed client left.
   renameIfThere(partial, join(folder, name));
+  // Windows opens no folder, and keeps the names of files in its journal.
+  if (process.platform === 'win32') return;
   const directory = fs.openSync(folder, 'r');
   fs.fsyncSync(directory);
   fs.closeSync(directory);

@@ -16,7 +16,7 @@ export function takeLock(path: string, world: HookWorld): (() => void) | undefin
   const mine = `${hostname()}:${process.pid}:${world.newId()}`;
   const tryLock = (): boolean => {
     try {
-      fs.symlinkSync(mine, path);
+      make(mine, path);
       return true;
     } catch (error) {
       if (codeOf(error) === 'EEXIST') return false;
@@ -46,13 +46,21 @@ function clearStaleLock(path: string, { now }: HookWorld): boolean {
   fs.rmSync(aside, { force: true });
   if (moved === undefined || moved === owner) return true;
   // It was the lock of one who was quicker.
-  fs.symlinkSync(moved, path);
+  make(moved, path);
   return false;
+}
+
+/** Windows has links for administrators alone; there it is a file, whose owner's name comes a moment later. */
+const IS_LINK = process.platform !== 'win32';
+
+function make(owner: string, lock: string): void {
+  if (IS_LINK) fs.symlinkSync(owner, lock);
+  else fs.writeFileSync(lock, owner, { flag: 'wx' });
 }
 
 function ownerOf(lock: string): string | undefined {
   try {
-    return fs.readlinkSync(lock);
+    return IS_LINK ? fs.readlinkSync(lock) : fs.readFileSync(lock, 'utf8');
   } catch {
     return undefined;
   }

@@ -5,6 +5,8 @@ import type { HookWorld, LossReason, LossState } from './world.ts';
 
 const LOSS_STATE = 'state.json';
 
+export type Losses = ReturnType<typeof openLosses>;
+
 /** Lost events, in a file per reason of one byte each: appending takes no lock and hardly any room on a full disk. */
 export function openLosses(folder: string, { now, newId }: HookWorld) {
   const readState = (): LossState => {
@@ -19,7 +21,13 @@ export function openLosses(folder: string, { now, newId }: HookWorld) {
     facts: { reason, metric_name: 'affidavit.hook.lost_events', metric_value: String(count) },
     content: { lost_count: count },
   });
+  const totals = (): Record<LossReason, number> => {
+    const reasons = fs.readdirSync(folder).filter((name) => !name.startsWith(LOSS_STATE));
+    return Object.fromEntries(reasons.map((name) => [name, fs.statSync(join(folder, name)).size]));
+  };
   return {
+    /** Per reason, all since the folder was made. */
+    totals,
     /** Counts one lost event, and returns the reason. */
     count(reason: LossReason): LossReason {
       fs.appendFileSync(join(folder, reason), '.', { mode: 0o600 });
@@ -29,10 +37,9 @@ export function openLosses(folder: string, { now, newId }: HookWorld) {
     takeReport(): string | undefined {
       const { reported, pending } = readState();
       if (pending !== null) return pending;
-      const reasons = fs.readdirSync(folder).filter((name) => !name.startsWith(LOSS_STATE));
-      const sizes = Object.fromEntries(reasons.map((name) => [name, fs.statSync(join(folder, name)).size]));
-      const fresh = reasons
-        .map((reason) => [reason, (sizes[reason] ?? 0) - (reported[reason] ?? 0)] as const)
+      const sizes = totals();
+      const fresh = Object.entries(sizes)
+        .map(([reason, size]) => [reason, size - (reported[reason] ?? 0)] as const)
         .filter(([, count]) => count > 0);
       if (fresh.length === 0) return undefined;
       const report = JSON.stringify(fresh.map(([reason, count]) => toEvent(reason, count)));

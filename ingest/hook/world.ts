@@ -19,10 +19,22 @@ export interface HookWorld {
 /** Why an event is gone, as the collector is told: spool_full, spool_unusable, too_large, incomplete, refused_400 … */
 export type LossReason = string;
 
+/** A hook event as the agent wrote it, or a record of our own. */
+export type EntryKind = 'event' | 'native';
+
+/** A number of one run of a collector, from 1. */
+export interface Numbered {
+  readonly boot_id: string;
+  readonly sequence: number;
+}
+
 export interface Entry {
-  /** Time, counter, process, random part and size: sorts in the order of sending and tells all but the body. */
+  /** Time, counter, process, random part, size, number and kind: sorts in the order of sending, tells all but the body. */
   readonly name: string;
   readonly bytes: number;
+  readonly kind: EntryKind;
+  /** undefined if there was none to be had, or an older client wrote it. */
+  readonly numbered: Numbered | undefined;
 }
 
 export interface Bounds {
@@ -36,4 +48,11 @@ export interface LossState {
   readonly reported: Readonly<Record<string, number>>;
   /** The report in hand, sent with the same bytes until it is acknowledged. */
   readonly pending: string | null;
+}
+
+/** What one call has to deliver. */
+export interface Outgoing {
+  readonly body: Buffer;
+  readonly kind: EntryKind;
+  readonly numbered: Numbered | undefined;
 }

@@ -6,7 +6,7 @@ import { statusMessage, textForSender } from './otlp-response.ts';
 const PROTOBUF = 'application/x-protobuf';
 
 /** Seconds a client shall wait after a refusal that asks it to come again. */
-const RETRY_AFTER_S = 5;
+export const RETRY_AFTER_S = 5;
 
 /** Any failure as an error of the table; what the framework refuses by itself gets the code that says the same. */
 export function toPipelineError(error: unknown): PipelineError {

@@ -39,7 +39,8 @@ export function trackConnections(server: Server, max: number): Connections {
     known.delete(socket);
   }
 
-  server.on('connection', (socket: Socket) => {
+  // Under TLS a request comes with the socket that decrypts, and not with the one below it.
+  server.on('setSecureContext' in server ? 'secureConnection' : 'connection', (socket: Socket) => {
     makeRoom();
     strangers.add(socket);
     socket.once('close', () => {

@@ -27,6 +27,7 @@ export function toKeyedEnvelopes({ stamp, body, received }: Stamped, newId: () =
     ...{ source, content_type, principal, body },
     itemCount: received.itemCount,
     quarantinedUnits: received.quarantinedUnits,
+    units: received.units,
   });
   const keyed = parts.map((part): Envelope => ({
     ...stamp,

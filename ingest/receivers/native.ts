@@ -29,7 +29,7 @@ export function readNative(reading: Reading): Received {
 }
 
 /** Throws BODY_MALFORMED for what has no items at all; what has some is never refused for one of them. */
-function checkBody({ body, contentType }: Reading): void {
+export function checkBody({ body, contentType }: Reading): void {
   if (contentType === 'application/x-ndjson') {
     checkLines(body);
     return;

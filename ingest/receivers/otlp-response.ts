@@ -54,7 +54,7 @@ function jsonAnswer(document: object): OtlpAnswer {
 }
 
 /** Numbers of google.rpc.Code. */
-function rpcCodeOf(code: ErrorCode): number {
+export function rpcCodeOf(code: ErrorCode): number {
   switch (code) {
     case 'AUTH_MISSING':
     case 'AUTH_INVALID':
@@ -73,11 +73,11 @@ function rpcCodeOf(code: ErrorCode): number {
   }
 }
 
-function varintMember(field: number, value: number): Buffer {
+export function varintMember(field: number, value: number): Buffer {
   return Buffer.from([field << 3, ...varint(value)]);
 }
 
-function bytesMember(field: number, bytes: Buffer): Buffer {
+export function bytesMember(field: number, bytes: Buffer): Buffer {
   return Buffer.concat([Buffer.from([(field << 3) | 2, ...varint(bytes.length)]), bytes]);
 }
 

@@ -1,3 +1,4 @@
+import type { ItemUnit } from '../../connectors/partition/native-pieces.ts';
 import type { Expanded } from '../../connectors/source.ts';
 import type { EnvelopeHeader } from '../../schemas/envelope.ts';
 
@@ -19,6 +20,8 @@ export interface Received {
   readonly itemCount: number;
   /** Pointers of those that the sequencer will seal as quarantined: an item, a group, or '' for the whole body. */
   readonly quarantinedUnits: readonly string[];
+  /** Of a format whose objects may become several records: what each becomes. */
+  readonly units?: readonly ItemUnit[];
   readonly reply: Reply;
 }
 

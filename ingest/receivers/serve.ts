@@ -1,6 +1,8 @@
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { buildReceivers, type ReceiverOptions } from './app.ts';
+import { startGrpc, type RunningGrpc, type TlsTexts } from './grpc/server.ts';
+import { createIntake } from './intake.ts';
 import { trackConnections } from './connections.ts';
 
 /** Sockets at once: a hundred or so below it, idle ones make room; at it the system refuses. */
@@ -12,6 +14,8 @@ const CLOSE_GRACE_MS = 5_000;
 export interface RunningReceivers {
   /** The port in use, also where 0 was asked for. */
   readonly port: number;
+  /** Of OTLP/gRPC, where it was asked for. */
+  readonly grpcPort: number | undefined;
   /**
    * Stops accepting, answers the requests in hand, then resolves; cuts those that take more than five seconds, which
    * are then not acknowledged. Idempotent. Leaves the event log open.
@@ -22,6 +26,10 @@ export interface RunningReceivers {
 export interface ServeOptions {
   readonly host: string;
   readonly port: number;
+  /** Port of OTLP/gRPC; without it there is none. */
+  readonly grpcPort?: number | undefined;
+  /** For HTTP and gRPC alike; without it TLS has to be ended in front. */
+  readonly tls?: TlsTexts | undefined;
   /** @default 2048 */
   readonly maxConnections?: number;
   /** @default 5000 */
@@ -31,13 +39,29 @@ export interface ServeOptions {
 /** Listens with the receivers; the same in the main thread and in a worker. Rejects if the port cannot be had. */
 export async function startReceivers(
   options: ReceiverOptions,
-  { host, port, maxConnections = MAX_CONNECTIONS, closeGraceMs = CLOSE_GRACE_MS }: ServeOptions,
+  serving: ServeOptions,
 ): Promise<RunningReceivers> {
-  const app = buildReceivers(options);
+  const { host, port, grpcPort, tls } = serving;
+  const { maxConnections = MAX_CONNECTIONS, closeGraceMs = CLOSE_GRACE_MS } = serving;
+  const intake = createIntake(options);
+  const app = buildReceivers(options, intake, tls);
   const close = closeWithin(app, closeGraceMs, maxConnections);
   await app.listen({ host, port });
   const address = app.server.address() as AddressInfo;
-  return { port: address.port, close };
+  let grpc: RunningGrpc | undefined;
+  try {
+    if (grpcPort !== undefined) grpc = await startGrpc(intake, { host, port: grpcPort, tls });
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    port: address.port,
+    grpcPort: grpc?.port,
+    close: async () => {
+      await Promise.all([close(), grpc?.close(closeGraceMs)]);
+    },
+  };
 }
 
 /**

@@ -16,6 +16,10 @@ export interface CompletenessScope extends Interval {
 export type CounterpartCode =
   | 'hook_call_without_otel'
   | 'otel_call_without_hook'
+  | 'call_without_gateway'
+  | 'call_without_transcript'
+  | 'gateway_call_without_hook'
+  | 'transcript_call_without_hook'
   | 'result_without_decision'
   | 'decision_without_result'
   | 'result_without_request'
@@ -39,8 +43,12 @@ export interface MissingCounterpart {
 const FINDINGS = `arrayFilter(code -> code != '', [
         if(hook_followed AND otel_present AND NOT has(seen_by, 'otel'), 'hook_call_without_otel', ''),
         if(has(seen_by, 'otel') AND hook_present AND NOT has(seen_by, 'hook'), 'otel_call_without_hook', ''),
+        if(gateway_present AND NOT has(seen_by, 'gateway'), 'call_without_gateway', ''),
+        if(transcript_present AND NOT has(seen_by, 'transcript'), 'call_without_transcript', ''),
+        if(has(seen_by, 'gateway') AND hook_present AND NOT has(seen_by, 'hook'), 'gateway_call_without_hook', ''),
+        if(has(seen_by, 'transcript') AND hook_present AND NOT has(seen_by, 'hook'), 'transcript_call_without_hook', ''),
         if(otel_measured AND NOT otel_decided, 'result_without_decision', ''),
-        if(accepted AND NOT succeeded AND NOT broke, 'decision_without_result', ''),
+        if(accepted AND NOT (succeeded OR broke OR told_executed OR shown_failed), 'decision_without_result', ''),
         if(hook_ended AND NOT hook_requested, 'result_without_request', ''),
         if(hook_requested AND NOT accepted AND NOT (succeeded OR broke OR reported OR rejected OR classified), 'request_without_result', '')
     ])`;
@@ -59,7 +67,9 @@ FROM
 (
 SELECT *,
     session_id IN (${sessionsWith('otel', size)}) AS otel_present,
-    session_id IN (${sessionsWith('hook', size)}) AS hook_present
+    session_id IN (${sessionsWith('hook', size)}) AS hook_present,
+    session_id IN (${sessionsWith('gateway', size)}) AS gateway_present,
+    session_id IN (${sessionsWith('transcript', size)}) AS transcript_present
 FROM
 (
 ${calls.sql}
@@ -73,7 +83,10 @@ LIMIT {limit: UInt32}`),
 }
 
 /** Sessions in which a source reports prompts, calls or model requests, not only how it started or ended. */
-function sessionsWith(source: 'hook' | 'otel', size: readonly Condition[]): string {
+function sessionsWith(
+  source: 'hook' | 'otel' | 'gateway' | 'transcript',
+  size: readonly Condition[],
+): string {
   const marginal = [...STARTUP_TYPES, 'session.started', 'session.ended'];
   const conditions = [
     { sql: `source = '${source}' AND type NOT IN (${typeList(marginal)})`, params: {} },
@@ -210,6 +223,6 @@ LIMIT {limit: UInt32}`),
   };
 }
 
-function inScope(params: CompletenessScope): Condition[] {
+export function inScope(params: CompletenessScope): Condition[] {
   return [...belowSize(params.below), ...equals('session_id', params.session_id), ...receivedWithin(params)];
 }

@@ -9,6 +9,7 @@ export const FIGURE_NAMES = [
   'hook_start_ms',
   'verify_leaves',
   'sealed_p95_half',
+  'classify',
 ] as const;
 export type FigureName = (typeof FIGURE_NAMES)[number];
 

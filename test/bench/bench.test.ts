@@ -34,6 +34,11 @@ describe('the benchmark harness', () => {
       'verify_leaves',
       'verify_rss',
       'sealed_p95_half',
+      'classify_prefilter',
+      'classify_text',
+      'classify_hostile',
+      'classify_ack',
+      'classify_normalise',
     ]);
     for (const figure of figures) {
       expect(figure.median, figure.name).toBeGreaterThan(0);

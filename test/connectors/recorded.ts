@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import type { Envelope, EnvelopeSource } from '../../schemas/envelope.ts';
 
 const RECORDINGS = join(import.meta.dirname, '../../connectors/recordings/claude-code-2.1.329');
@@ -41,11 +41,18 @@ function toRequest(recording: string, file: string): RecordedRequest[] {
   const source = sourceOf(file);
   if (source === undefined) return [];
   const body = readFileSync(join(RECORDINGS, recording, file));
-  const content_type = file.endsWith('.pb') ? 'application/x-protobuf' : 'application/json';
+  const content_type = CONTENT_TYPES[extname(file)] ?? 'application/json';
   return [{ name: `${recording}/${file}`, recording, envelope: envelope(source, body, { content_type }) }];
 }
 
+const CONTENT_TYPES: Readonly<Record<string, Envelope['content_type']>> = {
+  '.pb': 'application/x-protobuf',
+  '.jsonl': 'application/x-ndjson',
+};
+
 function sourceOf(file: string): EnvelopeSource | undefined {
+  if (/^transcript-\w+\.jsonl$/.test(file)) return 'claude-code-transcript';
+  if (/^\d+_v1_gateways_litellm\.json$/.test(file)) return 'litellm';
   if (/^\d+_hook_.*\.json$/.test(file)) return 'claude-code-hook';
   if (/^\d+_v1_logs\.(json|pb)$/.test(file)) return 'otlp-logs';
   return /^\d+_v1_metrics\.(json|pb)$/.test(file) ? 'otlp-metrics' : undefined;

@@ -30,7 +30,7 @@ const signalOf = ({ source }: Envelope) => source.replace('otlp-', '') as OtlpSi
 const jsonOf = ({ body }: Envelope) => JSON.parse(new TextDecoder().decode(body)) as JsonObject;
 const keysOf = (request: Envelope) => draftsOf(request).map(({ natural_key }) => natural_key);
 const isJsonOtlp = ({ source, content_type }: Envelope) =>
-  source !== 'claude-code-hook' && content_type === 'application/json';
+  source.startsWith('otlp-') && content_type === 'application/json';
 
 /** Every scalar of a value as text, and every member name. */
 function textsOf(value: JsonValue): string[] {
@@ -57,18 +57,41 @@ describe.each(REQUESTS.map(({ name, envelope: request }) => [name, request] as c
     const kept = new Set(
       draftsOf(request).flatMap(({ facts, content }) => [...textsOf({ ...facts }), ...textsOf(content)]),
     );
-    const sent =
-      request.source === 'claude-code-hook'
-        ? textsOf(withoutCalls(jsonOf(request)))
-        : decodeOtlp(signalOf(request), request.content_type, request.body).items.flatMap((item) =>
-            [item.resource, item.scope, item.metric, item.record].flatMap(textsOf),
-          );
-    const lost = sent.filter(
+    const lost = sentTexts(request).filter(
       (text) => !kept.has(text) && !kept.has(toExactInstant(text) ?? '') && !isName(text),
     );
     expect(lost).toEqual([]);
   });
 });
+
+/** What a request says, but for what is kept as a digest alone. */
+function sentTexts(request: Envelope): string[] {
+  const text = new TextDecoder().decode(request.body);
+  switch (request.source) {
+    case 'claude-code-hook':
+      return textsOf(withoutCalls(jsonOf(request)));
+    case 'claude-code-transcript':
+      return text
+        .trimEnd()
+        .split('\n')
+        .flatMap((line) => scalarsOf(JSON.parse(line) as JsonValue));
+    case 'litellm':
+      return (JSON.parse(text) as JsonObject[]).flatMap((call) => scalarsOf(withoutVendorText(call)));
+    default:
+      return decodeOtlp(signalOf(request), request.content_type, request.body).items.flatMap((item) =>
+        [item.resource, item.scope, item.metric, item.record].flatMap(textsOf),
+      );
+  }
+}
+
+/** Times stand in facts as instants, and what a gateway marks for its cache is none of the conversation. */
+function withoutVendorText({ model_parameters, messages, ...call }: JsonObject): JsonValue {
+  const { tools, ...parameters } = model_parameters as JsonObject;
+  const kept = (messages as readonly JsonObject[]).filter(({ role }) => role !== 'system');
+  expect(tools).toBeDefined();
+  const text = JSON.stringify([call, parameters, kept.map(({ content }) => content)]);
+  return JSON.parse(text.replaceAll(/,"cache_control":\{[^}]*\}/g, '')) as JsonValue;
+}
 
 /** Every scalar of a value as text. */
 function scalarsOf(value: JsonValue): string[] {

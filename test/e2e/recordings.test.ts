@@ -8,9 +8,22 @@ const recordings = await loadRecordings();
 let server: TestServer;
 let folder: Awaited<ReturnType<typeof makeTempDir>>;
 
+const isHook = ({ path }: RecordedRequest) => path.includes('/hooks/');
+const isGateway = ({ path }: RecordedRequest) => path.includes('/gateways/');
+const isTranscript = ({ path }: RecordedRequest) => path.includes('/transcripts/');
+const isOtel = ({ path }: RecordedRequest) => ['/v1/logs', '/v1/metrics', '/v1/traces'].includes(path);
+const WITNESSES = { hook: isHook, otel: isOtel, gateway: isGateway, transcript: isTranscript };
+type Witness = keyof typeof WITNESSES;
+
 beforeAll(async () => {
   folder = await makeTempDir();
   server = await startServer(folder.path, { AFFIDAVIT_LOG_LEVEL: 'warn' });
+  // One session that every witness saw, so that each of them is to be expected of the others.
+  await send(
+    recordings.find(({ requests }) => requests.some(isGateway))!,
+    (requests) => requests,
+  );
+  await server.sealed();
 });
 afterAll(async () => {
   expect(await server.stop()).toBe(0);
@@ -31,6 +44,13 @@ async function send(recording: Recording, arrange: Arrange) {
   return { truth: variant.truth, session_id };
 }
 
+async function findingsOf(session_id: string): Promise<string[]> {
+  const period = 'from=2020-01-01T00:00:00Z&to=2100-01-01T00:00:00Z';
+  const path = `/v1/completeness?session_id=${session_id}&${period}`;
+  const { findings } = await getJson<{ findings: { code: string }[] }>(server, path);
+  return findings.map(({ code }) => code);
+}
+
 /** Derived calls of a session by id; what was sent must be sealed. */
 async function callsOf(session_id: string): Promise<Map<string, ToolCall>> {
   const calls = await getAll<ToolCall>(server, `/v1/tool-calls?session_id=${session_id}`);
@@ -43,8 +63,6 @@ async function replay(recording: Recording, arrange: Arrange) {
   return { ...sent, calls: await callsOf(sent.session_id) };
 }
 
-const isHook = ({ path }: RecordedRequest) => path.includes('/hooks/');
-const isOtel = (request: RecordedRequest) => !isHook(request);
 const twice: Arrange = (requests) => [...requests, ...requests];
 
 describe.each(recordings)('the recording $name', (recording) => {
@@ -61,10 +79,39 @@ describe.each(recordings)('the recording $name', (recording) => {
     expect(outcomes).toEqual(truth);
   });
 
+  it('finds nothing missing where every witness speaks', async () => {
+    const { calls, session_id } = await replay(recording, (requests) => requests);
+    for (const { seen_by } of calls.values()) expect(seen_by).toContain('transcript');
+    const missing = (await findingsOf(session_id)).filter((code) => /_without_|^call_|conflict/.test(code));
+    const expected = recording.requests.some(isGateway) ? [] : ['session_without_gateway'];
+    expect(missing).toEqual(expected);
+  });
+
   it('yields the truth from hooks alone', async () => {
     const { calls, truth } = await replay(recording, (requests) => requests.filter(isHook));
     expect(new Map([...calls].map(([id, { outcome }]) => [id, outcome]))).toEqual(truth);
     for (const { seen_by } of calls.values()) expect(seen_by).toEqual(['hook']);
+  });
+
+  const present = (Object.keys(WITNESSES) as Witness[]).filter((name) =>
+    recording.requests.some(WITNESSES[name]),
+  );
+  it.each(present)('is never wrong without the %s, and says that it is missing', async (left) => {
+    const { calls, truth, session_id } = await replay(recording, (requests) =>
+      requests.filter((request) => !WITNESSES[left](request)),
+    );
+    expect([...calls.keys()].sort()).toEqual([...truth.keys()].sort());
+    for (const [id, { outcome, reason, seen_by }] of calls) {
+      expect(outcome === 'unresolved' ? reason : outcome, id).toBe(truth.get(id));
+      expect(seen_by).not.toContain(left);
+    }
+    expect(await findingsOf(session_id)).toContain(`session_without_${left}`);
+  });
+
+  it('yields the truth from the transcript alone', async () => {
+    const { calls, truth } = await replay(recording, (requests) => requests.filter(isTranscript));
+    expect(new Map([...calls].map(([id, { outcome }]) => [id, outcome]))).toEqual(truth);
+    for (const { seen_by } of calls.values()) expect(seen_by).toEqual(['transcript']);
   });
 
   it('is never wrong from telemetry alone, and knows every call that was decided', async () => {
@@ -102,5 +149,32 @@ describe.each(recordings)('the recording $name', (recording) => {
       `/v1/completeness?session_id=${session_id}&from=2020-01-01T00:00:00Z&to=2100-01-01T00:00:00Z`,
     );
     expect(statement.findings.filter(({ code }) => /sequence|duplicate/.test(code))).toEqual([]);
+  });
+});
+
+describe('a session through a gateway', () => {
+  const recording = recordings.find(({ requests }) => requests.some(isGateway))!;
+
+  it('yields the truth from the gateway alone', async () => {
+    const { calls, truth } = await replay(recording, (requests) => requests.filter(isGateway));
+    expect(new Map([...calls].map(([id, { outcome }]) => [id, outcome]))).toEqual(truth);
+    for (const { seen_by } of calls.values()) expect(seen_by).toEqual(['gateway']);
+  });
+
+  it('keeps each text of the conversation once, however often it is repeated', async () => {
+    const { session_id } = await replay(recording, (requests) => twice(requests.filter(isGateway)));
+    const records = await getAll<{ type: string; facts: { body_sha256?: string } }>(
+      server,
+      `/v1/records?session_id=${session_id}&limit=1000`,
+    );
+    const count = (type: string) => records.filter((record) => record.type === type).length;
+    expect({
+      calls: count('model.called'),
+      tools: count('tool.requested'),
+      told: count('tool.reported'),
+    }).toEqual({ calls: 7, tools: 6, told: 6 });
+    const texts = records.filter(({ type }) => type === 'message.observed');
+    expect(new Set(texts.map(({ facts }) => facts.body_sha256)).size).toBe(texts.length - 1);
+    expect(texts.length).toBe(4);
   });
 });

@@ -15,7 +15,16 @@ const TYPE_CHARS = byteSet(`${LETTERS}${DIGITS}_`);
 const CLASS_CHARS = byteSet(`${LETTERS}${DIGITS}-`);
 /** ASCII without quotation mark and backslash: what the canonical form writes as it is. */
 const PLAIN = byteSet(` !#$%&'()*+,-./${DIGITS}:;<=>?@${LETTERS.toUpperCase()}[]^_\`${LETTERS}{|}~`);
-const SOURCES = ['"hook"', '"otel"', '"gateway"', '"transcript"', '"native"', '"affidavit"'];
+const SOURCES = [
+  '"hook"',
+  '"otel"',
+  '"gateway"',
+  '"transcript"',
+  '"forge"',
+  '"identity"',
+  '"native"',
+  '"affidavit"',
+];
 /** An instant up to its seconds; each 0 stands for a digit. */
 const INSTANT = '0000-00-00T00:00:00';
 const MAX_FRACTION_DIGITS = 9;

@@ -14,7 +14,11 @@ import { envelope } from '../recorded.ts';
 
 const DAY_MS = 86_400_000;
 const startMs = Date.parse('2026-01-05T00:00:00Z');
-const recordings = await loadRecordings();
+/** Transcripts and gateways are not replayed. */
+const recordings = (await loadRecordings()).map((recording) => ({
+  ...recording,
+  requests: recording.requests.filter(({ path }) => !/\/(?:transcripts|gateways)\//.test(path)),
+}));
 
 const run = (over: Partial<SimulationOptions> = {}): SimulatedSession[] => [
   ...simulate(recordings, {

@@ -7,26 +7,35 @@ SELECT *,
     session_id IN (SELECT session_id FROM records WHERE source = 'otel' AND type NOT IN ('config.resolved', 'hook.registered', 'hook.started', 'hook.executed', 'extension.loaded', 'mcp.connected', 'metric.observed', 'session.started', 'session.ended')
   AND leaf_index < {below: UInt64}) AS otel_present,
     session_id IN (SELECT session_id FROM records WHERE source = 'hook' AND type NOT IN ('config.resolved', 'hook.registered', 'hook.started', 'hook.executed', 'extension.loaded', 'mcp.connected', 'metric.observed', 'session.started', 'session.ended')
-  AND leaf_index < {below: UInt64}) AS hook_present
+  AND leaf_index < {below: UInt64}) AS hook_present,
+    session_id IN (SELECT session_id FROM records WHERE source = 'gateway' AND type NOT IN ('config.resolved', 'hook.registered', 'hook.started', 'hook.executed', 'extension.loaded', 'mcp.connected', 'metric.observed', 'session.started', 'session.ended')
+  AND leaf_index < {below: UInt64}) AS gateway_present,
+    session_id IN (SELECT session_id FROM records WHERE source = 'transcript' AND type NOT IN ('config.resolved', 'hook.registered', 'hook.started', 'hook.executed', 'extension.loaded', 'mcp.connected', 'metric.observed', 'session.started', 'session.ended')
+  AND leaf_index < {below: UInt64}) AS transcript_present
 FROM
 (
 SELECT *, multiIf(
-        succeeded AND broke, ('unresolved', '', 'conflicting_results'),
+        succeeded AND (broke OR told_error), ('unresolved', '', 'conflicting_results'),
+        broke AND told_executed, ('unresolved', '', 'conflicting_results'),
         succeeded AND (rejected OR classified), ('executed', accepted_by, 'rejected_but_executed'),
         broke AND (rejected OR classified), ('failed', accepted_by, 'rejected_but_executed'),
         succeeded, ('executed', accepted_by, ''),
         broke, ('failed', accepted_by, ''),
+        told_executed AND (rejected OR classified), ('executed', accepted_by, 'rejected_but_executed'),
         accepted AND rejected, ('unresolved', '', 'conflicting_decisions'),
         classified AND rejected_by IN ('', 'rule'), ('denied', 'classifier', ''),
         rejected OR classified, ('denied', rejected_by, ''),
-        toUInt8(told_denied) + told_unavailable + told_failed > 1, ('unresolved', '', 'conflicting_reports'),
+        toUInt8(told_executed) + told_denied + told_unavailable + told_failed > 1, ('unresolved', '', 'conflicting_reports'),
+        told_executed, ('executed', accepted_by, ''),
         told_denied AND accepted, ('unresolved', '', 'accepted_but_told_denied'),
         told_denied, ('denied', told_denied_by, ''),
+        shown_failed, ('failed', accepted_by, ''),
         accepted, ('unresolved', '', 'accepted_no_result_seen'),
         requested, ('unresolved', '', 'no_result_seen'),
         told_unavailable, ('unavailable', '', ''),
         told_failed, ('failed', '', ''),
-        reported, ('unresolved', '', 'refused_before_running'),
+        hook_reported, ('unresolved', '', 'refused_before_running'),
+        reported, ('unresolved', '', 'report_not_recognised'),
         ('unresolved', '', 'no_result_seen')) AS verdict
 FROM
 (
@@ -34,17 +43,21 @@ SELECT
     session_id,
     tool_use_id,
     argMinIf(tool_name, (tool_name = 'mcp_tool', source != 'hook', tool_name), tool_name != '') AS tool_name,
-    countIf(type = 'tool.requested') > 0 AS requested,
+    countIf(type = 'tool.requested' AND source = 'hook') > 0 AS requested,
     countIf(type = 'tool.completed' OR (type = 'tool.measured' AND success)) > 0 AS succeeded,
     countIf(type = 'tool.failed' OR (type = 'tool.measured' AND NOT success)) > 0 AS broke,
     countIf(type = 'tool.decided' AND decision = 'accept') > 0 AS accepted,
     countIf(type = 'tool.decided' AND decision = 'reject') > 0 AS rejected,
     countIf(type = 'permission.denied') > 0 AS classified,
     countIf(type = 'tool.reported') > 0 AS reported,
+    countIf(type = 'tool.reported' AND source = 'hook') > 0 AS hook_reported,
+    countIf(type = 'tool.reported' AND told = 'executed') > 0 AS told_executed,
+    countIf(type = 'tool.reported' AND source != 'hook' AND success = false) > 0 AS told_error,
+    countIf(type = 'tool.reported' AND source != 'hook' AND told = 'failed') > 0 AS shown_failed,
     countIf(type = 'tool.reported' AND told = 'denied') > 0 AS told_denied,
     countIf(type = 'tool.reported' AND told = 'unavailable') > 0 AS told_unavailable,
     countIf(type = 'tool.reported' AND told = 'failed') > 0 AS told_failed,
-    minIf(multiIf(decision_source IN ('config', 'rule'), 'rule', decision_source = 'hook', 'hook', decision_source = 'classifier', 'classifier', startsWith(decision_source, 'user'), 'user', ''), type = 'tool.decided' AND decision = 'accept' AND decision_source != '') AS accepted_by,
+    minIf(multiIf(decision_source IN ('config', 'rule'), 'rule', decision_source = 'hook', 'hook', decision_source = 'classifier', 'classifier', startsWith(decision_source, 'user'), 'user', ''), type IN ('tool.decided', 'tool.reported') AND decision = 'accept' AND decision_source != '') AS accepted_by,
     minIf(multiIf(decision_source IN ('config', 'rule'), 'rule', decision_source = 'hook', 'hook', decision_source = 'classifier', 'classifier', startsWith(decision_source, 'user'), 'user', ''), type = 'tool.decided' AND decision = 'reject' AND decision_source != '') AS rejected_by,
     minIf(multiIf(decision_source IN ('config', 'rule'), 'rule', decision_source = 'hook', 'hook', decision_source = 'classifier', 'classifier', startsWith(decision_source, 'user'), 'user', ''), type = 'tool.reported' AND told = 'denied' AND decision_source != '') AS told_denied_by,
     countIf(source = 'hook' AND type IN ('tool.requested', 'tool.completed', 'tool.failed')) > 0 AS hook_followed,
@@ -73,8 +86,12 @@ HAVING first_received_at >= parseDateTime64BestEffort({from: String}, 3, 'UTC')
 ARRAY JOIN arrayFilter(code -> code != '', [
         if(hook_followed AND otel_present AND NOT has(seen_by, 'otel'), 'hook_call_without_otel', ''),
         if(has(seen_by, 'otel') AND hook_present AND NOT has(seen_by, 'hook'), 'otel_call_without_hook', ''),
+        if(gateway_present AND NOT has(seen_by, 'gateway'), 'call_without_gateway', ''),
+        if(transcript_present AND NOT has(seen_by, 'transcript'), 'call_without_transcript', ''),
+        if(has(seen_by, 'gateway') AND hook_present AND NOT has(seen_by, 'hook'), 'gateway_call_without_hook', ''),
+        if(has(seen_by, 'transcript') AND hook_present AND NOT has(seen_by, 'hook'), 'transcript_call_without_hook', ''),
         if(otel_measured AND NOT otel_decided, 'result_without_decision', ''),
-        if(accepted AND NOT succeeded AND NOT broke, 'decision_without_result', ''),
+        if(accepted AND NOT (succeeded OR broke OR told_executed OR shown_failed), 'decision_without_result', ''),
         if(hook_ended AND NOT hook_requested, 'result_without_request', ''),
         if(hook_requested AND NOT accepted AND NOT (succeeded OR broke OR reported OR rejected OR classified), 'request_without_result', '')
     ]) AS code

@@ -61,7 +61,7 @@ describe('after a collector that did not answer', () => {
     await call('c');
     expect(sessions()).toEqual(['a', 'a', 'b', 'c']);
     expect(waiting()).toBe(0);
-    expect(readdirSync(spool()).sort()).toEqual(['lost', 'refused']);
+    expect(readdirSync(spool()).sort()).toEqual(['count', 'lost', 'refused']);
   });
 
   it('the window doubles to two minutes and starts at 10 s again after an answer', async () => {

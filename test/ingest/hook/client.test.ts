@@ -11,7 +11,7 @@ import { endOf, runHook, startHook, startStandIn, type StandIn } from '../../sup
 import { COLLECTOR_TOKEN, makeTempDir, MAIN, runAffidavit } from '../../support/server.ts';
 
 const NOBODY = 'http://127.0.0.1:9';
-const ENTRY = /^[0-9]{15}-[0-9]{6}-[0-9]+-[0-9a-f]{8}-[0-9]+\.json$/;
+const ENTRY = /^[0-9]{15}-[0-9]{6}-[0-9]+-[0-9a-f]{8}-[0-9]+(\.[0-9a-f]{32}\.[0-9]+)?\.json$/;
 const eventOf = (name: string) => JSON.stringify({ session_id: name, hook_event_name: 'SessionStart' });
 
 let folder: Awaited<ReturnType<typeof makeTempDir>>;
@@ -19,10 +19,12 @@ let collector: StandIn;
 const spool = () => join(folder.path, 'spool');
 const waiting = () =>
   (existsSync(spool()) ? readdirSync(spool()).filter((name) => ENTRY.test(name)) : []).sort();
+/** Limits are tested elsewhere; here a machine may be slow to start a process. */
+const PATIENT = ['--timeout', '20000'];
 const hook = (event: string, ...args: string[]) =>
-  runHook(event, ['--url', collector.url, '--spool', spool(), ...args]);
+  runHook(event, ['--url', collector.url, '--spool', spool(), ...PATIENT, ...args]);
 const hookAway = (event: string, ...args: string[]) =>
-  runHook(event, ['--url', NOBODY, '--spool', spool(), ...args]);
+  runHook(event, ['--url', NOBODY, '--spool', spool(), ...PATIENT, ...args]);
 const sessions = () =>
   collector.deliveries
     .filter(({ path }) => path === '/v1/hooks/claude-code')
@@ -233,7 +235,7 @@ describe('many at once', () => {
     }
     await hook(eventOf('b'));
     expect(sessions()).toEqual(['a', 'b']);
-    expect(readdirSync(spool()).sort()).toEqual(['lost', 'refused']);
+    expect(readdirSync(spool()).sort()).toEqual(['count', 'lost', 'refused']);
   });
 });
 
@@ -268,7 +270,7 @@ describe('a client that is stopped', () => {
     expect(JSON.parse(collector.deliveries.at(-1)!.body)).toMatchObject([
       { facts: { reason: 'incomplete', metric_value: '1' } },
     ]);
-    expect(readdirSync(spool()).sort()).toEqual(['lost', 'refused']);
+    expect(readdirSync(spool()).sort()).toEqual(['count', 'lost', 'refused']);
   });
 
   it('spools what it has read when it is asked to end', async () => {

@@ -1,13 +1,16 @@
 import { spawn } from 'node:child_process';
-import { copyFile, readdir } from 'node:fs/promises';
+import { copyFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { claudeSettings } from '../../../commands/claude-settings.ts';
+import type { ManagedSettings } from '../../../commands/managed-settings-schema.ts';
+import { writeManagedSettings } from '../../../commands/managed-settings.ts';
 import { endOf, runHook } from '../../support/hook-client.ts';
 import {
   bareEnvironment,
   COLLECTOR_TOKEN,
   getAll,
+  MAIN,
   makeTempDir,
   startServer,
   type TestServer,
@@ -82,5 +85,66 @@ describe('the hook client and the server', () => {
       expect(await endOf(child)).toMatchObject({ code: 0, stdout: '', stderr: '' });
     }
     expect((await records()).map(({ facts }) => facts.session_id).sort()).toEqual(['SessionStart', 'Setup']);
+  });
+
+  it('work as managed settings say', async () => {
+    const guards = join(folder.path, 'guards.json');
+    await writeFile(guards, '{"guards":{"destructive":{"mode":"deny"}}}');
+    let text = '';
+    const client = join(MAIN, '..', 'hook.mjs');
+    writeManagedSettings(
+      {
+        ...{
+          os: 'linux',
+          profile: 'developer',
+          url: server.ingestUrl,
+          node: process.execPath,
+          client,
+          guards,
+        },
+        ...{
+          identity: [],
+          tokenVariable: 'AUDIT_TOKEN',
+          enforce: false,
+          transcripts: false,
+          withContent: false,
+        },
+        ...{ protocol: 'http/json', cleanupDays: '30', force: false },
+      },
+      { isTerminal: false, write: (part) => void (text += part) },
+      { isTerminal: false, write: () => undefined },
+    );
+    const { hooks, otelHeadersHelper } = JSON.parse(text) as ManagedSettings;
+    const env = bareEnvironment({ AUDIT_TOKEN: COLLECTOR_TOKEN, XDG_STATE_HOME: folder.path });
+    const runEvent = (event: string, more: object) => {
+      const { command, args } = hooks[event]![0]!.hooks[0] as { command: string; args: string[] };
+      const child = spawn(command, args, { env, stdio: ['pipe', 'pipe', 'pipe'] });
+      child.stdin.end(JSON.stringify({ session_id: event, hook_event_name: event, ...more }));
+      return endOf(child);
+    };
+    expect(await runEvent('SessionStart', {})).toEqual({ code: 0, stdout: '', stderr: '' });
+    const denied = await runEvent('PreToolUse', {
+      ...{ tool_name: 'Bash', tool_use_id: 'toolu_1', tool_input: { command: 'rm -rf /' } },
+    });
+    expect(denied).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('"deny"') as unknown,
+      stderr: '',
+    });
+    const helper = spawn('/bin/sh', ['-c', otelHeadersHelper!], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    expect(await endOf(helper)).toMatchObject({ stdout: `{"Authorization":"Bearer ${COLLECTOR_TOKEN}"}\n` });
+
+    const sealed = await records();
+    expect(sealed.map(({ type }) => type).sort()).toEqual([
+      'guard.decided',
+      'session.started',
+      'tool.requested',
+    ]);
+    expect(sealed.find(({ type }) => type === 'guard.decided')).toMatchObject({
+      facts: {
+        ...{ session_id: 'PreToolUse', tool_use_id: 'toolu_1', tool_name: 'Bash' },
+        ...{ decision: 'deny', decision_source: 'hook', reason: 'destructive.remove_root' },
+      },
+    });
   });
 });

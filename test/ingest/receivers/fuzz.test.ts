@@ -5,6 +5,7 @@ import { buildReceivers } from '../../../ingest/receivers/app.ts';
 import { createSurrogates } from '../../../ingest/surrogates.ts';
 import { canonicalJson } from '../../../schemas/canonical.ts';
 import { mutatedRequests, type MutatedRequest } from './mutations.ts';
+import { WEBHOOK_SECRETS } from './webhook-bases.ts';
 import { BEARER, prepareBench } from './setup.ts';
 
 /** More of them by the variable: `npm run fuzz` runs 50,000. */
@@ -16,7 +17,10 @@ const MS_PER_CASE = 60;
 const tally = { sent: 0, items: 0, accepted: 0, duplicate: 0, quarantined: 0 };
 const answers = new Map<string, number>();
 
-const bench = prepareBench({ limits: { maxBodyBytes: 8_000_000, maxInflatedBytes: 8_000_000 } });
+const bench = prepareBench({
+  limits: { maxBodyBytes: 8_000_000, maxInflatedBytes: 8_000_000 },
+  webhookSecrets: WEBHOOK_SECRETS,
+});
 const app = buildReceivers(bench.options);
 const normalise = createNormaliser({
   surrogates: createSurrogates(Buffer.alloc(32, 7)),
@@ -24,11 +28,11 @@ const normalise = createNormaliser({
 });
 const seen = new Set<string>();
 
-async function send({ url, contentType, body, isGzip }: MutatedRequest) {
+async function send({ url, contentType, body, isGzip, proof }: MutatedRequest) {
   const { counters } = bench.options;
   const before = { ...counters, appended: bench.appended.length };
   const encoding = isGzip ? { 'content-encoding': 'gzip' } : {};
-  const headers = { ...BEARER, 'content-type': contentType, ...encoding };
+  const headers = { ...(proof ?? BEARER), 'content-type': contentType, ...encoding };
   const answer = await app.inject({ method: 'POST', url, headers, payload: body });
   const kept = bench.appended.splice(before.appended);
   expect(counters.inFlightBytes).toBe(0);

@@ -1,6 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { readRecordings } from './setup.ts';
+import { FEED_BASES, toForm, WEBHOOK_BASES } from './webhook-bases.ts';
 
 /** A request as a broken or hostile sender would make it of a real one. */
 export interface MutatedRequest {
@@ -8,6 +9,8 @@ export interface MutatedRequest {
   readonly contentType: string;
   readonly body: Buffer;
   readonly isGzip: boolean;
+  /** Headers of a sender that proves itself over the body, made after the mutation. */
+  readonly proof: Readonly<Record<string, string>> | undefined;
 }
 
 /** What a mutation begins with. */
@@ -15,6 +18,8 @@ export interface Base {
   readonly url: string;
   readonly contentType: string;
   readonly body: Buffer;
+  /** Of a sender without a bearer token. */
+  readonly prove?: (body: Buffer) => Readonly<Record<string, string>>;
 }
 
 /** One mutation: which kind, where in the body as a share of it, and what with. */
@@ -43,6 +48,8 @@ const NATIVE_LINES = ['s-1', 's-2', 's-3'].map((session_id) =>
 
 const BASES: readonly Base[] = [
   ...readRecordings(),
+  ...WEBHOOK_BASES,
+  ...FEED_BASES,
   ...Array.from({ length: 12 }, (_, index): Base => {
     const isLines = index % 3 === 0;
     return {
@@ -198,6 +205,12 @@ function mutateJson(text: string, steps: readonly Step[]): string {
 }
 
 function mutate(base: Base, steps: readonly Step[], isStructural: boolean): Buffer {
+  if (base.contentType === 'application/x-www-form-urlencoded') {
+    const json = isStructural ? Buffer.from(mutateJson(base.body.toString(), steps)) : base.body;
+    return isStructural
+      ? toForm(json)
+      : steps.reduce((body, one) => changeBytes(body, one, BASES), toForm(json));
+  }
   if (isStructural && base.contentType !== 'application/x-protobuf') {
     const texts =
       base.contentType === 'application/x-ndjson' ? base.body.toString().split('\n') : [base.body.toString()];
@@ -257,5 +270,6 @@ export const mutatedRequests: fc.Arbitrary<MutatedRequest> = fc
           ? changeBytes(packed, steps[0] ?? { kind: 0, at: 0.5, pick: 1 }, BASES)
           : packed,
       isGzip,
+      proof: from.prove?.(body),
     };
   });

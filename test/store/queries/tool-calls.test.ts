@@ -12,6 +12,9 @@ type Told = Pick<AuditRecord, 'type' | 'source'> & { facts: Partial<Facts> };
 const hook = (type: string, facts: Partial<Facts> = {}): Told => ({ type, source: 'hook', facts });
 const otel = (type: string, facts: Partial<Facts> = {}): Told => ({ type, source: 'otel', facts });
 
+const gateway = (facts: Partial<Facts>): Told => ({ type: 'tool.reported', source: 'gateway', facts });
+const transcript = (facts: Partial<Facts>): Told => ({ type: 'tool.reported', source: 'transcript', facts });
+
 const EVIDENCE = {
   requested: hook('tool.requested'),
   completed: hook('tool.completed'),
@@ -27,6 +30,15 @@ const EVIDENCE = {
     source: 'transcript',
     facts: { told: 'unavailable' },
   } satisfies Told,
+  'gateway asked': { type: 'tool.requested', source: 'gateway', facts: {} } satisfies Told,
+  'gateway told executed': gateway({ told: 'executed', success: true }),
+  'gateway told denied by rule': gateway({ told: 'denied', success: false, decision_source: 'rule' }),
+  'gateway told failed': gateway({ told: 'failed', success: false }),
+  'gateway told an unknown error': gateway({ told: 'unrecognised', success: false }),
+  'gateway told something': gateway({ told: 'unrecognised' }),
+  'transcript told executed by user': transcript({
+    ...{ told: 'executed', success: true, decision: 'accept', decision_source: 'user_permanent' },
+  }),
   'accepted by rule': otel('tool.decided', { decision: 'accept', decision_source: 'config' }),
   'accepted by user': otel('tool.decided', { decision: 'accept', decision_source: 'user_permanent' }),
   'accepted by hook': otel('tool.decided', { decision: 'accept', decision_source: 'hook' }),
@@ -48,6 +60,22 @@ const RULES: [EvidenceName[], string, string | null, string | null][] = [
   [['requested', 'completed', 'accepted by user', 'measured good'], 'executed', 'user', null],
   [['accepted by hook', 'completed'], 'executed', 'hook', null],
   [['completed', 'told denied by rule'], 'executed', null, null],
+  [['gateway asked', 'gateway told executed'], 'executed', null, null],
+  [['transcript told executed by user'], 'executed', 'user', null],
+  [['requested', 'gateway told executed'], 'executed', null, null],
+  [['accepted by rule', 'gateway told executed'], 'executed', 'rule', null],
+  [['rejected by rule', 'gateway told executed'], 'executed', null, 'rejected_but_executed'],
+  [['denied by classifier', 'gateway told executed'], 'executed', null, 'rejected_but_executed'],
+  [['completed', 'gateway told an unknown error'], 'unresolved', null, 'conflicting_results'],
+  [['failed', 'gateway told executed'], 'unresolved', null, 'conflicting_results'],
+  [['failed', 'gateway told an unknown error'], 'failed', null, null],
+  [['gateway told executed', 'told denied by rule'], 'unresolved', null, 'conflicting_reports'],
+  [['gateway asked', 'gateway told denied by rule'], 'denied', 'rule', null],
+  [['accepted by user', 'gateway told failed'], 'failed', 'user', null],
+  [['requested', 'gateway told failed'], 'failed', null, null],
+  [['gateway asked', 'gateway told an unknown error'], 'unresolved', null, 'report_not_recognised'],
+  [['gateway asked', 'gateway told something'], 'unresolved', null, 'report_not_recognised'],
+  [['gateway asked'], 'unresolved', null, 'no_result_seen'],
   [['requested', 'failed', 'told nothing known'], 'failed', null, null],
   [['accepted by user', 'measured bad'], 'failed', 'user', null],
   [['failed', 'measured good'], 'unresolved', null, 'conflicting_results'],

@@ -22,7 +22,9 @@ const plainLeaf: fc.Arbitrary<Leaf> = fc.record({
   v: fc.constant(1 as const),
   id: hash,
   type: fc.constantFrom('tool.measured', 'a', 'a_1.b2.c', 'z'.repeat(64)),
-  source: fc.constantFrom('hook', 'otel', 'gateway', 'transcript', 'native', 'affidavit'),
+  source: fc.constantFrom(
+    ...(['hook', 'otel', 'gateway', 'transcript', 'forge', 'identity', 'native', 'affidavit'] as const),
+  ),
   received_at: instant,
   principal: text('abc019 !#$[]{}:,.~', 0, 40),
   subject: orNull(text('abc019-', 0, 40)),

@@ -1,0 +1,26 @@
+/** Where a collector keeps how far it came. Part of the composition root. */
+import { Type, type Static } from 'typebox';
+import { Value } from 'typebox/value';
+import { PipelineError } from './schemas/errors.ts';
+import { InstantUtc } from './schemas/primitives.ts';
+import { readSecretFile, writeSecretFile } from './store/keys/secret-file.ts';
+
+/** The newest item that the log has. */
+const Cursor = Type.Object({ created_at: InstantUtc, id: Type.String() });
+export type Cursor = Static<typeof Cursor>;
+
+/** Undefined before the first pull. Throws START_REFUSED for a file of another shape. */
+export async function readCursor(file: string): Promise<Cursor | undefined> {
+  const bytes = await readSecretFile(file);
+  if (bytes === undefined) return undefined;
+  try {
+    return Value.Parse(Cursor, JSON.parse(bytes.toString('utf8')));
+  } catch (cause) {
+    throw new PipelineError('START_REFUSED', `${file} does not read as written`, { cause });
+  }
+}
+
+/** When it resolves the cursor survives a power loss; before, the old one does. */
+export function writeCursor(file: string, cursor: Cursor): Promise<void> {
+  return writeSecretFile(file, `${JSON.stringify(cursor)}\n`);
+}

@@ -1,0 +1,43 @@
+import type { SecretType } from '../../schemas/data-class.ts';
+import { ALNUM, DIGIT, HEX, isAt, type EndOfRun } from './characters.ts';
+
+/** One text that is searched for secrets. */
+export interface SecretScan {
+  readonly text: string;
+  readonly endOfRun: EndOfRun;
+  /** How far the neighbourhood of ids was searched, and to where a label has given its value. */
+  readonly searched: { nearTo: number; labelledTo: number };
+  readonly add: (type: SecretType, start: number, end: number) => void;
+}
+
+/**
+ * What knows secrets by a literal. `find` judges one place exactly. `mayStart` judges a place of raw bytes, one
+ * character each, in which the text stands with escapes and around which anything may stand: true wherever `find`
+ * could be of another opinion.
+ */
+export interface SecretDetector {
+  readonly mayStart: (scan: Pick<SecretScan, 'text' | 'endOfRun'>, at: number, end: number) => boolean;
+  readonly find: (scan: SecretScan, at: number, end: number) => void;
+}
+
+const LONGEST_COLOUR = 12;
+
+/**
+ * Whether something may begin here that would not begin inside of a word. Behind an escape that was left in the text,
+ * a percent escape or a terminal's colour a word begins as behind a blank.
+ */
+export function isWordStart(text: string, at: number): boolean {
+  const before = at - 1;
+  if (!isAt(text, before, ALNUM)) return true;
+  if (text.charAt(before - 1) === '\\') return 'nrtbf'.includes(text.charAt(before));
+  if (text.charAt(at - 3) === '%' && isAt(text, before, HEX) && isAt(text, before - 1, HEX)) return true;
+  return text.charAt(before) === 'm' && endsColour(text, before);
+}
+
+function endsColour(text: string, at: number): boolean {
+  for (let back = at - 1; back >= at - LONGEST_COLOUR; back -= 1) {
+    if (text.charAt(back) === '[') return true;
+    if (text.charAt(back) !== ';' && !isAt(text, back, DIGIT)) return false;
+  }
+  return false;
+}

@@ -1,0 +1,165 @@
+/** Bodies of requests and answers as gateways log them: JSON, or JSON as text, in the spellings of several providers. */
+import { PipelineError } from '../../../schemas/errors.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
+import { parseStrict } from '../../json/strict-json.ts';
+import { readMessage, type Block, type Role } from '../conversation.ts';
+import { omitMembers, toParts, type Parts } from '../members.ts';
+import { objectAt, textAt, valueAt } from '../nested.ts';
+import type { GatewayCall } from './gateway-call.ts';
+
+/** What a request holds: its turns, the tools that it offers, and the rest of it. */
+export interface ReadRequest {
+  readonly messages: readonly Block[];
+  readonly tools: JsonValue | undefined;
+  readonly rest: JsonObject;
+}
+
+/** What an answer holds. */
+export interface ReadAnswer {
+  readonly answer: readonly Block[];
+  readonly model: string | undefined;
+  readonly rest: JsonObject;
+}
+
+/** The value of JSON text; anything else, and text that does not parse or could not be hashed, as it is. */
+export function parsedText(value: JsonValue | undefined): JsonValue | undefined {
+  if (typeof value !== 'string' || !/^\s*[[{]/.test(value)) return value;
+  try {
+    const { value: parsed, problems } = parseStrict(Buffer.from(value));
+    return problems.length === 0 ? parsed : value;
+  } catch (error) {
+    if (error instanceof PipelineError) return value;
+    throw error;
+  }
+}
+
+/** Undefined where the body is none that is known; whoever asks then keeps it as it is. */
+export function readRequest(body: JsonValue | undefined): ReadRequest | undefined {
+  const request = parsedText(body);
+  if (Array.isArray(request)) return { messages: readTurns(request), tools: undefined, rest: {} };
+  if (!isJsonObject(request)) return undefined;
+  const member = ['messages', 'input'].find((name) => Array.isArray(request[name]) || isText(request[name]));
+  if (member === undefined) return undefined;
+  const turns = request[member];
+  const system = request['system'] === undefined ? [] : [{ role: 'system', content: request['system'] }];
+  return {
+    messages: [
+      ...readTurns(system),
+      ...readTurns(isText(turns) ? [{ role: 'user', content: turns }] : turns),
+    ],
+    tools: request['tools'],
+    rest: omitMembers(request, new Set([member, 'system', 'tools'])),
+  };
+}
+
+function isText(value: JsonValue | undefined): value is string {
+  return typeof value === 'string';
+}
+
+const ANSWER_PARTS: ReadonlySet<string> = new Set(['choices', 'content', 'output']);
+
+export function readAnswer(body: JsonValue | undefined): ReadAnswer | undefined {
+  const response = parsedText(body);
+  if (!isJsonObject(response)) return undefined;
+  const { choices, output, content } = response;
+  const told = omitMembers(response, ANSWER_PARTS);
+  const model = textAt(response, 'model');
+  if (Array.isArray(choices)) {
+    const list = choices as readonly JsonValue[];
+    const answer = list.flatMap((choice) =>
+      readMessage({ role: 'assistant', ...objectAt(choice, 'message') }),
+    );
+    const kept = list.map((choice) =>
+      isJsonObject(choice) && isJsonObject(choice['message'])
+        ? omitMembers(choice, new Set(['message']))
+        : choice,
+    );
+    return { answer, model, rest: { ...told, choices: kept } };
+  }
+  if (Array.isArray(output)) return { answer: readTurns(output, 'assistant'), model, rest: told };
+  if (content === undefined) return undefined;
+  return { answer: readMessage({ role: 'assistant', content }), model, rest: told };
+}
+
+/** A request and its answer, as two members of an item hold them. */
+export interface Exchange extends Pick<GatewayCall, 'messages' | 'answer' | 'tools'> {
+  readonly model: string | undefined;
+  /** The item without the bodies that were read, and what of those is no conversation; a body that was not stays. */
+  readonly rest: JsonObject;
+}
+
+/** Reads the first of the members that is there, of each kind. */
+export function readExchange(
+  value: JsonObject,
+  names: { readonly sent: readonly string[]; readonly got: readonly string[] },
+): Exchange {
+  const request = readAt(value, names.sent, readRequest);
+  const answer = readAt(value, names.got, readAnswer);
+  const rest: Parts = toParts(value, new Set());
+  for (const found of [request, answer]) {
+    if (found !== undefined) rest[found.name] = around(value, found.name, found.read.rest);
+  }
+  return {
+    messages: request?.read.messages ?? [],
+    answer: answer?.read.answer ?? [],
+    tools: request?.read.tools,
+    model: answer?.read.model,
+    rest,
+  };
+}
+
+function readAt<Read>(
+  value: JsonObject,
+  names: readonly string[],
+  read: (body: JsonValue | undefined) => Read | undefined,
+): { readonly name: string; readonly read: Read } | undefined {
+  const name = names.find((one) => (valueAt(value, one) ?? null) !== null);
+  const found = name === undefined ? undefined : read(bodyOf(value, name));
+  return name === undefined || found === undefined ? undefined : { name, read: found };
+}
+
+/** Some put the body beside headers and a status. */
+function bodyOf(value: JsonObject, name: string): JsonValue | undefined {
+  return valueAt(value, name, 'body') ?? valueAt(value, name);
+}
+
+function around(value: JsonObject, name: string, rest: JsonObject): JsonObject {
+  return valueAt(value, name, 'body') === undefined ? rest : { ...objectAt(value, name), body: rest };
+}
+
+/**
+ * Turns of a conversation, calls and outputs of functions among them, as OpenAI's Responses API lists them. What is no
+ * turn that is known is a block of its own.
+ */
+export function readTurns(turns: JsonValue | undefined, role: Role = 'user'): Block[] {
+  if (!Array.isArray(turns)) return [];
+  return (turns as readonly JsonValue[]).flatMap((turn): Block[] => {
+    if (!isJsonObject(turn)) return [{ kind: 'other', role, value: turn }];
+    const called = readFunctionItem(turn);
+    if (called !== undefined) return [called];
+    const blocks = readMessage('role' in turn ? turn : { ...turn, role });
+    const isEmpty = (turn['content'] ?? '') === '' && Object.keys(turn).length > 0;
+    return blocks.length > 0 || isEmpty ? blocks : [{ kind: 'other', role, value: turn }];
+  });
+}
+
+function readFunctionItem(turn: JsonObject): Block | undefined {
+  const id = textAt(turn, 'call_id');
+  if (id === undefined) return undefined;
+  if (turn['type'] === 'function_call') {
+    const input = parsedText(valueAt(turn, 'arguments')) ?? {};
+    return { kind: 'tool_use', id, name: textAt(turn, 'name') ?? '', input };
+  }
+  if (turn['type'] !== 'function_call_output') return undefined;
+  return { kind: 'tool_result', id, response: turn['output'] ?? '', isError: undefined };
+}
+
+/** The members out of some names that hold structure: those are read as a conversation, the others kept as they are. */
+export function structuredOf(value: JsonObject, names: readonly string[]): ReadonlySet<string> {
+  return new Set(
+    names.filter((name) => {
+      const parsed = parsedText(valueAt(value, name));
+      return Array.isArray(parsed) || isJsonObject(parsed);
+    }),
+  );
+}

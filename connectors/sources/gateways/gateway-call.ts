@@ -1,0 +1,167 @@
+import { hash } from 'node:crypto';
+import type { Envelope } from '../../../schemas/envelope.ts';
+import { toHashable, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
+import type { Facts } from '../../../schemas/record.ts';
+import { digestItem } from '../../digest.ts';
+import type { DraftRecord } from '../../source.ts';
+import type { Block } from '../conversation.ts';
+import { say, toContent } from '../members.ts';
+import { filePathOf, mcpServerOf } from '../tool-facts.ts';
+import { sayToldResult } from '../told-result.ts';
+
+/** One request to a model through a gateway, in the terms that all gateways share. */
+export interface GatewayCall {
+  /** The gateway's own name of what it reports. */
+  readonly event: string;
+  readonly has_failed: boolean;
+  /** What the gateway says of the call: people, model, tokens, cost, policy, join keys. */
+  readonly facts: Omit<Partial<Facts>, 'source_event' | 'collector'>;
+  /** The conversation so far as the client sent it, and what the model answered. */
+  readonly messages: readonly Block[];
+  readonly answer: readonly Block[];
+  /** Tools that were offered; the vendor's text. */
+  readonly tools: JsonValue | undefined;
+  /** Everything else, for the content of the call's record. */
+  readonly rest: JsonObject;
+}
+
+/**
+ * One record for the call, and beside it one for each text, tool use and tool result of its conversation. A client
+ * repeats the whole conversation with every call, so the records of its parts are keyed by session and digest: the
+ * ledger keeps each once. Instructions and tool descriptions are the vendor's text and are kept as digests alone.
+ */
+export function toGatewayDrafts(
+  envelope: Envelope,
+  gateway: string,
+  item: JsonObject,
+  call: GatewayCall,
+): DraftRecord[] {
+  const facts: Facts = { ...call.facts, source_event: call.event, collector: envelope.principal, gateway };
+  const claimed_subject = facts.claimed_user ?? null;
+  const conversation = [...call.messages, ...call.answer];
+  const nameOf = toolNames(conversation);
+  const shared = sharedFacts(facts);
+  const parts = conversation.flatMap((block): DraftRecord[] => {
+    const draft = toPartDraft(block, { ...shared, source_event: sourceEventOf(block) }, nameOf);
+    return draft === undefined ? [] : [{ ...draft, source: 'gateway', claimed_subject }];
+  });
+  return [
+    {
+      type: call.has_failed ? 'model.failed' : 'model.called',
+      source: 'gateway',
+      natural_key: ['gateway', gateway, facts.request_id ?? '', digestItem(item)],
+      claimed_subject,
+      facts,
+      content: toCallContent(call),
+    },
+    ...parts,
+  ];
+}
+
+/** What the parts of a conversation have from the call that showed them first. */
+function sharedFacts(facts: Facts): Facts {
+  const shared: Facts = { source_event: '', collector: facts.collector };
+  const names = ['occurred_at', 'claimed_user', 'claimed_user_source', 'install_id', 'session_id'] as const;
+  for (const name of names) say(shared, name, facts[name]);
+  for (const name of ['organization_id', 'team_id', 'agent_id', 'gateway'] as const)
+    say(shared, name, facts[name]);
+  if (facts.session_id === undefined) say(shared, 'trace_id', facts.trace_id ?? facts.request_id);
+  say(shared, 'synthetic', facts.synthetic);
+  return shared;
+}
+
+function toolNames(blocks: readonly Block[]): (id: string) => string | undefined {
+  const names = new Map<string, string>();
+  for (const block of blocks) if (block.kind === 'tool_use') names.set(block.id, block.name);
+  return (id) => names.get(id);
+}
+
+function sourceEventOf(block: Block): string {
+  return block.kind === 'text' || block.kind === 'other' ? `message.${block.role}` : block.kind;
+}
+
+type PartDraft = Pick<DraftRecord, 'type' | 'natural_key' | 'facts' | 'content'>;
+
+function toPartDraft(
+  block: Block,
+  facts: Facts,
+  nameOf: (id: string) => string | undefined,
+): PartDraft | undefined {
+  const scope = facts.session_id ?? facts.trace_id ?? '';
+  const key = (kind: string, ...more: string[]) => [
+    'gateway-part',
+    facts.gateway ?? '',
+    scope,
+    kind,
+    ...more,
+  ];
+  switch (block.kind) {
+    case 'text':
+      return toMessageDraft(facts, key(block.role), block.role, block.text);
+    case 'other':
+      return toMessageDraft(facts, key(block.role), block.role, block.value);
+    case 'tool_use': {
+      sayTool(facts, block.id, block.name, block.input);
+      const natural_key = key('tool_use', block.id, digestItem({ name: block.name, input: block.input }));
+      return { type: 'tool.requested', natural_key, facts, content: { tool_input: toHashable(block.input) } };
+    }
+    case 'tool_result': {
+      const name = nameOf(block.id);
+      sayTool(facts, block.id, name, undefined);
+      sayToldResult(facts, name, block);
+      const natural_key = key('tool_result', block.id, digestItem([block.isError ?? null, block.response]));
+      const content = { tool_response: toHashable(block.response) };
+      return { type: 'tool.reported', natural_key, facts, content };
+    }
+  }
+}
+
+function sayTool(facts: Facts, id: string, name: string | undefined, input: JsonValue | undefined): void {
+  facts.tool_use_id = id;
+  if (name === undefined || name === '') return;
+  facts.tool_name = name;
+  say(facts, 'mcp_server', mcpServerOf(name));
+  say(facts, 'file_path', filePathOf(name, input));
+}
+
+/** Text that a person or the model wrote is kept; instructions only as size and digest. */
+function toMessageDraft(facts: Facts, key: string[], role: string, value: JsonValue): PartDraft {
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  facts.body_sha256 = hash('sha256', text, 'hex');
+  facts.input_size_bytes = Buffer.byteLength(text);
+  const content = role === 'system' ? null : { role, message: toHashable(value) };
+  return { type: 'message.observed', natural_key: [...key, facts.body_sha256], facts, content };
+}
+
+function toCallContent({ messages, answer, tools, rest }: GatewayCall): JsonObject | null {
+  const parts = { ...(toHashable(rest) as JsonObject) };
+  const digests = { messages: messages.map(digestOf), answer: answer.map(digestOf) };
+  return toContent({
+    ...parts,
+    ...(messages.length > 0 ? { message_digests: digests.messages } : {}),
+    ...(answer.length > 0 ? { answer_digests: digests.answer } : {}),
+    ...(tools === undefined ? {} : { tools_offered: toOffer(tools) }),
+  });
+}
+
+/** What stands for a part of the conversation in the record of a call. */
+function digestOf(block: Block): string {
+  if (block.kind === 'tool_use' || block.kind === 'tool_result') return `${block.kind} ${block.id}`;
+  const value = block.kind === 'text' ? block.text : JSON.stringify(block.value);
+  return `${block.role} ${hash('sha256', value, 'hex')}`;
+}
+
+function toOffer(tools: JsonValue): JsonObject {
+  const names = Array.isArray(tools)
+    ? (tools as readonly JsonValue[]).flatMap((tool) => nameOfTool(tool) ?? [])
+    : [];
+  return { sha256: digestItem(tools), names };
+}
+
+function nameOfTool(tool: JsonValue): string | undefined {
+  if (typeof tool !== 'object' || tool === null || Array.isArray(tool)) return undefined;
+  const { name, function: called } = tool as JsonObject;
+  if (typeof name === 'string') return name;
+  const inner = typeof called === 'object' && called !== null ? (called as JsonObject)['name'] : undefined;
+  return typeof inner === 'string' ? inner : undefined;
+}

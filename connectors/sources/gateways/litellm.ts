@@ -1,0 +1,178 @@
+import { isJsonObject, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
+import type { Facts, PolicyOutcome } from '../../../schemas/record.ts';
+import { readMessage, readMessages, type Block } from '../conversation.ts';
+import { itemConnector } from '../json-items.ts';
+import { omitMembers, openMembers, say, type Members } from '../members.ts';
+import { toGatewayDrafts, type GatewayCall } from './gateway-call.ts';
+import { epochSecondsToInstant, toMicros } from './units.ts';
+
+const GATEWAY = 'litellm';
+const SESSION_HEADER = 'x-claude-code-session-id';
+
+/**
+ * LiteLLM's generic callback (`callbacks: [generic_api]`): an array of StandardLoggingPayload objects, one per call of
+ * a model, recorded of 1.106.2. `messages` is the whole conversation so far.
+ */
+export const litellm = itemConnector({
+  name: 'litellm',
+  sessionOf: (value) => openItem(value).session,
+  toDrafts: (envelope, value) => toGatewayDrafts(envelope, GATEWAY, value, readCall(value)),
+});
+
+/** The parts of an item that several facts are read from. */
+interface Item {
+  readonly value: JsonObject;
+  readonly members: Members;
+  readonly metadata: JsonObject;
+  /** Claude Code's own word on who calls: JSON text in the member for the end user. */
+  readonly client: JsonObject;
+  readonly session: string | undefined;
+}
+
+function openItem(value: JsonObject): Item {
+  const metadata = objectOr(value['metadata']);
+  const headers = objectOr(metadata['requester_custom_headers']);
+  const client = parsedObject(value['end_user']) ?? parsedObject(metadata['user_api_key_end_user_id']) ?? {};
+  const members = openMembers(value);
+  const session =
+    openMembers(headers).text(SESSION_HEADER) ??
+    openMembers(client).text('session_id') ??
+    members.text('session_id');
+  return { value, members, metadata, client, session };
+}
+
+function readCall(value: JsonObject): GatewayCall {
+  const item = openItem(value);
+  const { members } = item;
+  const parameters = objectOr(value['model_parameters']);
+  const { tools, ...settings } = parameters;
+  const carried = new Set(['messages', 'response', 'model_parameters']);
+  return {
+    event: members.text('call_type') ?? 'unnamed',
+    has_failed: value['status'] === 'failure',
+    facts: toFacts(item),
+    messages: readMessages(value['messages']),
+    answer: readAnswer(value['response']),
+    tools,
+    rest: {
+      ...omitMembers(value, carried),
+      ...(Object.keys(settings).length > 0 ? { model_parameters: settings } : {}),
+      ...responseRest(value['response']),
+    },
+  };
+}
+
+function toFacts(item: Item): GatewayCall['facts'] {
+  const { value, members, metadata, client, session } = item;
+  const key = openMembers(metadata);
+  const facts: Partial<Facts> = {};
+  const set = <Name extends keyof Facts>(name: Name, fact: Facts[Name] | undefined) =>
+    say(facts as Facts, name, fact);
+  set('occurred_at', epochSecondsToInstant(value['startTime']));
+  set('duration_ms', toDurationMs(value['startTime'], value['endTime']));
+  set('session_id', session);
+  set('trace_id', members.text('trace_id'));
+  set('request_id', members.text('litellm_call_id', 'id'));
+  set('message_id', members.text('id'));
+  set('model', openMembers(objectOr(value['response'])).text('model') ?? members.text('model'));
+  set('provider', members.text('custom_llm_provider'));
+  set('virtual_key', key.text('user_api_key_alias', 'user_api_key_hash'));
+  set('organization_id', key.text('user_api_key_org_id'));
+  set('team_id', key.text('user_api_key_team_id', 'team_id'));
+  set('install_id', openMembers(client).text('device_id'));
+  sayPerson(facts, item);
+  sayUsage(facts, item);
+  set('success', value['status'] === 'success' ? true : value['status'] === 'failure' ? false : undefined);
+  set('error_type', openMembers(objectOr(value['error_information'])).text('error_class', 'error_code'));
+  set('policy_outcome', policyOf(value));
+  return facts;
+}
+
+const PERSON_MEMBERS = ['user_api_key_user_email', 'user_api_key_user_id'] as const;
+
+function sayPerson(facts: Partial<Facts>, { metadata, value, client }: Item): void {
+  const members = openMembers(metadata);
+  const name = PERSON_MEMBERS.find((one) => members.text(one) !== undefined);
+  if (name !== undefined) {
+    facts.claimed_user = members.text(name) ?? '';
+    facts.claimed_user_source = `metadata.${name}`;
+    return;
+  }
+  const endUser = openMembers(value).text('end_user');
+  if (endUser === undefined || Object.keys(client).length > 0) return;
+  facts.claimed_user = endUser;
+  facts.claimed_user_source = 'end_user';
+}
+
+/** The gateway counts cached tokens among those of the prompt; the facts tell them apart. */
+function sayUsage(facts: Partial<Facts>, { members, metadata, value }: Item): void {
+  const usage = openMembers(objectOr(metadata['usage_object']));
+  const read = usage.count('cache_read_input_tokens');
+  const created = usage.count('cache_creation_input_tokens');
+  const prompt = members.count('prompt_tokens');
+  if (prompt !== undefined) facts.input_tokens = Math.max(prompt - (read ?? 0) - (created ?? 0), 0);
+  say(facts as Facts, 'output_tokens', members.count('completion_tokens'));
+  say(facts as Facts, 'cache_read_tokens', read);
+  say(facts as Facts, 'cache_creation_tokens', created);
+  say(facts as Facts, 'cost_usd_micros', toMicros(value['response_cost']));
+}
+
+/** What the guardrails did; undefined where none ran. */
+function policyOf(value: JsonObject): PolicyOutcome | undefined {
+  const guardrail = objectOr(value['status_fields'])['guardrail_status'];
+  if (guardrail === 'guardrail_failed_to_respond') return 'failed_open';
+  if (guardrail === 'guardrail_intervened' && value['status'] === 'failure') return 'block';
+  if (hasMasked(value['guardrail_information'])) return 'redact';
+  if (guardrail === 'guardrail_intervened') return 'warn';
+  return guardrail === 'success' ? 'allow' : undefined;
+}
+
+function hasMasked(information: JsonValue | undefined): boolean {
+  const list = Array.isArray(information) ? (information as readonly JsonValue[]) : [information ?? null];
+  return list.some((one) =>
+    Object.values(objectOr(objectOr(one)['masked_entity_count'])).some(
+      (count) => typeof count === 'number' && count > 0,
+    ),
+  );
+}
+
+/** The answer in OpenAI's spelling, which the gateway gives to whatever protocol the client spoke. */
+function readAnswer(response: JsonValue | undefined): Block[] {
+  const choices = objectOr(response)['choices'];
+  if (!Array.isArray(choices))
+    return isJsonObject(response) ? readMessage({ role: 'assistant', ...response }) : [];
+  return (choices as readonly JsonValue[]).flatMap((choice) => {
+    const message = objectOr(choice)['message'];
+    return isJsonObject(message) ? readMessage(message) : [];
+  });
+}
+
+function responseRest(response: JsonValue | undefined): JsonObject {
+  if (response === undefined || response === null) return {};
+  if (!isJsonObject(response)) return { response };
+  const { choices } = response;
+  const told = omitMembers(response, new Set(['choices', 'content']));
+  const kept = Array.isArray(choices)
+    ? (choices as readonly JsonValue[]).map((choice) => omitMembers(objectOr(choice), new Set(['message'])))
+    : undefined;
+  return { response: kept === undefined ? told : { ...told, choices: kept } };
+}
+
+function toDurationMs(start: JsonValue | undefined, end: JsonValue | undefined): number | undefined {
+  if (typeof start !== 'number' || typeof end !== 'number' || end < start) return undefined;
+  return Math.round((end - start) * 1000);
+}
+
+function objectOr(value: JsonValue | undefined): JsonObject {
+  return isJsonObject(value) ? value : {};
+}
+
+function parsedObject(text: JsonValue | undefined): JsonObject | undefined {
+  if (typeof text !== 'string' || !text.startsWith('{') || text.length > 10_000) return undefined;
+  try {
+    const parsed: unknown = JSON.parse(text);
+    return isJsonObject(parsed) ? parsed : undefined;
+  } catch {
+    return undefined;
+  }
+}

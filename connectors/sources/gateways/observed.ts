@@ -1,0 +1,41 @@
+import type { Envelope } from '../../../schemas/envelope.ts';
+import { toHashable, type JsonObject } from '../../../schemas/json.ts';
+import { digestItem } from '../../digest.ts';
+import type { DraftRecord } from '../../source.ts';
+import { toContent } from '../members.ts';
+import { statedFacts, type PossibleFacts } from '../nested.ts';
+
+/** What a gateway reports besides calls of models. */
+export interface GatewayEvent {
+  readonly type: string;
+  readonly event: string;
+  readonly facts: PossibleFacts;
+  readonly content: JsonObject;
+}
+
+/** One record. `item` is what tells it from others; of several events of one item each has its own part of it. */
+export function toGatewayEventDraft(
+  envelope: Envelope,
+  gateway: string,
+  item: JsonObject,
+  { type, event, facts, content }: GatewayEvent,
+): DraftRecord {
+  return {
+    type,
+    source: 'gateway',
+    natural_key: ['gateway-event', gateway, facts.request_id ?? '', event, digestItem(item)],
+    claimed_subject: facts.claimed_user ?? null,
+    facts: { source_event: event, collector: envelope.principal, gateway, ...statedFacts(facts) },
+    content: toContent(toHashable(content) as JsonObject),
+  };
+}
+
+/** An item of no kind that is known here, kept whole. */
+export function toUnknownDraft(envelope: Envelope, gateway: string, item: JsonObject): DraftRecord {
+  return toGatewayEventDraft(envelope, gateway, item, {
+    type: 'event.observed',
+    event: 'unnamed',
+    facts: {},
+    content: item,
+  });
+}

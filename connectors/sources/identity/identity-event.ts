@@ -1,0 +1,80 @@
+import { Type, type Static } from 'typebox';
+import type { Envelope } from '../../../schemas/envelope.ts';
+import { toHashable, type JsonObject } from '../../../schemas/json.ts';
+import type { Facts } from '../../../schemas/record.ts';
+import { compileValidator } from '../../../schemas/validate.ts';
+import { digestItem } from '../../digest.ts';
+import type { DraftRecord } from '../../source.ts';
+import { toUtcInstant } from '../instants.ts';
+import { omitMembers, toContent } from '../members.ts';
+import { statedFacts } from '../nested.ts';
+
+const Name = Type.String({ minLength: 1, maxLength: 1024 });
+
+const About = {
+  user: Name,
+  by: Type.Optional(Name),
+  occurred_at: Type.String({ description: 'RFC 3339 with its offset from UTC' }),
+  source: Name,
+  id: Type.Optional(Name),
+};
+
+/**
+ * One event of a person's or a key's life, as a feed of ours takes it. `user` is whom it is about and `by` who did it;
+ * `key` names a key or gives its hash, never the key itself; `id` is stable across resends. Other members are kept.
+ */
+export const IdentityEvent = Type.Union([
+  Type.Object({ ...About, event: Type.Union([Type.Literal('joined'), Type.Literal('left')]) }),
+  Type.Object({
+    ...About,
+    event: Type.Union([Type.Literal('role_granted'), Type.Literal('role_revoked')]),
+    role: Name,
+  }),
+  Type.Object({
+    ...About,
+    event: Type.Union([Type.Literal('key_created'), Type.Literal('key_revoked')]),
+    key: Name,
+  }),
+]);
+export type IdentityEvent = Static<typeof IdentityEvent>;
+
+const checkEvent = compileValidator(IdentityEvent);
+
+/** Where an object is no event of this shape; a misspelt leaver must not pass for something else. */
+export function findEventProblem(value: JsonObject): string | undefined {
+  const checked = checkEvent(value);
+  if (checked.ok) return toUtcInstant(value['occurred_at']) === undefined ? '/occurred_at' : undefined;
+  const missing = ['event', 'user', 'occurred_at', 'source'].find((name) => typeof value[name] !== 'string');
+  return missing === undefined ? '/event' : `/${missing}`;
+}
+
+const CARRIED: ReadonlySet<string> = new Set(['event', 'user', 'by', 'role', 'key', 'id']);
+
+/** Of an object in which `findEventProblem` found none. */
+export function toIdentityDraft(envelope: Envelope, value: JsonObject): DraftRecord {
+  const told = value as unknown as IdentityEvent;
+  const { event, user, by, occurred_at, source, id } = told;
+  const instant = toUtcInstant(occurred_at);
+  const facts: Facts = {
+    source_event: event,
+    collector: envelope.principal,
+    ...statedFacts({
+      occurred_at: instant,
+      claimed_user: by,
+      claimed_user_source: by === undefined ? undefined : 'by',
+      target_user: user,
+      reason: 'role' in told ? told.role : undefined,
+      virtual_key: 'key' in told ? told.key : undefined,
+      request_id: id,
+    }),
+  };
+  const carried = instant === occurred_at ? new Set([...CARRIED, 'occurred_at']) : CARRIED;
+  return {
+    type: `identity.${event}`,
+    source: 'identity',
+    natural_key: ['identity', source, id ?? '', digestItem(value)],
+    claimed_subject: by ?? null,
+    facts,
+    content: toContent(toHashable(omitMembers(value, carried)) as JsonObject),
+  };
+}

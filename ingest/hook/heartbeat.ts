@@ -1,0 +1,119 @@
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import { renameIfThere } from './durable-file.ts';
+import type { Losses } from './losses.ts';
+import type { Sequence } from './sequence.ts';
+import { CLIENT_VERSION } from './version.ts';
+import type { Entry, HookWorld, Numbered } from './world.ts';
+
+const STATE = 'heartbeat';
+/** A run in which no number was taken for so long has no process any more that could take one. */
+const OVER_MS = 10 * 60 * 1000;
+
+/** Replaced as a whole. Losing it costs a heartbeat that tells again what one before it told. */
+interface HeartbeatState {
+  /** When the last one was made. */
+  readonly at_ms: number;
+  /** Per run, the last number that an acknowledged one told. */
+  readonly told: Readonly<Record<string, number>>;
+  /** The one in hand, sent with the same bytes until it is acknowledged, and what it tells. */
+  readonly pending: { readonly body: string; readonly told: Readonly<Record<string, number>> } | null;
+}
+
+interface HeartbeatParts {
+  readonly folder: string;
+  readonly sequence: Sequence;
+  readonly losses: Losses;
+  readonly list: () => readonly Entry[];
+}
+
+/**
+ * Tells the collector now and then how far the numbers went, so that gaps show from records alone. The interval
+ * begins with the first call: a heartbeat at once would tell nothing that the call itself does not.
+ */
+export function openHeartbeat({ folder, sequence, losses, list }: HeartbeatParts, { now, newId }: HookWorld) {
+  const read = (): HeartbeatState | undefined => readState(join(folder, STATE));
+  const write = (state: HeartbeatState): void => {
+    const made = join(folder, `${STATE}-${process.pid}`);
+    fs.writeFileSync(made, JSON.stringify(state), { mode: 0o600 });
+    renameIfThere(made, join(folder, STATE));
+  };
+  function make(told: HeartbeatState['told']): HeartbeatState {
+    const bootId = sequence.bootId();
+    const known = [...sequence.lastNumbers()];
+    if (!known.some(({ boot_id }) => boot_id === bootId)) known.push({ boot_id: bootId, sequence: 0 });
+    const news = known.filter(
+      ({ boot_id, sequence: last }) => boot_id === bootId || last > (told[boot_id] ?? 0),
+    );
+    const gauges = toGauges(list(), losses);
+    const events = news.map((numbered) => ({
+      event_id: newId(),
+      occurred_at: new Date(now()).toISOString(),
+      ...toEvent(numbered, (told[numbered.boot_id] ?? 0) + 1, gauges),
+    }));
+    const next = Object.fromEntries(known.map(({ boot_id, sequence: last }) => [boot_id, last]));
+    return { at_ms: now(), told, pending: { body: JSON.stringify(events), told: next } };
+  }
+  return {
+    /** Native events, one per run, if it is time for them; undefined otherwise. Under the lock of the sender. */
+    take(intervalMs: number): string | undefined {
+      const state = read();
+      if (state === undefined && intervalMs > 0) {
+        write({ at_ms: now(), told: {}, pending: null });
+        return undefined;
+      }
+      if (state !== undefined && state.pending !== null) return state.pending.body;
+      // Made in the future, it was made before the clock was set back.
+      const sinceMs = now() - (state?.at_ms ?? 0);
+      if (sinceMs >= 0 && sinceMs < intervalMs) return undefined;
+      const made = make(state?.told ?? {});
+      write(made);
+      return made.pending?.body;
+    },
+    /** It was answered for. */
+    settle(): void {
+      const state = read();
+      if (state === undefined || state.pending === null) return;
+      const { told } = state.pending;
+      write({ ...state, told, pending: null });
+      const bootId = sequence.bootId();
+      for (const { boot_id, sequence: last } of sequence.lastNumbers()) {
+        const isOver = boot_id !== bootId && Math.abs(now() - sequence.takenAtMs(boot_id)) > OVER_MS;
+        if (isOver && (told[boot_id] ?? 0) >= last) sequence.forget(boot_id);
+      }
+    },
+  };
+}
+
+function toGauges(queue: readonly Entry[], losses: Losses) {
+  return {
+    queue_events: queue.length,
+    queue_bytes: queue.reduce((sum, { bytes }) => sum + bytes, 0),
+    lost_events: losses.totals(),
+    client_version: CLIENT_VERSION,
+  };
+}
+
+/** With no number taken since the one before, `last_sequence` is one less than `first_sequence`. */
+function toEvent(
+  { boot_id, sequence }: Numbered,
+  first_sequence: number,
+  gauges: ReturnType<typeof toGauges>,
+) {
+  return {
+    type: 'collector.heartbeat',
+    facts: { collector_boot_id: boot_id, collector_sequence: sequence },
+    content: { boot_id, sequence, first_sequence, last_sequence: sequence, ...gauges },
+  };
+}
+
+function readState(path: string): HeartbeatState | undefined {
+  try {
+    const found = JSON.parse(fs.readFileSync(path, 'utf8')) as HeartbeatState;
+    const isWhole = Number.isSafeInteger(found.at_ms) && typeof found.told === 'object';
+    const isPending = found.pending === null || typeof found.pending.body === 'string';
+    return isWhole && isPending ? found : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,194 @@
+/** OTLP/gRPC: the same three routes as over HTTP, read, stamped and kept by the same code. */
+import {
+  Server,
+  ServerCredentials,
+  ServerInterceptingCall,
+  type handleUnaryCall,
+  type Metadata,
+  type ServerInterceptor,
+  type ServiceDefinition,
+} from '@grpc/grpc-js';
+import { toInstant } from '../../../schemas/clock.ts';
+import { PipelineError } from '../../../schemas/errors.ts';
+import { refuse, takeIn, type Intake } from '../intake.ts';
+import type { OtlpSignal } from '../otlp-response.ts';
+import { INGEST_ROUTES, type IngestRoute } from '../routes.ts';
+import { identifySender, type Sender } from '../sender.ts';
+import { toStatus } from './status.ts';
+
+const CONTENT_TYPE = 'application/x-protobuf';
+/** Calls that one connection may have open; each may hold a message. */
+const MAX_STREAMS = 64;
+const IDLE_MS = 300_000;
+const KEEPALIVE_MS = 60_000;
+
+/** PEM texts. With `clientCa` a client must show a certificate of it; its token is asked for all the same. */
+export interface TlsTexts {
+  readonly cert: string;
+  readonly key: string;
+  readonly clientCa?: string | undefined;
+}
+
+export interface GrpcOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly tls?: TlsTexts | undefined;
+}
+
+export interface RunningGrpc {
+  readonly port: number;
+  /** Answers the calls in hand, and cuts those that take more than `graceMs`. */
+  close(graceMs: number): Promise<void>;
+}
+
+const SERVICES: Readonly<Record<OtlpSignal, string>> = {
+  logs: 'opentelemetry.proto.collector.logs.v1.LogsService',
+  metrics: 'opentelemetry.proto.collector.metrics.v1.MetricsService',
+  traces: 'opentelemetry.proto.collector.trace.v1.TraceService',
+};
+
+type Handler = handleUnaryCall<Buffer, Buffer>;
+
+/**
+ * Listens for OTLP/gRPC. A call is authenticated when its header has arrived, before its message is read, and is
+ * answered with success only after the event log has it. Rejects where the port cannot be had.
+ */
+export async function startGrpc(intake: Intake, { host, port, tls }: GrpcOptions): Promise<RunningGrpc> {
+  const { maxInflatedBytes } = intake.options.limits;
+  const server = new Server({
+    'grpc.max_receive_message_length': maxInflatedBytes,
+    'grpc.max_concurrent_streams': MAX_STREAMS,
+    'grpc.max_connection_idle_ms': IDLE_MS,
+    'grpc.keepalive_time_ms': KEEPALIVE_MS,
+    interceptors: [requireToken(intake)],
+  });
+  for (const signal of Object.keys(SERVICES) as OtlpSignal[]) {
+    server.addService(definitionOf(signal), { Export: exportHandler(intake, routeOf(signal)) });
+  }
+  const bound = await bind(server, `${host.includes(':') ? `[${host}]` : host}:${String(port)}`, tls);
+  return {
+    port: bound,
+    close: (graceMs) =>
+      new Promise((resolve) => {
+        const timer = setTimeout(() => server.forceShutdown(), graceMs);
+        server.tryShutdown(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+      }),
+  };
+}
+
+function bind(server: Server, address: string, tls: TlsTexts | undefined): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(address, toCredentials(tls), (error, port) => {
+      if (error === null) resolve(port);
+      else
+        reject(new PipelineError('START_REFUSED', `OTLP/gRPC cannot listen on ${address}`, { cause: error }));
+    });
+  });
+}
+
+function toCredentials(tls: TlsTexts | undefined): ServerCredentials {
+  if (tls === undefined) return ServerCredentials.createInsecure();
+  const { cert, key, clientCa } = tls;
+  const ca = clientCa === undefined ? null : Buffer.from(clientCa);
+  const pair = { cert_chain: Buffer.from(cert), private_key: Buffer.from(key) };
+  return ServerCredentials.createSsl(ca, [pair], clientCa !== undefined);
+}
+
+function routeOf(signal: OtlpSignal): IngestRoute {
+  const route = INGEST_ROUTES.find(({ url }) => url === `/v1/${signal}`);
+  if (route === undefined) throw new Error(`there is no route for ${signal}`);
+  return route;
+}
+
+/** Messages stay bytes: the routes read them themselves. */
+function definitionOf(signal: OtlpSignal): ServiceDefinition {
+  const asTheyAre = (bytes: Buffer): Buffer => bytes;
+  return {
+    Export: {
+      path: `/${SERVICES[signal]}/Export`,
+      requestStream: false,
+      responseStream: false,
+      requestSerialize: asTheyAre,
+      requestDeserialize: asTheyAre,
+      responseSerialize: asTheyAre,
+      responseDeserialize: asTheyAre,
+    },
+  };
+}
+
+function exportHandler(intake: Intake, route: IngestRoute): Handler {
+  return (call, callback) => {
+    intake.counters.requests += 1;
+    const receivedAt = toInstant(intake.options.clock());
+    receive(intake, {
+      route,
+      receivedAt,
+      metadata: call.metadata,
+      sent: call.request,
+    }).then(
+      (body) => callback(null, body),
+      (error: unknown) => {
+        callback(toStatus(refuse(intake, error, { route: route.url, protocol: 'grpc' })));
+      },
+    );
+  };
+}
+
+interface Call {
+  readonly route: IngestRoute;
+  readonly receivedAt: string;
+  readonly metadata: Metadata;
+  readonly sent: Buffer;
+}
+
+async function receive(intake: Intake, { route, receivedAt, metadata, sent }: Call): Promise<Buffer> {
+  const sender = senderOf(intake, route, metadata);
+  // What one connection may have open is bounded by its streams.
+  const share = intake.shares.enter(sender.principal, {});
+  try {
+    share.take(sent.length);
+    const { reply } = await takeIn(intake, {
+      route,
+      sender,
+      contentType: CONTENT_TYPE,
+      receivedAt,
+      sent,
+      share,
+    });
+    return reply.body;
+  } finally {
+    share.release();
+  }
+}
+
+function senderOf({ options }: Intake, route: IngestRoute, metadata: Metadata): Sender {
+  const [authorization] = metadata.get('authorization');
+  const headers = typeof authorization === 'string' ? { authorization } : {};
+  return identifySender(headers, route, options);
+}
+
+/** Refuses a call without a known token before a byte of its message is taken. */
+function requireToken(intake: Intake): ServerInterceptor {
+  const [route] = INGEST_ROUTES.filter(({ isOtlp }) => isOtlp);
+  return (_method, call) =>
+    new ServerInterceptingCall(call, {
+      start: (next) => {
+        next({
+          onReceiveMetadata: (metadata, pass) => {
+            try {
+              if (route === undefined) throw new PipelineError('NOT_FOUND', 'no such route');
+              senderOf(intake, route, metadata);
+            } catch (error) {
+              const known = refuse(intake, error, { protocol: 'grpc' });
+              call.sendStatus(toStatus(known));
+              return;
+            }
+            pass(metadata);
+          },
+        });
+      },
+    });
+}

@@ -1,0 +1,45 @@
+/** Refusals as gRPC tells them: a code, a text, and when to come again. */
+import { Metadata, status, type StatusObject } from '@grpc/grpc-js';
+import type { PipelineError } from '../../../schemas/errors.ts';
+import { RETRY_AFTER_S } from '../answer.ts';
+import { bytesMember, rpcCodeOf, textForSender, varintMember } from '../otlp-response.ts';
+
+/** Where a client finds a google.rpc.Status with details. */
+const DETAILS_KEY = 'grpc-status-details-bin';
+const RETRY_INFO = 'type.googleapis.com/google.rpc.RetryInfo';
+
+const CODES = new Map(
+  [
+    status.INVALID_ARGUMENT,
+    status.PERMISSION_DENIED,
+    status.RESOURCE_EXHAUSTED,
+    status.INTERNAL,
+    status.UNAVAILABLE,
+    status.UNAUTHENTICATED,
+  ].map((code) => [code as number, code]),
+);
+
+/** What a call ends with, its trailers only where there are any. */
+export type Refusal = Pick<StatusObject, 'code' | 'details'> & Partial<Pick<StatusObject, 'metadata'>>;
+
+/**
+ * The status of a refused call. What may be sent again carries RetryInfo: without it RESOURCE_EXHAUSTED is final for
+ * an exporter (OTLP specification, "OTLP/gRPC Response").
+ */
+export function toStatus(error: PipelineError): Refusal {
+  const number = rpcCodeOf(error.code);
+  const code = CODES.get(number) ?? status.UNKNOWN;
+  const details = textForSender(error);
+  if (error.retry !== 'later') return { code, details };
+  const metadata = new Metadata();
+  metadata.set(DETAILS_KEY, statusWithRetry(number, details));
+  return { code, details, metadata };
+}
+
+/** google.rpc.Status: code 1, message 2, details 3 (Any: type_url 1, value 2); RetryInfo: retry_delay 1 (Duration: seconds 1). */
+function statusWithRetry(code: number, details: string): Buffer {
+  const delay = varintMember(1, RETRY_AFTER_S);
+  const retryInfo = bytesMember(1, delay);
+  const any = Buffer.concat([bytesMember(1, Buffer.from(RETRY_INFO)), bytesMember(2, retryInfo)]);
+  return Buffer.concat([varintMember(1, code), bytesMember(2, Buffer.from(details)), bytesMember(3, any)]);
+}

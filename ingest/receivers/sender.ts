@@ -1,0 +1,84 @@
+/** Who sends a request: by bearer token before the body is read, or by a proof over the body. */
+import type { IncomingHttpHeaders } from 'node:http';
+import { CollectorRun } from '../../schemas/envelope.ts';
+import { PipelineError } from '../../schemas/errors.ts';
+import type { VerifyToken } from '../../schemas/principal.ts';
+import { compileValidator } from '../../schemas/validate.ts';
+import type { IngestRoute } from './routes.ts';
+import type { WebhookSecrets } from './webhook-senders.ts';
+
+const MAX_IDEMPOTENCY_KEY = 256;
+const checkRun = compileValidator(CollectorRun);
+
+export interface Sender {
+  readonly principal: string;
+  readonly idempotencyKey: string | null;
+  /** What a header calls the event. */
+  readonly eventName: string | undefined;
+  /** The sender's own count of its deliveries. */
+  readonly collectorRun?: CollectorRun | undefined;
+  /** To be called with the body before it is given a meaning; throws where it is not the sender's. */
+  readonly requireGenuine: (body: Uint8Array) => void;
+}
+
+export interface KnownSenders {
+  readonly verifyToken: VerifyToken;
+  readonly webhookSecrets?: WebhookSecrets;
+}
+
+/**
+ * Throws AUTH_MISSING or AUTH_INVALID; of a webhook WEBHOOK_NOT_CONFIGURED or WEBHOOK_UNSIGNED; PARAMETER_INVALID for a
+ * header that does not read.
+ */
+export function identifySender(
+  headers: IncomingHttpHeaders,
+  { webhook, isOtlp }: IngestRoute,
+  { verifyToken, webhookSecrets = {} }: KnownSenders,
+): Sender {
+  if (webhook === undefined) {
+    return {
+      principal: principalOf(headers, verifyToken),
+      idempotencyKey: isOtlp ? null : idempotencyKeyOf(headers),
+      eventName: undefined,
+      collectorRun: collectorRunOf(headers),
+      requireGenuine: () => undefined,
+    };
+  }
+  const { forge, open } = webhook;
+  const secrets = webhookSecrets[forge] ?? [];
+  if (secrets.length === 0) {
+    throw new PipelineError('WEBHOOK_NOT_CONFIGURED', `no secret is known for webhooks of ${forge}`);
+  }
+  const { id, eventName, requireGenuine } = open(headers, secrets);
+  // No collector can be given a name with a colon.
+  return { principal: `webhook:${forge}`, idempotencyKey: id, eventName, requireGenuine };
+}
+
+function principalOf(headers: IncomingHttpHeaders, verifyToken: VerifyToken): string {
+  // Some exporters decode the percent signs of a configured header value and some send them as they stand.
+  const token = /^Bearer(?: +|%20)([\x21-\x7e]+) *$/i.exec(headers.authorization ?? '')?.[1];
+  if (token === undefined) throw new PipelineError('AUTH_MISSING', 'the request carries no bearer token');
+  const principal = verifyToken(token);
+  if (principal === undefined) throw new PipelineError('AUTH_INVALID', 'the bearer token is not known');
+  return principal.id;
+}
+
+const BOOT_HEADER = 'affidavit-collector-boot';
+const SEQUENCE_HEADER = 'affidavit-collector-sequence';
+
+function collectorRunOf(headers: IncomingHttpHeaders): CollectorRun | undefined {
+  const { [BOOT_HEADER]: boot_id, [SEQUENCE_HEADER]: sequence } = headers;
+  if (boot_id === undefined && sequence === undefined) return undefined;
+  const run = checkRun({ boot_id, sequence: Number(sequence) });
+  if (run.ok) return run.value;
+  const detail = `${BOOT_HEADER} names a run, and ${SEQUENCE_HEADER} counts from 1 in it`;
+  throw new PipelineError('PARAMETER_INVALID', detail, { place: BOOT_HEADER });
+}
+
+function idempotencyKeyOf(headers: IncomingHttpHeaders): string | null {
+  const key = headers['idempotency-key'];
+  if (key === undefined || key === '') return null;
+  if (typeof key === 'string' && key.length <= MAX_IDEMPOTENCY_KEY) return key;
+  const detail = `the Idempotency-Key header has more than ${MAX_IDEMPOTENCY_KEY} characters`;
+  throw new PipelineError('PARAMETER_INVALID', detail, { place: 'Idempotency-Key' });
+}

@@ -1,0 +1,43 @@
+/** Texts that make a careless search slow, by their length. */
+export const HOSTILE: Readonly<Record<string, (length: number) => string>> = {
+  digits: repeat('7'),
+  'digits in groups': repeat('123-45-'),
+  'digits in pairs': repeat('41 11 '),
+  'at signs': repeat('@'),
+  'addresses without an end': repeat('a.a@a.'),
+  'one long word before an at sign': (length) => `${'a.'.repeat(length / 2)}@`,
+  hyphens: repeat('-'),
+  'begin marks': repeat('-----BEGIN RSA PRIVATE KEY-----'),
+  'end marks with keys before them': repeat('abcdEFGH0123+/==\n-----END PRIVATE KEY-----'),
+  'one key without an end': (length) => `-----BEGIN PRIVATE KEY-----\n${'abcd'.repeat(length / 4)}`,
+  'nested quotes': (length) => `password=${'"'.repeat(length)}`,
+  'escaped quotes': repeat('\\"'),
+  backslashes: (length) => `token${'\\'.repeat(length)}`,
+  'ids of keys': repeat('AKIA'),
+  'whole ids of keys': repeat('AKIAIOSFODNN7EXAMPLE '),
+  'long base64': (length) => `key ${'aB3/'.repeat(length / 4)}`,
+  'starts of tokens': repeat('eyJ'),
+  'dotted starts of tokens': repeat('eyJhbGciOiJub25lIn0.'),
+  'prefixes of tokens': repeat('sk-ant-ghp_xoxb-sk_live_'),
+  labels: repeat('password='),
+  'labels with values': repeat('password=aB3x_'),
+  'quoted labels': repeat('"token":"aB3x-9zQ",'),
+  'labels with blanks': repeat('token        :        '),
+  'labels of people': repeat('name: patient: dob: mrn: '),
+  'words with capitals': repeat('Name: Aa Bb Cc Dd '),
+  'house numbers': repeat('12 Aa Bb Cc Dd Ee '),
+  schemes: repeat('://'),
+  'addresses with users': repeat('://a:b'),
+  'one authority': (length) => `https://${'a:'.repeat(length / 2)}`,
+  'bearer words': repeat('Bearer '),
+  spaces: repeat(' '),
+  'line breaks': repeat('\n'),
+  'plus signs': repeat('+1 '),
+  brackets: repeat('(555) '),
+  'countries and digits': repeat('DE89 3704 '),
+  'wide characters': repeat('ä€𝄞'),
+};
+
+function repeat(unit: string): (length: number) => string {
+  return (length) => unit.repeat(Math.ceil(length / unit.length)).slice(0, length);
+}

@@ -1,0 +1,115 @@
+import { describe, expect, it } from 'vitest';
+import { buildReceivers } from '../../../ingest/receivers/app.ts';
+import { decodeEnvelope, encodeEnvelope } from '../../../ingest/framing.ts';
+import { BEARER, FINGERPRINT, JSON_HEADERS, prepareBench, PROTOBUF_HEADERS } from './setup.ts';
+import { encodeLogs } from './encode-logs.ts';
+
+const KEY_ID = ['AK', 'IAIOSFODNN7EXAMPLE'].join('');
+const MARK = `[secret:aws_access_key_id:${FINGERPRINT(KEY_ID)}]`;
+const REDACTED = { count: 1, types: ['aws_access_key_id'] };
+
+const requests: readonly [string, string, Record<string, string>, string | Buffer][] = [
+  ['a hook call', '/v1/hooks/claude-code', JSON_HEADERS, hook(KEY_ID)],
+  ['OTLP/JSON', '/v1/logs', JSON_HEADERS, logs(KEY_ID)],
+  ['OTLP in protobuf', '/v1/logs', PROTOBUF_HEADERS, encodeLogs({ command: KEY_ID })],
+  ['native JSON', '/v1/events', JSON_HEADERS, JSON.stringify({ type: 'a', content: { text: KEY_ID } })],
+  [
+    'native NDJSON',
+    '/v1/events',
+    { ...BEARER, 'content-type': 'application/x-ndjson' },
+    `{"type":"a"}\n{"type":"b","content":{"text":"${KEY_ID}"}}\n`,
+  ],
+];
+
+function hook(command: string): string {
+  return JSON.stringify({ session_id: 's', hook_event_name: 'PreToolUse', tool_input: { command } });
+}
+
+function logs(stringValue: string): string {
+  const attributes = [{ key: 'command', value: { stringValue } }];
+  return JSON.stringify({ resourceLogs: [{ scopeLogs: [{ logRecords: [{ attributes }] }] }] });
+}
+
+describe('receivers: secrets', () => {
+  it.each(requests)(
+    'take it out of %s before the envelope is appended, and the envelope says so',
+    async (_, url, headers, payload) => {
+      const bench = prepareBench();
+      const answer = await buildReceivers(bench.options).inject({ method: 'POST', url, headers, payload });
+      expect(answer.statusCode).toBe(200);
+      const [envelope] = bench.appended;
+      expect(envelope!.redacted).toEqual(REDACTED);
+      expect(envelope!.body.toString()).toContain(MARK);
+      expect(envelope!.body.toString()).not.toContain(KEY_ID);
+      expect(decodeEnvelope(encodeEnvelope(envelope!), 0n).redacted).toEqual(REDACTED);
+      expect(bench.logged() + answer.body).not.toContain(KEY_ID);
+    },
+  );
+
+  it.each(requests)(
+    'keep the bytes of %s that holds none, and say nothing',
+    async (_, url, headers, payload) => {
+      const bench = prepareBench();
+      const clean = Buffer.from(
+        payload.toString('latin1').replace(KEY_ID, 'x'.repeat(KEY_ID.length)),
+        'latin1',
+      );
+      await buildReceivers(bench.options).inject({ method: 'POST', url, headers, payload: clean });
+      expect(bench.appended[0]!.body).toEqual(clean);
+      expect(bench.appended[0]).not.toHaveProperty('redacted');
+    },
+  );
+
+  it('keep no secret of an item that goes to quarantine', async () => {
+    const bench = prepareBench();
+    const payload = `{"hook_event_name":"Stop","a":1,"a":2,"text":"${KEY_ID}"}`;
+    await buildReceivers(bench.options).inject({
+      method: 'POST',
+      url: '/v1/hooks/claude-code',
+      headers: JSON_HEADERS,
+      payload,
+    });
+    expect(bench.appended[0]!.body.toString()).toBe(payload.replace(KEY_ID, MARK));
+    expect(bench.options.counters.quarantinedItems).toBe(1);
+  });
+
+  it('take them out of the parts of a body that is split by session', async () => {
+    const bench = prepareBench({ splitBySession: true });
+    const lines = ['a', 'b'].map((session_id) =>
+      JSON.stringify({ type: 'x', session_id, content: { text: KEY_ID } }),
+    );
+    const headers = { ...BEARER, 'content-type': 'application/x-ndjson' };
+    const payload = lines.join('\n');
+    await buildReceivers(bench.options).inject({ method: 'POST', url: '/v1/events', headers, payload });
+    expect(bench.appended.map(({ body }) => body.toString())).toEqual(
+      lines.map((line) => expect.stringContaining(line.replace(KEY_ID, MARK)) as string),
+    );
+    expect(bench.appended.map(({ redacted }) => redacted?.count)).toEqual([2, 2]);
+  });
+
+  it('take one out of the idempotency key', async () => {
+    const bench = prepareBench();
+    const headers = { ...JSON_HEADERS, 'idempotency-key': `once-${KEY_ID}` };
+    await buildReceivers(bench.options).inject({
+      method: 'POST',
+      url: '/v1/hooks/claude-code',
+      headers,
+      payload: hook('ls'),
+    });
+    expect(bench.appended[0]!.idempotency_key).toBe(`once-${MARK}`);
+  });
+
+  it('refuse a body whose secret they cannot take out, and keep and log nothing of it', async () => {
+    const bench = prepareBench();
+    const payload = `{"hook_event_name":"Stop","deep":${'['.repeat(20_000)}"${KEY_ID}"${']'.repeat(20_000)}}`;
+    const answer = await buildReceivers(bench.options).inject({
+      method: 'POST',
+      url: '/v1/hooks/claude-code',
+      headers: JSON_HEADERS,
+      payload,
+    });
+    expect([answer.statusCode, answer.json<{ code: string }>().code]).toEqual([400, 'BODY_MALFORMED']);
+    expect(bench.appended).toEqual([]);
+    expect(bench.logged() + answer.body).not.toContain(KEY_ID);
+  });
+});

@@ -27,7 +27,7 @@ const commits = groupPopulation({
   id: 'agent-commits',
   title: 'Commits made by agents',
   definition: 'Every commit id that a source reported as the result of a tool call of an agent.',
-  where: `git_commit_id != ''`,
+  where: `git_commit_id != '' AND source != 'forge'`,
   keys: ['git_commit_id'],
   aggregates: {
     session_ids: `arraySort(groupUniqArrayIf(session_id, session_id != ''))`,
@@ -40,16 +40,37 @@ const commits = groupPopulation({
 const merges = recordPopulation({
   id: 'forge-merges',
   title: 'Merges reported by the forge',
-  definition:
-    'Every merge and deployment that the forge or its pipeline reported in the period, with its approval.',
-  where: `type IN ('change.approved', 'change.merged', 'change.deployed')`,
-  columns: ['type', 'source', 'git_commit_id', 'claimed_user', 'decision', 'reason'],
+  definition: 'Every merge, approval and deployment that the forge or its pipeline reported in the period.',
+  where: `(type IN ('change.merged', 'change.deployed') OR (type = 'change.reviewed' AND decision = 'approved'))`,
+  columns: [
+    'type',
+    'source',
+    'repository',
+    'change_id',
+    'git_commit_id',
+    'claimed_user',
+    'target_user',
+    'decision',
+    'reason',
+  ],
 });
 
 const commitWithoutSession = recordRule(
   'commit-without-session',
   'A commit was reported as made by an agent, and no session is named.',
   `git_commit_id != '' AND session_id = '' AND NOT startsWith(type, 'change.')`,
+);
+
+const mergedWithoutApproval = recordRule(
+  'merge-without-independent-approval',
+  'A change was merged, and the forge reported no approval by anybody but its author.',
+  `type = 'change.merged' AND change_id NOT IN (
+    SELECT change_id
+    FROM records
+    WHERE log = {log:String} AND leaf_index < {tree_size:UInt64}
+      AND type = 'change.reviewed' AND decision = 'approved'
+      AND claimed_user != '' AND target_user != '' AND claimed_user != target_user
+  )`,
 );
 
 const guardrailChange = callRule(
@@ -93,11 +114,11 @@ export const CC8_1: Control = {
         'no merge was reported by a forge in the period, so the changes made by agents cannot be traced to a review',
     },
   ],
-  rules: [commitWithoutSession, guardrailChange, checksSkipped],
+  rules: [commitWithoutSession, mergedWithoutApproval, guardrailChange, checksSkipped],
   figures: [changesByTool],
   required_statistics: ['S2', 'S3', 'S6', 'S8'],
   not_proven: [
-    'The quality of a review.',
+    'The quality of a review, and whether an approval was withdrawn before the merge.',
     'Changes that people made without an agent.',
     'Files that a shell command or another process changed: file tools alone are seen here.',
     'Commits of sessions whose telemetry did not report details, because no commit id arrives then.',

@@ -3,6 +3,7 @@ import type { Facts, PolicyOutcome } from '../../../schemas/record.ts';
 import { readMessage, readMessages, type Block } from '../conversation.ts';
 import { itemConnector } from '../json-items.ts';
 import { omitMembers, openMembers, say, type Members } from '../members.ts';
+import { parsedText } from './exchange.ts';
 import { toGatewayDrafts, type GatewayCall } from './gateway-call.ts';
 import { epochSecondsToInstant, toMicros } from './units.ts';
 
@@ -168,11 +169,6 @@ function objectOr(value: JsonValue | undefined): JsonObject {
 }
 
 function parsedObject(text: JsonValue | undefined): JsonObject | undefined {
-  if (typeof text !== 'string' || !text.startsWith('{') || text.length > 10_000) return undefined;
-  try {
-    const parsed: unknown = JSON.parse(text);
-    return isJsonObject(parsed) ? parsed : undefined;
-  } catch {
-    return undefined;
-  }
+  const parsed = parsedText(text);
+  return isJsonObject(parsed) ? parsed : undefined;
 }

@@ -7,4 +7,4 @@ WHERE log = {log:String}
   AND received_at >= parseDateTime64BestEffort({from:String}, 3, 'UTC')
   AND received_at < parseDateTime64BestEffort({to:String}, 3, 'UTC')
   AND leaf_index >= {from_index:UInt64} AND leaf_index < {to_index:UInt64}
-  AND git_commit_id != ''
+  AND git_commit_id != '' AND source != 'forge'

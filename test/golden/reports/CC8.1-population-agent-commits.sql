@@ -11,7 +11,7 @@ WHERE log = {log:String}
   AND leaf_index < {tree_size:UInt64}
   AND received_at >= parseDateTime64BestEffort({from:String}, 3, 'UTC')
   AND received_at < parseDateTime64BestEffort({to:String}, 3, 'UTC')
-  AND git_commit_id != ''
+  AND git_commit_id != '' AND source != 'forge'
   AND (git_commit_id) > ({after_git_commit_id:String})
 GROUP BY git_commit_id
 ORDER BY git_commit_id

@@ -210,6 +210,21 @@ describe('the questions of the catalogue', () => {
     expect(await find('CC8.1', 'checks-skipped')).toHaveLength(isSkipped ? 1 : 0);
   });
 
+  it('find a merge that nobody but its author approved', async () => {
+    const forge = (type: string, facts: Draft['facts']): Draft => ({ type, source: 'forge', facts });
+    const merged = (change_id: string) => forge('change.merged', { change_id, git_commit_id: 'abc' });
+    const reviewed = (change_id: string, claimed_user: string, decision: string) =>
+      forge('change.reviewed', { change_id, claimed_user, target_user: 'ann', decision });
+    await fill([
+      ...[merged('a/b#1'), reviewed('a/b#1', 'bob', 'approved')],
+      ...[merged('a/b#2'), reviewed('a/b#2', 'ann', 'approved')],
+      ...[merged('a/b#3'), reviewed('a/b#3', 'bob', 'changes_requested')],
+      merged('a/b#4'),
+    ]);
+    expect(await find('CC8.1', 'merge-without-independent-approval')).toHaveLength(3);
+    expect(await draw('CC8.1', 'agent-commits')).toEqual([]);
+  });
+
   it('find a commit that no session is named for', async () => {
     await fill([
       { type: 'tool.measured', source: 'otel', facts: { git_commit_id: 'abc' } },

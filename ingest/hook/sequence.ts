@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import { uptime } from 'node:os';
 import { join } from 'node:path';
+import { sha256 } from './digest.ts';
 import { renameIfThere } from './durable-file.ts';
 import { codeOf } from './error-code.ts';
 import type { HookWorld, Numbered } from './world.ts';
@@ -31,19 +32,22 @@ export function openSequence(folder: string, { now, newId, note }: HookWorld) {
   const fileOf = (boot_id: string) => join(folder, `${boot_id}.count`);
   const lengthOf = (boot_id: string): number =>
     fs.statSync(fileOf(boot_id), { throwIfNoEntry: false })?.size ?? 0;
-  const begin = (machine: string): Run => {
-    const run = { boot_id: newId().replaceAll('-', ''), machine };
-    const made = join(folder, `${RUN_FILE}-${run.boot_id}`);
-    fs.writeFileSync(made, JSON.stringify(run), { mode: 0o600 });
-    renameIfThere(made, join(folder, RUN_FILE));
-    return run;
-  };
+  // One that another follows is over for good, also where its file was forgotten.
+  const goesOn = (run: Run, machine: string): boolean =>
+    isSameStart(run.machine, machine) &&
+    lengthOf(run.boot_id) < LONGEST_BYTES &&
+    !fs.existsSync(join(folder, `${run.boot_id}.next`));
+  const follow = (key: string, machine: string): Run =>
+    followOnce(join(folder, `${key}.next`), { boot_id: newId().replaceAll('-', ''), machine });
   const current = (): Run => {
     const machine = machineStart(now());
     const found = readRun(join(folder, RUN_FILE));
-    const goesOn =
-      found !== undefined && isSameStart(found.machine, machine) && lengthOf(found.boot_id) < LONGEST_BYTES;
-    return goesOn ? found : begin(machine);
+    if (found.run !== undefined && goesOn(found.run, machine)) return found.run;
+    let run = follow(found.key, machine);
+    while (!goesOn(run, machine)) run = follow(run.boot_id, machine);
+    // A shortcut: whoever reads an older one comes here as well.
+    renameIfThere(writeBeside(join(folder, RUN_FILE), run), join(folder, RUN_FILE));
+    return run;
   };
   return {
     bootId: (): string => current().boot_id,
@@ -76,6 +80,29 @@ export function openSequence(folder: string, { now, newId, note }: HookWorld) {
   };
 }
 
+/** One run only follows another, whoever begin at once: the first to make the file has made the run. */
+function followOnce(path: string, run: Run): Run {
+  const made = writeBeside(path, run);
+  try {
+    fs.linkSync(made, path);
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error;
+  } finally {
+    fs.rmSync(made, { force: true });
+  }
+  const next = readRun(path).run;
+  if (next !== undefined) return next;
+  // Nobody can have made it so; with it no run would ever begin again.
+  fs.rmSync(path, { force: true });
+  return followOnce(path, run);
+}
+
+function writeBeside(path: string, run: Run): string {
+  const made = `${path}-${run.boot_id}-${process.pid}`;
+  fs.writeFileSync(made, JSON.stringify(run), { mode: 0o600 });
+  return made;
+}
+
 /** Returns its place from 1; searched from the end, where it lies unless many append at once. */
 function append(token: Buffer, path: string): number | undefined {
   const file = fs.openSync(path, 'a+', 0o600);
@@ -106,13 +133,19 @@ function findBackwards(
   return undefined;
 }
 
-function readRun(path: string): Run | undefined {
+/** The run that a file names, and what the run after it is found by. */
+function readRun(path: string): { readonly run: Run | undefined; readonly key: string } {
+  let text = '';
   try {
-    const found = JSON.parse(fs.readFileSync(path, 'utf8')) as Run;
-    return /^[0-9a-f]{32}$/.test(found.boot_id) && typeof found.machine === 'string' ? found : undefined;
-  } catch {
-    return undefined;
+    text = fs.readFileSync(path, 'utf8');
+    const found = JSON.parse(text) as Run;
+    if (/^[0-9a-f]{32}$/.test(found.boot_id) && typeof found.machine === 'string') {
+      return { run: found, key: found.boot_id };
+    }
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return { run: undefined, key: 'no' };
   }
+  return { run: undefined, key: sha256(text).slice(0, 32) };
 }
 
 /** The kernel's own id of this start, or else when that was, by the machine's clock. */

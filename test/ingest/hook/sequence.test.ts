@@ -151,6 +151,22 @@ describe('the number of an event', () => {
     expect(boots().size).toBe(1);
   });
 
+  it('goes on where the file of the run is lost, and is not given again where an older one comes back', async () => {
+    await call('a');
+    const first = readFileSync(count('run'), 'utf8');
+    rmSync(count('run'));
+    await call('b');
+    expect(sequences()).toEqual([1, 2]);
+    const run = JSON.parse(first) as { boot_id: string };
+    writeFileSync(count('run'), JSON.stringify({ ...run, machine: 'earlier' }));
+    await call('c');
+    rmSync(count(`${run.boot_id}.count`));
+    writeFileSync(count('run'), first);
+    await call('d');
+    expect(sequences()).toEqual([1, 2, 1, 2]);
+    expect(boots().size).toBe(2);
+  });
+
   it('is never given twice, whenever clients are killed', async () => {
     for (let round = 0; round < 12; round += 1) {
       const children = ['a', 'b'].map((name) => {
@@ -255,7 +271,8 @@ describe('a heartbeat', () => {
     await call('a');
     await call('b');
     const old = counters()[0]!;
-    rmSync(count('run'));
+    const run = JSON.parse(readFileSync(count('run'), 'utf8')) as object;
+    writeFileSync(count('run'), JSON.stringify({ ...run, machine: 'earlier' }));
     utimesSync(count(old), new Date(START_MS - 3_600_000), new Date(START_MS - 3_600_000));
     await call('c');
     nowMs += 60_000;

@@ -161,6 +161,7 @@ describe('an evidence package', () => {
       'sandbox-disabled': 1,
       'hook-error-not-blocking': 1,
       'commit-without-session': 0,
+      'merge-without-independent-approval': 0,
       'guardrail-changed-by-agent': 1,
       'checks-skipped': 1,
     });

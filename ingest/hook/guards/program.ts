@@ -39,15 +39,17 @@ export function programsOf(text: string, shell: Shell, depth = 0): Program[] {
 }
 
 export function toProgram(command: SimpleCommand): Program | undefined {
-  let words: readonly Word[] = command.words;
-  for (;;) {
-    const first = words.findIndex(({ text }) => !isAssignment(text));
-    const name = first === -1 ? '' : baseName(words[first]?.text ?? '');
-    if (first === -1) return command.words.length === 0 ? undefined : { name, args: words, command };
-    const args = words.slice(first + 1);
-    const inner = Object.hasOwn(WRAPPERS, name) ? behindOptions(args, WRAPPERS[name] ?? []) : [];
-    if (inner.length === 0) return { name, args, command };
-    words = inner;
+  const { words } = command;
+  for (let at = 0; ;) {
+    const first = behindAssignments(words, at);
+    if (first === words.length)
+      return words.length === 0 ? undefined : { name: '', args: words.slice(at), command };
+    const name = baseName(words[first]?.text ?? '');
+    const inner = Object.hasOwn(WRAPPERS, name)
+      ? behindOptions(words, first + 1, WRAPPERS[name] ?? [])
+      : words.length;
+    if (inner >= words.length) return { name, args: words.slice(first + 1), command };
+    at = inner;
   }
 }
 
@@ -60,15 +62,22 @@ function scriptsOf({ name, args, command }: Program): string[] {
   return script === undefined ? command.inputs : [script, ...command.inputs];
 }
 
-function behindOptions(args: readonly Word[], valued: readonly string[]): readonly Word[] {
-  let at = 0;
-  for (; at < args.length; at += 1) {
-    const text = args[at]?.text ?? '';
+function behindAssignments(words: readonly Word[], from: number): number {
+  let at = from;
+  while (at < words.length && isAssignment(words[at]?.text ?? '')) at += 1;
+  return at;
+}
+
+/** Where the first word stands that is no option, no value of one and no assignment. */
+function behindOptions(words: readonly Word[], from: number, valued: readonly string[]): number {
+  let at = from;
+  for (; at < words.length; at += 1) {
+    const text = words[at]?.text ?? '';
     if (valued.includes(text)) at += 1;
     // Numbers are how long, how often, how nice.
     else if (!text.startsWith('-') && !isAssignment(text) && !/^[0-9.]+[smhd]?$/.test(text)) break;
   }
-  return args.slice(at);
+  return at;
 }
 
 function isAssignment(text: string): boolean {

@@ -39,6 +39,12 @@ export type Expanded =
   | { readonly kind: 'draft'; readonly draft: DraftRecord }
   | { readonly kind: 'quarantined'; readonly item: QuarantinedItem };
 
+/** What one object of a body becomes: how many records, all of one session. */
+export interface ItemUnit {
+  readonly recordCount: number;
+  readonly session: string | undefined;
+}
+
 /**
  * One outside system's events as drafts. Pure: no I/O, no clock, no randomness; the same envelope yields the same
  * drafts. Unknown events and members are kept, never dropped: an event under a type of its own or `event.observed`,

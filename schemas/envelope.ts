@@ -97,7 +97,8 @@ export type EnvelopeHeader = Static<typeof EnvelopeHeader>;
 
 /**
  * One request as received: provenance and the body's own bytes, inflated but otherwise untouched, or, where `part`
- * says so, some of its items, and where `redacted` says so, with marks for secrets. Every receiver makes them; the event log keeps them until their records are sealed.
+ * says so, some of its items, and where `redacted` says so, with marks for secrets. Every receiver makes them; the
+ * event log keeps them until their records are sealed.
  */
 export interface Envelope extends EnvelopeHeader {
   readonly body: Uint8Array;

@@ -1,16 +1,11 @@
 import { collectorKey, sessionKey, type EnvelopeHeader } from '../../schemas/envelope.ts';
 import type { JsonValue } from '../../schemas/json.ts';
+import type { ItemUnit } from '../source.ts';
 import { endOfValue, isArrayAt, isObjectAt, parseAt, skipSpace, spells, walkObject } from './json-bytes.ts';
 import { holderAround, joined, readList } from './json-pieces.ts';
 import type { Holder, Piece, Unit } from './pieces.ts';
 
 const LINE_FEED = Buffer.from('\n');
-
-/** What one object of a body becomes: how many records, all of one session. */
-export interface ItemUnit {
-  readonly recordCount: number;
-  readonly session: string | undefined;
-}
 
 interface NativeBody {
   readonly content_type: EnvelopeHeader['content_type'];

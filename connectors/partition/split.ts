@@ -1,9 +1,10 @@
 import type { EnvelopeHeader, EnvelopeSource } from '../../schemas/envelope.ts';
 import { collectorKey, sessionKey } from '../../schemas/envelope.ts';
 import type { OtlpSignal } from '../otlp/descriptor.ts';
+import type { ItemUnit } from '../source.ts';
 import { openMembers } from '../sources/members.ts';
 import { skipSpace } from './json-bytes.ts';
-import { openNative, readMember, type ItemUnit } from './native-pieces.ts';
+import { openNative, readMember } from './native-pieces.ts';
 import { openOtlpJson, readJsonPairs } from './otlp-json.ts';
 import { openOtlpProtobuf, readProtobufPairs } from './otlp-protobuf.ts';
 import { createOtlpUnits } from './otlp-units.ts';

@@ -1,7 +1,6 @@
 /** The turns of a conversation in the spellings that gateways and transcripts carry, as one list of blocks. */
-import { PipelineError } from '../../schemas/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../schemas/json.ts';
-import { parseStrict } from '../json/strict-json.ts';
+import { parsedText } from '../json/parsed-text.ts';
 
 /** `system` are instructions that no person of the session wrote. */
 export type Role = 'user' | 'assistant' | 'system';
@@ -19,15 +18,7 @@ export type Block =
   /** Images, thinking, and what is not known here. */
   | { readonly kind: 'other'; readonly role: Role; readonly value: JsonValue };
 
-/** Blocks of a list of messages, in order: Anthropic's content blocks, and OpenAI's tool calls and tool messages. */
-export function readMessages(messages: JsonValue | undefined): Block[] {
-  if (!Array.isArray(messages)) return [];
-  return (messages as readonly JsonValue[]).flatMap((message) =>
-    isJsonObject(message) ? readMessage(message) : [],
-  );
-}
-
-/** Blocks of one message. */
+/** Blocks of one message: Anthropic's content blocks, or OpenAI's tool calls and tool messages. */
 export function readMessage(message: JsonObject): Block[] {
   const role = roleOf(message['role']);
   const { content } = message;
@@ -74,21 +65,9 @@ function readToolCalls(calls: JsonValue | undefined): Block[] {
   return (calls as readonly JsonValue[]).flatMap((call): Block[] => {
     if (!isJsonObject(call) || !isId(call['id'])) return [];
     const called = isJsonObject(call['function']) ? call['function'] : call;
-    const input = parsedOr(called['arguments']);
+    const input = parsedText(called['arguments']) ?? {};
     return [{ kind: 'tool_use', id: call['id'], name: textOr(called['name'], ''), input }];
   });
-}
-
-/** Arguments are JSON text; what does not parse, or could not be hashed as it is, stays the text that it is. */
-function parsedOr(text: JsonValue | undefined): JsonValue {
-  if (typeof text !== 'string') return text ?? {};
-  try {
-    const { value, problems } = parseStrict(Buffer.from(text));
-    return problems.length === 0 ? value : text;
-  } catch (error) {
-    if (error instanceof PipelineError) return text;
-    throw error;
-  }
 }
 
 /** Longer text is no identifier. */

@@ -1,8 +1,7 @@
 import type { Envelope } from '../../schemas/envelope.ts';
 import type { JsonObject } from '../../schemas/json.ts';
-import type { ItemUnit } from '../partition/native-pieces.ts';
 import { expandOrQuarantine, MAX_ITEMS, quarantineBody, type UnitProblem } from '../quarantine.ts';
-import type { DraftRecord, Expanded, SourceConnector } from '../source.ts';
+import type { DraftRecord, Expanded, ItemUnit, SourceConnector } from '../source.ts';
 import { decodeNative, type FindShapeProblem } from './native-body.ts';
 
 /** One outside system's JSON objects. Pure, like the connector that is made of it. */

@@ -1,5 +1,4 @@
-import type { ItemUnit } from '../../connectors/partition/native-pieces.ts';
-import type { Expanded } from '../../connectors/source.ts';
+import type { Expanded, ItemUnit } from '../../connectors/source.ts';
 import type { EnvelopeHeader } from '../../schemas/envelope.ts';
 
 /** A body that was read, with what its route knows of it. */

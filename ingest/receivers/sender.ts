@@ -32,7 +32,7 @@ export interface KnownSenders {
  */
 export function identifySender(
   headers: IncomingHttpHeaders,
-  { webhook, isOtlp }: IngestRoute,
+  { webhook, isOtlp }: Pick<IngestRoute, 'webhook' | 'isOtlp'>,
   { verifyToken, webhookSecrets = {} }: KnownSenders,
 ): Sender {
   if (webhook === undefined) {

@@ -1,9 +1,10 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
 import type { PolicyOutcome } from '../../../schemas/record.ts';
+import { parsedText } from '../../json/parsed-text.ts';
 import { itemConnector } from '../json-items.ts';
 import { openMembers, toExactInstant } from '../members.ts';
 import { instantAt, statedFacts, textAt, valueAt, type PossibleFacts } from '../nested.ts';
-import { parsedText, readExchange } from './exchange.ts';
+import { readExchange } from './exchange.ts';
 import { toGatewayDrafts, type GatewayCall } from './gateway-call.ts';
 import { toUnknownDraft } from './observed.ts';
 import { epochMillisToInstant, epochSecondsToInstant, toMicros } from './units.ts';

@@ -1,7 +1,6 @@
 /** Bodies of requests and answers as gateways log them: JSON, or JSON as text, in the spellings of several providers. */
-import { PipelineError } from '../../../schemas/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
-import { parseStrict } from '../../json/strict-json.ts';
+import { parsedText } from '../../json/parsed-text.ts';
 import { readMessage, type Block, type Role } from '../conversation.ts';
 import { omitMembers, toParts, type Parts } from '../members.ts';
 import { objectAt, textAt, valueAt } from '../nested.ts';
@@ -19,18 +18,6 @@ export interface ReadAnswer {
   readonly answer: readonly Block[];
   readonly model: string | undefined;
   readonly rest: JsonObject;
-}
-
-/** The value of JSON text; anything else, and text that does not parse or could not be hashed, as it is. */
-export function parsedText(value: JsonValue | undefined): JsonValue | undefined {
-  if (typeof value !== 'string' || !/^\s*[[{]/.test(value)) return value;
-  try {
-    const { value: parsed, problems } = parseStrict(Buffer.from(value));
-    return problems.length === 0 ? parsed : value;
-  } catch (error) {
-    if (error instanceof PipelineError) return value;
-    throw error;
-  }
 }
 
 /** Undefined where the body is none that is known; whoever asks then keeps it as it is. */

@@ -6,6 +6,7 @@ import { digestItem } from '../../digest.ts';
 import type { DraftRecord } from '../../source.ts';
 import type { Block } from '../conversation.ts';
 import { say, toContent } from '../members.ts';
+import { textAt } from '../nested.ts';
 import { filePathOf, mcpServerOf } from '../tool-facts.ts';
 import { sayToldResult } from '../told-result.ts';
 
@@ -38,13 +39,11 @@ export function toGatewayDrafts(
 ): DraftRecord[] {
   const facts: Facts = { ...call.facts, source_event: call.event, collector: envelope.principal, gateway };
   const claimed_subject = facts.claimed_user ?? null;
-  const conversation = [...call.messages, ...call.answer];
-  const nameOf = toolNames(conversation);
+  const nameOf = toolNames([...call.messages, ...call.answer]);
   const shared = sharedFacts(facts);
-  const parts = conversation.flatMap((block): DraftRecord[] => {
-    const draft = toPartDraft(block, { ...shared, source_event: sourceEventOf(block) }, nameOf);
-    return draft === undefined ? [] : [{ ...draft, source: 'gateway', claimed_subject }];
-  });
+  const toPart = (block: Block) =>
+    toPartDraft(block, { ...shared, source_event: sourceEventOf(block) }, nameOf);
+  const [messages, answer] = [call.messages.map(toPart), call.answer.map(toPart)];
   return [
     {
       type: call.has_failed ? 'model.failed' : 'model.called',
@@ -52,9 +51,9 @@ export function toGatewayDrafts(
       natural_key: ['gateway', gateway, facts.request_id ?? '', digestItem(item)],
       claimed_subject,
       facts,
-      content: toCallContent(call),
+      content: toCallContent(call, { messages, answer }),
     },
-    ...parts,
+    ...[...messages, ...answer].map((part): DraftRecord => ({ ...part, source: 'gateway', claimed_subject })),
   ];
 }
 
@@ -82,11 +81,7 @@ function sourceEventOf(block: Block): string {
 
 type PartDraft = Pick<DraftRecord, 'type' | 'natural_key' | 'facts' | 'content'>;
 
-function toPartDraft(
-  block: Block,
-  facts: Facts,
-  nameOf: (id: string) => string | undefined,
-): PartDraft | undefined {
+function toPartDraft(block: Block, facts: Facts, nameOf: (id: string) => string | undefined): PartDraft {
   const scope = facts.session_id ?? facts.trace_id ?? '';
   const key = (kind: string, ...more: string[]) => [
     'gateway-part',
@@ -133,22 +128,21 @@ function toMessageDraft(facts: Facts, key: string[], role: string, value: JsonVa
   return { type: 'message.observed', natural_key: [...key, facts.body_sha256], facts, content };
 }
 
-function toCallContent({ messages, answer, tools, rest }: GatewayCall): JsonObject | null {
-  const parts = { ...(toHashable(rest) as JsonObject) };
-  const digests = { messages: messages.map(digestOf), answer: answer.map(digestOf) };
+function toCallContent(
+  { tools, rest }: GatewayCall,
+  { messages, answer }: Readonly<Record<'messages' | 'answer', readonly PartDraft[]>>,
+): JsonObject | null {
   return toContent({
-    ...parts,
-    ...(messages.length > 0 ? { message_digests: digests.messages } : {}),
-    ...(answer.length > 0 ? { answer_digests: digests.answer } : {}),
+    ...(toHashable(rest) as JsonObject),
+    ...(messages.length > 0 ? { message_digests: messages.map(nameOfPart) } : {}),
+    ...(answer.length > 0 ? { answer_digests: answer.map(nameOfPart) } : {}),
     ...(tools === undefined ? {} : { tools_offered: toOffer(tools) }),
   });
 }
 
 /** What stands for a part of the conversation in the record of a call. */
-function digestOf(block: Block): string {
-  if (block.kind === 'tool_use' || block.kind === 'tool_result') return `${block.kind} ${block.id}`;
-  const value = block.kind === 'text' ? block.text : JSON.stringify(block.value);
-  return `${block.role} ${hash('sha256', value, 'hex')}`;
+function nameOfPart({ facts }: PartDraft): string {
+  return `${facts.source_event} ${facts.tool_use_id ?? facts.body_sha256 ?? ''}`;
 }
 
 function toOffer(tools: JsonValue): JsonObject {
@@ -159,9 +153,5 @@ function toOffer(tools: JsonValue): JsonObject {
 }
 
 function nameOfTool(tool: JsonValue): string | undefined {
-  if (typeof tool !== 'object' || tool === null || Array.isArray(tool)) return undefined;
-  const { name, function: called } = tool as JsonObject;
-  if (typeof name === 'string') return name;
-  const inner = typeof called === 'object' && called !== null ? (called as JsonObject)['name'] : undefined;
-  return typeof inner === 'string' ? inner : undefined;
+  return textAt(tool, 'name') ?? textAt(tool, 'function', 'name');
 }

@@ -1,10 +1,11 @@
 /** Calls of models as spans with the attributes of OpenTelemetry's conventions for generative AI. */
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
+import { parsedText } from '../../json/parsed-text.ts';
 import type { Block } from '../conversation.ts';
 import { readMessage } from '../conversation.ts';
 import { omitMembers } from '../members.ts';
 import { countAt, statedFacts, textAt, valueAt } from '../nested.ts';
-import { parsedText, structuredOf } from './exchange.ts';
+import { structuredOf } from './exchange.ts';
 import type { GatewayCall } from './gateway-call.ts';
 
 /** Names with dots stand as they are, each the name of one attribute. */

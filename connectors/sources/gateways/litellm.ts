@@ -1,9 +1,10 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
 import type { Facts, PolicyOutcome } from '../../../schemas/record.ts';
-import { readMessage, readMessages, type Block } from '../conversation.ts';
+import { parsedText } from '../../json/parsed-text.ts';
 import { itemConnector } from '../json-items.ts';
 import { omitMembers, openMembers, say, type Members } from '../members.ts';
-import { parsedText } from './exchange.ts';
+import { objectAt } from '../nested.ts';
+import { readAnswer, readTurns } from './exchange.ts';
 import { toGatewayDrafts, type GatewayCall } from './gateway-call.ts';
 import { epochSecondsToInstant, toMicros } from './units.ts';
 
@@ -31,8 +32,8 @@ interface Item {
 }
 
 function openItem(value: JsonObject): Item {
-  const metadata = objectOr(value['metadata']);
-  const headers = objectOr(metadata['requester_custom_headers']);
+  const metadata = objectAt(value, 'metadata');
+  const headers = objectAt(metadata, 'requester_custom_headers');
   const client = parsedObject(value['end_user']) ?? parsedObject(metadata['user_api_key_end_user_id']) ?? {};
   const members = openMembers(value);
   const session =
@@ -45,20 +46,22 @@ function openItem(value: JsonObject): Item {
 function readCall(value: JsonObject): GatewayCall {
   const item = openItem(value);
   const { members } = item;
-  const parameters = objectOr(value['model_parameters']);
+  const parameters = objectAt(value, 'model_parameters');
   const { tools, ...settings } = parameters;
+  const { response = null } = value;
+  const read = readAnswer(response);
   const carried = new Set(['messages', 'response', 'model_parameters']);
   return {
     event: members.text('call_type') ?? 'unnamed',
     has_failed: value['status'] === 'failure',
     facts: toFacts(item),
-    messages: readMessages(value['messages']),
-    answer: readAnswer(value['response']),
+    messages: readTurns(value['messages']),
+    answer: read?.answer ?? [],
     tools,
     rest: {
       ...omitMembers(value, carried),
       ...(Object.keys(settings).length > 0 ? { model_parameters: settings } : {}),
-      ...responseRest(value['response']),
+      ...(response === null ? {} : { response: read?.rest ?? response }),
     },
   };
 }
@@ -75,7 +78,7 @@ function toFacts(item: Item): GatewayCall['facts'] {
   set('trace_id', members.text('trace_id'));
   set('request_id', members.text('litellm_call_id', 'id'));
   set('message_id', members.text('id'));
-  set('model', openMembers(objectOr(value['response'])).text('model') ?? members.text('model'));
+  set('model', openMembers(objectAt(value, 'response')).text('model') ?? members.text('model'));
   set('provider', members.text('custom_llm_provider'));
   set('virtual_key', key.text('user_api_key_alias', 'user_api_key_hash'));
   set('organization_id', key.text('user_api_key_org_id'));
@@ -84,7 +87,7 @@ function toFacts(item: Item): GatewayCall['facts'] {
   sayPerson(facts, item);
   sayUsage(facts, item);
   set('success', value['status'] === 'success' ? true : value['status'] === 'failure' ? false : undefined);
-  set('error_type', openMembers(objectOr(value['error_information'])).text('error_class', 'error_code'));
+  set('error_type', openMembers(objectAt(value, 'error_information')).text('error_class', 'error_code'));
   set('policy_outcome', policyOf(value));
   return facts;
 }
@@ -107,7 +110,7 @@ function sayPerson(facts: Partial<Facts>, { metadata, value, client }: Item): vo
 
 /** The gateway counts cached tokens among those of the prompt; the facts tell them apart. */
 function sayUsage(facts: Partial<Facts>, { members, metadata, value }: Item): void {
-  const usage = openMembers(objectOr(metadata['usage_object']));
+  const usage = openMembers(objectAt(metadata, 'usage_object'));
   const read = usage.count('cache_read_input_tokens');
   const created = usage.count('cache_creation_input_tokens');
   const prompt = members.count('prompt_tokens');
@@ -120,7 +123,7 @@ function sayUsage(facts: Partial<Facts>, { members, metadata, value }: Item): vo
 
 /** What the guardrails did; undefined where none ran. */
 function policyOf(value: JsonObject): PolicyOutcome | undefined {
-  const guardrail = objectOr(value['status_fields'])['guardrail_status'];
+  const guardrail = objectAt(value, 'status_fields')['guardrail_status'];
   if (guardrail === 'guardrail_failed_to_respond') return 'failed_open';
   if (guardrail === 'guardrail_intervened' && value['status'] === 'failure') return 'block';
   if (hasMasked(value['guardrail_information'])) return 'redact';
@@ -131,41 +134,15 @@ function policyOf(value: JsonObject): PolicyOutcome | undefined {
 function hasMasked(information: JsonValue | undefined): boolean {
   const list = Array.isArray(information) ? (information as readonly JsonValue[]) : [information ?? null];
   return list.some((one) =>
-    Object.values(objectOr(objectOr(one)['masked_entity_count'])).some(
+    Object.values(objectAt(one, 'masked_entity_count')).some(
       (count) => typeof count === 'number' && count > 0,
     ),
   );
 }
 
-/** The answer in OpenAI's spelling, which the gateway gives to whatever protocol the client spoke. */
-function readAnswer(response: JsonValue | undefined): Block[] {
-  const choices = objectOr(response)['choices'];
-  if (!Array.isArray(choices))
-    return isJsonObject(response) ? readMessage({ role: 'assistant', ...response }) : [];
-  return (choices as readonly JsonValue[]).flatMap((choice) => {
-    const message = objectOr(choice)['message'];
-    return isJsonObject(message) ? readMessage(message) : [];
-  });
-}
-
-function responseRest(response: JsonValue | undefined): JsonObject {
-  if (response === undefined || response === null) return {};
-  if (!isJsonObject(response)) return { response };
-  const { choices } = response;
-  const told = omitMembers(response, new Set(['choices', 'content']));
-  const kept = Array.isArray(choices)
-    ? (choices as readonly JsonValue[]).map((choice) => omitMembers(objectOr(choice), new Set(['message'])))
-    : undefined;
-  return { response: kept === undefined ? told : { ...told, choices: kept } };
-}
-
 function toDurationMs(start: JsonValue | undefined, end: JsonValue | undefined): number | undefined {
   if (typeof start !== 'number' || typeof end !== 'number' || end < start) return undefined;
   return Math.round((end - start) * 1000);
-}
-
-function objectOr(value: JsonValue | undefined): JsonObject {
-  return isJsonObject(value) ? value : {};
 }
 
 function parsedObject(text: JsonValue | undefined): JsonObject | undefined {

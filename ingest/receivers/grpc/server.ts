@@ -145,7 +145,7 @@ interface Call {
 }
 
 async function receive(intake: Intake, { route, receivedAt, metadata, sent }: Call): Promise<Buffer> {
-  const sender = senderOf(intake, route, metadata);
+  const sender = senderOf(intake, metadata);
   // What one connection may have open is bounded by its streams.
   const share = intake.shares.enter(sender.principal, {});
   try {
@@ -164,24 +164,23 @@ async function receive(intake: Intake, { route, receivedAt, metadata, sent }: Ca
   }
 }
 
-function senderOf({ options }: Intake, route: IngestRoute, metadata: Metadata): Sender {
+function senderOf({ options }: Intake, metadata: Metadata): Sender {
   const [authorization] = metadata.get('authorization');
   const headers = typeof authorization === 'string' ? { authorization } : {};
-  return identifySender(headers, route, options);
+  return identifySender(headers, { isOtlp: true }, options);
 }
 
 /** Refuses a call without a known token before a byte of its message is taken. */
 function requireToken(intake: Intake): ServerInterceptor {
-  const [route] = INGEST_ROUTES.filter(({ isOtlp }) => isOtlp);
   return (_method, call) =>
     new ServerInterceptingCall(call, {
       start: (next) => {
         next({
           onReceiveMetadata: (metadata, pass) => {
             try {
-              if (route === undefined) throw new PipelineError('NOT_FOUND', 'no such route');
-              senderOf(intake, route, metadata);
+              senderOf(intake, metadata);
             } catch (error) {
+              intake.counters.requests += 1;
               const known = refuse(intake, error, { protocol: 'grpc' });
               call.sendStatus(toStatus(known));
               return;

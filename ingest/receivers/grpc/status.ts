@@ -1,5 +1,5 @@
 /** Refusals as gRPC tells them: a code, a text, and when to come again. */
-import { Metadata, status, type StatusObject } from '@grpc/grpc-js';
+import { Metadata, type status, type StatusObject } from '@grpc/grpc-js';
 import type { PipelineError } from '../../../schemas/errors.ts';
 import { RETRY_AFTER_S } from '../answer.ts';
 import { bytesMember, rpcCodeOf, textForSender, varintMember } from '../otlp-response.ts';
@@ -7,17 +7,6 @@ import { bytesMember, rpcCodeOf, textForSender, varintMember } from '../otlp-res
 /** Where a client finds a google.rpc.Status with details. */
 const DETAILS_KEY = 'grpc-status-details-bin';
 const RETRY_INFO = 'type.googleapis.com/google.rpc.RetryInfo';
-
-const CODES = new Map(
-  [
-    status.INVALID_ARGUMENT,
-    status.PERMISSION_DENIED,
-    status.RESOURCE_EXHAUSTED,
-    status.INTERNAL,
-    status.UNAVAILABLE,
-    status.UNAUTHENTICATED,
-  ].map((code) => [code as number, code]),
-);
 
 /** What a call ends with, its trailers only where there are any. */
 export type Refusal = Pick<StatusObject, 'code' | 'details'> & Partial<Pick<StatusObject, 'metadata'>>;
@@ -27,12 +16,12 @@ export type Refusal = Pick<StatusObject, 'code' | 'details'> & Partial<Pick<Stat
  * an exporter (OTLP specification, "OTLP/gRPC Response").
  */
 export function toStatus(error: PipelineError): Refusal {
-  const number = rpcCodeOf(error.code);
-  const code = CODES.get(number) ?? status.UNKNOWN;
+  // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- gRPC's numbers are those of google.rpc.Code
+  const code = rpcCodeOf(error.code) as status;
   const details = textForSender(error);
   if (error.retry !== 'later') return { code, details };
   const metadata = new Metadata();
-  metadata.set(DETAILS_KEY, statusWithRetry(number, details));
+  metadata.set(DETAILS_KEY, statusWithRetry(code, details));
   return { code, details, metadata };
 }
 

@@ -68,7 +68,7 @@ describe('a command', () => {
     `bash -c 'base64 secrets/token'`,
     'scp host:/etc/ssl/private/site.pem .',
     'tar czf x.tgz app/secrets/',
-    'sudo -u root cat /root/.netrc',
+    'sudo -u root cat /home/ann/.netrc',
   ])('%s touches a secret file', (command) => {
     expect(touches(command)).toBe(true);
   });

@@ -1,8 +1,11 @@
 /** The command line: argv → one subcommand. Owns exit codes and signals of all but the hook client. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Argument, Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
+import type { CanaryOptions } from './commands/canary.ts';
+import type { CollectGatewayOptions } from './commands/collect-gateway.ts';
 import type { CollectOptions } from './commands/collect.ts';
+import type { GithubDeliveriesOptions } from './commands/collect-github-deliveries.ts';
 import type { InitOptions } from './commands/init.ts';
 import { PROFILES, SYSTEMS, type ManagedSettingsOptions } from './commands/managed-settings-choices.ts';
 import type { Output } from './commands/output.ts';
@@ -180,12 +183,16 @@ program
     const { probe } = await import('./commands/probe.ts');
     if (!(await probe(config(), options, output))) process.exitCode = EXIT.negative;
   });
-program
+const collect = program
   .command('collect')
-  .description('pull what a platform keeps of itself into the log, once; to be run by a timer')
-  .addArgument(new Argument('<source>', 'what to pull').choices(['compliance-api']))
+  .description('pull what lies elsewhere into the log; needs AFFIDAVIT_COLLECTOR_TOKEN');
+collect
+  .command('compliance-api')
+  .description(
+    "pull an organisation's activities from Anthropic's compliance API, once; to be run by a timer",
+  )
   .requiredOption('--key-file <file>', "file with the platform's key")
-  .requiredOption('--to <url>', 'receivers to post to; needs AFFIDAVIT_COLLECTOR_TOKEN')
+  .requiredOption('--to <url>', 'receivers to post to')
   .option('--url <url>', 'platform to ask', 'https://api.anthropic.com')
   .option(
     '--cursor <file>',
@@ -194,9 +201,66 @@ program
   .option('--since <instant>', 'where the first pull begins (default: the oldest that is there)')
   .option('--page-size <n>', 'activities asked for at once, at most 5000', '1000')
   .addOption(json())
-  .action(async (_source: string, options: CollectOptions) => {
+  .action(async (options: CollectOptions) => {
     const { collectComplianceApi } = await import('./commands/collect.ts');
     await collectComplianceApi(config(), options, output, stop.signal);
+  });
+collect
+  .command('gateway')
+  .description('deliver logs of a gateway that lie elsewhere; what was delivered is remembered')
+  .argument('<name>', 'gateway, as in /v1/gateways/NAME')
+  .requiredOption(
+    '--from <source>',
+    'folder, s3://BUCKET/PREFIX (endpoint and keys of AFFIDAVIT_S3_…), or kafka://BROKER,BROKER/TOPIC?group=NAME',
+  )
+  .requiredOption('--to <url>', 'receivers to post to')
+  .option('--state <file>', 'remembers how far it came (default: one for each source, in the data folder)')
+  .option('--follow <seconds>', 'look again, until SIGINT or SIGTERM; without it, once')
+  .option('--once', 'of a topic: end at what is there at the start', false)
+  .addOption(json())
+  .action(async (name: string, options: CollectGatewayOptions) => {
+    const { collectGateway } = await import('./commands/collect-gateway.ts');
+    if (!(await collectGateway(config(), name, options, output, stop.signal))) {
+      process.exitCode = EXIT.operational;
+    }
+  });
+collect
+  .command('github-deliveries')
+  .description(
+    'find deliveries of a GitHub webhook that never arrived and ask for them again, once; to be run by a timer',
+  )
+  .option('--repo <owner/name>', 'repository of the webhook')
+  .option('--org <name>', 'organisation of the webhook')
+  .option('--app', 'the app that the token is of; it has one webhook, and the token is a JSON web token')
+  .option('--hook <id>', 'number of the webhook, as in the address of its page')
+  .requiredOption('--token-file <file>', "file with a token of GitHub's that may manage the webhook")
+  .requiredOption('--to <url>', 'receivers to tell of the run')
+  .option(
+    '--api-url <url>',
+    'GitHub to ask; of an enterprise server https://HOST/api/v3',
+    'https://api.github.com',
+  )
+  .option('--state <file>', 'remembers what was told as lost (default: in collect/ in the data folder)')
+  .option('--dry-run', 'only show what would be asked for', false)
+  .addOption(json())
+  .action(async (options: GithubDeliveriesOptions) => {
+    const { collectGithubDeliveries } = await import('./commands/collect-github-deliveries.ts');
+    if (!(await collectGithubDeliveries(config(), options, output, stop.signal))) {
+      process.exitCode = EXIT.operational;
+    }
+  });
+program
+  .command('canary')
+  .description(
+    'send a made-up event through each source and tell of it, so that reports show whether it came through; ' +
+      'to be run by a timer, needs AFFIDAVIT_COLLECTOR_TOKEN',
+  )
+  .requiredOption('--to <url>', 'receivers to post to')
+  .option('--through <sources>', 'of hook, otel, gateway, transcript; joined by commas (default: all)')
+  .addOption(json())
+  .action(async (options: CanaryOptions) => {
+    const { sendCanaries } = await import('./commands/canary.ts');
+    if (!(await sendCanaries(config(), options, output))) process.exitCode = EXIT.operational;
   });
 program
   .command('hook')

@@ -54,7 +54,8 @@ export function openKafka(
   });
 }
 
-function connectionOf({ kafka }: Config, logger: Logger): KafkaConnection {
+/** Throws CONFIG_INVALID where no brokers are configured. */
+export function connectionOf({ kafka }: Pick<Config, 'kafka'>, logger: Logger): KafkaConnection {
   if (kafka.brokers === undefined) throw new PipelineError('CONFIG_INVALID', '/kafka/brokers is not set');
   const { sasl_mechanism: mechanism, sasl_username: username, sasl_password: password } = kafka;
   const hasCredentials = mechanism !== undefined && username !== undefined && password !== undefined;

@@ -1,4 +1,5 @@
-/** Where a deployment lies on this machine, and the machine's clock. Part of the composition root. */
+/** Where a deployment lies on this machine, its clock and its randomness. Part of the composition root. */
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { Config } from './config.ts';
 import type { Clock } from './schemas/clock.ts';
@@ -7,6 +8,9 @@ import { readSecretFile } from './store/keys/secret-file.ts';
 
 /** The machine's clock; everything else gets it handed. */
 export const systemClock: Clock = Date.now;
+
+/** Ids that nobody can guess or repeat; handed on likewise. */
+export const systemId = (): string => randomUUID();
 
 /** Where everything lies: keys in a folder that processes of a deployment may share, the rest below the data folder. */
 export function dataPaths({ data, keys = join(data, 'keys') }: Pick<Config, 'data' | 'keys'>) {

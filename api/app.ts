@@ -21,6 +21,7 @@ import { refuseClient } from './client-error.ts';
 import { trackRoutes } from './known-routes.ts';
 import { registerOpenApi } from './openapi.ts';
 import { sendProblem } from './problem.ts';
+import { changeRoute } from './routes/changes.ts';
 import { checkpointRoute } from './routes/checkpoint.ts';
 import { completenessRoute } from './routes/completeness.ts';
 import { evidencePackageRoutes } from './routes/evidence-packages.ts';
@@ -111,6 +112,7 @@ function evidenceRoutes(app: TypedApp, { store, published, packages }: EvidenceS
   proofRoute(app, store, published);
   sessionRoutes(app, store);
   toolCallRoute(app, store);
+  changeRoute(app, store);
   completenessRoute(app, store, clock);
   quarantineRoute(app, store);
   checkpointRoute(app, published);

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { Type, type Static } from 'typebox';
 import { Value } from 'typebox/value';
 import { readCursor, writeCursor, type Cursor } from '../compose-cursor.ts';
-import { systemClock } from '../compose-paths.ts';
 import type { Config } from '../config.ts';
 import { toInstant } from '../schemas/clock.ts';
 import { PipelineError } from '../schemas/errors.ts';
+import { requireCollectorToken, toPulledEvent } from './collect-delivery.ts';
 import { call, expectStatus } from './http.ts';
 import { toJsonLine, type Output } from './output.ts';
 
@@ -64,23 +64,16 @@ export async function collectComplianceApi(
     count += page.data.length;
   }
   const told = { start_cursor: start?.id ?? null, last_id: newest?.id ?? null, count };
-  await send(options.to, token, '/v1/events', toPulledEvent(told));
+  await send(options.to, token, '/v1/events', toPulledEvent('compliance-api', told));
   output.write(options.json ? toJsonLine(told) : `pulled ${String(count)} activities\n`);
 }
 
 /** Throws CONFIG_INVALID for what would fail at either side. */
-function requireToken({ collector_token: token }: Config, { pageSize }: CollectOptions): string {
+function requireToken(config: Config, { pageSize }: CollectOptions): string {
   if (!/^[1-9][0-9]{0,3}$/.test(pageSize) || Number(pageSize) > MAX_PAGE_SIZE) {
     throw new PipelineError('CONFIG_INVALID', `--page-size must be from 1 to ${String(MAX_PAGE_SIZE)}`);
   }
-  if (token !== undefined) return token;
-  throw new PipelineError('CONFIG_INVALID', '/collector_token is not set');
-}
-
-function toPulledEvent(told: object): Buffer<ArrayBuffer> {
-  const occurred_at = toInstant(systemClock());
-  const content = { source: 'compliance-api', ...told };
-  return Buffer.from(JSON.stringify({ type: 'collector.pulled', occurred_at, content }));
+  return requireCollectorToken(config);
 }
 
 interface PageBytes {

@@ -1,10 +1,10 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { systemClock } from '../compose-paths.ts';
 import type { SimulatedRequest, SimulatedSession } from '../connectors/simulation/simulate.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import type { Pace } from './pace.ts';
 import { openPoster, type Answer, type Poster } from './poster.ts';
+import { retryAfterMs } from './retry-after.ts';
 
 export interface DeliveryOptions {
   /** Base URL of the receivers. */
@@ -32,7 +32,6 @@ const IN_FLIGHT = 16;
 const MAX_TRIES = 60;
 const FIRST_BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 5_000;
-const MAX_RETRY_AFTER_MS = 60_000;
 const RETRIED: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504]);
 
 /**
@@ -106,7 +105,7 @@ async function deliverRequest(
     }
     totals.retries += 1;
     const backoff = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** Math.min(tries - 1, 10));
-    await pause(retryAfterMs(answer) ?? backoff, options.signal);
+    await pause(askedWaitMs(answer) ?? backoff, options.signal);
     // Given up by whoever stopped the command: it was not taken, so it counts as refused.
     if (options.signal.aborted) {
       totals.refused += 1;
@@ -132,13 +131,10 @@ async function post(
   return answer;
 }
 
-/** RFC 9110 section 10.2.3: seconds or a date. */
-function retryAfterMs(answer: Answer | undefined): number | undefined {
-  const text = answer?.retryAfter ?? '';
-  const ms = /^[0-9]{1,9}$/.test(text) ? Number(text) * 1000 : Date.parse(text) - systemClock();
-  return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS);
-}
-
 async function pause(ms: number, signal: AbortSignal): Promise<void> {
   await delay(ms, undefined, { signal }).catch(() => undefined);
+}
+
+function askedWaitMs(answer: Answer | undefined): number | undefined {
+  return retryAfterMs(answer?.retryAfter);
 }

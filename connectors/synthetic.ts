@@ -3,5 +3,5 @@
 /** Resource attribute of OTLP, a boolean. */
 export const SYNTHETIC_ATTRIBUTE = 'affidavit.synthetic';
 
-/** Member of a hook's body, a boolean. */
+/** Member of a hook's body, and of the objects of all sources that send JSON objects; a boolean. */
 export const SYNTHETIC_MEMBER = 'affidavit_synthetic';

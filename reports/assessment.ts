@@ -1,4 +1,5 @@
 import type { CompletenessFinding, CompletenessStatistic, Period } from '../schemas/control.ts';
+import type { CompletenessScope as QueryScope } from '../store/queries/completeness.ts';
 import type { ReadLimits, RecordStore } from '../store/record-store.ts';
 
 /** How much of the log an assessment sees; by default all of it. */
@@ -15,6 +16,11 @@ export interface Assessment {
   readonly store: RecordStore;
   readonly period: Period;
   readonly scope: CompletenessScope;
+}
+
+/** What the questions of an assessment are narrowed to. */
+export function askedOf({ period, scope: { log, below, session_id } }: Assessment): QueryScope {
+  return { ...period, log, below, session_id };
 }
 
 /** One statistic with what it found; `findings` are already limited, the figures hold the totals. */

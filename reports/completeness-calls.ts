@@ -8,7 +8,7 @@ import {
 } from '../store/queries/completeness.ts';
 import { countToolCalls, selectCalls } from '../store/queries/tool-calls.ts';
 import { readSessionShape, type SessionShape } from './completeness-sequences.ts';
-import { ALL_ROWS, LISTED_FINDINGS, type Assessment, type Measured } from './assessment.ts';
+import { ALL_ROWS, askedOf, LISTED_FINDINGS, type Assessment, type Measured } from './assessment.ts';
 import { counted } from './counted.ts';
 
 /** Calls that one of two sources saw and the other, present in the same session, did not. */
@@ -88,7 +88,7 @@ function reconciliationVerdict(
 export async function measureDecisions(assessment: Assessment): Promise<Measured> {
   const { store, scope } = assessment;
   const { limits } = scope;
-  const calls = total(await store.read(countToolCalls(callScope(assessment)), limits));
+  const calls = total(await store.read(countToolCalls(askedOf(assessment)), limits));
   const incomplete = await store.read(countByCode(assessment, COHERENCE), limits);
   const contradicting = await store.read(countContradictions(assessment), limits);
   const bad = total(incomplete) + total(contradicting);
@@ -115,12 +115,8 @@ export async function measureDecisions(assessment: Assessment): Promise<Measured
   };
 }
 
-function callScope({ period, scope }: Assessment) {
-  return { ...period, session_id: scope.session_id, below: scope.below };
-}
-
 function countByCode(assessment: Assessment, codes: object): Query<CodeCount> {
-  const all = toolCallsMissingCounterpart({ ...callScope(assessment), limit: ALL_ROWS });
+  const all = toolCallsMissingCounterpart({ ...askedOf(assessment), limit: ALL_ROWS });
   return {
     name: 'completeness.missing_counterparts',
     sql: `SELECT code, count() AS call_count
@@ -136,7 +132,7 @@ ORDER BY code`,
 }
 
 function listByCode(assessment: Assessment, codes: object): Query<MissingCounterpart> {
-  const all = toolCallsMissingCounterpart({ ...callScope(assessment), limit: ALL_ROWS });
+  const all = toolCallsMissingCounterpart({ ...askedOf(assessment), limit: ALL_ROWS });
   return {
     name: 'completeness.list_missing_counterparts',
     sql: `SELECT *
@@ -151,7 +147,7 @@ LIMIT {listed: UInt32}`,
 }
 
 function countContradictions(assessment: Assessment): Query<CodeCount> {
-  const calls = selectCalls(callScope(assessment));
+  const calls = selectCalls(askedOf(assessment));
   return {
     name: 'completeness.contradictions',
     sql: `SELECT verdict.3 AS code, count() AS call_count
@@ -171,7 +167,7 @@ type CallFinding = Pick<MissingCounterpart, 'session_id' | 'tool_use_id' | 'seen
 };
 
 function listContradictions(assessment: Assessment): Query<CallFinding> {
-  const calls = selectCalls(callScope(assessment));
+  const calls = selectCalls(askedOf(assessment));
   return {
     name: 'completeness.list_contradictions',
     sql: `SELECT verdict.3 AS code, session_id, tool_use_id, seen_by

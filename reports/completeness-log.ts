@@ -8,8 +8,8 @@ import type { Query } from '../store/record-store.ts';
 import { clockSkew, type ClockSkew } from '../store/queries/completeness.ts';
 import { equals, paramsOf, where } from '../store/queries/conditions.ts';
 import { receivedWithin } from '../store/queries/instants.ts';
-import { belowSize } from '../store/queries/records.ts';
-import type { Assessment, Measured } from './assessment.ts';
+import { coveredBy } from '../store/queries/records.ts';
+import { askedOf, type Assessment, type Measured } from './assessment.ts';
 import { counted } from './counted.ts';
 
 interface LogRow {
@@ -20,7 +20,7 @@ interface LogRow {
 }
 
 function logShape({ scope }: Assessment): Query<LogRow> {
-  const conditions = [...equals('log', scope.log), ...belowSize(scope.below)];
+  const conditions = coveredBy(scope);
   return {
     name: 'completeness.log_shape',
     sql: `SELECT log, count() AS row_count, uniqExact(leaf_index) AS index_count, max(leaf_index) + 1 AS next_index
@@ -94,11 +94,8 @@ export function withVerifiedRows(statement: CompletenessStatement, treeSize: num
 
 /** S5: how long records took, and whether a source's clock runs ahead of the receiver's. */
 export async function measureClock(assessment: Assessment): Promise<Measured> {
-  const { store, period, scope } = assessment;
-  const rows = await store.read(
-    clockSkew({ ...period, session_id: scope.session_id, below: scope.below }),
-    scope.limits,
-  );
+  const { store, scope } = assessment;
+  const rows = await store.read(clockSkew(askedOf(assessment)), scope.limits);
   const dated = rows.filter(({ clocked_count }) => clocked_count > 0);
   const ahead = dated.reduce((sum, { far_ahead_count }) => sum + far_ahead_count, 0);
   const statistic = { id: 'S5', name: 'Timeliness and clock', figures: dated.flatMap(clockFigures) };

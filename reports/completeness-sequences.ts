@@ -2,10 +2,11 @@
 import type { CompletenessFinding, CompletenessStatistic } from '../schemas/control.ts';
 import type { Query } from '../store/record-store.ts';
 import { sessionsWithoutEnd, type UnendedSession } from '../store/queries/completeness.ts';
+import { deliveryGaps, numberingCounts, type DeliveryGap } from '../store/queries/collectors.ts';
 import { paramsOf, where, type Condition } from '../store/queries/conditions.ts';
 import { sequenceGaps, type SequenceGap } from '../store/queries/sequence-gaps.ts';
-import { withinAssessment } from './completeness-presence.ts';
-import { ALL_ROWS, LISTED_FINDINGS, type Assessment, type Measured } from './assessment.ts';
+import { withinAssessment } from './completeness-coverage.ts';
+import { ALL_ROWS, askedOf, LISTED_FINDINGS, type Assessment, type Measured } from './assessment.ts';
 import { counted } from './counted.ts';
 
 export interface SessionShape {
@@ -43,35 +44,61 @@ export async function readSessionShape(assessment: Assessment): Promise<SessionS
 
 /** S2: numbers that a source's counter gave out and that never arrived. */
 export async function measureSequences(assessment: Assessment): Promise<Measured> {
-  const { store, period, scope } = assessment;
+  const { store, scope } = assessment;
   const shape = await readSessionShape(assessment);
-  const gaps = await store.read(
-    sequenceGaps({ ...period, session_id: scope.session_id, below: scope.below }),
-    scope.limits,
-  );
-  const unended = await store.read(
-    sessionsWithoutEnd({ ...period, session_id: scope.session_id, below: scope.below, limit: ALL_ROWS }),
-    scope.limits,
-  );
-  const missing = gaps.reduce((sum, { missing_from, missing_to }) => sum + missing_to - missing_from + 1, 0);
+  const asked = askedOf(assessment);
+  const gaps = await store.read(sequenceGaps(asked), scope.limits);
+  const unended = await store.read(sessionsWithoutEnd({ ...asked, limit: ALL_ROWS }), scope.limits);
+  const deliveries = await readDeliveries(assessment);
+  const missing = missingIn(gaps);
   return {
     statistic: {
       id: 'S2',
       name: 'Sequence completeness',
-      ...sequenceVerdict(gaps.length, missing, shape),
+      ...sequenceVerdict({ ranges: gaps.length, missing, undelivered: missingIn(deliveries.gaps) }, shape),
       figures: [
         { name: 'sessions with tool calls', value: String(shape.session_count) },
         { name: 'of them without a counter', value: String(shape.uncounted_count) },
         { name: 'sessions whose end was not reported', value: String(unended.length) },
         { name: 'missing ranges', value: String(gaps.length) },
         { name: 'missing events', value: String(missing) },
+        ...deliveries.figures,
       ],
     },
     findings: [
       ...gaps.slice(0, LISTED_FINDINGS).map(gapFinding),
+      ...deliveries.gaps.slice(0, LISTED_FINDINGS).map(deliveryFinding),
       ...unended.slice(0, LISTED_FINDINGS).map(unendedFinding),
     ],
   };
+}
+
+/** What collectors numbered and did not deliver. Their numbers run through all logs, so one of several cannot tell. */
+async function readDeliveries(assessment: Assessment) {
+  const { store, scope } = assessment;
+  const asked = askedOf(assessment);
+  const [counts] = await store.read(numberingCounts(asked), scope.limits);
+  const isPart = scope.log !== undefined && (counts?.log_count ?? 0) > 1;
+  const gaps = isPart ? [] : await store.read(deliveryGaps(asked), scope.limits);
+  const figures = [
+    { name: 'collectors of the work of agents', value: String(counts?.collector_count ?? 0) },
+    { name: 'of them numbering what they send', value: String(counts?.numbering_count ?? 0) },
+    {
+      name: 'missing deliveries',
+      value: isPart ? 'not measured: the numbers run through several logs' : String(missingIn(gaps)),
+    },
+  ];
+  return { gaps, figures };
+}
+
+function missingIn(gaps: readonly Pick<SequenceGap, 'missing_from' | 'missing_to'>[]): number {
+  return gaps.reduce((sum, { missing_from, missing_to }) => sum + missing_to - missing_from + 1, 0);
+}
+
+function deliveryFinding(gap: DeliveryGap): CompletenessFinding {
+  const { collector, collector_boot_id, missing_from, missing_to } = gap;
+  const detail = `deliveries ${missing_from} to ${missing_to} of its run ${collector_boot_id} are missing: they wait, were lost, or died with the client`;
+  return { code: 'delivery_gap', session_id: null, tool_use_id: null, source: collector, detail };
 }
 
 function gapFinding({ session_id, missing_from, missing_to }: SequenceGap): CompletenessFinding {
@@ -85,15 +112,20 @@ function unendedFinding({ session_id, last_seen_at }: UnendedSession): Completen
 }
 
 function sequenceVerdict(
-  gapCount: number,
-  missing: number,
+  holes: Readonly<Record<'ranges' | 'missing' | 'undelivered', number>>,
   { session_count, uncounted_count }: SessionShape,
 ): Pick<CompletenessStatistic, 'state' | 'detail'> {
-  if (gapCount > 0) {
-    return {
-      state: 'failed',
-      detail: `${counted(missing, 'event')} missing in ${counted(gapCount, 'range')} of the counters`,
-    };
+  const { ranges, missing, undelivered } = holes;
+  if (ranges > 0 || undelivered > 0) {
+    const said = [
+      ...(ranges > 0
+        ? [`${counted(missing, 'event')} missing in ${counted(ranges, 'range')} of the counters`]
+        : []),
+      ...(undelivered > 0
+        ? [`${counted(undelivered, 'numbered delivery', 'numbered deliveries')} missing`]
+        : []),
+    ];
+    return { state: 'failed', detail: said.join('; ') };
   }
   if (session_count === 0) {
     return {

@@ -6,7 +6,8 @@
 import type { CompletenessStatement, Period } from '../schemas/control.ts';
 import type { RecordStore } from '../store/record-store.ts';
 import type { Assessment, CompletenessScope, Measured } from './assessment.ts';
-import { measureArrival, measureCanaries, measureCoverage, measureSilence } from './completeness-presence.ts';
+import { measureArrival, measureCanaries, measureSilence } from './completeness-arrival.ts';
+import { measureCoverage } from './completeness-coverage.ts';
 import { measureDecisions, measureReconciliation } from './completeness-calls.ts';
 import { measureSequences } from './completeness-sequences.ts';
 import { measureClock, measureIntegrity } from './completeness-log.ts';

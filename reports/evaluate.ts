@@ -71,13 +71,28 @@ export function restrictTo(
 ): CompletenessStatement {
   const isOk = (id: string) =>
     statement.statistics.some((statistic) => statistic.id === id && statistic.state === 'ok');
-  return { ...statement, state: required.every(isOk) ? 'complete' : 'incomplete' };
+  const isComplete = required.every(isOk) && failedOf(HEEDED, statement.statistics).length === 0;
+  return { ...statement, state: isComplete ? 'complete' : 'incomplete' };
+}
+
+/** Need not be measured, but where one fails, somebody or something is missing from every population. */
+const HEEDED: readonly string[] = ['S1', 'S9'];
+
+function failedOf(
+  ids: readonly string[],
+  statistics: readonly CompletenessStatistic[],
+): readonly CompletenessStatistic[] {
+  return statistics.filter(({ id, state }) => ids.includes(id) && state === 'failed');
 }
 
 function gapsOf(control: Control, { completeness, period_ended }: Findings): string[] {
   const running = period_ended ? [] : ['the period had not ended when this package was made'];
   const required = control.required_statistics.map((id) => gapOf(id, completeness.statistics));
-  return [...running, ...required.filter((gap) => gap !== undefined)];
+  const heeded = HEEDED.filter((id) => !control.required_statistics.includes(id));
+  const failed = failedOf(heeded, completeness.statistics).map(({ id }) =>
+    gapOf(id, completeness.statistics),
+  );
+  return [...running, ...[...required, ...failed].filter((gap) => gap !== undefined)];
 }
 
 function gapOf(id: string, statistics: readonly CompletenessStatistic[]): string | undefined {

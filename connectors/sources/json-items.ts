@@ -2,6 +2,7 @@ import type { Envelope } from '../../schemas/envelope.ts';
 import type { JsonObject } from '../../schemas/json.ts';
 import { expandOrQuarantine, MAX_ITEMS, quarantineBody, type UnitProblem } from '../quarantine.ts';
 import type { DraftRecord, Expanded, ItemUnit, SourceConnector } from '../source.ts';
+import { SYNTHETIC_MEMBER } from '../synthetic.ts';
 import { decodeNative, type FindShapeProblem } from './native-body.ts';
 
 /** One outside system's JSON objects. Pure, like the connector that is made of it. */
@@ -65,6 +66,7 @@ function expandItems(source: ItemSource, envelope: Envelope): ExpandedBody {
   let draftCount = 0;
   for (const { index, value } of decoded.items) {
     const drafts = source.toDrafts(envelope, value);
+    if (value[SYNTHETIC_MEMBER] === true) for (const { facts } of drafts) facts.synthetic = true;
     draftCount += drafts.length;
     if (draftCount > MAX_ITEMS) return oversized(envelope);
     const expanded = drafts.map((draft): Expanded => ({ kind: 'draft', draft }));

@@ -93,7 +93,7 @@ async function deliver(
   }
   // Whatever becomes of it, it has its number: a gap is what was lost, or waits.
   const outgoing = bodies.map(([kind, body]) => ({ kind, body, numbered: spool.sequence.next() }));
-  const send = () => drain(spool, collector, settings.heartbeatMs, world);
+  const send = () => drain(spool, collector, settings.heartbeat, world);
   const lost = await spoolAndSend(outgoing, { spool, collector, send }, world);
   if (settings.sendsTranscripts) await sendTranscriptsOf(event, settings, { spool, collector }, world);
   return lost;

@@ -1,6 +1,7 @@
 import { NATIVE_PATH, PATHS, type Collector } from './collector.ts';
 import { codeOf } from './error-code.ts';
 import { takeLock } from './lock.ts';
+import type { Rhythm } from './heartbeat.ts';
 import type { Spool } from './spool.ts';
 import type { HookWorld } from './world.ts';
 
@@ -11,20 +12,20 @@ import type { HookWorld } from './world.ts';
 export async function drain(
   spool: Spool,
   collector: Collector,
-  heartbeatMs: number,
+  heartbeat: Rhythm,
   world: HookWorld,
 ): Promise<void> {
   try {
     let goesOn = true;
-    let intervalMs = heartbeatMs;
+    let rhythm: Rhythm | undefined = heartbeat;
     // Looked at again after the lock is given back: who found it taken has left its event behind.
     while (goesOn) {
       const release = collector.hasTime() ? takeLock(spool.lock, world) : undefined;
       if (release === undefined) return;
-      const sending = sendAll(spool, collector, intervalMs).finally(() => settleBackoff(spool, collector));
+      const sending = sendAll(spool, collector, rhythm).finally(() => settleBackoff(spool, collector));
       goesOn = (await sending.finally(release)) && spool.list().length > 0;
       // One that was asked for is one.
-      intervalMs = Infinity;
+      rhythm = undefined;
     }
   } catch (error) {
     world.note(`affidavit hook: the spool cannot be sent: ${codeOf(error)}\n`);
@@ -39,7 +40,7 @@ export function settleBackoff({ backoff }: Spool, collector: Collector): void {
 }
 
 /** Resolves to whether all was sent. */
-async function sendAll(spool: Spool, collector: Collector, heartbeatMs: number): Promise<boolean> {
+async function sendAll(spool: Spool, collector: Collector, rhythm: Rhythm | undefined): Promise<boolean> {
   spool.recover();
   for (let entries = spool.list(); entries.length > 0; entries = spool.list()) {
     for (const entry of entries) {
@@ -52,7 +53,7 @@ async function sendAll(spool: Spool, collector: Collector, heartbeatMs: number):
       else spool.refuse(entry, fate);
     }
   }
-  return (await sendLosses(spool, collector)) && sendHeartbeat(spool, collector, heartbeatMs);
+  return (await sendLosses(spool, collector)) && sendHeartbeat(spool, collector, rhythm);
 }
 
 /** With the same bytes until they are acknowledged: each loss is told once. */
@@ -68,9 +69,9 @@ async function sendLosses({ losses }: Spool, collector: Collector): Promise<bool
 async function sendHeartbeat(
   { heartbeat }: Spool,
   collector: Collector,
-  intervalMs: number,
+  rhythm: Rhythm | undefined,
 ): Promise<boolean> {
-  const records = heartbeat.take(intervalMs);
+  const records = rhythm && heartbeat.take(rhythm);
   if (records === undefined) return true;
   if ((await collector.post(NATIVE_PATH, Buffer.from(records), { name: '' })) === 'later') return false;
   heartbeat.settle();

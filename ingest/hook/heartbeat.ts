@@ -20,6 +20,12 @@ interface HeartbeatState {
   readonly pending: { readonly body: string; readonly told: Readonly<Record<string, number>> } | null;
 }
 
+/** How often heartbeats are to be expected: silence can be judged only where a timer sends them. */
+export interface Rhythm {
+  readonly sentBy: 'timer' | 'call';
+  readonly intervalMs: number;
+}
+
 interface HeartbeatParts {
   readonly folder: string;
   readonly sequence: Sequence;
@@ -38,14 +44,14 @@ export function openHeartbeat({ folder, sequence, losses, list }: HeartbeatParts
     fs.writeFileSync(made, JSON.stringify(state), { mode: 0o600 });
     renameIfThere(made, join(folder, STATE));
   };
-  function make(told: HeartbeatState['told']): HeartbeatState {
+  function make(told: HeartbeatState['told'], rhythm: Rhythm): HeartbeatState {
     const bootId = sequence.bootId();
     const known = [...sequence.lastNumbers()];
     if (!known.some(({ boot_id }) => boot_id === bootId)) known.push({ boot_id: bootId, sequence: 0 });
     const news = known.filter(
       ({ boot_id, sequence: last }) => boot_id === bootId || last > (told[boot_id] ?? 0),
     );
-    const gauges = toGauges(list(), losses);
+    const gauges = { ...toGauges(list(), losses), ...toDeclared(rhythm) };
     const events = news.map((numbered) => ({
       event_id: newId(),
       occurred_at: new Date(now()).toISOString(),
@@ -56,17 +62,16 @@ export function openHeartbeat({ folder, sequence, losses, list }: HeartbeatParts
   }
   return {
     /** Native events, one per run, if it is time for them; undefined otherwise. Under the lock of the sender. */
-    take(intervalMs: number): string | undefined {
+    take(rhythm: Rhythm): string | undefined {
       const state = read();
-      if (state === undefined && intervalMs > 0) {
+      if (state === undefined && rhythm.sentBy === 'call') {
         write({ at_ms: now(), told: {}, pending: null });
         return undefined;
       }
       if (state !== undefined && state.pending !== null) return state.pending.body;
-      // Made in the future, it was made before the clock was set back.
-      const sinceMs = now() - (state?.at_ms ?? 0);
-      if (sinceMs >= 0 && sinceMs < intervalMs) return undefined;
-      const made = make(state?.told ?? {});
+      if (rhythm.sentBy === 'call' && isWithin(rhythm.intervalMs, now() - (state?.at_ms ?? 0)))
+        return undefined;
+      const made = make(state?.told ?? {}, rhythm);
       write(made);
       return made.pending?.body;
     },
@@ -94,12 +99,17 @@ function toGauges(queue: readonly Entry[], losses: Losses) {
   };
 }
 
+/** One made in the future was made before the clock was set back. */
+function isWithin(intervalMs: number, sinceMs: number): boolean {
+  return sinceMs >= 0 && sinceMs < intervalMs;
+}
+
+function toDeclared({ sentBy, intervalMs }: Rhythm) {
+  return { sent_by: sentBy, interval_ms: intervalMs };
+}
+
 /** With no number taken since the one before, `last_sequence` is one less than `first_sequence`. */
-function toEvent(
-  { boot_id, sequence }: Numbered,
-  first_sequence: number,
-  gauges: ReturnType<typeof toGauges>,
-) {
+function toEvent({ boot_id, sequence }: Numbered, first_sequence: number, gauges: object) {
   return {
     type: 'collector.heartbeat',
     facts: { collector_boot_id: boot_id, collector_sequence: sequence },

@@ -17,7 +17,6 @@ const TEXT_OPTIONS = [
   ...['transcript-root', 'guards', 'heartbeat-interval'],
 ];
 const FLAGS = ['transcripts', 'heartbeat', 'otel-headers', 'enforce', 'help'];
-/** At most one heartbeat in this time, with a call that sends something anyway. */
 const HEARTBEAT_S = 60;
 
 export const USAGE = `Usage: affidavit hook [options]
@@ -37,7 +36,8 @@ exits with 0.
   --transcript-root <dir>  where transcripts may lie, once for each (default: home and CLAUDE_CONFIG_DIR)
   --guards <file>          judge prompts and calls of tools by the guards in this file
   --heartbeat              read nothing; send what waits and a heartbeat, for a timer
-  --heartbeat-interval <s> shortest time between heartbeats of other calls (default ${HEARTBEAT_S})
+  --heartbeat-interval <s> how often the timer runs, or else the shortest time between heartbeats of other calls
+                           (default ${HEARTBEAT_S})
   --otel-headers           print the headers of telemetry as JSON and do nothing else
   --enforce                exit with 2 and a reason, which stops what the event announces, if the event was neither
                            delivered nor spooled, or the guards are out of order
@@ -69,8 +69,11 @@ export function readSettings({ argv, env, note }: HookWorld) {
     // Asked for without a file they are out of order, not off.
     guards: isGiven('guards') ? textOf('guards', '') : undefined,
     isHeartbeat,
-    /** 0 is at once. */
-    heartbeatMs: isHeartbeat ? 0 : 1000 * Math.max(1, countOf('heartbeat-interval', HEARTBEAT_S)),
+    heartbeat: {
+      /** A timer calls for one each time, others at most once in the interval. */
+      sentBy: isHeartbeat ? ('timer' as const) : ('call' as const),
+      intervalMs: 1000 * Math.max(1, countOf('heartbeat-interval', HEARTBEAT_S)),
+    },
     sendsTranscripts: isGiven('transcripts'),
     transcriptRoots: rootsOf(textsOf('transcript-root'), env),
   };

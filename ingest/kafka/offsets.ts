@@ -17,6 +17,21 @@ export async function fetchRanges({ ask }: Asker, topic: string): Promise<Map<nu
   );
 }
 
+/** The offsets that a group has committed, of the partitions in which it has. */
+export async function fetchCommits(
+  { ask }: Asker,
+  groupId: string,
+  topic: string,
+): Promise<Map<number, bigint>> {
+  const groups = await onceLoaded(() => ask((admin) => admin.fetchOffsets({ groupId, topics: [topic] })));
+  const commits = groups.flatMap(({ partitions }) => partitions);
+  return new Map(
+    commits
+      .map(({ partition, offset }) => [partition, BigInt(offset)] as const)
+      .filter(([, next]) => next >= 0n),
+  );
+}
+
 export interface OffsetWatch {
   /** Asks the brokers now. Rejects with LOG_UNAVAILABLE. */
   refresh(): Promise<void>;

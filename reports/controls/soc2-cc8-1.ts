@@ -1,4 +1,12 @@
 import type { Control } from '../control.ts';
+import {
+  agentChangePopulation,
+  agentCommitPushedPast,
+  agentCommitUnapproved,
+  approvalBeforeLastPush,
+  changesByState,
+  mergedWithoutApproval,
+} from './agent-changes.ts';
 import { callRule, groupedFigure, groupPopulation, recordPopulation, recordRule } from '../population.ts';
 import { SHELL_COMMAND } from './tool-calls.ts';
 
@@ -61,18 +69,6 @@ const commitWithoutSession = recordRule(
   `git_commit_id != '' AND session_id = '' AND NOT startsWith(type, 'change.')`,
 );
 
-const mergedWithoutApproval = recordRule(
-  'merge-without-independent-approval',
-  'A change was merged, and the forge reported no approval by anybody but its author.',
-  `type = 'change.merged' AND change_id NOT IN (
-    SELECT change_id
-    FROM records
-    WHERE log = {log:String} AND leaf_index < {tree_size:UInt64}
-      AND type = 'change.reviewed' AND decision = 'approved'
-      AND claimed_user != '' AND target_user != '' AND claimed_user != target_user
-  )`,
-);
-
 const guardrailChange = callRule(
   'guardrail-changed-by-agent',
   'An agent changed a file that steers agents or the pipeline (agent settings, hooks, MCP servers, CI workflows).',
@@ -101,7 +97,7 @@ export const CC8_1: Control = {
   criterion:
     'Changes to software and infrastructure are requested, reviewed, approved and tested before they take effect.',
   asks: 'A complete list of the changes of the period; for those that an agent made, the session, the person, the files and commits; and that somebody else approved each before it was merged.',
-  populations: [fileChanges, commits, merges],
+  populations: [fileChanges, commits, agentChangePopulation, merges],
   activity: ['file-changes', 'agent-commits', 'forge-merges'],
   when_no_activity: {
     state: 'not_applicable',
@@ -114,11 +110,21 @@ export const CC8_1: Control = {
         'no merge was reported by a forge in the period, so the changes made by agents cannot be traced to a review',
     },
   ],
-  rules: [commitWithoutSession, mergedWithoutApproval, guardrailChange, checksSkipped],
-  figures: [changesByTool],
+  rules: [
+    commitWithoutSession,
+    mergedWithoutApproval,
+    agentCommitUnapproved,
+    approvalBeforeLastPush,
+    agentCommitPushedPast,
+    guardrailChange,
+    checksSkipped,
+  ],
+  figures: [changesByTool, changesByState],
   required_statistics: ['S2', 'S3', 'S6', 'S8'],
   not_proven: [
-    'The quality of a review, and whether an approval was withdrawn before the merge.',
+    'The quality of a review.',
+    'That two names are two people: a forge names people by login and an agent by address, and only equal names can be told to be the same person.',
+    'The way of a commit that was rewritten (rebased, amended, cherry-picked), or that reached the forge in another log than its session.',
     'Changes that people made without an agent.',
     'Files that a shell command or another process changed: file tools alone are seen here.',
     'Commits of sessions whose telemetry did not report details, because no commit id arrives then.',

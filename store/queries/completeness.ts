@@ -2,14 +2,13 @@ import type { Query } from '../record-store.ts';
 import { equals, paramsOf, tidy, where, type Condition } from './conditions.ts';
 import { instantText, receivedWithin, type Interval } from './instants.ts';
 import { STARTUP_TYPES, typeList } from './record-types.ts';
-import { belowSize, type RecordPosition } from './records.ts';
+import { coveredBy, type Covered, type RecordPosition } from './records.ts';
 import { PROVISIONAL_SESSION, sessionsSeen } from './sessions.ts';
 import { selectCalls } from './tool-calls.ts';
 
 /** What a question about completeness may be narrowed to: a period on received_at, a session, a checkpoint. */
-export interface CompletenessScope extends Interval {
+export interface CompletenessScope extends Interval, Covered {
   readonly session_id?: string | undefined;
-  readonly below?: number | undefined;
 }
 
 /** Closed list; docs/formats/completeness.md explains each. */
@@ -58,7 +57,7 @@ export function toolCallsMissingCounterpart(
   params: CompletenessScope & { readonly limit: number },
 ): Query<MissingCounterpart> {
   const calls = selectCalls(params);
-  const size = belowSize(params.below);
+  const size = coveredBy(params);
   return {
     name: 'tool_calls_missing_counterpart',
     sql: tidy(`
@@ -171,11 +170,7 @@ export interface UnendedSession {
 export function sessionsWithoutEnd(
   params: CompletenessScope & { readonly limit: number },
 ): Query<UnendedSession> {
-  const conditions = [
-    { sql: `session_id != ''`, params: {} },
-    ...belowSize(params.below),
-    ...sessionsSeen(params),
-  ];
+  const conditions = [{ sql: `session_id != ''`, params: {} }, ...coveredBy(params), ...sessionsSeen(params)];
   return {
     name: 'sessions_without_end',
     sql: tidy(`
@@ -224,5 +219,5 @@ LIMIT {limit: UInt32}`),
 }
 
 export function inScope(params: CompletenessScope): Condition[] {
-  return [...belowSize(params.below), ...equals('session_id', params.session_id), ...receivedWithin(params)];
+  return [...coveredBy(params), ...equals('session_id', params.session_id), ...receivedWithin(params)];
 }

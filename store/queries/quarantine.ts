@@ -1,7 +1,7 @@
 import type { Query } from '../record-store.ts';
 import { paramsOf, tidy, where } from './conditions.ts';
 import { receivedWithin, type Interval } from './instants.ts';
-import { belowSize, type RecordPosition } from './records.ts';
+import { coveredBy, type Covered, type RecordPosition } from './records.ts';
 
 /** An item that could not be sealed as what it claimed to be; its bytes are the content of the same record. */
 export interface QuarantinedRecord extends RecordPosition {
@@ -46,7 +46,7 @@ LIMIT {limit: UInt32}`),
 }
 
 /** How many items were quarantined in a period, by reason and wire format. */
-export function quarantineCounts(params: Interval & { readonly below?: number | undefined }): Query<{
+export function quarantineCounts(params: Interval & Covered): Query<{
   readonly quarantine_reason: string;
   readonly source_event: string;
   readonly item_count: number;
@@ -54,7 +54,7 @@ export function quarantineCounts(params: Interval & { readonly below?: number | 
   const conditions = [
     { sql: `type = 'quarantined'`, params: {} },
     ...receivedWithin(params),
-    ...belowSize(params.below),
+    ...coveredBy(params),
   ];
   return {
     name: 'quarantine_counts',

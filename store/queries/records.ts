@@ -133,8 +133,7 @@ LIMIT 1`),
 /** The one WHERE builder of records: lists and counts of the same filters speak of the same rows. */
 export function recordConditions(filters: RecordFilters): Condition[] {
   return [
-    ...equals('log', filters.log),
-    ...belowSize(filters.below),
+    ...coveredBy(filters),
     ...given(filters.type, (type) => ({ sql: 'type IN {type: Array(String)}', params: { type } })),
     ...equals('source', filters.source),
     ...equals('session_id', filters.session_id),
@@ -152,7 +151,18 @@ export function recordConditions(filters: RecordFilters): Condition[] {
   ];
 }
 
-/** Keeps a question to the records that a checkpoint of this size covers, so that it can be asked again. */
+/** The records under a checkpoint: those of one log, below its size. */
+export interface Covered {
+  readonly log?: string | undefined;
+  readonly below?: number | undefined;
+}
+
+/** Keeps a question to the records that a checkpoint covers, so that it can be asked again. */
+export function coveredBy({ log, below }: Covered): Condition[] {
+  return [...equals('log', log), ...belowSize(below)];
+}
+
+/** Only records below a checkpoint of this size, of whichever log. */
 export function belowSize(below: number | undefined): Condition[] {
   return given(below, (size) => ({ sql: 'leaf_index < {below: UInt64}', params: { below: size } }));
 }

@@ -1,7 +1,7 @@
 import type { Query } from '../record-store.ts';
-import { equals, paramsOf, tidy, where, type Condition } from './conditions.ts';
+import { equals, given, paramsOf, tidy, where, type Condition } from './conditions.ts';
 import { receivedWithin, within, type Interval } from './instants.ts';
-import { belowSize } from './records.ts';
+import { coveredBy, type Covered } from './records.ts';
 import { STARTUP_TYPES, typeList } from './record-types.ts';
 import { PROVISIONAL_SESSION } from './sessions.ts';
 
@@ -24,15 +24,16 @@ export interface SequenceGap {
  * which the record behind it was received; a session's counters are followed over the whole log.
  */
 export function sequenceGaps(
-  params: Interval & {
-    readonly session_id?: string | undefined;
-    readonly below?: number | undefined;
-  },
+  params: Interval & Covered & { readonly session_id?: string | undefined },
 ): Query<SequenceGap> {
-  const scope = [...belowSize(params.below), ...inScope(params)];
+  const scope = [...coveredOrStart(params), ...inScope(params)];
   const asked = [
     ...within('noticed_at', params, { prefix: '', digits: 3 }),
     ...equals('session_id', params.session_id),
+    ...given(params.log, (log) => ({
+      sql: 'session_id IN (SELECT session_id FROM records WHERE log = {log: String})',
+      params: { log },
+    })),
   ];
   return {
     name: 'sequence_gaps',
@@ -45,6 +46,15 @@ ${where(asked)}
 ORDER BY session_id, noticed_at, missing_from`),
     params: paramsOf(scope, asked),
   };
+}
+
+/** What a checkpoint covers; in the other logs, starts that a session of this one may have been continued from. */
+function coveredOrStart({ log, below }: Covered): Condition[] {
+  const covered = coveredBy({ log, below });
+  if (log === undefined) return covered;
+  const elsewhere = `(log != {log: String} AND source = 'otel' AND type IN (${typeList(STARTUP_TYPES)}))`;
+  const sql = `(${covered.map((condition) => condition.sql).join(' AND ')} OR ${elsewhere})`;
+  return [{ sql, params: paramsOf(covered) }];
 }
 
 /** Sessions of the question, and every provisional one: it may hold the beginning of one of them. */

@@ -2,7 +2,7 @@ import type { ToolCall, ToolCallOutcome } from '../../schemas/tool-call.ts';
 import type { Query } from '../record-store.ts';
 import { equals, given, having, paramsOf, tidy, where, type Condition } from './conditions.ts';
 import { instantText, receivedWithin, within, type Interval } from './instants.ts';
-import { belowSize } from './records.ts';
+import { coveredBy, type Covered } from './records.ts';
 import { CALL_EVIDENCE, CALL_RECORDS, CALL_VERDICT } from './tool-call-verdict.ts';
 
 /** The last call of a page; a call's place is that of its first record in the log, which never changes. */
@@ -11,15 +11,18 @@ export interface ToolCallPosition {
   readonly tool_use_id: string;
 }
 
+/** What a question about calls may be narrowed to: a period, a session, a checkpoint. */
+export interface CallScope extends Interval, Covered {
+  readonly session_id?: string | undefined;
+}
+
 /**
  * Tool calls with their derived outcome, by the place of their first record, from behind `after`. A call belongs to
  * the period in which its first record was received, and is judged by all its records: each call is in one period.
  */
 export function listToolCalls(
-  params: Interval & {
-    readonly session_id?: string | undefined;
+  params: CallScope & {
     readonly outcome?: ToolCallOutcome | undefined;
-    readonly below?: number | undefined;
     readonly after?: ToolCallPosition | undefined;
     readonly limit: number;
   },
@@ -55,10 +58,7 @@ LIMIT {limit: UInt32}`),
 
 /** How many calls there are of each outcome, with the same meaning of the period. */
 export function countToolCalls(
-  params: Interval & {
-    readonly session_id?: string | undefined;
-    readonly below?: number | undefined;
-  },
+  params: CallScope,
 ): Query<{ readonly outcome: ToolCallOutcome; readonly call_count: number }> {
   const calls = selectCalls(params);
   return {
@@ -77,14 +77,10 @@ ORDER BY outcome`),
 
 /** One row per call: its evidence and its verdict. Other questions build on it. */
 export function selectCalls(
-  params: Interval & {
-    readonly session_id?: string | undefined;
-    readonly below?: number | undefined;
-    readonly after?: ToolCallPosition | undefined;
-  },
+  params: CallScope & { readonly after?: ToolCallPosition | undefined },
 ): Condition {
   const { from, to } = params;
-  const scope = [...equals('session_id', params.session_id), ...belowSize(params.below)];
+  const scope = [...equals('session_id', params.session_id), ...coveredBy(params)];
   const period = within('first_received_at', { from, to }, { prefix: '', digits: 3 });
   const candidates = receivedWithin({ from, to }).length === 0 ? [] : [touchedWithin({ from, to })];
   const position = params.after === undefined ? [] : [afterCall(params.after)];

@@ -224,6 +224,7 @@ describe('OpenAPI document', () => {
       'get /metrics',
       'get /openapi.json',
       'get /readyz',
+      'get /v1/changes',
       'get /v1/completeness',
       'get /v1/evidence-packages',
       'get /v1/evidence-packages/{id}',

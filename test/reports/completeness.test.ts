@@ -4,8 +4,8 @@ import type { CompletenessScope } from '../../reports/assessment.ts';
 import type { CompletenessStatement } from '../../schemas/control.ts';
 import type { AuditRecord } from '../../schemas/record.ts';
 import { readRecording, RECORDING_NAMES } from '../support/recorded-records.ts';
-import { sealedRows } from '../support/sealed-rows.ts';
-import { deniedCall, executedCall, rowsOf, session } from './agent-week.ts';
+import { auditRecord, sealedRows } from '../support/sealed-rows.ts';
+import { deniedCall, executedCall, rowsOf, session, type Draft } from './agent-week.ts';
 import { openTestStore, type TestStore } from './support.ts';
 
 const PERIOD = { from: '2026-01-01T00:00:00Z', to: '2027-01-01T00:00:00Z' };
@@ -174,4 +174,93 @@ describe('the completeness of a period', () => {
     expect(states(await assessRows(rows))).toMatchObject({ S4: 'failed' });
     expect(states(await assessRows(rows, { session_id: 's-good' }))).toMatchObject({ S4: 'ok' });
   });
+
+  it('sees one log alone where it is asked to, and the same as if there were no other', async () => {
+    const good = session('s-good', executedCall('s-good', 't1'));
+    const bad = session('s-bad', executedCall('s-bad', 't2').slice(0, 2));
+    const [one, other] = [good, [...bad, CANARY_WORD]].map((drafts) =>
+      drafts.map((draft, place) => auditRecord(`${String(place)} ${draft.facts.session_id ?? ''}`, draft)),
+    );
+    await store.clear();
+    await store.insert('p0', sealedRows(one!, 'p0'), 'bundle');
+    await store.insert('p1', sealedRows(other!, 'p1'), 'bundle');
+    const alone = await assessCompleteness(store, PERIOD, { log: 'p0', below: one!.length });
+    expect(states(alone)).toMatchObject({ S2: 'not_measured', S4: 'ok', S6: 'ok', S9: 'not_measured' });
+    expect(alone.findings).toEqual([]);
+    const both = await assessCompleteness(store, PERIOD);
+    expect(states(both)).toMatchObject({ S4: 'failed', S9: 'failed' });
+  });
+
+  it('is held against the roster that the identity feed tells', async () => {
+    const expected = (target_user: string): Draft => ({
+      type: 'identity.expected',
+      source: 'identity',
+      facts: { target_user },
+    });
+    const work = session('s1', executedCall('s1', 't1'));
+    expect(states(await assessRows(rowsOf([expected('Dana@example.com'), ...work])))).toMatchObject({
+      S1: 'ok',
+    });
+    const statement = await assessRows(rowsOf([expected('ada@example.com'), ...work]));
+    expect(states(statement)).toMatchObject({ S1: 'failed' });
+    expect(codes(statement)).toEqual(['expected_without_records', 'seen_without_being_expected']);
+  });
+
+  it("fails S2 for a hole in the numbers of a collector's deliveries", async () => {
+    const delivery = (collector_sequence: number): Draft => ({
+      type: 'event.observed',
+      source: 'hook',
+      facts: { collector_boot_id: 'b1', collector_sequence },
+    });
+    const statement = await assessRows(rowsOf([delivery(1), delivery(3)]));
+    expect(states(statement)).toMatchObject({ S2: 'failed' });
+    expect(statement.findings).toContainEqual(
+      expect.objectContaining({ code: 'delivery_gap', source: 'laptop-1' }),
+    );
+  });
+
+  it('fails S7 for a collector whose heartbeats stopped, and is ok where all of them came', async () => {
+    const beat: Draft = {
+      type: 'collector.heartbeat',
+      source: 'native',
+      facts: { collector_boot_id: 'b1', collector_sequence: 0 },
+      content: { sent_by: 'timer', interval_ms: 1000 },
+    };
+    const other: Draft = { type: 'event.observed', source: 'hook', facts: {} };
+    expect(states(await assessRows(rowsOf([beat, other, beat, other])))).toMatchObject({ S7: 'ok' });
+    const statement = await assessRows(rowsOf([beat, other, other, other, other]));
+    expect(states(statement)).toMatchObject({ S7: 'failed' });
+    expect(codes(statement)).toContain('collector_silent');
+  });
+
+  it('fails S8 for what a collector says it lost', async () => {
+    const loss: Draft = {
+      type: 'collector.loss',
+      source: 'native',
+      facts: { reason: 'spool_full', metric_value: '3' },
+    };
+    const statement = await assessRows(rowsOf([loss]));
+    expect(states(statement)).toMatchObject({ S8: 'failed' });
+    expect(statement.findings).toContainEqual(
+      expect.objectContaining({ code: 'collector_loss', detail: '3 events lost: spool_full' }),
+    );
+  });
+
+  it('fails S9 for a canary that was told of and is not there, and is ok where each is', async () => {
+    const canary: Draft = {
+      type: 'prompt.submitted',
+      source: 'hook',
+      facts: { session_id: 'c1', synthetic: true },
+    };
+    expect(states(await assessRows(rowsOf([canary, CANARY_WORD])))).toMatchObject({ S9: 'ok' });
+    const statement = await assessRows(rowsOf([CANARY_WORD]));
+    expect(states(statement)).toMatchObject({ S9: 'failed' });
+    expect(codes(statement)).toContain('canary_missing');
+  });
 });
+
+const CANARY_WORD: Draft = {
+  type: 'canary.sent',
+  source: 'native',
+  facts: { session_id: 'c1', reason: 'hook' },
+};

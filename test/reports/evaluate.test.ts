@@ -60,6 +60,22 @@ const CASES: readonly Case[] = [
     reason: /no rule found/,
   },
   {
+    name: 'a canary that is missing, though canaries are not asked for',
+    counts: both,
+    exceptions: 0,
+    states: { ...WHOLE, S9: 'failed' },
+    state: 'not_tested',
+    reason: /S9 \(Name of S9\) failed/,
+  },
+  {
+    name: 'somebody expected who was not seen, though a roster is not asked for',
+    counts: both,
+    exceptions: 0,
+    states: { ...WHOLE, S1: 'failed' },
+    state: 'not_tested',
+    reason: /S1 \(Name of S1\) failed/,
+  },
+  {
     name: 'one exception, complete',
     counts: both,
     exceptions: 1,

@@ -162,6 +162,9 @@ describe('an evidence package', () => {
       'hook-error-not-blocking': 1,
       'commit-without-session': 0,
       'merge-without-independent-approval': 0,
+      'agent-commit-merged-without-independent-approval': 0,
+      'approval-before-last-push': 0,
+      'agent-commit-pushed-to-default-branch': 0,
       'guardrail-changed-by-agent': 1,
       'checks-skipped': 1,
     });
@@ -179,7 +182,7 @@ describe('an evidence package', () => {
     const files = await filesOf(path);
     expect(statesOf(files)).toEqual({ 'CC6.1': 'met', 'CC7.2': 'not_tested', 'CC8.1': 'not_tested' });
     const [, cc72, cc81] = resultsOf(files).results;
-    expect(cc72!.state_reason).toContain('no collector sent a heartbeat in the period');
+    expect(cc72!.state_reason).toContain('no collector sent heartbeats by a timer');
     expect(cc81!.state_reason).toContain('No merge was reported by a forge in the period');
     expect((await verifyPackage({ path })).failures).toEqual([]);
   });

@@ -12,29 +12,35 @@ import { statedFacts } from '../nested.ts';
 const Name = Type.String({ minLength: 1, maxLength: 1024 });
 
 const About = {
-  user: Name,
   by: Type.Optional(Name),
   occurred_at: Type.String({ description: 'RFC 3339 with its offset from UTC' }),
   source: Name,
   id: Type.Optional(Name),
 };
 
+const Expectation = Type.Union([Type.Literal('expected'), Type.Literal('excused')]);
+
 /**
  * One event of a person's or a key's life, as a feed of ours takes it. `user` is whom it is about and `by` who did it;
- * `key` names a key or gives its hash, never the key itself; `id` is stable across resends. Other members are kept.
+ * `key` names a key or gives its hash, never the key itself; `id` is stable across resends. Who is `expected` to work with agents, or everybody of a role,
+ * stands on the roster until `excused`. Other members are kept.
  */
 export const IdentityEvent = Type.Union([
-  Type.Object({ ...About, event: Type.Union([Type.Literal('joined'), Type.Literal('left')]) }),
+  Type.Object({ ...About, user: Name, event: Type.Union([Type.Literal('joined'), Type.Literal('left')]) }),
   Type.Object({
     ...About,
     event: Type.Union([Type.Literal('role_granted'), Type.Literal('role_revoked')]),
+    user: Name,
     role: Name,
   }),
   Type.Object({
     ...About,
     event: Type.Union([Type.Literal('key_created'), Type.Literal('key_revoked')]),
+    user: Name,
     key: Name,
   }),
+  Type.Object({ ...About, user: Name, event: Expectation, role: Type.Optional(Type.Never()) }),
+  Type.Object({ ...About, role: Name, event: Expectation, user: Type.Optional(Type.Never()) }),
 ]);
 export type IdentityEvent = Static<typeof IdentityEvent>;
 
@@ -44,8 +50,10 @@ const checkEvent = compileValidator(IdentityEvent);
 export function findEventProblem(value: JsonObject): string | undefined {
   const checked = checkEvent(value);
   if (checked.ok) return toUtcInstant(value['occurred_at']) === undefined ? '/occurred_at' : undefined;
-  const missing = ['event', 'user', 'occurred_at', 'source'].find((name) => typeof value[name] !== 'string');
-  return missing === undefined ? '/event' : `/${missing}`;
+  const missing = ['event', 'occurred_at', 'source'].find((name) => typeof value[name] !== 'string');
+  if (missing !== undefined) return `/${missing}`;
+  const isOfNobody = typeof value['user'] !== 'string' && typeof value['role'] !== 'string';
+  return isOfNobody ? '/user' : '/event';
 }
 
 const CARRIED: ReadonlySet<string> = new Set(['event', 'user', 'by', 'role', 'key', 'id']);
@@ -53,7 +61,7 @@ const CARRIED: ReadonlySet<string> = new Set(['event', 'user', 'by', 'role', 'ke
 /** Of an object in which `findEventProblem` found none. */
 export function toIdentityDraft(envelope: Envelope, value: JsonObject): DraftRecord {
   const told = value as unknown as IdentityEvent;
-  const { event, user, by, occurred_at, source, id } = told;
+  const { event, by, occurred_at, source, id } = told;
   const instant = toUtcInstant(occurred_at);
   const facts: Facts = {
     source_event: event,
@@ -62,7 +70,7 @@ export function toIdentityDraft(envelope: Envelope, value: JsonObject): DraftRec
       occurred_at: instant,
       claimed_user: by,
       claimed_user_source: by === undefined ? undefined : 'by',
-      target_user: user,
+      target_user: 'user' in told ? told.user : undefined,
       reason: 'role' in told ? told.role : undefined,
       virtual_key: 'key' in told ? told.key : undefined,
       request_id: id,

@@ -1,5 +1,5 @@
 -- list_tool_calls
--- {"session_id":"s1","below":1000,"from":"2026-01-01T00:00:00Z","to":"2026-04-01T00:00:00Z","after_session_id":"s1","after_tool_use_id":"t1","outcome":"denied","limit":100}
+-- {"session_id":"s1","log":"p0","below":1000,"from":"2026-01-01T00:00:00Z","to":"2026-04-01T00:00:00Z","after_session_id":"s1","after_tool_use_id":"t1","outcome":"denied","limit":100}
 SELECT
     tool_use_id,
     session_id,
@@ -71,6 +71,7 @@ SELECT
 FROM records
 WHERE tool_use_id != '' AND source IN ('hook', 'otel', 'gateway', 'transcript') AND type IN ('tool.requested', 'tool.completed', 'tool.failed', 'tool.reported', 'tool.decided', 'tool.measured', 'permission.denied')
   AND session_id = {session_id: String}
+  AND log = {log: String}
   AND leaf_index < {below: UInt64}
   AND (session_id, tool_use_id) IN (SELECT session_id, tool_use_id FROM records WHERE tool_use_id != '' AND source IN ('hook', 'otel', 'gateway', 'transcript') AND type IN ('tool.requested', 'tool.completed', 'tool.failed', 'tool.reported', 'tool.decided', 'tool.measured', 'permission.denied')
   AND received_at >= parseDateTime64BestEffort({from: String}, 3, 'UTC')

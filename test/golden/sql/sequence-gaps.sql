@@ -1,5 +1,5 @@
 -- sequence_gaps
--- {"below":1000,"session_id":"s1","from":"2026-01-01T00:00:00Z","to":"2026-04-01T00:00:00Z"}
+-- {"log":"p0","below":1000,"session_id":"s1","from":"2026-01-01T00:00:00Z","to":"2026-04-01T00:00:00Z"}
 SELECT session_id, install_id, missing_from, missing_to, noticed_at
 FROM
 (
@@ -107,7 +107,7 @@ FROM
             )) AS events
         FROM records
         WHERE session_id != ''
-  AND leaf_index < {below: UInt64}
+  AND (log = {log: String} AND leaf_index < {below: UInt64} OR (log != {log: String} AND source = 'otel' AND type IN ('config.resolved', 'hook.registered', 'hook.started', 'hook.executed', 'extension.loaded', 'mcp.connected', 'metric.observed')))
   AND (
         session_id IN (SELECT session_id FROM records WHERE session_id = {session_id: String}
   AND received_at >= parseDateTime64BestEffort({from: String}, 3, 'UTC')
@@ -145,4 +145,5 @@ GROUP BY session_id, install_id, if(is_number, last_lost - lost_so_far, first_lo
 WHERE noticed_at >= parseDateTime64BestEffort({from: String}, 3, 'UTC')
   AND noticed_at < parseDateTime64BestEffort({to: String}, 3, 'UTC')
   AND session_id = {session_id: String}
+  AND session_id IN (SELECT session_id FROM records WHERE log = {log: String})
 ORDER BY session_id, noticed_at, missing_from

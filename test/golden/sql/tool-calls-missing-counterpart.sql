@@ -1,16 +1,20 @@
 -- tool_calls_missing_counterpart
--- {"session_id":"s1","below":1000,"from":"2026-01-01T00:00:00Z","to":"2026-04-01T00:00:00Z","limit":100}
+-- {"session_id":"s1","log":"p0","below":1000,"from":"2026-01-01T00:00:00Z","to":"2026-04-01T00:00:00Z","limit":100}
 SELECT code, session_id, tool_use_id, tool_name, verdict.1 AS outcome, seen_by, record_ids
 FROM
 (
 SELECT *,
     session_id IN (SELECT session_id FROM records WHERE source = 'otel' AND type NOT IN ('config.resolved', 'hook.registered', 'hook.started', 'hook.executed', 'extension.loaded', 'mcp.connected', 'metric.observed', 'session.started', 'session.ended')
+  AND log = {log: String}
   AND leaf_index < {below: UInt64}) AS otel_present,
     session_id IN (SELECT session_id FROM records WHERE source = 'hook' AND type NOT IN ('config.resolved', 'hook.registered', 'hook.started', 'hook.executed', 'extension.loaded', 'mcp.connected', 'metric.observed', 'session.started', 'session.ended')
+  AND log = {log: String}
   AND leaf_index < {below: UInt64}) AS hook_present,
     session_id IN (SELECT session_id FROM records WHERE source = 'gateway' AND type NOT IN ('config.resolved', 'hook.registered', 'hook.started', 'hook.executed', 'extension.loaded', 'mcp.connected', 'metric.observed', 'session.started', 'session.ended')
+  AND log = {log: String}
   AND leaf_index < {below: UInt64}) AS gateway_present,
     session_id IN (SELECT session_id FROM records WHERE source = 'transcript' AND type NOT IN ('config.resolved', 'hook.registered', 'hook.started', 'hook.executed', 'extension.loaded', 'mcp.connected', 'metric.observed', 'session.started', 'session.ended')
+  AND log = {log: String}
   AND leaf_index < {below: UInt64}) AS transcript_present
 FROM
 (
@@ -73,6 +77,7 @@ SELECT
 FROM records
 WHERE tool_use_id != '' AND source IN ('hook', 'otel', 'gateway', 'transcript') AND type IN ('tool.requested', 'tool.completed', 'tool.failed', 'tool.reported', 'tool.decided', 'tool.measured', 'permission.denied')
   AND session_id = {session_id: String}
+  AND log = {log: String}
   AND leaf_index < {below: UInt64}
   AND (session_id, tool_use_id) IN (SELECT session_id, tool_use_id FROM records WHERE tool_use_id != '' AND source IN ('hook', 'otel', 'gateway', 'transcript') AND type IN ('tool.requested', 'tool.completed', 'tool.failed', 'tool.reported', 'tool.decided', 'tool.measured', 'permission.denied')
   AND received_at >= parseDateTime64BestEffort({from: String}, 3, 'UTC')

@@ -232,6 +232,7 @@ describe('a heartbeat', () => {
         ...{ boot_id, sequence: 3, first_sequence: 1, last_sequence: 3 },
         ...{ queue_events: 0, queue_bytes: 0, lost_events: { spool_full: 1 } },
         client_version: CLIENT_VERSION,
+        ...{ sent_by: 'call', interval_ms: 30_000 },
       },
     });
     expect(checkNative(heartbeat)).toMatchObject({ ok: true });

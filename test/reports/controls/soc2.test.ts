@@ -3,6 +3,7 @@ import type { Control, ExceptionRow, PopulationRow, Scope } from '../../../repor
 import { SOC2_CONTROLS } from '../../../reports/controls/soc2.ts';
 import type { Facts } from '../../../schemas/record.ts';
 import { deniedCall, executedCall, rowsOf, session, type Draft } from '../agent-week.ts';
+import { commitId, forgeStory } from '../../support/forge-story.ts';
 import { openTestStore, type TestStore } from '../support.ts';
 
 const controlOf = (id: string): Control => SOC2_CONTROLS.find((control) => control.id === id)!;
@@ -216,13 +217,59 @@ describe('the questions of the catalogue', () => {
     const reviewed = (change_id: string, claimed_user: string, decision: string) =>
       forge('change.reviewed', { change_id, claimed_user, target_user: 'ann', decision });
     await fill([
-      ...[merged('a/b#1'), reviewed('a/b#1', 'bob', 'approved')],
-      ...[merged('a/b#2'), reviewed('a/b#2', 'ann', 'approved')],
-      ...[merged('a/b#3'), reviewed('a/b#3', 'bob', 'changes_requested')],
+      ...[reviewed('a/b#1', 'bob', 'approved'), merged('a/b#1')],
+      ...[reviewed('a/b#2', 'ann', 'approved'), merged('a/b#2')],
+      ...[reviewed('a/b#3', 'bob', 'changes_requested'), merged('a/b#3')],
       merged('a/b#4'),
     ]);
     expect(await find('CC8.1', 'merge-without-independent-approval')).toHaveLength(3);
     expect(await draw('CC8.1', 'agent-commits')).toEqual([]);
+  });
+
+  it('find the commits of agents that were merged without review, or whose review came too early', async () => {
+    const story = forgeStory();
+    const pull = (number: number, head: string) => ({ number, head, author: 'ann' });
+    const commit = (minute: number, id: string) => story.agentCommits(minute, commitId(id), { session: id });
+    const approved = (n: number, head: string, reviewer = 'bob') =>
+      story.reviewed(10 + n, pull(n, head), { id: n, reviewer, state: 'approved' });
+    for (const [n, id] of ['a1', 'a2', 'a3', 'a4'].entries()) {
+      commit(n, id);
+      story.pushed(5 + n, `topic-${n + 1}`, [id]);
+    }
+    approved(1, 'a1');
+    approved(2, 'a2', 'ann');
+    approved(3, 'a3');
+    for (const [n, head] of ['a1', 'a2', 'b3'].entries()) {
+      story.merged(20 + n, { ...pull(n + 1, head), as: `f${n}` });
+    }
+    commit(30, 'a5');
+    story.pushed(31, 'master', ['a5']);
+    await fill(story.records);
+    const found = async (rule: string) => (await find('CC8.1', rule)).map(({ session_id }) => session_id);
+    expect(await found('agent-commit-merged-without-independent-approval')).toEqual(['a2']);
+    expect(await found('approval-before-last-push')).toEqual(['a3']);
+    expect(await found('agent-commit-pushed-to-default-branch')).toEqual(['a5']);
+    expect(await find('CC8.1', 'merge-without-independent-approval')).toHaveLength(1);
+    const drawn = await draw('CC8.1', 'agent-changes');
+    expect(drawn.map((row) => row['state'])).toEqual([
+      'approved',
+      'merged_without_independent_approval',
+      'approved_before_last_push',
+      'not_proposed',
+      'pushed_to_default_branch',
+    ]);
+    const figure = controlOf('CC8.1').figures[1]!(scope());
+    expect(await store.read(figure)).toContainEqual({ name: 'agent commits approved', value: '1' });
+  });
+
+  it('do not count an approval that was dismissed before the merge', async () => {
+    const story = forgeStory();
+    const pull = { number: 1, head: 'a1' };
+    story.reviewed(1, pull, { id: 1, reviewer: 'bob', state: 'approved' });
+    story.reviewed(2, pull, { id: 1, reviewer: 'bob', state: 'dismissed', by: 'ann' });
+    story.merged(3, { ...pull, as: 'ff' });
+    await fill(story.records);
+    expect(await find('CC8.1', 'merge-without-independent-approval')).toHaveLength(1);
   });
 
   it('find a commit that no session is named for', async () => {

@@ -1,10 +1,14 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import * as changes from '../../../store/queries/changes.ts';
+import * as canaries from '../../../store/queries/canaries.ts';
+import * as collectors from '../../../store/queries/collectors.ts';
 import * as completeness from '../../../store/queries/completeness.ts';
 import * as leaves from '../../../store/queries/leaves.ts';
 import * as quarantine from '../../../store/queries/quarantine.ts';
 import * as records from '../../../store/queries/records.ts';
+import * as roster from '../../../store/queries/roster.ts';
 import { sequenceGaps } from '../../../store/queries/sequence-gaps.ts';
 import * as sessions from '../../../store/queries/sessions.ts';
 import * as toolCalls from '../../../store/queries/tool-calls.ts';
@@ -15,7 +19,7 @@ const GOLDEN_DIR = join(import.meta.dirname, '../../golden/sql');
 const IS_UPDATE = process.env['UPDATE_GOLDEN'] === '1';
 
 const period = { from: '2026-01-01T00:00:00Z', to: '2026-04-01T00:00:00Z' };
-const scope = { ...period, session_id: 's1', below: 1000 };
+const scope = { ...period, session_id: 's1', log: 'p0', below: 1000 };
 const position = { log: 'p0', leaf_index: 7 };
 const everyFilter = {
   type: ['tool.requested'],
@@ -68,14 +72,34 @@ const QUERIES: Record<string, Query<unknown>> = {
     limit: 100,
   }),
   'count-tool-calls': toolCalls.countToolCalls(period),
+  'list-changes': changes.listChanges({ limit: 100 }),
+  'list-changes-every-filter': changes.listChanges({
+    ...scope,
+    log: 'p0',
+    git_commit_id: 'abcdef1',
+    repository: 'a/b',
+    state: 'approved',
+    after: { git_commit_id: 'abcdef0' },
+    limit: 100,
+  }),
+  'count-changes': changes.countChanges(period),
   'sequence-gaps': sequenceGaps(scope),
   'tool-calls-missing-counterpart': completeness.toolCallsMissingCounterpart({ ...scope, limit: 100 }),
   'source-counts': completeness.sourceCounts(scope),
   'clock-skew': completeness.clockSkew(scope),
   'sessions-without-end': completeness.sessionsWithoutEnd({ ...scope, limit: 100 }),
   'hook-delivery-errors': completeness.hookDeliveryErrors({ ...scope, limit: 100 }),
+  'delivery-gaps': collectors.deliveryGaps(scope),
+  'numbering-counts': collectors.numberingCounts(scope),
+  'rhythm-counts': collectors.rhythmCounts(scope),
+  'collector-silences': collectors.collectorSilences({ ...scope, limit: 100 }),
+  'collector-losses': collectors.collectorLosses(scope),
+  'roster-counts': roster.rosterCounts(scope),
+  'roster-differences': roster.rosterDifferences({ ...scope, limit: 100 }),
+  'canary-counts': canaries.canaryCounts(scope),
+  'missing-canaries': canaries.missingCanaries({ ...scope, limit: 100 }),
   'list-quarantine': quarantine.listQuarantine({ after: position, limit: 100 }),
-  'quarantine-counts': quarantine.quarantineCounts({ ...period, below: 1000 }),
+  'quarantine-counts': quarantine.quarantineCounts({ ...period, log: 'p0', below: 1000 }),
   'leaf-hashes': leaves.leafHashes({ log: 'p0', from_index: 0, to_index: 256 }),
   'records-for-package': leaves.recordsForPackage({ log: 'p0', ids: ['x'] }),
   'leaves-by-index': leaves.leavesByIndex({ log: 'p0', indexes: [7] }),

@@ -27,6 +27,8 @@ describe('an event of the identity feed', () => {
     [{ event: 'role_revoked', role: 'admin' }, { reason: 'admin' }],
     [{ event: 'key_created', key: 'ben-laptop' }, { virtual_key: 'ben-laptop' }],
     [{ event: 'key_revoked', key: 'ben-laptop' }, { virtual_key: 'ben-laptop' }],
+    [{ event: 'expected' }, {}],
+    [{ event: 'excused' }, {}],
   ])('%o is a record of its own type', (event, facts) => {
     expect(draftsOf({ ...EVENT, ...event, by: 'ada', id: 'e-1' })).toEqual([
       {
@@ -49,6 +51,13 @@ describe('an event of the identity feed', () => {
     ]);
   });
 
+  it('can expect everybody of a role', () => {
+    const event = { ...EVENT, user: undefined, event: 'expected', role: 'agent-users' };
+    const [draft] = draftsOf(event);
+    expect(draft).toMatchObject({ type: 'identity.expected', facts: { reason: 'agent-users' } });
+    expect(draft!.facts).not.toHaveProperty('target_user');
+  });
+
   it('keeps what no fact carries, a time in another zone among it', () => {
     const event = { ...EVENT, event: 'left', occurred_at: '2026-03-01T10:00:00+01:00', ticket: 'HR-7' };
     expect(draftsOf(event)[0]).toMatchObject({
@@ -62,6 +71,7 @@ describe('an event of the identity feed', () => {
     ['of no kind that is known', { ...EVENT, event: 'leaft' }, '/event'],
     ['without the role that it grants', { ...EVENT, event: 'role_granted' }, '/event'],
     ['of nobody', { ...EVENT, event: 'left', user: undefined }, '/user'],
+    ['that expects a person and a role', { ...EVENT, event: 'expected', role: 'agent-users' }, '/event'],
     [
       'with a time that could be any',
       { ...EVENT, event: 'left', occurred_at: '2026-03-01 09:00' },

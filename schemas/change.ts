@@ -1,0 +1,58 @@
+import { Type, type Static } from 'typebox';
+
+/** How far the way of a commit to an independent approver can be seen; docs/formats/change.md puts each in words. */
+export const ChangeState = Type.Union([
+  Type.Literal('approved'),
+  Type.Literal('approved_before_last_push'),
+  Type.Literal('merged_without_independent_approval'),
+  Type.Literal('pushed_to_default_branch'),
+  Type.Literal('open'),
+  Type.Literal('closed'),
+  Type.Literal('not_proposed'),
+  Type.Literal('not_pushed'),
+  Type.Literal('ambiguous'),
+]);
+export type ChangeState = Static<typeof ChangeState>;
+
+const Names = Type.Array(Type.String());
+const MaybeText = Type.Union([Type.String(), Type.Null()]);
+
+/** One commit that an agent made, and what the forge told of it. */
+export const Change = Type.Object({
+  git_commit_id: Type.String({ description: 'as the agent reported it; may be abbreviated' }),
+  forge_commit_id: Type.Union([Type.String({ description: 'the same as the forge spells it' }), Type.Null()]),
+  session_ids: Names,
+  tool_use_ids: Names,
+  claimed_users: Names,
+  occurred_at: MaybeText,
+  pushed_to: Type.Array(Type.String(), { description: 'repositories that it was pushed to' }),
+  pushers: Names,
+  on_default_branch: Type.Boolean(),
+  change_ids: Type.Array(Type.String(), { description: 'pull or merge requests that hold it' }),
+  change_id: Type.Union([
+    Type.String({ description: 'the one that decides on the state; what follows is about it' }),
+    Type.Null(),
+  ]),
+  joined_by: Type.Array(
+    Type.Union([Type.Literal('branch'), Type.Literal('head'), Type.Literal('merge'), Type.Literal('push')]),
+    { description: 'what makes the commit a part of it' },
+  ),
+  author: MaybeText,
+  head_commit_id: MaybeText,
+  merge_commit_id: MaybeText,
+  merged_at: MaybeText,
+  merged_by: MaybeText,
+  approvers: Type.Array(Type.String(), { description: 'independent, and not withdrawn before the merge' }),
+  late_approvers: Type.Array(Type.String(), { description: 'independent, and after the merge' }),
+  withdrawn_approvers: Type.Array(Type.String(), {
+    description: 'whose approval was dismissed or superseded before the merge',
+  }),
+  approved_head: Type.Union([
+    Type.Boolean({ description: 'whether an approval is of the last commit; null where that is not known' }),
+    Type.Null(),
+  ]),
+  checks: Type.Union([Type.Literal('passed'), Type.Literal('failed'), Type.Literal('none')]),
+  state: ChangeState,
+  record_ids: Names,
+});
+export type Change = Static<typeof Change>;

@@ -1,0 +1,195 @@
+/** What collectors say of themselves: their own numbers, heartbeats and losses. docs/formats/completeness.md. */
+import type { Query } from '../record-store.ts';
+import { inScope, type CompletenessScope } from './completeness.ts';
+import { given, paramsOf, tidy, where, type Condition } from './conditions.ts';
+import { receivedWithin, within } from './instants.ts';
+import { coveredBy } from './records.ts';
+
+/**
+ * Keeps a question to the period and, where a session is asked for, to the collectors that delivered it: what a
+ * collector says of itself names no session.
+ */
+export function ofCollectors(params: CompletenessScope): Condition[] {
+  return [...coveredBy(params), ...receivedWithin(params), ...deliveredBy(params)];
+}
+
+function deliveredBy({ session_id, log, below }: CompletenessScope): Condition[] {
+  return given(session_id, (id) => {
+    const inner = inScope({ session_id: id, log, below });
+    return {
+      sql: `collector IN (SELECT collector FROM records ${where(inner)})`,
+      params: paramsOf(inner),
+    };
+  });
+}
+
+/** Deliveries [missing_from, missing_to] that a collector numbered and that no record carries. */
+export interface DeliveryGap {
+  readonly collector: string;
+  readonly collector_boot_id: string;
+  readonly missing_from: number;
+  readonly missing_to: number;
+  /** When something that follows the hole was first received. */
+  readonly noticed_at: string;
+}
+
+const RUN = 'PARTITION BY collector, collector_boot_id ORDER BY number';
+
+/**
+ * Holes in the numbers of collectors, by collector, run and number. A run counts from 1; a record carries a number, a
+ * heartbeat tells the last one taken. A hole belongs to the period in which it could first be noticed, and runs are
+ * followed over the whole log.
+ */
+export function deliveryGaps(params: CompletenessScope): Query<DeliveryGap> {
+  const scope = [
+    { sql: `collector_boot_id != ''`, params: {} },
+    ...coveredBy(params),
+    ...deliveredBy(params),
+  ];
+  const asked = within('noticed_at', params, { prefix: '', digits: 3 });
+  return {
+    name: 'delivery_gaps',
+    sql: tidy(`
+SELECT collector, collector_boot_id, below + 1 AS missing_from, number - 1 AS missing_to, noticed_at
+FROM
+(
+    SELECT collector, collector_boot_id, number, noticed_at,
+        lagInFrame(number) OVER (${RUN} ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS below
+    FROM
+    (
+        SELECT collector, collector_boot_id, number, is_carried,
+            min(first_at) OVER (${RUN} ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS noticed_at,
+            max(number) OVER (PARTITION BY collector, collector_boot_id) AS last_number
+        FROM
+        (
+            -- The last number taken, plus one, stands for whatever follows it.
+            SELECT collector, collector_boot_id, min(received_at) AS first_at,
+                toInt64(assumeNotNull(collector_sequence)) + (type = 'collector.heartbeat') AS number,
+                countIf(type != 'collector.heartbeat') > 0 AS is_carried
+            FROM records
+            ${where([...scope, { sql: 'collector_sequence IS NOT NULL', params: {} }])}
+            GROUP BY collector, collector_boot_id, number
+        )
+    )
+    WHERE is_carried OR number = last_number
+)
+${where([{ sql: 'number > below + 1', params: {} }, ...asked])}
+ORDER BY collector, collector_boot_id, missing_from`),
+    params: paramsOf(scope, asked),
+  };
+}
+
+/** How many collectors that report agents' work number what they send. */
+export interface NumberingCounts {
+  readonly collector_count: number;
+  readonly numbering_count: number;
+  readonly log_count: number;
+}
+
+/** One row. */
+export function numberingCounts(params: CompletenessScope): Query<NumberingCounts> {
+  const conditions = ofCollectors(params);
+  return {
+    name: 'numbering_counts',
+    sql: tidy(`
+SELECT uniqExactIf(collector, source IN (${WITNESSES})) AS collector_count,
+    uniqExactIf(collector, source IN (${WITNESSES}) AND collector_boot_id != '') AS numbering_count,
+    (SELECT uniqExact(log) FROM records) AS log_count
+FROM records
+${where(conditions)}`),
+    params: paramsOf(conditions),
+  };
+}
+
+const WITNESSES = `'hook', 'otel', 'gateway', 'transcript'`;
+
+/** A timer makes a collector send heartbeats; those that come with calls say nothing of silence. */
+const IS_BEAT = `type = 'collector.heartbeat' AND JSONExtractString(content, 'sent_by') = 'timer'`;
+
+/** How many collectors report agents' work, and how many of them send heartbeats by a timer. */
+export interface RhythmCounts {
+  readonly collector_count: number;
+  readonly timed_count: number;
+}
+
+/** One row. */
+export function rhythmCounts(params: CompletenessScope): Query<RhythmCounts> {
+  const conditions = ofCollectors(params);
+  return {
+    name: 'rhythm_counts',
+    sql: tidy(`
+SELECT count() AS collector_count, countIf(has_beat) AS timed_count
+FROM
+(
+    SELECT collector, countIf(${IS_BEAT}) > 0 AS has_beat
+    FROM records
+    ${where([{ sql: `(source IN (${WITNESSES}) OR type = 'collector.heartbeat')`, params: {} }, ...conditions])}
+    GROUP BY collector
+)`),
+    params: paramsOf(conditions),
+  };
+}
+
+/** A run of a collector without a heartbeat for more than three of the intervals that it declared. */
+export interface Silence {
+  readonly collector: string;
+  readonly collector_boot_id: string;
+  readonly silent_from: string;
+  readonly silent_ms: number;
+  readonly interval_ms: number;
+}
+
+/**
+ * By collector and time. Behind its last heartbeat a run is silent up to the last record of the period, unless a later
+ * run of the same collector has begun.
+ */
+export function collectorSilences(params: CompletenessScope & { readonly limit: number }): Query<Silence> {
+  const conditions = ofCollectors(params);
+  return {
+    name: 'collector_silences',
+    sql: tidy(`
+SELECT collector, collector_boot_id, beat_at AS silent_from,
+    dateDiff('millisecond', beat_at, if(is_last, ends_at, next_at)) AS silent_ms, interval_ms
+FROM
+(
+    SELECT *, is_last AND begun_at < max(begun_at) OVER (PARTITION BY collector) AS is_followed
+    FROM
+    (
+        SELECT collector, collector_boot_id, received_at AS beat_at,
+            JSONExtractInt(content, 'interval_ms') AS interval_ms,
+            leadInFrame(beat_at) OVER (PARTITION BY collector, collector_boot_id ORDER BY beat_at ROWS BETWEEN CURRENT ROW AND 1 FOLLOWING) AS next_at,
+            next_at < beat_at AS is_last,
+            min(beat_at) OVER (PARTITION BY collector, collector_boot_id) AS begun_at,
+            (SELECT max(received_at) FROM records ${where(conditions)}) AS ends_at
+        FROM records
+        ${where([{ sql: IS_BEAT, params: {} }, ...conditions])}
+    )
+)
+WHERE NOT is_followed AND interval_ms > 0 AND silent_ms > 3 * interval_ms
+ORDER BY collector, silent_from
+LIMIT {limit: UInt32}`),
+    params: { ...paramsOf(conditions), limit: params.limit },
+  };
+}
+
+/** Events that a collector says it took and lost, by reason. */
+export interface CollectorLoss {
+  readonly collector: string;
+  readonly reason: string;
+  readonly lost_count: number;
+}
+
+/** By collector and reason. */
+export function collectorLosses(params: CompletenessScope): Query<CollectorLoss> {
+  const conditions = [{ sql: `type = 'collector.loss'`, params: {} }, ...ofCollectors(params)];
+  return {
+    name: 'collector_losses',
+    sql: tidy(`
+SELECT collector, reason, sum(toUInt64OrZero(metric_value)) AS lost_count
+FROM records
+${where(conditions)}
+GROUP BY collector, reason
+ORDER BY collector, reason`),
+    params: paramsOf(conditions),
+  };
+}

@@ -10,6 +10,7 @@ export const FIGURE_NAMES = [
   'verify_leaves',
   'sealed_p95_half',
   'classify',
+  'classify_server',
 ] as const;
 export type FigureName = (typeof FIGURE_NAMES)[number];
 

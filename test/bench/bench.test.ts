@@ -39,6 +39,8 @@ describe('the benchmark harness', () => {
       'classify_hostile',
       'classify_ack',
       'classify_normalise',
+      'classify_server_ack',
+      'classify_server_sealed',
     ]);
     for (const figure of figures) {
       expect(figure.median, figure.name).toBeGreaterThan(0);

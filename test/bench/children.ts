@@ -60,9 +60,13 @@ export interface Served {
 }
 
 /** Starts the built server on free ports; startMs is from spawning it to its saying that it serves. */
-export async function startServe(data: string, profile?: string): Promise<Served> {
+export async function startServe(
+  data: string,
+  { profile, preload }: { readonly profile?: string | undefined; readonly preload?: string } = {},
+): Promise<Served> {
   const from = performance.now();
-  const child = startNode([...profileFlags(profile), MAIN, 'serve'], {
+  const flags = [...profileFlags(profile), ...(preload === undefined ? [] : ['--import', preload])];
+  const child = startNode([...flags, MAIN, 'serve'], {
     AFFIDAVIT_DATA: data,
     AFFIDAVIT_LOG_LEVEL: 'error',
     AFFIDAVIT_INGEST_PORT: '0',

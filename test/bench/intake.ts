@@ -80,7 +80,7 @@ async function measureIntake(bench: Bench, { name, ...job }: Intake) {
   const results = await repeat(bench.runs, async (run) => {
     bench.say(`${name}: run ${run + 1} of ${bench.runs}`);
     const data = dataFolder(bench, `${name}-${run}`);
-    const server = await startServe(data, bench.profile);
+    const server = await startServe(data, bench);
     const warmUp = Math.ceil(job.requests / 10);
     const port = server.ingestPort;
     await runLoad({ ...job, port, requests: warmUp, firstRequest: job.requests });

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { FIGURE_NAMES, readArguments, USAGE, type BenchOptions, type FigureName } from './arguments.ts';
 import type { Bench, Findings } from './bench.ts';
+import { measureClassifyServer } from './classifying-server.ts';
 import { measureClassify } from './classifying.ts';
 import { measureHookStart } from './hook-start.ts';
 import { measureBatches, measureHooks } from './intake.ts';
@@ -29,6 +30,7 @@ async function measure(bench: Bench): Promise<Findings> {
     verify_leaves: async () => measureVerify(bench, await full()),
     sealed_p95_half: async () => measureDelayAtHalf(bench, await full()),
     classify: () => measureClassify(bench),
+    classify_server: () => measureClassifyServer(bench),
   };
   const all: Findings[] = [];
   for (const name of FIGURE_NAMES) {

@@ -12,6 +12,8 @@ export interface Filled {
   readonly data: string;
   readonly records: number;
   readonly recordsPerSecond: number;
+  /** How fast they were acknowledged, while those before them were sealed. */
+  readonly ackedPerSecond: number;
   /** Of the server, in time. */
   readonly memoryMb: readonly MemorySample[];
 }
@@ -23,11 +25,14 @@ const WATCH_EVERY_MS = 200;
 const TARGET_RECORDS_PER_SECOND = 5_000;
 
 /** Sends as fast as it is acknowledged and waits until the last record can be asked for. */
-export async function fillLog(bench: Bench, name: string): Promise<Filled> {
+export async function fillLog(bench: Bench, name: string, preload?: string): Promise<Filled> {
   const data = dataFolder(bench, name);
   const requests = Math.ceil(bench.records / BATCH_EVENTS);
   const records = requests * BATCH_EVENTS;
-  const server = await startServe(data, bench.profile);
+  const server = await startServe(data, {
+    profile: bench.profile,
+    ...(preload === undefined ? {} : { preload }),
+  });
   const memory = sampleMemory(server.pid);
   const from = performance.now();
   const job = { ...LOAD, port: server.ingestPort, requests, firstRequest: 0 };
@@ -42,7 +47,8 @@ export async function fillLog(bench: Bench, name: string): Promise<Filled> {
   bench.say(
     `${name}: ${records} records acknowledged in ${rounded(seconds)} s, sealed in ${rounded(sealedSeconds)} s, whole run ${rounded((performance.now() - from) / 1000)} s`,
   );
-  return { data, records, recordsPerSecond: records / sealedSeconds, memoryMb };
+  const [recordsPerSecond, ackedPerSecond] = [records / sealedSeconds, records / seconds];
+  return { data, records, recordsPerSecond, ackedPerSecond, memoryMb };
 }
 
 async function expectVisible({ apiUrl }: Served, toolUseId: string): Promise<void> {
@@ -123,7 +129,7 @@ export async function measureDelayAtHalf(bench: Bench, filled: Filled): Promise<
   const requestsPerSecond = filled.recordsPerSecond / 2 / BATCH_EVENTS;
   const most = Math.ceil(filled.records / BATCH_EVENTS);
   const requests = Math.min(Math.ceil(requestsPerSecond * HALF_RATE_SECONDS), most);
-  const server = await startServe(filled.data, bench.profile);
+  const server = await startServe(filled.data, bench);
   const runs = await repeat(bench.runs, async (run) => {
     bench.say(`sealed_p95_half: run ${run + 1} of ${bench.runs} at ${rounded(requestsPerSecond)} requests/s`);
     const firstRequest = most + run * requests;

@@ -9,7 +9,7 @@ import {
   type RhythmCounts,
   type Silence,
 } from '../store/queries/collectors.ts';
-import { hookDeliveryErrors, type HookDeliveryError } from '../store/queries/completeness.ts';
+import { hookDeliveryErrors, redactedCount, type HookDeliveryError } from '../store/queries/completeness.ts';
 import { quarantineCounts } from '../store/queries/quarantine.ts';
 import { ALL_ROWS, askedOf, LISTED_FINDINGS, type Assessment, type Measured } from './assessment.ts';
 import { counted } from './counted.ts';
@@ -85,6 +85,7 @@ export async function measureArrival(assessment: Assessment): Promise<Measured> 
     failedRuns: await store.read(hookDeliveryErrors({ ...asked, limit: ALL_ROWS }), scope.limits),
     losses: await store.read(collectorLosses(asked), scope.limits),
   };
+  const [redacted] = await store.read(redactedCount(asked), scope.limits);
   const items = total(arrival.quarantined, ({ item_count }) => item_count);
   const lost = total(arrival.losses, ({ lost_count }) => lost_count);
   const { length: failedRuns } = arrival.failedRuns;
@@ -105,6 +106,7 @@ export async function measureArrival(assessment: Assessment): Promise<Measured> 
           name: `${row.collector} ${row.reason}`,
           value: String(row.lost_count),
         })),
+        { name: 'records in which secrets were replaced', value: String(redacted?.record_count ?? 0) },
       ],
       detail: arrivalDetail({ items, failedRuns, lost }),
     },

@@ -1,3 +1,4 @@
+import { SECRET_TYPES } from '../../schemas/data-class.ts';
 import type { Query } from '../record-store.ts';
 import { equals, paramsOf, tidy, where, type Condition } from './conditions.ts';
 import { instantText, receivedWithin, type Interval } from './instants.ts';
@@ -215,6 +216,25 @@ ${where(conditions)}
 ORDER BY log, leaf_index
 LIMIT {limit: UInt32}`),
     params: { ...paramsOf(conditions), limit: params.limit },
+  };
+}
+
+/** How many records of the period had secrets replaced before they were kept; one row. */
+export function redactedCount(params: CompletenessScope): Query<{ readonly record_count: number }> {
+  const conditions = [
+    {
+      sql: 'hasAny(data_classes, {secret_types: Array(String)})',
+      params: { secret_types: [...SECRET_TYPES] },
+    },
+    ...inScope(params),
+  ];
+  return {
+    name: 'redacted_count',
+    sql: tidy(`
+SELECT count() AS record_count
+FROM records
+${where(conditions)}`),
+    params: paramsOf(conditions),
   };
 }
 

@@ -246,6 +246,19 @@ describe('the completeness of a period', () => {
     );
   });
 
+  it('tells in S8 how many records had secrets replaced, which is no loss', async () => {
+    const redacted: Draft = {
+      type: 'prompt.submitted',
+      source: 'hook',
+      facts: { data_classes: ['email', 'github_token'] },
+    };
+    const plain: Draft = { type: 'prompt.submitted', source: 'hook', facts: { data_classes: ['email'] } };
+    const { statistics } = await assessRows(rowsOf([redacted, plain]));
+    const arrival = statistics.find(({ id }) => id === 'S8');
+    expect(arrival).toMatchObject({ state: 'ok' });
+    expect(arrival!.figures).toContainEqual({ name: 'records in which secrets were replaced', value: '1' });
+  });
+
   it('fails S9 for a canary that was told of and is not there, and is ok where each is', async () => {
     const canary: Draft = {
       type: 'prompt.submitted',

@@ -89,6 +89,7 @@ const QUERIES: Record<string, Query<unknown>> = {
   'clock-skew': completeness.clockSkew(scope),
   'sessions-without-end': completeness.sessionsWithoutEnd({ ...scope, limit: 100 }),
   'hook-delivery-errors': completeness.hookDeliveryErrors({ ...scope, limit: 100 }),
+  'redacted-count': completeness.redactedCount(scope),
   'delivery-gaps': collectors.deliveryGaps(scope),
   'numbering-counts': collectors.numberingCounts(scope),
   'rhythm-counts': collectors.rhythmCounts(scope),

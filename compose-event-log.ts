@@ -4,7 +4,7 @@ import { dataPaths } from './compose-paths.ts';
 import type { Config } from './config.ts';
 import { openEmbeddedEventLog } from './ingest/embedded/event-log.ts';
 import type { EventLog } from './ingest/event-log.ts';
-import { openKafkaEventLog, type KafkaEventLog } from './ingest/kafka/event-log.ts';
+import type { KafkaEventLog } from './ingest/kafka/event-log.ts';
 import type { KafkaConnection } from './ingest/kafka/options.ts';
 import { keyOf } from './schemas/envelope.ts';
 import { PipelineError } from './schemas/errors.ts';
@@ -30,12 +30,14 @@ export function openEmbedded(config: Config): Promise<EventLog> {
 }
 
 /** Topics are created by the first start alone: one that is missing later was lost, with what it held. */
-export function openKafka(
+export async function openKafka(
   config: Config,
   logger: Logger,
   { mayCreateTopics = false }: { readonly mayCreateTopics?: boolean } = {},
 ): Promise<KafkaEventLog> {
   const { kafka, ingest } = config;
+  // The client library is large, and most deployments have no broker.
+  const { openKafkaEventLog } = await import('./ingest/kafka/event-log.ts');
   return openKafkaEventLog({
     ...connectionOf(config, logger),
     topic: kafka.topic,

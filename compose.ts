@@ -3,12 +3,13 @@
  * files the only importer of adapters, and the only place that binds clock, ids and randomness.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { destination, pino, type Logger } from 'pino';
+import type { Logger } from 'pino';
 import { startApi } from './compose-api.ts';
 import { readGatewayMappings } from './compose-gateway-mappings.ts';
 import { spawnIngest } from './compose-ingest-thread.ts';
 import { initialise, type GeneratedTokens } from './compose-init.ts';
 import { createOwnEvents, type OwnEvents } from './compose-own-events.ts';
+import { createLogger } from './compose-logger.ts';
 import { dataPaths } from './compose-paths.ts';
 import { probeAtStart } from './compose-probe.ts';
 import { startSequencing } from './compose-sequence.ts';
@@ -20,7 +21,6 @@ import { toProbeEvent } from './schemas/probe.ts';
 import { readTokens, type TokenEntry } from './store/keys/tokens.ts';
 import { readWebhookSecrets } from './store/keys/webhook-secrets.ts';
 
-const STANDARD_ERROR = 2;
 const CLOSE_DEADLINE_MS = 20_000;
 
 export interface Running {
@@ -34,18 +34,6 @@ export interface Running {
   readonly stopped: Promise<void>;
   /** Stops accepting, finishes the batch in hand, closes everything. Idempotent. */
   close(): Promise<void>;
-}
-
-/** Log lines go to standard error; standard output is for people and for `--json`. */
-export function createLogger(config: Config): Logger {
-  const redact = {
-    paths: ['req.headers', 'token', '*.token', 'authorization', '*.authorization'],
-    remove: true,
-  };
-  return pino(
-    { level: config.log_level, redact, base: null },
-    destination({ fd: STANDARD_ERROR, sync: true }),
-  );
 }
 
 /**

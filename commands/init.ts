@@ -1,10 +1,10 @@
-import { createLogger } from '../compose.ts';
+import { createLogger } from '../compose-logger.ts';
 import { addCollector, initialise, type DeployedLog, type GeneratedTokens } from '../compose-init.ts';
 import { dataPaths } from '../compose-paths.ts';
 import type { Config } from '../config.ts';
 import { openFileSigner } from '../store/keys/file-signer.ts';
 import { toJsonLine, type Output } from './output.ts';
-import { tokenNotice } from './serve.ts';
+import { tokenNotice } from './token-notice.ts';
 
 export interface InitOptions {
   readonly json: boolean;

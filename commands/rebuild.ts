@@ -1,4 +1,4 @@
-import { createLogger } from '../compose.ts';
+import { createLogger } from '../compose-logger.ts';
 import { createCloseStack, openEngines, openLog, type Engines } from '../compose-stores.ts';
 import type { DeployedLog } from '../compose-init.ts';
 import type { Config } from '../config.ts';

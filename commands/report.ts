@@ -1,7 +1,7 @@
 import { copyFile, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createLogger } from '../compose.ts';
+import { createLogger } from '../compose-logger.ts';
 import type { DeployedLog } from '../compose-init.ts';
 import { createCloseStack, openEngines, openLog, openPackages } from '../compose-stores.ts';
 import { systemClock } from '../compose-paths.ts';

@@ -2,6 +2,7 @@ import { compose } from '../compose.ts';
 import type { GeneratedTokens } from '../compose-init.ts';
 import type { Config } from '../config.ts';
 import { claudeSettings } from './claude-settings.ts';
+import { tokenNotice } from './token-notice.ts';
 import type { Output } from './output.ts';
 
 const TOKEN_PLACEHOLDER = 'PUT-THE-COLLECTOR-TOKEN-HERE';
@@ -51,14 +52,4 @@ function showSettings(ingestUrl: string, created: GeneratedTokens | undefined, o
   output.write(
     `\nTo send it data, put this into ~/.claude/settings.json (or managed settings):\n\n${settings}\n\n`,
   );
-}
-
-/** Tokens that were generated, with the warning that they are not shown again. */
-export function tokenNotice({ admin, collector }: GeneratedTokens): string {
-  const lines = [
-    ...(admin === undefined ? [] : [`  admin token      ${admin}`]),
-    ...(collector === undefined ? [] : [`  collector token  ${collector}`]),
-  ];
-  if (lines.length === 0) return '';
-  return `\nShown once, only their hashes are kept:\n${lines.join('\n')}\n`;
 }

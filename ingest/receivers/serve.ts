@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { buildReceivers, type ReceiverOptions } from './app.ts';
-import { startGrpc, type RunningGrpc, type TlsTexts } from './grpc/server.ts';
+import type { RunningGrpc, TlsTexts } from './grpc/server.ts';
 import { createIntake } from './intake.ts';
 import { trackConnections } from './connections.ts';
 
@@ -50,7 +50,11 @@ export async function startReceivers(
   const address = app.server.address() as AddressInfo;
   let grpc: RunningGrpc | undefined;
   try {
-    if (grpcPort !== undefined) grpc = await startGrpc(intake, { host, port: grpcPort, tls });
+    if (grpcPort !== undefined) {
+      // Loaded only where it is wanted, because the library is large.
+      const { startGrpc } = await import('./grpc/server.ts');
+      grpc = await startGrpc(intake, { host, port: grpcPort, tls });
+    }
   } catch (error) {
     await close();
     throw error;

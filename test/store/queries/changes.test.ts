@@ -78,6 +78,7 @@ describe('the way of a commit', () => {
   it.each<[string, (story: Story) => void]>([
     ['not_pushed', () => undefined],
     ['not_proposed', (story) => story.pushed(1, 'topic', ['aa'])],
+    ['not_proposed', (story) => story.pushed(1, 'master', ['aa'], { fork: true })],
     ['pushed_to_default_branch', (story) => story.pushed(1, 'master', ['aa'])],
     ['open', (story) => story.pull(1, 'opened', { number: 1, head: 'aa' })],
     ['closed', (story) => story.pull(1, 'closed', { number: 1, head: 'aa' })],
@@ -222,6 +223,16 @@ describe('a commit belongs to a pull request', () => {
     expect(change.state).toBe('approved');
   });
 
+  it('and not to one that had ended when it was pushed to the branch', async () => {
+    const story = forgeStory();
+    story.pull(1, 'opened', { number: 7, head: 'b0' });
+    story.pull(2, 'closed', { number: 7, head: 'b0' });
+    story.agentCommits(3, commitId('bb'));
+    story.pushed(4, 'topic-7', ['bb']);
+    const change = (await changesOf(story.records)).get(commitId('bb'))!;
+    expect([change.state, change.change_ids]).toEqual(['not_proposed', []]);
+  });
+
   it('and not to one whose branch took it over from the default branch', async () => {
     const other = { number: 9, head: 'cc', branch: 'other' };
     const change = await stateAfter((story) => {
@@ -258,6 +269,58 @@ describe('a commit belongs to a pull request', () => {
     story.merged(5, { ...release, as: 'ee' });
     const change = (await changesOf(story.records)).get(commitId('bb'))!;
     expect(change).toMatchObject({ state: 'pushed_to_default_branch', change_id: `${REPOSITORY}#8` });
+  });
+});
+
+describe('a merge request of GitLab', () => {
+  async function stateOf(steps: (story: Story) => void): Promise<Change> {
+    const story = forgeStory();
+    story.agentCommits(0, commitId('bb'));
+    story.gitlabPushed(1, 'topic', ['bb']);
+    story.gitlab(2, 'open');
+    steps(story);
+    story.gitlab(6, 'merge', { by: 'cy', merge_commit_sha: commitId('ff') });
+    return (await changesOf(story.records)).get(commitId('bb'))!;
+  }
+
+  it('is approved by somebody else than its author, and until that is taken back', async () => {
+    const approved = await stateOf((story) => story.gitlab(3, 'approved', { by: 'bob' }));
+    expect(approved).toMatchObject({
+      state: 'approved',
+      change_id: 'group/web!7',
+      author: 'ann',
+      approvers: ['bob'],
+      merged_by: 'cy',
+      joined_by: ['branch', 'head', 'push'],
+    });
+    const withdrawn = await stateOf((story) => {
+      story.gitlab(3, 'approved', { by: 'bob' });
+      story.gitlab(4, 'unapproved', { by: 'bob' });
+    });
+    expect(withdrawn).toMatchObject({ approvers: [], withdrawn_approvers: ['bob'] });
+  });
+
+  it('loses all approvals where a push takes them back, and those alone that came before', async () => {
+    const change = await stateOf((story) => {
+      story.gitlab(3, 'approved', { by: 'bob' });
+      story.gitlab(4, 'unapproved', { by: 'ann', system_action: 'approvals_reset_on_push' });
+      story.gitlab(5, 'approved', { by: 'dora' });
+    });
+    expect(change).toMatchObject({ approvers: ['dora'], withdrawn_approvers: ['bob'] });
+  });
+
+  it('has no approval that counts where nobody told who its author is', async () => {
+    const story = forgeStory();
+    story.agentCommits(0, commitId('bb'));
+    story.gitlab(3, 'approved', { by: 'bob' });
+    story.gitlab(6, 'merge', { by: 'cy', merge_commit_sha: commitId('ff') });
+    const change = (await changesOf(story.records)).get(commitId('bb'))!;
+    expect(change).toMatchObject({ state: 'merged_without_independent_approval', author: null });
+  });
+
+  it('is merged without approval where its author alone approved', async () => {
+    const change = await stateOf((story) => story.gitlab(3, 'approved'));
+    expect(change.state).toBe('merged_without_independent_approval');
   });
 });
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bareEnvironment, makeTempDir } from '../support/server.ts';
 
-const MAIN = join(import.meta.dirname, 'main.ts');
+const MAIN = join(import.meta.dirname, '../torture/main.ts');
 /** Servers are started, struck and started again: seconds on a quiet machine, more where others work too. */
 const TIMEOUT_MS = 180_000;
 

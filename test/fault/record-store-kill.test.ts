@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { chdbPlace, MIGRATIONS_DIR } from '../../support/chdb-store.ts';
-import { killableBundle } from '../../support/killable-bundles.ts';
+import { chdbPlace, MIGRATIONS_DIR } from '../support/chdb-store.ts';
+import { killableBundle } from '../support/killable-bundles.ts';
 
 let place: Awaited<ReturnType<typeof chdbPlace>>;
 beforeAll(async () => {
@@ -12,7 +12,7 @@ beforeAll(async () => {
 afterAll(() => place.remove());
 
 async function insertUntilKilled(bundles: number): Promise<number> {
-  const script = join(import.meta.dirname, '../../support/insert-until-killed.ts');
+  const script = join(import.meta.dirname, '../support/insert-until-killed.ts');
   const child = spawn(
     process.execPath,
     ['--import', 'tsx', script, join(place.dir, 'engine'), MIGRATIONS_DIR],

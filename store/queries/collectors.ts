@@ -140,19 +140,20 @@ export interface Silence {
 }
 
 /**
- * By collector and time. Behind its last heartbeat a run is silent up to the last record of the period, unless a later
- * run of the same collector has begun.
+ * By collector and time. A collector is silent from its first record of the period to its first heartbeat. Behind its
+ * last heartbeat a run is silent up to the last record of the period, unless a later run of the same collector has
+ * begun.
  */
 export function collectorSilences(params: CompletenessScope & { readonly limit: number }): Query<Silence> {
   const conditions = ofCollectors(params);
   return {
     name: 'collector_silences',
     sql: tidy(`
-SELECT collector, collector_boot_id, beat_at AS silent_from,
-    dateDiff('millisecond', beat_at, if(is_last, ends_at, next_at)) AS silent_ms, interval_ms
+SELECT collector, collector_boot_id, silent_from, dateDiff('millisecond', silent_from, silent_to) AS silent_ms, interval_ms
 FROM
 (
-    SELECT *, is_last AND begun_at < max(begun_at) OVER (PARTITION BY collector) AS is_followed
+    SELECT collector, collector_boot_id, beat_at AS silent_from, if(is_last, ends_at, next_at) AS silent_to, interval_ms,
+        is_last AND begun_at < max(begun_at) OVER (PARTITION BY collector) AS is_followed
     FROM
     (
         SELECT collector, collector_boot_id, received_at AS beat_at,
@@ -164,6 +165,14 @@ FROM
         FROM records
         ${where([{ sql: IS_BEAT, params: {} }, ...conditions])}
     )
+    UNION ALL
+    SELECT collector, argMinIf(collector_boot_id, received_at, ${IS_BEAT}) AS boot_id, min(received_at) AS silent_from,
+        minIf(received_at, ${IS_BEAT}) AS silent_to,
+        argMinIf(JSONExtractInt(content, 'interval_ms'), received_at, ${IS_BEAT}) AS interval_ms, false AS is_followed
+    FROM records
+    ${where(conditions)}
+    GROUP BY collector
+    HAVING countIf(${IS_BEAT}) > 0
 )
 WHERE NOT is_followed AND interval_ms > 0 AND silent_ms > 3 * interval_ms
 ORDER BY collector, silent_from

@@ -1,10 +1,10 @@
 -- collector_silences
 -- {"log":"p0","below":1000,"from":"2026-01-01T00:00:00Z","to":"2026-04-01T00:00:00Z","session_id":"s1","limit":100}
-SELECT collector, collector_boot_id, beat_at AS silent_from,
-    dateDiff('millisecond', beat_at, if(is_last, ends_at, next_at)) AS silent_ms, interval_ms
+SELECT collector, collector_boot_id, silent_from, dateDiff('millisecond', silent_from, silent_to) AS silent_ms, interval_ms
 FROM
 (
-    SELECT *, is_last AND begun_at < max(begun_at) OVER (PARTITION BY collector) AS is_followed
+    SELECT collector, collector_boot_id, beat_at AS silent_from, if(is_last, ends_at, next_at) AS silent_to, interval_ms,
+        is_last AND begun_at < max(begun_at) OVER (PARTITION BY collector) AS is_followed
     FROM
     (
         SELECT collector, collector_boot_id, received_at AS beat_at,
@@ -29,6 +29,20 @@ FROM
   AND leaf_index < {below: UInt64}
   AND session_id = {session_id: String})
     )
+    UNION ALL
+    SELECT collector, argMinIf(collector_boot_id, received_at, type = 'collector.heartbeat' AND JSONExtractString(content, 'sent_by') = 'timer') AS boot_id, min(received_at) AS silent_from,
+        minIf(received_at, type = 'collector.heartbeat' AND JSONExtractString(content, 'sent_by') = 'timer') AS silent_to,
+        argMinIf(JSONExtractInt(content, 'interval_ms'), received_at, type = 'collector.heartbeat' AND JSONExtractString(content, 'sent_by') = 'timer') AS interval_ms, false AS is_followed
+    FROM records
+    WHERE log = {log: String}
+  AND leaf_index < {below: UInt64}
+  AND received_at >= parseDateTime64BestEffort({from: String}, 3, 'UTC')
+  AND received_at < parseDateTime64BestEffort({to: String}, 3, 'UTC')
+  AND collector IN (SELECT collector FROM records WHERE log = {log: String}
+  AND leaf_index < {below: UInt64}
+  AND session_id = {session_id: String})
+    GROUP BY collector
+    HAVING countIf(type = 'collector.heartbeat' AND JSONExtractString(content, 'sent_by') = 'timer') > 0
 )
 WHERE NOT is_followed AND interval_ms > 0 AND silent_ms > 3 * interval_ms
 ORDER BY collector, silent_from

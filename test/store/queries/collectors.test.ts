@@ -124,6 +124,11 @@ describe('the silence of a collector', () => {
     ]);
   });
 
+  it('begins with the first record of a collector whose heartbeats begin late', async () => {
+    expect(await silences([delivery('a', 1, 0), heartbeat('b', 180)])).toEqual([]);
+    expect(await silences([delivery('a', 1, 0), heartbeat('b', 181)])).toEqual([['b', 181_000]]);
+  });
+
   it('lasts to the last record of the period behind its last heartbeat', async () => {
     expect(await silences([heartbeat('a', 0), delivery('b', 1, 180)])).toEqual([]);
     expect(await silences([heartbeat('a', 0), delivery('b', 1, 400)])).toEqual([['a', 400_000]]);

@@ -5,6 +5,7 @@ import { Command, CommanderError, Option } from 'commander';
 import type { CanaryOptions } from './commands/canary.ts';
 import type { CollectGatewayOptions } from './commands/collect-gateway.ts';
 import type { CollectOptions } from './commands/collect.ts';
+import type { GithubAuditLogOptions } from './commands/collect-github-audit-log.ts';
 import type { GithubDeliveriesOptions } from './commands/collect-github-deliveries.ts';
 import type { InitOptions } from './commands/init.ts';
 import { PROFILES, SYSTEMS, type ManagedSettingsOptions } from './commands/managed-settings-choices.ts';
@@ -248,6 +249,27 @@ collect
     if (!(await collectGithubDeliveries(config(), options, output, stop.signal))) {
       process.exitCode = EXIT.operational;
     }
+  });
+collect
+  .command('github-audit-log')
+  .description('pull the audit log of a GitHub organisation or enterprise, once; to be run by a timer')
+  .option('--org <name>', 'organisation')
+  .option('--enterprise <slug>', 'enterprise')
+  .requiredOption('--token-file <file>', "file with a token of GitHub's that may read the audit log")
+  .requiredOption('--to <url>', 'receivers to post to')
+  .option(
+    '--api-url <url>',
+    'GitHub to ask; of an enterprise server https://HOST/api/v3',
+    'https://api.github.com',
+  )
+  .option('--include <kinds>', 'web, git or all', 'all')
+  .option('--phrase <words>', "narrows what is pulled, in the words of GitHub's search")
+  .option('--since <instant>', 'where the first pull begins (default: the oldest that is there)')
+  .option('--cursor <file>', 'remembers how far it came (default: in collect/ in the data folder)')
+  .addOption(json())
+  .action(async (options: GithubAuditLogOptions) => {
+    const { collectGithubAuditLog } = await import('./commands/collect-github-audit-log.ts');
+    await collectGithubAuditLog(config(), options, output, stop.signal);
   });
 program
   .command('canary')

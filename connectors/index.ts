@@ -6,7 +6,9 @@ import {
   claudeCodeOtelTraces,
 } from './sources/claude-code-otel.ts';
 import { claudeCodeTranscript } from './sources/claude-code-transcript.ts';
+import { inferenceHook } from './sources/apps/inference-hook.ts';
 import { github } from './sources/forges/github.ts';
+import { githubAudit } from './sources/forges/github-audit.ts';
 import { gitlab } from './sources/forges/gitlab.ts';
 import { bifrost } from './sources/gateways/bifrost.ts';
 import { cloudflare } from './sources/gateways/cloudflare.ts';
@@ -33,6 +35,8 @@ export const ITEM_CONNECTORS = {
   gitlab,
   identity,
   'compliance-api': complianceActivity,
+  'github-audit': githubAudit,
+  'anthropic-inference-hook': inferenceHook,
 } as const satisfies Partial<Record<EnvelopeSource, ItemConnector>>;
 export type ItemFormat = keyof typeof ITEM_CONNECTORS;
 

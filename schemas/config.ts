@@ -154,9 +154,9 @@ export const Config = Type.Object(
         ),
         webhook_secrets: Type.Optional(
           Type.String({
-            pattern: '^(github|gitlab):[^ ]+( (github|gitlab):[^ ]+)*$',
+            pattern: '^(github|gitlab|anthropic):[^ ]+( (github|gitlab|anthropic):[^ ]+)*$',
             description:
-              'secrets of webhooks as `github:SECRET gitlab:TOKEN`, several of one forge while one replaces another; beside those of webhook-secrets.json in the keys folder',
+              'secrets of webhooks as `github:SECRET gitlab:TOKEN anthropic:whsec_SECRET`, several of one platform while one replaces another; beside those of webhook-secrets.json in the keys folder',
           }),
         ),
       },

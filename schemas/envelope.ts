@@ -19,6 +19,8 @@ export const EnvelopeSource = Type.Union([
   Type.Literal('gitlab'),
   Type.Literal('identity'),
   Type.Literal('compliance-api'),
+  Type.Literal('github-audit'),
+  Type.Literal('anthropic-inference-hook'),
 ]);
 export type EnvelopeSource = Static<typeof EnvelopeSource>;
 

@@ -38,13 +38,13 @@ export const ERRORS = {
     status: 401,
     retry: 'never',
     title: 'webhook without proof of its sender',
-    hint: 'set the secret at the forge: GitHub then signs with X-Hub-Signature-256, GitLab sends its token',
+    hint: 'set the secret at the sender: GitHub then signs with X-Hub-Signature-256, GitLab sends its token, Anthropic signs with webhook-signature',
   },
   WEBHOOK_SIGNATURE_INVALID: {
     status: 401,
     retry: 'never',
     title: 'webhook signature does not fit',
-    hint: 'compare the secret at the forge with ours; a proxy must not change the body',
+    hint: 'compare the secret at the sender with ours, and the clocks; a proxy must not change the body',
   },
   NOT_FOUND: { status: 404, retry: 'never', title: 'not found', hint: 'see /openapi.json for the routes' },
   METHOD_NOT_ALLOWED: {

@@ -10,7 +10,6 @@ import { createIntake, refuse, takeIn, type Intake, type IntakeOptions } from '.
 import type { Reply } from './reading.ts';
 import { INGEST_ROUTES, mappedRoutes, type IngestRoute } from './routes.ts';
 import { identifySender } from './sender.ts';
-import { MAX_WEBHOOK_BYTES } from './webhook.ts';
 
 export interface ReceiverOptions extends IntakeOptions {
   /** Gateways that are described instead of known. @default none */
@@ -130,12 +129,12 @@ async function receive(request: FastifyRequest, route: IngestRoute, intake: Inta
   }
 }
 
-/** No forge sends more, and what is read here was sent by nobody knows whom. */
+/** No platform sends more, and what is read here was sent by nobody knows whom. */
 function limitsOf({ webhook }: IngestRoute, limits: BodyLimits): BodyLimits {
   if (webhook === undefined) return limits;
   return {
-    maxBodyBytes: Math.min(limits.maxBodyBytes, MAX_WEBHOOK_BYTES),
-    maxInflatedBytes: Math.min(limits.maxInflatedBytes, MAX_WEBHOOK_BYTES),
+    maxBodyBytes: Math.min(limits.maxBodyBytes, webhook.maxBytes),
+    maxInflatedBytes: Math.min(limits.maxInflatedBytes, webhook.maxBytes),
   };
 }
 

@@ -1,6 +1,5 @@
 /** What every receiver does with a request once its own protocol has been read. */
 import type { Logger } from 'pino';
-import type { Clock } from '../../schemas/clock.ts';
 import type { Envelope, EnvelopeHeader } from '../../schemas/envelope.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { EventLog } from '../event-log.ts';
@@ -24,7 +23,6 @@ export interface IntakeOptions extends KnownSenders {
   readonly splitBySession?: boolean;
   /** What a secret is called once it is taken out of a body. */
   readonly fingerprint: Fingerprint;
-  readonly clock: Clock;
   /** Ids of envelopes and requests. */
   readonly newId: () => string;
   readonly logger: Logger;

@@ -11,12 +11,13 @@ import type { OtlpSignal } from './otlp-response.ts';
 import type { Reading, Received } from './reading.ts';
 import { readTranscript } from './transcript.ts';
 import {
+  openAnthropicDelivery,
   openGithubDelivery,
   openGitlabDelivery,
   type OpenDelivery,
-  type WebhookForge,
+  type WebhookPlatform,
 } from './webhook-senders.ts';
-import { readWebhook } from './webhook.ts';
+import { MAX_INFERENCE_HOOK_BYTES, MAX_WEBHOOK_BYTES, readInferenceHook, readWebhook } from './webhook.ts';
 
 /** One ingest route: what it takes and how its body is read. */
 export interface IngestRoute {
@@ -28,7 +29,12 @@ export interface IngestRoute {
   /** Failures are told as google.rpc.Status instead of a problem document. */
   readonly isOtlp: boolean;
   /** Of a route whose senders prove themselves over the body instead of with a bearer token. */
-  readonly webhook?: { readonly forge: WebhookForge; readonly open: OpenDelivery };
+  readonly webhook?: {
+    readonly platform: WebhookPlatform;
+    readonly open: OpenDelivery;
+    /** No more is read of a sender who is not known yet; as sent and inflated. */
+    readonly maxBytes: number;
+  };
   /** Throws BODY_MALFORMED for what must not be kept; everything else is accepted. */
   readonly read: (reading: Reading) => Received;
 }
@@ -74,11 +80,18 @@ export const INGEST_ROUTES: readonly IngestRoute[] = [
     read: (reading) => readItems(ITEM_CONNECTORS['compliance-api'], reading),
   },
   {
+    url: '/v1/activities/github',
+    source: 'github-audit',
+    contentTypes: ['application/json', 'application/x-ndjson'],
+    isOtlp: false,
+    read: (reading) => readItems(ITEM_CONNECTORS['github-audit'], reading),
+  },
+  {
     url: '/v1/webhooks/github',
     source: 'github',
     contentTypes: ['application/json', 'application/x-www-form-urlencoded'],
     isOtlp: false,
-    webhook: { forge: 'github', open: openGithubDelivery },
+    webhook: { platform: 'github', open: openGithubDelivery, maxBytes: MAX_WEBHOOK_BYTES },
     read: (reading) => readWebhook(ITEM_CONNECTORS.github, reading),
   },
   {
@@ -88,8 +101,16 @@ export const INGEST_ROUTES: readonly IngestRoute[] = [
     // Older releases say that their JSON is a form.
     otherTypes: 'application/json',
     isOtlp: false,
-    webhook: { forge: 'gitlab', open: openGitlabDelivery },
+    webhook: { platform: 'gitlab', open: openGitlabDelivery, maxBytes: MAX_WEBHOOK_BYTES },
     read: (reading) => readWebhook(ITEM_CONNECTORS.gitlab, reading),
+  },
+  {
+    url: '/v1/webhooks/anthropic',
+    source: 'anthropic-inference-hook',
+    contentTypes: ['application/json'],
+    isOtlp: false,
+    webhook: { platform: 'anthropic', open: openAnthropicDelivery, maxBytes: MAX_INFERENCE_HOOK_BYTES },
+    read: (reading) => readInferenceHook(ITEM_CONNECTORS['anthropic-inference-hook'], reading),
   },
 ];
 

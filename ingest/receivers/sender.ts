@@ -1,5 +1,6 @@
 /** Who sends a request: by bearer token before the body is read, or by a proof over the body. */
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Clock } from '../../schemas/clock.ts';
 import { CollectorRun } from '../../schemas/envelope.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { VerifyToken } from '../../schemas/principal.ts';
@@ -24,6 +25,7 @@ export interface Sender {
 export interface KnownSenders {
   readonly verifyToken: VerifyToken;
   readonly webhookSecrets?: WebhookSecrets;
+  readonly clock: Clock;
 }
 
 /**
@@ -33,7 +35,7 @@ export interface KnownSenders {
 export function identifySender(
   headers: IncomingHttpHeaders,
   { webhook, isOtlp }: Pick<IngestRoute, 'webhook' | 'isOtlp'>,
-  { verifyToken, webhookSecrets = {} }: KnownSenders,
+  { verifyToken, webhookSecrets = {}, clock }: KnownSenders,
 ): Sender {
   if (webhook === undefined) {
     return {
@@ -44,14 +46,14 @@ export function identifySender(
       requireGenuine: () => undefined,
     };
   }
-  const { forge, open } = webhook;
-  const secrets = webhookSecrets[forge] ?? [];
+  const { platform, open } = webhook;
+  const secrets = webhookSecrets[platform] ?? [];
   if (secrets.length === 0) {
-    throw new PipelineError('WEBHOOK_NOT_CONFIGURED', `no secret is known for webhooks of ${forge}`);
+    throw new PipelineError('WEBHOOK_NOT_CONFIGURED', `no secret is known for webhooks of ${platform}`);
   }
-  const { id, eventName, requireGenuine } = open(headers, secrets);
+  const { id, eventName, requireGenuine } = open(headers, secrets, clock());
   // No collector can be given a name with a colon.
-  return { principal: `webhook:${forge}`, idempotencyKey: id, eventName, requireGenuine };
+  return { principal: `webhook:${platform}`, idempotencyKey: id, eventName, requireGenuine };
 }
 
 function principalOf(headers: IncomingHttpHeaders, verifyToken: VerifyToken): string {

@@ -1,15 +1,16 @@
-/** How a forge proves who it is: over the body's own bytes, before anything in them is given a meaning. */
+/** How a platform proves who it is: over the body's own bytes, before anything in them is given a meaning. */
 import type { IncomingHttpHeaders } from 'node:http';
 import { PipelineError } from '../../schemas/errors.ts';
 import { isKnownToken, isSignedBody } from './signature.ts';
+import { fitsStandardWebhook } from './webhook-standard.ts';
 
-/** Secrets that a forge may sign with, by forge. Several at once while one takes the place of another. */
-export type WebhookSecrets = Readonly<Partial<Record<WebhookForge, readonly string[]>>>;
-export type WebhookForge = 'github' | 'gitlab';
+/** Secrets that a platform may sign with. Several at once while one takes the place of another. */
+export type WebhookSecrets = Readonly<Partial<Record<WebhookPlatform, readonly string[]>>>;
+export type WebhookPlatform = 'github' | 'gitlab' | 'anthropic';
 
 /** What the headers of a delivery say. */
 export interface Delivery {
-  /** The forge's id of the delivery, which a redelivery repeats. */
+  /** The platform's id of the delivery, which a redelivery repeats. */
   readonly id: string | null;
   readonly eventName: string | undefined;
   /** Throws WEBHOOK_SIGNATURE_INVALID. */
@@ -17,7 +18,11 @@ export interface Delivery {
 }
 
 /** Throws WEBHOOK_UNSIGNED without a proof, PARAMETER_INVALID without what tells events apart. */
-export type OpenDelivery = (headers: IncomingHttpHeaders, secrets: readonly string[]) => Delivery;
+export type OpenDelivery = (
+  headers: IncomingHttpHeaders,
+  secrets: readonly string[],
+  nowMs: number,
+) => Delivery;
 
 /** What a header may call an event or a delivery. */
 const NAME = /^[\x20-\x7e]{1,128}$/;
@@ -53,6 +58,29 @@ export const openGitlabDelivery: OpenDelivery = (headers, secrets) => {
     id: id !== undefined && NAME.test(id) ? id : null,
     eventName: eventName !== undefined && NAME.test(eventName) ? eventName : undefined,
     requireGenuine: () => undefined,
+  };
+};
+
+/** How far the sender's clock may be from ours; an older delivery may have been kept by somebody to be sent again. */
+const MAX_CLOCK_DIFFERENCE_MS = 5 * 60_000;
+
+/** Standard Webhooks, as Anthropic's inference hooks sign: over id, time and body. */
+export const openAnthropicDelivery: OpenDelivery = (headers, secrets, nowMs) => {
+  const signatures = textOf(headers, 'webhook-signature');
+  if (signatures === undefined) throw unsigned('webhook-signature');
+  const id = requireHeader(headers, 'webhook-id', DELIVERY_ID);
+  const seconds = requireHeader(headers, 'webhook-timestamp', /^[0-9]{1,12}$/);
+  if (Math.abs(Number(seconds) * 1000 - nowMs) > MAX_CLOCK_DIFFERENCE_MS) {
+    const detail = 'webhook-timestamp is more than five minutes from the time here';
+    throw new PipelineError('WEBHOOK_SIGNATURE_INVALID', detail);
+  }
+  return {
+    id,
+    eventName: undefined,
+    requireGenuine: (body) => {
+      if (fitsStandardWebhook(signatures, { id, seconds, body }, secrets)) return;
+      throw new PipelineError('WEBHOOK_SIGNATURE_INVALID', 'webhook-signature fits the body under no secret');
+    },
   };
 };
 

@@ -4,10 +4,21 @@ import { isJsonObject } from '../../schemas/json.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import { parseStrict } from '../../connectors/json/strict-json.ts';
 import { readItems } from './items.ts';
-import type { Reading, Received } from './reading.ts';
+import { jsonReply, type Reading, type Received } from './reading.ts';
 
 /** GitHub sends nothing larger. In bytes, as sent and inflated. */
 export const MAX_WEBHOOK_BYTES = 25 * 1024 * 1024;
+
+/** Anthropic sends no larger conversation. In bytes, as sent and inflated. */
+export const MAX_INFERENCE_HOOK_BYTES = 10 * 1024 * 1024;
+
+/**
+ * A question whether a request may go to the model. The reply allows it, and like every success it is sent only once
+ * the event log has the question: no verdict is given on what is not on record.
+ */
+export function readInferenceHook(connector: ItemConnector, reading: Reading): Received {
+  return { ...readWebhook(connector, reading), reply: jsonReply({ action: 'allow' }) };
+}
 
 /** A delivery whose sender was checked: one JSON object, as it is or in a form. */
 export function readWebhook(connector: ItemConnector, reading: Reading): Received {

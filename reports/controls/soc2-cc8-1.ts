@@ -53,6 +53,7 @@ const merges = recordPopulation({
   columns: [
     'type',
     'source',
+    'source_event',
     'repository',
     'change_id',
     'git_commit_id',

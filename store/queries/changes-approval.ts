@@ -1,4 +1,5 @@
 /** SQL that judges the reviews of a change, over the columns of `proposedChanges`. */
+import { EVERYBODY } from './changes-forge.ts';
 
 /** Members of an opinion, by place: when, where in the log, who, of which review, what, of which commit, by which record. */
 const BEFORE_MERGE = `arrayFilter(o -> NOT is_merged OR o.1 <= merged_at, opinions)`;
@@ -8,7 +9,7 @@ const BEFORE_MERGE = `arrayFilter(o -> NOT is_merged OR o.1 <= merged_at, opinio
  * same person.
  */
 const IS_SUPERSEDED = `arrayExists(
-        l -> (l.1, l.2) > (o.1, o.2) AND l.3 = o.3 AND (l.4 = o.4 OR l.5 != 'dismissed'),
+        l -> (l.1, l.2) > (o.1, o.2) AND l.3 IN (o.3, '${EVERYBODY}') AND (l.4 = o.4 OR l.5 != 'dismissed'),
         counted_opinions)`;
 
 /** Columns that others build on: opinions before the merge, and of them the approvals that stood and that did not. */

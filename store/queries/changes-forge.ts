@@ -4,16 +4,54 @@ import { where, type Condition } from './conditions.ts';
 /** The source's clock where it gave one: forges do. */
 const AT = `coalesce(occurred_at, toDateTime64(received_at, 9, 'UTC'))`;
 
-/** Members of a payload that only one of the forges has; the other's reads as ''. */
-function eitherText(...paths: readonly (readonly string[])[]): string {
-  return `concat(${paths.map((path) => textAt(...path)).join(', ')})`;
+/** Members of a payload, as text: names, or names with members of their own. */
+type Shape = { readonly [name: string]: true | Shape };
+
+/** Reads a payload once for all its members: parsing it anew for each takes most of the time of a question. */
+function toldBy(shape: Shape): string {
+  return `JSONExtract(content, '${typeOf(shape)}') AS told`;
 }
 
-function textAt(...path: readonly string[]): string {
-  return `JSONExtractString(content, ${path.map((name) => `'${name}'`).join(', ')})`;
+function typeOf(shape: Shape): string {
+  const members = Object.entries(shape).map(
+    ([name, inner]) => `${name} ${inner === true ? 'String' : typeOf(inner)}`,
+  );
+  return `Tuple(${members.join(', ')})`;
 }
 
-const DEFAULT_BRANCH = eitherText(['repository', 'default_branch'], ['project', 'default_branch']);
+/** Members that only one of the forges has; the other's reads as ''. */
+function either(...members: readonly string[]): string {
+  return `concat(${members.map((member) => `told.${member}`).join(', ')})`;
+}
+
+const DEFAULT_BRANCH = either('repository.default_branch', 'project.default_branch');
+
+const PUSH: Shape = {
+  ref: true,
+  repository: { default_branch: true, fork: true },
+  project: { default_branch: true },
+};
+
+const CHANGE: Shape = {
+  pull_request: { head: { sha: true, ref: true, repo: { full_name: true } }, base: { ref: true } },
+  review: { id: true, user: { login: true } },
+  repository: { default_branch: true },
+  object_attributes: {
+    last_commit: { id: true },
+    source: { path_with_namespace: true },
+    source_branch: true,
+    target_branch: true,
+    system_action: true,
+  },
+  project: { default_branch: true },
+};
+
+const CHECK: Shape = {
+  check_run: { name: true, app: { slug: true } },
+  check_suite: { app: { slug: true } },
+  workflow_run: { name: true },
+  context: true,
+};
 
 /** What a short id and a full one of the same commit share, so that they can be joined. */
 export function joinKey(commit: string): string {
@@ -42,22 +80,27 @@ export function pushedCommits(scope: readonly Condition[]): string {
     arrayMap(place -> place.2, arraySort(groupUniqArray((position, id)))) AS push_record_ids
 FROM
 (
+SELECT * EXCEPT told
+FROM
+(
 SELECT
     arrayJoin(arrayDistinct(arrayConcat([git_commit_id], JSONExtract(content, 'commits', 'Array(String)')))) AS commit_id,
     toString(repository) AS repository, claimed_user AS pusher, ${AT} AS at, (log, leaf_index) AS position, id,
-    ${textAt('ref')} AS ref,
+    ${toldBy(PUSH)},
+    told.ref AS ref,
     git_commit_id AS head,
     '' AS commit_author,
-    ref = concat('refs/heads/', ${DEFAULT_BRANCH}) AND NOT JSONExtractBool(content, 'repository', 'fork') AS is_default
+    ref = concat('refs/heads/', ${DEFAULT_BRANCH}) AND told.repository.fork != 'true' AS is_default
 ${pushed}
   AND source_event IN ('push', 'tag_push')
+)
 UNION ALL
 SELECT
     git_commit_id AS commit_id,
     toString(repository) AS repository, claimed_user AS pusher, ${AT} AS at, (log, leaf_index) AS position, id,
     '' AS ref,
     '' AS head,
-    if(target_user != '', target_user, ${textAt('author', 'username')}) AS commit_author,
+    if(target_user != '', target_user, JSONExtractString(content, 'author', 'username')) AS commit_author,
     false AS is_default
 ${pushed}
   AND source_event IN ('push.commit', 'tag_push.commit')
@@ -78,6 +121,9 @@ const OF_AUTHOR = `(${TURNS} OR type = 'change.reviewed') AND target_user != ''`
 const OPINIONS = `type = 'change.reviewed' AND decision IN ('approved', 'changes_requested', 'dismissed')`;
 const IDS = (condition: string): string =>
   `arrayMap(place -> place.2, arraySort(groupArrayIf((position, id), ${condition})))`;
+
+/** Stands for all reviewers in a dismissal that the forge makes by itself; no login reads so. */
+export const EVERYBODY = '*';
 
 /**
  * One row per change, that is a pull request or merge request; a record that names none stands alone. What its reviews
@@ -108,16 +154,20 @@ SELECT
     if(change_id = '', id, change_id) AS change,
     toString(repository) AS change_repository,
     toString(type) AS type, id, git_commit_id, claimed_user, target_user, decision, received_at, ${AT} AS at, (log, leaf_index) AS position,
-    ${eitherText(['pull_request', 'head', 'sha'], ['object_attributes', 'last_commit', 'id'])} AS told_head,
+    ${toldBy(CHANGE)},
+    ${either('pull_request.head.sha', 'object_attributes.last_commit.id')} AS told_head,
     if(told_head = '' AND type != 'change.merged', git_commit_id, told_head) AS head,
     (
-        ${eitherText(['pull_request', 'head', 'repo', 'full_name'], ['object_attributes', 'source', 'path_with_namespace'])},
-        ${eitherText(['pull_request', 'head', 'ref'], ['object_attributes', 'source_branch'])}
+        ${either('pull_request.head.repo.full_name', 'object_attributes.source.path_with_namespace')},
+        ${either('pull_request.head.ref', 'object_attributes.source_branch')}
     ) AS head_branch,
-    ${eitherText(['pull_request', 'base', 'ref'], ['object_attributes', 'target_branch'])} AS base_branch,
+    ${either('pull_request.base.ref', 'object_attributes.target_branch')} AS base_branch,
     (base_branch, base_branch = ${DEFAULT_BRANCH}) AS base,
-    if(${textAt('review', 'user', 'login')} != '', ${textAt('review', 'user', 'login')}, claimed_user) AS reviewer,
-    JSONExtractRaw(content, 'review', 'id') AS review_id
+    multiIf(
+        told.object_attributes.system_action = 'approvals_reset_on_push', '${EVERYBODY}',
+        told.review.user.login != '', told.review.user.login,
+        claimed_user) AS reviewer,
+    told.review.id AS review_id
 ${fromForge(CHANGE_TYPES, scope)}
 )
 GROUP BY change`;
@@ -125,20 +175,27 @@ GROUP BY change`;
 
 /** One row per commit that was checked: of each check what it said last. */
 export function checkedCommits(scope: readonly Condition[]): string {
-  const name = eitherText(
-    ['check_run', 'app', 'slug'],
-    ['check_run', 'name'],
-    ['check_suite', 'app', 'slug'],
-    ['workflow_run', 'name'],
-    ['context'],
+  const name = either(
+    'check_run.app.slug',
+    'check_run.name',
+    'check_suite.app.slug',
+    'workflow_run.name',
+    'context',
   );
   return `SELECT commit_id, if(countIf(NOT verdict) > 0, 'failed', 'passed') AS verdict
 FROM
 (
-SELECT git_commit_id AS commit_id, ${name} AS check_name, argMax(assumeNotNull(success), (${AT}, log, leaf_index)) AS verdict
+SELECT commit_id, argMax(is_good, place) AS verdict
+FROM
+(
+SELECT
+    git_commit_id AS commit_id, assumeNotNull(success) AS is_good, (${AT}, log, leaf_index) AS place,
+    ${toldBy(CHECK)},
+    (splitByChar('.', toString(source_event))[1], ${name}) AS check_name
 ${fromForge(['change.checked'], scope)}
   AND success IS NOT NULL AND git_commit_id != ''
-GROUP BY commit_id, splitByChar('.', toString(source_event))[1], check_name
+)
+GROUP BY commit_id, check_name
 )
 GROUP BY commit_id`;
 }

@@ -35,6 +35,13 @@ const EXAMPLES = {
   check: example('check_run', { action: 'completed' }),
 };
 
+interface GitlabStep {
+  readonly by?: string;
+  readonly head?: string;
+  readonly merge_commit_sha?: string;
+  readonly system_action?: string;
+}
+
 interface Pull {
   readonly number: number;
   readonly author?: string;
@@ -114,7 +121,7 @@ export function forgeStory() {
       minute: number,
       branch: string,
       commits: readonly string[],
-      { by = 'ann', head = commits.at(-1)!, author = 'ann' } = {},
+      { by = 'ann', head = commits.at(-1)!, author = 'ann', fork = false } = {},
     ) {
       const commit = (EXAMPLES.push['commits'] as Record<string, object>[])[0]!;
       deliver('push', minute, {
@@ -124,6 +131,7 @@ export function forgeStory() {
         repository: {
           ...(EXAMPLES.push['repository'] as object),
           pushed_at: Date.parse(at(minute)) / 1000,
+          fork,
         },
         sender: { login: by },
         commits: commits.map((id) => ({
@@ -180,6 +188,41 @@ export function forgeStory() {
         },
         pull_request: pullOf(pull),
         sender: { login: by },
+      });
+    },
+
+    /** An event of a merge request of GitLab; Ann, whose number is 4, is the author. */
+    gitlab(minute: number, action: string, { by = 'ann', head = 'bb', ...more }: GitlabStep = {}) {
+      const user = { id: by === 'ann' ? 4 : 7, username: by };
+      const attributes = {
+        iid: 7,
+        author_id: 4,
+        target_branch: 'main',
+        source_branch: 'topic',
+        action,
+        ...more,
+      };
+      take('gitlab', minute, {
+        object_kind: 'merge_request',
+        user,
+        project: { path_with_namespace: 'group/web', default_branch: 'main' },
+        object_attributes: {
+          ...attributes,
+          source: { path_with_namespace: 'group/web' },
+          updated_at: at(minute),
+          last_commit: { id: commitId(head) },
+        },
+      });
+    },
+
+    gitlabPushed(minute: number, branch: string, commits: readonly string[]) {
+      take('gitlab', minute, {
+        object_kind: 'push',
+        after: commitId(commits.at(-1)!),
+        ref: `refs/heads/${branch}`,
+        user_username: 'ann',
+        project: { path_with_namespace: 'group/web', default_branch: 'main' },
+        commits: commits.map((id) => ({ id: commitId(id) })),
       });
     },
 

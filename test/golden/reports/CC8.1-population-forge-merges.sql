@@ -1,6 +1,6 @@
 -- population.forge-merges
 -- {"log":"p0","tree_size":1000,"from":"2026-01-01T00:00:00Z","to":"2026-04-01T00:00:00Z","next_index":0,"limit":100}
-SELECT leaf_index, received_at, type, source, repository, change_id, git_commit_id, claimed_user, target_user, decision, reason, [id] AS record_ids
+SELECT leaf_index, received_at, type, source, source_event, repository, change_id, git_commit_id, claimed_user, target_user, decision, reason, [id] AS record_ids
 FROM records
 WHERE log = {log:String}
   AND leaf_index < {tree_size:UInt64}

@@ -38,10 +38,10 @@ SELECT *,
     arrayConcat([lower(author)], commit_authors, branch_pushers, arrayMap(name -> lower(name), claimed_users)) AS involved,
     arrayFilter(o -> NOT is_merged OR o.1 <= merged_at, opinions) AS counted_opinions,
     arrayFilter(o -> o.5 = 'approved' AND NOT arrayExists(
-        l -> (l.1, l.2) > (o.1, o.2) AND l.3 = o.3 AND (l.4 = o.4 OR l.5 != 'dismissed'),
+        l -> (l.1, l.2) > (o.1, o.2) AND l.3 IN (o.3, '*') AND (l.4 = o.4 OR l.5 != 'dismissed'),
         counted_opinions), counted_opinions) AS standing_approvals,
     arrayFilter(o -> o.5 = 'approved' AND arrayExists(
-        l -> (l.1, l.2) > (o.1, o.2) AND l.3 = o.3 AND (l.4 = o.4 OR l.5 != 'dismissed'),
+        l -> (l.1, l.2) > (o.1, o.2) AND l.3 IN (o.3, '*') AND (l.4 = o.4 OR l.5 != 'dismissed'),
         counted_opinions), counted_opinions) AS superseded_approvals,
     arrayFilter(o -> is_merged AND o.5 = 'approved' AND o.1 > merged_at, opinions) AS late_approvals,
     arrayFilter(o -> author != '' AND o.3 != '' AND NOT endsWith(o.3, '[bot]') AND NOT has(involved, lower(o.3)), standing_approvals) AS independent,
@@ -105,18 +105,23 @@ SELECT
     arrayMap(place -> place.2, arraySort(groupUniqArray((position, id)))) AS push_record_ids
 FROM
 (
+SELECT * EXCEPT told
+FROM
+(
 SELECT
     arrayJoin(arrayDistinct(arrayConcat([git_commit_id], JSONExtract(content, 'commits', 'Array(String)')))) AS commit_id,
     toString(repository) AS repository, claimed_user AS pusher, coalesce(occurred_at, toDateTime64(received_at, 9, 'UTC')) AS at, (log, leaf_index) AS position, id,
-    JSONExtractString(content, 'ref') AS ref,
+    JSONExtract(content, 'Tuple(ref String, repository Tuple(default_branch String, fork String), project Tuple(default_branch String))') AS told,
+    told.ref AS ref,
     git_commit_id AS head,
     '' AS commit_author,
-    ref = concat('refs/heads/', concat(JSONExtractString(content, 'repository', 'default_branch'), JSONExtractString(content, 'project', 'default_branch'))) AND NOT JSONExtractBool(content, 'repository', 'fork') AS is_default
+    ref = concat('refs/heads/', concat(told.repository.default_branch, told.project.default_branch)) AND told.repository.fork != 'true' AS is_default
 FROM records
 WHERE source = 'forge' AND type IN ('change.pushed')
   AND log = {log: String}
   AND leaf_index < {below: UInt64}
   AND source_event IN ('push', 'tag_push')
+)
 UNION ALL
 SELECT
     git_commit_id AS commit_id,
@@ -169,16 +174,20 @@ SELECT
     if(change_id = '', id, change_id) AS change,
     toString(repository) AS change_repository,
     toString(type) AS type, id, git_commit_id, claimed_user, target_user, decision, received_at, coalesce(occurred_at, toDateTime64(received_at, 9, 'UTC')) AS at, (log, leaf_index) AS position,
-    concat(JSONExtractString(content, 'pull_request', 'head', 'sha'), JSONExtractString(content, 'object_attributes', 'last_commit', 'id')) AS told_head,
+    JSONExtract(content, 'Tuple(pull_request Tuple(head Tuple(sha String, ref String, repo Tuple(full_name String)), base Tuple(ref String)), review Tuple(id String, user Tuple(login String)), repository Tuple(default_branch String), object_attributes Tuple(last_commit Tuple(id String), source Tuple(path_with_namespace String), source_branch String, target_branch String, system_action String), project Tuple(default_branch String))') AS told,
+    concat(told.pull_request.head.sha, told.object_attributes.last_commit.id) AS told_head,
     if(told_head = '' AND type != 'change.merged', git_commit_id, told_head) AS head,
     (
-        concat(JSONExtractString(content, 'pull_request', 'head', 'repo', 'full_name'), JSONExtractString(content, 'object_attributes', 'source', 'path_with_namespace')),
-        concat(JSONExtractString(content, 'pull_request', 'head', 'ref'), JSONExtractString(content, 'object_attributes', 'source_branch'))
+        concat(told.pull_request.head.repo.full_name, told.object_attributes.source.path_with_namespace),
+        concat(told.pull_request.head.ref, told.object_attributes.source_branch)
     ) AS head_branch,
-    concat(JSONExtractString(content, 'pull_request', 'base', 'ref'), JSONExtractString(content, 'object_attributes', 'target_branch')) AS base_branch,
-    (base_branch, base_branch = concat(JSONExtractString(content, 'repository', 'default_branch'), JSONExtractString(content, 'project', 'default_branch'))) AS base,
-    if(JSONExtractString(content, 'review', 'user', 'login') != '', JSONExtractString(content, 'review', 'user', 'login'), claimed_user) AS reviewer,
-    JSONExtractRaw(content, 'review', 'id') AS review_id
+    concat(told.pull_request.base.ref, told.object_attributes.target_branch) AS base_branch,
+    (base_branch, base_branch = concat(told.repository.default_branch, told.project.default_branch)) AS base,
+    multiIf(
+        told.object_attributes.system_action = 'approvals_reset_on_push', '*',
+        told.review.user.login != '', told.review.user.login,
+        claimed_user) AS reviewer,
+    told.review.id AS review_id
 FROM records
 WHERE source = 'forge' AND type IN ('change.proposed', 'change.updated', 'change.reviewed', 'change.merged', 'change.closed')
   AND log = {log: String}
@@ -200,13 +209,20 @@ LEFT JOIN
 SELECT commit_id, if(countIf(NOT verdict) > 0, 'failed', 'passed') AS verdict
 FROM
 (
-SELECT git_commit_id AS commit_id, concat(JSONExtractString(content, 'check_run', 'app', 'slug'), JSONExtractString(content, 'check_run', 'name'), JSONExtractString(content, 'check_suite', 'app', 'slug'), JSONExtractString(content, 'workflow_run', 'name'), JSONExtractString(content, 'context')) AS check_name, argMax(assumeNotNull(success), (coalesce(occurred_at, toDateTime64(received_at, 9, 'UTC')), log, leaf_index)) AS verdict
+SELECT commit_id, argMax(is_good, place) AS verdict
+FROM
+(
+SELECT
+    git_commit_id AS commit_id, assumeNotNull(success) AS is_good, (coalesce(occurred_at, toDateTime64(received_at, 9, 'UTC')), log, leaf_index) AS place,
+    JSONExtract(content, 'Tuple(check_run Tuple(name String, app Tuple(slug String)), check_suite Tuple(app Tuple(slug String)), workflow_run Tuple(name String), context String)') AS told,
+    (splitByChar('.', toString(source_event))[1], concat(told.check_run.app.slug, told.check_run.name, told.check_suite.app.slug, told.workflow_run.name, told.context)) AS check_name
 FROM records
 WHERE source = 'forge' AND type IN ('change.checked')
   AND log = {log: String}
   AND leaf_index < {below: UInt64}
   AND success IS NOT NULL AND git_commit_id != ''
-GROUP BY commit_id, splitByChar('.', toString(source_event))[1], check_name
+)
+GROUP BY commit_id, check_name
 )
 GROUP BY commit_id
 ) AS checked ON decided.decisive.4 = checked.commit_id

@@ -1,0 +1,56 @@
+import type { JsonObject } from '../../../schemas/json.ts';
+import { readTurns } from '../gateways/exchange.ts';
+import { toGatewayDrafts, type GatewayCall } from '../gateways/gateway-call.ts';
+import { itemConnector } from '../json-items.ts';
+import { omitMembers } from '../members.ts';
+import { statedFacts, textAt, valueAt, wordAt } from '../nested.ts';
+
+const GATEWAY = 'inference-hook';
+/** What Anthropic calls itself when an administrator tries the connection. */
+const TEST_APPLICATION = 'config-test';
+
+/**
+ * Inference hooks of Claude Enterprise (platform.claude.com, "Develop an Inference hooks integration"): the whole
+ * conversation before each request to a model, of the apps, Claude Code and Cowork alike. It stands where a gateway
+ * stands and sees what a gateway sees but for the answer, so its parts are a gateway's parts. Whether the request then
+ * went to the model it cannot say: its own record is no `model.called`. Written from the documents; none was recorded.
+ */
+export const inferenceHook = itemConnector({
+  name: 'anthropic-inference-hook',
+  sessionOf: (value) => textAt(value, 'session_id'),
+  toDrafts: (envelope, value) => {
+    const drafts = toGatewayDrafts(envelope, GATEWAY, value, toCall(value));
+    return drafts.map((draft) =>
+      draft.type === 'model.called' ? { ...draft, type: 'event.observed' } : draft,
+    );
+  },
+});
+
+const ACTOR_MEMBERS = ['email_address', 'id'] as const;
+
+function toCall(value: JsonObject): GatewayCall {
+  const actor = ACTOR_MEMBERS.find((name) => textAt(value, 'actor', name) !== undefined);
+  const application = wordAt(value, 'source', 'application') ?? wordAt(value, 'application');
+  const event = wordAt(value, 'type') ?? 'unnamed';
+  return {
+    event: application === undefined ? event : `${event}.${application}`,
+    has_failed: false,
+    facts: statedFacts({
+      session_id: textAt(value, 'session_id'),
+      request_id: textAt(value, 'request_id'),
+      organization_id: textAt(value, 'tenant_id'),
+      claimed_user: actor === undefined ? undefined : textAt(value, 'actor', actor),
+      claimed_user_source: actor === undefined ? undefined : `actor.${actor}`,
+      model: textAt(value, 'model'),
+      provider: 'anthropic',
+      synthetic: application === TEST_APPLICATION ? true : undefined,
+    }),
+    messages: readTurns(valueAt(value, 'messages')),
+    answer: [],
+    tools: valueAt(value, 'tools'),
+    rest: omitMembers(value, Array.isArray(value['messages']) ? CARRIED : CARRIED_BUT_MESSAGES),
+  };
+}
+
+const CARRIED_BUT_MESSAGES: ReadonlySet<string> = new Set(['tools']);
+const CARRIED: ReadonlySet<string> = new Set(['messages', ...CARRIED_BUT_MESSAGES]);

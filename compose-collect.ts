@@ -1,11 +1,15 @@
-/** Opens what collectors read: a folder, a bucket. Part of the composition root. */
+/** Opens what collectors read: a folder, a bucket, a topic. Part of the composition root. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { destination, pino } from 'pino';
 import { s3ConnectionOf } from './compose-archive.ts';
+import { connectionOf } from './compose-event-log.ts';
 import type { Config } from './config.ts';
+import type { Topic } from './ingest/topic.ts';
 import { openFolderOfLogs } from './store/local/log-files.ts';
 import type { LogFiles } from './store/log-files.ts';
 
 export type { LogFile, LogFiles } from './store/log-files.ts';
+export type { ReadTopicOptions, Topic, TopicBatch, TopicGap } from './ingest/topic.ts';
 export { openFolderOfLogs };
 
 /** Endpoint, region and keys are those of the configured archive; the bucket is the caller's. Asks it nothing yet. */
@@ -25,4 +29,20 @@ export async function openBucketOfLogs(
     prefix,
     retrying: { limits: RETRY_LIMITS, random: () => Math.random(), sleep: pause },
   });
+}
+
+const STANDARD_ERROR = 2;
+
+/** TLS and credentials are those of the configured event log; brokers, topic and group are the caller's. */
+export async function openTopic(
+  { kafka, log_level }: Pick<Config, 'kafka' | 'log_level'>,
+  wanted: { readonly brokers: string; readonly topic: string; readonly groupId: string },
+): Promise<Topic> {
+  const { openKafkaTopic } = await import('./ingest/kafka/topic.ts');
+  const { brokers, topic, groupId } = wanted;
+  const logger = pino(
+    { level: log_level, base: { role: 'collect' } },
+    destination({ fd: STANDARD_ERROR, sync: true }),
+  );
+  return openKafkaTopic({ ...connectionOf({ kafka: { ...kafka, brokers } }, logger), topic, groupId });
 }

@@ -93,10 +93,10 @@ function open(split: BodyToSplit, source: Exclude<EnvelopeSource, 'claude-code-h
 
 function openOtlp(
   signal: OtlpSignal,
-  { content_type, body, principal, quarantinedUnits }: BodyToSplit,
+  { content_type, body, principal, quarantinedUnits, units }: BodyToSplit,
 ): Holder | undefined {
-  const unsound = new Set(quarantinedUnits);
+  const options = { principal, unsound: new Set(quarantinedUnits), units };
   return content_type === 'application/x-protobuf'
-    ? openOtlpProtobuf(signal, body, createOtlpUnits(principal, unsound, readProtobufPairs))
-    : openOtlpJson(signal, body, createOtlpUnits(principal, unsound, readJsonPairs));
+    ? openOtlpProtobuf(signal, body, createOtlpUnits(options, readProtobufPairs))
+    : openOtlpJson(signal, body, createOtlpUnits(options, readJsonPairs));
 }

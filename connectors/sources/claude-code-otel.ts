@@ -1,28 +1,122 @@
-import { decodeOtlp } from '../otlp/decode.ts';
+import type { Envelope } from '../../schemas/envelope.ts';
+import { decodeOtlp, surveyOtlp } from '../otlp/decode.ts';
 import type { OtlpSignal } from '../otlp/descriptor.ts';
-import { expandDecoded, expandOrQuarantine } from '../quarantine.ts';
-import type { DraftRecord, SourceConnector } from '../source.ts';
+import {
+  expandDecoded,
+  expandOrQuarantine,
+  MAX_ITEMS,
+  quarantineBody,
+  type UnitProblem,
+} from '../quarantine.ts';
+import type { DraftRecord, Expanded, ItemUnit, SourceConnector } from '../source.ts';
+import { toGatewayLogDrafts, toGatewaySpanDrafts } from './gateways/otel-call.ts';
+import { mayNameGateway } from './gateways/otel-gateway.ts';
 import { openOtelEvents, type OtelEvent } from './otel-event.ts';
 import { toLogDraft } from './otel-log.ts';
 import { toPointDraft } from './otel-point.ts';
 import { toSpanDraft } from './otel-span.ts';
 
+/** What becomes of an OTLP body. */
+export interface OtlpSurvey {
+  /** Records. */
+  readonly itemCount: number;
+  readonly problems: readonly UnitProblem[];
+  /** Where an item may become several records: what each becomes, in the order of the body, unsound ones among them. */
+  readonly units?: readonly ItemUnit[];
+}
+
+export interface OtlpConnector extends SourceConnector {
+  /** Throws BODY_MALFORMED for what is no export request. */
+  survey(envelope: Envelope): OtlpSurvey;
+}
+
+interface Mapping {
+  readonly signal: OtlpSignal;
+  readonly toDraft: (event: OtelEvent) => DraftRecord;
+  /** Records of what a gateway tells of; undefined for every other event. */
+  readonly toGatewayDrafts?: (event: OtelEvent) => DraftRecord[] | undefined;
+}
+
 /**
  * Claude Code's OpenTelemetry, and any other emitter's: what is not in Claude Code's own scope is kept as observed,
- * with the facts that mean the same for everyone.
+ * with the facts that mean the same for everyone. Of a call that a gateway tells of come the same records as of its
+ * other logs.
  */
-export const claudeCodeOtelLogs = otelConnector('logs', toLogDraft);
-export const claudeCodeOtelMetrics = otelConnector('metrics', toPointDraft);
-export const claudeCodeOtelTraces = otelConnector('traces', toSpanDraft);
+export const claudeCodeOtelLogs = otelConnector({
+  signal: 'logs',
+  toDraft: toLogDraft,
+  toGatewayDrafts: toGatewayLogDrafts,
+});
+export const claudeCodeOtelMetrics = otelConnector({ signal: 'metrics', toDraft: toPointDraft });
+export const claudeCodeOtelTraces = otelConnector({
+  signal: 'traces',
+  toDraft: toSpanDraft,
+  toGatewayDrafts: toGatewaySpanDrafts,
+});
 
-function otelConnector(signal: OtlpSignal, toDraft: (event: OtelEvent) => DraftRecord): SourceConnector {
+export const OTLP_CONNECTORS: Readonly<Record<OtlpSignal, OtlpConnector>> = {
+  logs: claudeCodeOtelLogs,
+  metrics: claudeCodeOtelMetrics,
+  traces: claudeCodeOtelTraces,
+};
+
+function otelConnector(mapping: Mapping): OtlpConnector {
+  const { signal, toDraft, toGatewayDrafts } = mapping;
+  const mayHoldCalls = ({ body }: Envelope) => toGatewayDrafts !== undefined && mayNameGateway(body);
   return {
     name: `claude-code-otel-${signal}`,
     expand: (envelope) =>
       expandOrQuarantine(envelope, () => {
+        if (mayHoldCalls(envelope)) {
+          return takeApart(mapping, envelope).units.flatMap(({ expanded }) => expanded);
+        }
         const decoded = decodeOtlp(signal, envelope.content_type, envelope.body);
         const openEvent = openOtelEvents(envelope);
         return expandDecoded(envelope, decoded, (item) => toDraft(openEvent(item)));
       }),
+    survey: (envelope) => {
+      if (!mayHoldCalls(envelope)) return surveyOtlp(signal, envelope.content_type, envelope.body);
+      const { units, problems } = takeApart(mapping, envelope);
+      const told = units.map(({ expanded, session }) => ({ recordCount: expanded.length, session }));
+      return {
+        itemCount: told.reduce((sum, { recordCount }) => sum + recordCount, 0),
+        problems,
+        units: told,
+      };
+    },
+  };
+}
+
+interface TakenApart {
+  readonly units: readonly { readonly expanded: Expanded[]; readonly session: string | undefined }[];
+  readonly problems: readonly UnitProblem[];
+}
+
+function takeApart({ signal, toDraft, toGatewayDrafts }: Mapping, envelope: Envelope): TakenApart {
+  const decoded = decodeOtlp(signal, envelope.content_type, envelope.body);
+  const openEvent = openOtelEvents(envelope);
+  const units = new Array<TakenApart['units'][number]>(decoded.itemCount);
+  let draftCount = 0;
+  for (const item of decoded.items) {
+    const event = openEvent(item);
+    const drafts = toGatewayDrafts?.(event) ?? [toDraft(event)];
+    draftCount += drafts.length;
+    if (draftCount > MAX_ITEMS) return oversized(envelope);
+    const expanded = drafts.map((draft): Expanded => ({ kind: 'draft', draft }));
+    units[item.index] = { expanded, session: drafts[0]?.facts.session_id };
+  }
+  const cuts = decoded.problems.length > 0 ? decoded.unitBytes() : new Map<string, Uint8Array>();
+  for (const { index, unit_pointer, pointer, reason } of decoded.problems) {
+    const item = { reason, pointer, bytes: cuts.get(unit_pointer) ?? envelope.body };
+    units[index] = { expanded: [{ kind: 'quarantined', item }], session: undefined };
+  }
+  return { units, problems: decoded.problems };
+}
+
+function oversized(envelope: Envelope): TakenApart {
+  const reason = 'body_expands_too_large';
+  return {
+    units: [{ expanded: quarantineBody(envelope, reason), session: undefined }],
+    problems: [{ index: 0, unit_pointer: '', pointer: '', reason }],
   };
 }

@@ -2,8 +2,10 @@ import type { Range } from './offsets.ts';
 
 /** How far a group has come in each partition, and whether that is as far as its messages went at the start. */
 export interface Reach {
-  /** Offsets behind what is committed; lower ones than are known change nothing. */
+  /** Offsets behind what the group has committed; lower ones than are known change nothing. */
   learn(commits: ReadonlyMap<number, bigint>): void;
+  /** This process has read a partition up to there. */
+  pass(partition: number, next: bigint): void;
   isThere(): boolean;
   /** Where this process is to go on in a partition that it has read since it joined last. */
   expected(partition: number): bigint | undefined;
@@ -21,10 +23,11 @@ export function createReach(ranges: ReadonlyMap<number, Range>, commits: Readonl
   for (const [partition, next] of commits) raise(partition, next);
   return {
     learn: (learnt) => {
-      for (const [partition, next] of learnt) {
-        raise(partition, next);
-        held.set(partition, next);
-      }
+      for (const [partition, next] of learnt) raise(partition, next);
+    },
+    pass: (partition, next) => {
+      raise(partition, next);
+      held.set(partition, next);
     },
     isThere: () => [...ranges].every(([partition, { high }]) => (done.get(partition) ?? 0n) >= high),
     expected: (partition) => held.get(partition),

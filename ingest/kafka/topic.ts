@@ -1,5 +1,6 @@
 /** Somebody else's topic, read in a group of this program's own. */
 import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
+import { PipelineError } from '../../schemas/errors.ts';
 import type { ReadTopicOptions, Topic } from '../topic.ts';
 import { createAsker, type Asker } from './asker.ts';
 import { createClient } from './client.ts';
@@ -56,6 +57,11 @@ async function readTopic(context: Context, reading: ReadTopicOptions): Promise<v
     fetchRanges(context.asker, topic),
     fetchCommits(context.asker, groupId, topic),
   ]);
+  // Asked before the client joins, which moves a group that is behind the log's beginning without a word.
+  for (const [partition, from] of commits) {
+    const { low } = ranges.get(partition) ?? { low: 0n };
+    if (low > from) reading.onGap({ partition, from, to: low });
+  }
   const reach = createReach(ranges, commits);
   if (reading.signal.aborted || (reading.once && reach.isThere())) return;
   const consumer = createConsumer(context);
@@ -79,7 +85,9 @@ async function untilEnd(context: Context, consumer: Consumer, way: Way): Promise
   await new Promise<void>((resolve, reject) => {
     let aliveAtMs = performance.now();
     let isLooking = false;
+    let isOver = false;
     const end = (failure?: unknown): void => {
+      isOver = true;
       clearInterval(timer);
       signal.removeEventListener('abort', onAbort);
       if (failure === undefined) resolve();
@@ -91,7 +99,7 @@ async function untilEnd(context: Context, consumer: Consumer, way: Way): Promise
     const look = async (): Promise<void> => {
       const stalledAfterMs = options.stalledAfterMs ?? STALLED_AFTER_MS;
       if (performance.now() - aliveAtMs > stalledAfterMs) {
-        throw toPipelineError(new Error('stalled'), 'the client of the consumer group does nothing');
+        throw new PipelineError('LOG_UNAVAILABLE', 'the client of the consumer group does nothing');
       }
       if (!once || isLooking) return;
       isLooking = true;
@@ -101,18 +109,23 @@ async function untilEnd(context: Context, consumer: Consumer, way: Way): Promise
     };
     const timer = setInterval(() => void look().catch(end), LOOK_MS);
     signal.addEventListener('abort', onAbort, { once: true });
-    const { REQUEST, CRASH, GROUP_JOIN } = consumer.events;
+    const { REQUEST, CRASH, GROUP_JOIN, END_BATCH_PROCESS } = consumer.events;
     consumer.on(REQUEST, () => {
       aliveAtMs = performance.now();
     });
     consumer.on(GROUP_JOIN, () => reach.forget());
+    consumer.on(END_BATCH_PROCESS, ({ payload: { partition, batchSize, lastOffset } }) => {
+      // Markers of transactions alone: nobody is handed them, and nothing commits behind them.
+      if (batchSize === 0) reach.pass(partition, BigInt(lastOffset) + 1n);
+      if (once && reach.isThere()) end();
+    });
     consumer.on(CRASH, ({ payload }) => {
       if (!payload.restart) end(payload.error);
     });
     run(consumer, options.topic, async (payload) => {
-      if (signal.aborted || !payload.isRunning() || payload.isStale()) return;
+      if (isOver || !payload.isRunning() || payload.isStale()) return;
       try {
-        if (!(await take(context, way, payload)) || (once && reach.isThere())) end();
+        if (!(await take(context, way, payload))) end();
       } catch (error) {
         // The client answers the end of a claim by joining again; all else ends the reading.
         if (endsClaim(error)) throw error;
@@ -128,7 +141,7 @@ async function take({ options, asker }: Context, { reading, reach }: Way, payloa
   const { partition, messages } = batch;
   const next = BigInt(batch.lastOffset()) + 1n;
   const first = BigInt(messages[0]?.offset ?? batch.lastOffset());
-  const expected = reach.expected(partition) ?? (await committedOf(asker, options, partition));
+  const expected = reach.expected(partition);
   if (expected !== undefined && first > expected) {
     // Compaction leaves holes too, and markers of transactions; only what lies before the log's beginning is lost.
     const { low } = (await fetchRanges(asker, options.topic)).get(partition) ?? { low: 0n };
@@ -145,16 +158,8 @@ async function take({ options, asker }: Context, { reading, reach }: Way, payloa
   if (last !== undefined) payload.resolveOffset(last);
   const partitions = [{ partition, offset: String(next) }];
   await payload.commitOffsetsIfNecessary({ topics: [{ topic: options.topic, partitions }] });
-  reach.learn(new Map([[partition, next]]));
+  reach.pass(partition, next);
   return true;
-}
-
-async function committedOf(
-  asker: Asker,
-  { groupId, topic }: KafkaTopicOptions,
-  partition: number,
-): Promise<bigint | undefined> {
-  return (await fetchCommits(asker, groupId, topic)).get(partition);
 }
 
 async function run(

@@ -1,4 +1,4 @@
-import { surveyOtlp } from '../../connectors/otlp/decode.ts';
+import { OTLP_CONNECTORS } from '../../connectors/sources/claude-code-otel.ts';
 import { exportResponse, type OtlpEncoding, type OtlpSignal } from './otlp-response.ts';
 import type { Reading, Received } from './reading.ts';
 
@@ -7,17 +7,21 @@ import type { Reading, Received } from './reading.ts';
  * rejected, so that a client's own counters tell of them, though none is lost.
  */
 export function readOtlp(signal: OtlpSignal, reading: Reading): Received {
-  const { itemCount, problems } = surveyOtlp(signal, reading.contentType, reading.body);
+  const { itemCount, problems, units } = OTLP_CONNECTORS[signal].survey({
+    ...reading.toHeader(0),
+    body: reading.body,
+  });
   const [first] = problems;
   const message =
     first === undefined
       ? ''
-      : `${problems.length} of ${itemCount} items were kept in quarantine, the others accepted; ` +
+      : `${problems.length} of ${units?.length ?? itemCount} items were kept in quarantine, the others accepted; ` +
         `first: ${first.reason} at ${first.pointer === '' ? 'the whole body' : first.pointer}; do not resend`;
   const rejected = { count: problems.length, message };
   return {
     itemCount,
     quarantinedUnits: problems.map(({ unit_pointer }) => unit_pointer),
+    ...(units === undefined ? {} : { units }),
     reply: exportResponse(signal, otlpEncodingOf(reading.contentType), rejected),
   };
 }

@@ -84,7 +84,8 @@ async function startOwnBroker(libraries: string, parent: string): Promise<KafkaB
     classes,
   ];
   const settings = join(dir, 'server.properties');
-  const id = randomBytes(16).toString('base64url');
+  // A URL-safe id may begin with a dash, which the broker's scripts take for an option.
+  const id = `k${randomBytes(16).toString('base64url').slice(1)}`;
   await runToEnd([...java, 'kafka.tools.StorageTool', 'format', '--standalone', '-t', id, '-c', settings]);
   const brokers = [`127.0.0.1:${port}`];
   let running: Guarded | undefined;

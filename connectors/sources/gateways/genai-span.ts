@@ -1,78 +1,82 @@
-/** Calls of models as spans with the attributes of OpenTelemetry's conventions for generative AI. */
-import { isJsonObject, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
-import { parsedText } from '../../json/parsed-text.ts';
-import type { Block } from '../conversation.ts';
-import { readMessage } from '../conversation.ts';
-import { omitMembers } from '../members.ts';
-import { countAt, statedFacts, textAt, valueAt } from '../nested.ts';
-import { structuredOf } from './exchange.ts';
+/** Calls of models and tools as spans with the attributes of OpenTelemetry's conventions for generative AI. */
+import type { JsonObject, JsonValue } from '../../../schemas/json.ts';
+import { openMembers } from '../members.ts';
+import { statedFacts, textAt, valueAt } from '../nested.ts';
 import type { GatewayCall } from './gateway-call.ts';
+import { readConversation } from './genai-conversation.ts';
+import { toMicros } from './units.ts';
+
+const MODELS = ['gen_ai.response.model', 'gen_ai.request.model', 'tfy.model.name', 'llm.model_name'] as const;
 
 /** Names with dots stand as they are, each the name of one attribute. */
 export function isGenAiSpan(attributes: JsonObject): boolean {
-  return ['gen_ai.request.model', 'gen_ai.response.model'].some(
-    (name) => valueAt(attributes, name) !== undefined,
-  );
+  return MODELS.some((name) => textAt(attributes, name) !== undefined);
 }
-
-const CONVERSATION: readonly string[] = [
-  'gen_ai.input.messages',
-  'gen_ai.output.messages',
-  'gen_ai.system_instructions',
-  'gen_ai.tool.definitions',
-];
 
 /** What the attributes say; who called and when is for the gateway to add. */
 export function readGenAiSpan(event: string, attributes: JsonObject): GatewayCall {
-  const at = (name: string) => parsedText(valueAt(attributes, name));
-  const error = textAt(attributes, 'error.type');
+  const members = openMembers(attributes);
+  const error = members.text('error.type', 'tfy.error_type');
+  const read = members.count('gen_ai.usage.cache_read.input_tokens', 'gen_ai.usage.cache_read_input_tokens');
+  const created = members.count(
+    'gen_ai.usage.cache_creation.input_tokens',
+    'gen_ai.usage.cache_creation_input_tokens',
+  );
+  const input = members.count(
+    'gen_ai.usage.input_tokens',
+    'gen_ai.usage.prompt_tokens',
+    'tfy.model.metric.input_tokens',
+    'llm.token_count.prompt',
+  );
   return {
     event,
     has_failed: error !== undefined,
     facts: statedFacts({
-      session_id: textAt(attributes, 'session.id') ?? textAt(attributes, 'gen_ai.conversation.id'),
-      provider: textAt(attributes, 'gen_ai.provider.name') ?? textAt(attributes, 'gen_ai.system'),
-      model: textAt(attributes, 'gen_ai.response.model') ?? textAt(attributes, 'gen_ai.request.model'),
-      message_id: textAt(attributes, 'gen_ai.response.id'),
-      input_tokens:
-        countAt(attributes, 'gen_ai.usage.input_tokens') ?? countAt(attributes, 'gen_ai.usage.prompt_tokens'),
-      output_tokens:
-        countAt(attributes, 'gen_ai.usage.output_tokens') ??
-        countAt(attributes, 'gen_ai.usage.completion_tokens'),
+      session_id: members.text('session.id', 'gen_ai.conversation.id'),
+      provider: members.text(
+        'gen_ai.provider.name',
+        'gen_ai.system',
+        'gen_ai.model.provider',
+        'llm.provider',
+      ),
+      model: members.text(...MODELS),
+      message_id: members.text('gen_ai.response.id'),
+      // The conventions count cached tokens among those of the input; the facts tell them apart.
+      input_tokens: input === undefined ? undefined : Math.max(input - (read ?? 0) - (created ?? 0), 0),
+      output_tokens: members.count(
+        'gen_ai.usage.output_tokens',
+        'gen_ai.usage.completion_tokens',
+        'tfy.model.metric.output_tokens',
+        'llm.token_count.completion',
+      ),
+      cache_read_tokens: read,
+      cache_creation_tokens: created,
+      cost_usd_micros: costOf(attributes),
       success: error === undefined ? undefined : false,
       error_type: error,
     }),
-    messages: [
-      ...readParts([{ role: 'system', parts: at('gen_ai.system_instructions') ?? [] }]),
-      ...readParts(at('gen_ai.input.messages')),
-    ],
-    answer: readParts(at('gen_ai.output.messages')),
-    tools: at('gen_ai.tool.definitions'),
-    rest: omitMembers(attributes, structuredOf(attributes, CONVERSATION)),
+    ...readConversation(attributes),
   };
 }
 
-function readParts(messages: JsonValue | undefined): Block[] {
-  if (!Array.isArray(messages)) return [];
-  return (messages as readonly JsonValue[]).flatMap((message): Block[] => {
-    if (!isJsonObject(message)) return [];
-    const { parts, role = 'user' } = message;
-    if (!Array.isArray(parts)) return readMessage(message);
-    return (parts as readonly JsonValue[]).flatMap((part) => readPart(role, part));
-  });
+const COSTS = [
+  'gen_ai.cost.total_cost',
+  'gen_ai.usage.cost',
+  'tfy.model.metric.cost_in_usd',
+  'llm.cost.total',
+];
+
+/** Dollars; in the normal form of OTLP numbers with a fraction are text. */
+function costOf(attributes: JsonObject): number | undefined {
+  for (const name of COSTS) {
+    const micros = toMicros(numberOf(valueAt(attributes, name)));
+    if (micros !== undefined) return micros;
+  }
+  return undefined;
 }
 
-function readPart(role: JsonValue, part: JsonValue): Block[] {
-  const id = textAt(part, 'id');
-  const type = valueAt(part, 'type');
-  if (type === 'tool_call' && id !== undefined) {
-    const input = parsedText(valueAt(part, 'arguments')) ?? {};
-    return [{ kind: 'tool_use', id, name: textAt(part, 'name') ?? '', input }];
-  }
-  if (type === 'tool_call_response' && id !== undefined) {
-    const response = valueAt(part, 'response') ?? valueAt(part, 'result') ?? '';
-    return [{ kind: 'tool_result', id, response, isError: undefined }];
-  }
-  const content = type === 'text' ? (valueAt(part, 'content') ?? '') : [part];
-  return readMessage({ role, content });
+function numberOf(value: JsonValue | undefined): JsonValue | undefined {
+  const isNumeral =
+    typeof value === 'string' && /^[0-9]{1,15}(?:\.[0-9]{1,40})?(?:e-?[0-9]{1,3})?$/i.test(value);
+  return isNumeral ? Number(value) : value;
 }

@@ -3,6 +3,7 @@ import {
   Server,
   ServerCredentials,
   ServerInterceptingCall,
+  status,
   type handleUnaryCall,
   type Metadata,
   type ServerInterceptor,
@@ -60,7 +61,7 @@ export async function startGrpc(intake: Intake, { host, port, tls }: GrpcOptions
     'grpc.max_concurrent_streams': MAX_STREAMS,
     'grpc.max_connection_idle_ms': IDLE_MS,
     'grpc.keepalive_time_ms': KEEPALIVE_MS,
-    interceptors: [requireToken(intake)],
+    interceptors: [guardCall(intake)],
   });
   for (const signal of Object.keys(SERVICES) as OtlpSignal[]) {
     server.addService(definitionOf(signal), { Export: exportHandler(intake, routeOf(signal)) });
@@ -170,24 +171,45 @@ function senderOf({ options }: Intake, metadata: Metadata): Sender {
   return identifySender(headers, { isOtlp: true }, options);
 }
 
-/** Refuses a call without a known token before a byte of its message is taken. */
-function requireToken(intake: Intake): ServerInterceptor {
-  return (_method, call) =>
-    new ServerInterceptingCall(call, {
+/**
+ * Refuses a call without a known token before a byte of its message is taken. A message that is broken before it is one,
+ * in its frame or its compression, is refused as any other that does not decode: the library would call that an error of
+ * this server.
+ */
+function guardCall(intake: Intake): ServerInterceptor {
+  return (_method, call) => {
+    const sendStatus = call.sendStatus.bind(call);
+    const refuseCall = (error: unknown): void => {
+      intake.counters.requests += 1;
+      sendStatus(toStatus(refuse(intake, error, { protocol: 'grpc' })));
+    };
+    let isWhole = false;
+    call.sendStatus = (sent) => {
+      if (isWhole || sent.code !== status.INTERNAL) sendStatus(sent);
+      else
+        refuseCall(
+          new PipelineError('BODY_MALFORMED', 'the message is broken in its frame or its compression'),
+        );
+    };
+    return new ServerInterceptingCall(call, {
       start: (next) => {
         next({
           onReceiveMetadata: (metadata, pass) => {
             try {
               senderOf(intake, metadata);
             } catch (error) {
-              intake.counters.requests += 1;
-              const known = refuse(intake, error, { protocol: 'grpc' });
-              call.sendStatus(toStatus(known));
+              refuseCall(error);
               return;
             }
             pass(metadata);
           },
+          onReceiveHalfClose: (pass) => {
+            // From here on the handler answers.
+            isWhole = true;
+            pass();
+          },
         });
       },
     });
+  };
 }

@@ -1,5 +1,9 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
+import type { OtlpSignal } from '../../../connectors/otlp/descriptor.ts';
+import { toProtobuf } from '../../connectors/otlp/to-protobuf.ts';
 import { readRecordings } from './setup.ts';
 import { FEED_BASES, toForm, WEBHOOK_BASES } from './webhook-bases.ts';
 
@@ -46,8 +50,16 @@ const NATIVE_LINES = ['s-1', 's-2', 's-3'].map((session_id) =>
   JSON.stringify({ ...NATIVE_EVENT, session_id }),
 );
 
+/** Spans of a real gateway, which become several records each. */
+const GATEWAY_SPANS: Base = {
+  url: '/v1/traces',
+  contentType: 'application/x-protobuf',
+  body: readFileSync(join(import.meta.dirname, '../../fixtures/litellm-1.106.2/traces.pb')),
+};
+
 const BASES: readonly Base[] = [
   ...readRecordings(),
+  GATEWAY_SPANS,
   ...WEBHOOK_BASES,
   ...FEED_BASES,
   ...Array.from({ length: 12 }, (_, index): Base => {
@@ -272,4 +284,32 @@ export const mutatedRequests: fc.Arbitrary<MutatedRequest> = fc
       isGzip,
       proof: from.prove?.(body),
     };
+  });
+
+/** A message of OTLP in protobuf, as a broken or hostile sender would make it of a real one. */
+export interface MutatedMessage {
+  readonly signal: OtlpSignal;
+  readonly body: Buffer;
+}
+
+const OTLP_BASES = BASES.filter(({ url }) => /^\/v1\/(?:logs|metrics|traces)$/.test(url));
+
+/** Of JSON the structure is changed before it is encoded, of what is binary the bytes. */
+export const mutatedMessages: fc.Arbitrary<MutatedMessage> = fc
+  .record({ base: oneOf(OTLP_BASES), ...mutation })
+  .map(({ base, steps, isStructural }) => {
+    const signal = base.url.slice('/v1/'.length) as OtlpSignal;
+    if (base.contentType === 'application/x-protobuf') {
+      return { signal, body: mutate(base, isStructural ? [] : steps, false) };
+    }
+    const sound = Buffer.from(toProtobuf(signal, JSON.parse(base.body.toString()) as never));
+    const changeAll = () => steps.reduce<Buffer>((body, one) => changeBytes(body, one, BASES), sound);
+    if (!isStructural) return { signal, body: changeAll() };
+    try {
+      const changed = JSON.parse(mutateJson(base.body.toString(), steps)) as never;
+      return { signal, body: Buffer.from(toProtobuf(signal, changed)) };
+    } catch {
+      // What protobuf cannot say.
+      return { signal, body: changeAll() };
+    }
   });

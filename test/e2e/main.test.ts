@@ -1,7 +1,7 @@
 import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { makeTempDir, runAffidavit, startServer } from './support/server.ts';
+import { makeTempDir, runAffidavit, startServer } from '../support/server.ts';
 
 let folder: Awaited<ReturnType<typeof makeTempDir>>;
 const data = () => join(folder.path, 'data');

@@ -3,10 +3,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
 import type { CanaryOptions } from './commands/canary.ts';
-import type { CollectGatewayOptions } from './commands/collect-gateway.ts';
-import type { CollectOptions } from './commands/collect.ts';
-import type { GithubAuditLogOptions } from './commands/collect-github-audit-log.ts';
-import type { GithubDeliveriesOptions } from './commands/collect-github-deliveries.ts';
+import type { CollectGatewayOptions } from './commands/collect/gateway.ts';
+import type { CollectOptions } from './commands/collect/compliance-api.ts';
+import type { GithubAuditLogOptions } from './commands/collect/github-audit-log.ts';
+import type { GithubDeliveriesOptions } from './commands/collect/github-deliveries.ts';
 import type { InitOptions } from './commands/init.ts';
 import { PROFILES, SYSTEMS, type ManagedSettingsOptions } from './commands/managed-settings-choices.ts';
 import type { Output } from './commands/output.ts';
@@ -203,7 +203,7 @@ collect
   .option('--page-size <n>', 'activities asked for at once, at most 5000', '1000')
   .addOption(json())
   .action(async (options: CollectOptions) => {
-    const { collectComplianceApi } = await import('./commands/collect.ts');
+    const { collectComplianceApi } = await import('./commands/collect/compliance-api.ts');
     await collectComplianceApi(config(), options, output, stop.signal);
   });
 collect
@@ -220,7 +220,7 @@ collect
   .option('--once', 'of a topic: end at what is there at the start', false)
   .addOption(json())
   .action(async (name: string, options: CollectGatewayOptions) => {
-    const { collectGateway } = await import('./commands/collect-gateway.ts');
+    const { collectGateway } = await import('./commands/collect/gateway.ts');
     if (!(await collectGateway(config(), name, options, output, stop.signal))) {
       process.exitCode = EXIT.operational;
     }
@@ -245,7 +245,7 @@ collect
   .option('--dry-run', 'only show what would be asked for', false)
   .addOption(json())
   .action(async (options: GithubDeliveriesOptions) => {
-    const { collectGithubDeliveries } = await import('./commands/collect-github-deliveries.ts');
+    const { collectGithubDeliveries } = await import('./commands/collect/github-deliveries.ts');
     if (!(await collectGithubDeliveries(config(), options, output, stop.signal))) {
       process.exitCode = EXIT.operational;
     }
@@ -268,7 +268,7 @@ collect
   .option('--cursor <file>', 'remembers how far it came (default: in collect/ in the data folder)')
   .addOption(json())
   .action(async (options: GithubAuditLogOptions) => {
-    const { collectGithubAuditLog } = await import('./commands/collect-github-audit-log.ts');
+    const { collectGithubAuditLog } = await import('./commands/collect/github-audit-log.ts');
     await collectGithubAuditLog(config(), options, output, stop.signal);
   });
 program

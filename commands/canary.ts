@@ -9,7 +9,7 @@ import {
 } from '../connectors/simulation/canary.ts';
 import { toInstant } from '../schemas/clock.ts';
 import { PipelineError } from '../schemas/errors.ts';
-import { requireCollectorToken } from './collect-delivery.ts';
+import { requireCollectorToken } from './collect/delivery.ts';
 import { call, expectStatus } from './http.ts';
 import { toJsonLine, type Output } from './output.ts';
 

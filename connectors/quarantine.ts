@@ -1,6 +1,6 @@
 import type { Envelope } from '../schemas/envelope.ts';
 import { PipelineError } from '../schemas/errors.ts';
-import type { DraftRecord, Expanded, QuarantineReason } from './source.ts';
+import type { DraftRecord, Expanded, ItemUnit, QuarantineReason } from './source.ts';
 
 /**
  * Limits of what one body may expand to. Every record repeats what its body says once for all of them, so a small
@@ -46,6 +46,45 @@ export function expandDecoded<Item extends { readonly index: number }>(
     }
   }
   return expanded;
+}
+
+/** An item with all that becomes of it, and the session that all of it belongs to. */
+export interface ExpandedUnit {
+  readonly expanded: Expanded[];
+  readonly session: string | undefined;
+}
+
+export interface ExpandedBody {
+  /** In the order of the body; an unsound item is one quarantined record without a session. */
+  readonly units: readonly ExpandedUnit[];
+  readonly problems: readonly UnitProblem[];
+}
+
+/** The same where an item may become several records; each item stands or falls by itself. */
+export function expandUnits<Item extends { readonly index: number }>(
+  envelope: Envelope,
+  decoded: DecodedBody<Item>,
+  toUnit: (item: Item) => { readonly drafts: readonly DraftRecord[]; readonly session: string | undefined },
+): ExpandedBody {
+  const units = new Array<ExpandedUnit>(decoded.itemCount);
+  let draftCount = 0;
+  for (const item of decoded.items) {
+    const { drafts, session } = toUnit(item);
+    draftCount += drafts.length;
+    if (draftCount > MAX_ITEMS) return expandUnits(envelope, oversizedBody<Item>(envelope.body), toUnit);
+    units[item.index] = { expanded: drafts.map((draft) => ({ kind: 'draft', draft })), session };
+  }
+  const cuts = decoded.problems.length > 0 ? decoded.unitBytes() : new Map<string, Uint8Array>();
+  for (const { index, unit_pointer, pointer, reason } of decoded.problems) {
+    const item = { reason, pointer, bytes: cuts.get(unit_pointer) ?? envelope.body };
+    units[index] = { expanded: [{ kind: 'quarantined', item }], session: undefined };
+  }
+  return { units, problems: decoded.problems };
+}
+
+/** What receivers and splitters need to know of the units of a body. */
+export function toItemUnits({ units }: ExpandedBody): ItemUnit[] {
+  return units.map(({ expanded, session }) => ({ recordCount: expanded.length, session }));
 }
 
 /** What decoding yields for a body beyond the limits. */

@@ -4,9 +4,9 @@ import { canaryCounts, missingCanaries, type MissingCanary } from '../store/quer
 import {
   collectorLosses,
   collectorSilences,
-  rhythmCounts,
+  collectorCounts,
   type CollectorLoss,
-  type RhythmCounts,
+  type CollectorCounts,
   type Silence,
 } from '../store/queries/collectors.ts';
 import { hookDeliveryErrors, redactedCount, type HookDeliveryError } from '../store/queries/completeness.ts';
@@ -19,7 +19,7 @@ export async function measureSilence(assessment: Assessment): Promise<Measured> 
   const { store, scope } = assessment;
   const asked = askedOf(assessment);
   const [counts = { collector_count: 0, timed_count: 0 }] = await store.read(
-    rhythmCounts(asked),
+    collectorCounts(asked),
     scope.limits,
   );
   const silences = await store.read(collectorSilences({ ...asked, limit: ALL_ROWS }), scope.limits);
@@ -38,7 +38,10 @@ export async function measureSilence(assessment: Assessment): Promise<Measured> 
   };
 }
 
-function silenceVerdict({ collector_count, timed_count }: RhythmCounts, silences: number) {
+function silenceVerdict(
+  { collector_count, timed_count }: Pick<CollectorCounts, 'collector_count' | 'timed_count'>,
+  silences: number,
+) {
   if (silences > 0) {
     const detail = `${counted(silences, 'time')} a collector sent no heartbeat for more than three of its intervals`;
     return { state: 'failed', detail } as const;

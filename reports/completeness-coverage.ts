@@ -2,6 +2,7 @@
 import type { CompletenessFinding } from '../schemas/control.ts';
 import { equals, paramsOf, where, type Condition } from '../store/queries/conditions.ts';
 import { receivedWithin } from '../store/queries/instants.ts';
+import { WITNESSES } from '../store/queries/record-types.ts';
 import { coveredBy } from '../store/queries/records.ts';
 import {
   rosterCounts,
@@ -38,7 +39,6 @@ ${where(conditions)}`,
   };
 }
 
-const WITNESSES = ['hook', 'otel', 'gateway', 'transcript'] as const;
 const WITNESS_NAMES = {
   hook: 'the hooks',
   otel: 'the telemetry',

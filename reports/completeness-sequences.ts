@@ -2,7 +2,7 @@
 import type { CompletenessFinding, CompletenessStatistic } from '../schemas/control.ts';
 import type { Query } from '../store/record-store.ts';
 import { sessionsWithoutEnd, type UnendedSession } from '../store/queries/completeness.ts';
-import { deliveryGaps, numberingCounts, type DeliveryGap } from '../store/queries/collectors.ts';
+import { deliveryGaps, collectorCounts, type DeliveryGap } from '../store/queries/collectors.ts';
 import { paramsOf, where, type Condition } from '../store/queries/conditions.ts';
 import { sequenceGaps, type SequenceGap } from '../store/queries/sequence-gaps.ts';
 import { withinAssessment } from './completeness-coverage.ts';
@@ -77,7 +77,7 @@ export async function measureSequences(assessment: Assessment): Promise<Measured
 async function readDeliveries(assessment: Assessment) {
   const { store, scope } = assessment;
   const asked = askedOf(assessment);
-  const [counts] = await store.read(numberingCounts(asked), scope.limits);
+  const [counts] = await store.read(collectorCounts(asked), scope.limits);
   const isPart = scope.log !== undefined && (counts?.log_count ?? 0) > 1;
   const gaps = isPart ? [] : await store.read(deliveryGaps(asked), scope.limits);
   const figures = [

@@ -4,11 +4,12 @@ import type { OtlpSignal } from '../otlp/descriptor.ts';
 import {
   expandDecoded,
   expandOrQuarantine,
-  MAX_ITEMS,
-  quarantineBody,
+  expandUnits,
+  toItemUnits,
+  type ExpandedBody,
   type UnitProblem,
 } from '../quarantine.ts';
-import type { DraftRecord, Expanded, ItemUnit, SourceConnector } from '../source.ts';
+import type { DraftRecord, ItemUnit, SourceConnector } from '../source.ts';
 import { toGatewayLogDrafts, toGatewaySpanDrafts } from './gateways/otel-call.ts';
 import { mayNameGateway } from './gateways/otel-gateway.ts';
 import { openOtelEvents, type OtelEvent } from './otel-event.ts';
@@ -76,47 +77,22 @@ function otelConnector(mapping: Mapping): OtlpConnector {
       }),
     survey: (envelope) => {
       if (!mayHoldCalls(envelope)) return surveyOtlp(signal, envelope.content_type, envelope.body);
-      const { units, problems } = takeApart(mapping, envelope);
-      const told = units.map(({ expanded, session }) => ({ recordCount: expanded.length, session }));
+      const body = takeApart(mapping, envelope);
+      const units = toItemUnits(body);
       return {
-        itemCount: told.reduce((sum, { recordCount }) => sum + recordCount, 0),
-        problems,
-        units: told,
+        itemCount: units.reduce((sum, { recordCount }) => sum + recordCount, 0),
+        problems: body.problems,
+        units,
       };
     },
   };
 }
 
-interface TakenApart {
-  readonly units: readonly { readonly expanded: Expanded[]; readonly session: string | undefined }[];
-  readonly problems: readonly UnitProblem[];
-}
-
-function takeApart({ signal, toDraft, toGatewayDrafts }: Mapping, envelope: Envelope): TakenApart {
-  const decoded = decodeOtlp(signal, envelope.content_type, envelope.body);
+function takeApart({ signal, toDraft, toGatewayDrafts }: Mapping, envelope: Envelope): ExpandedBody {
   const openEvent = openOtelEvents(envelope);
-  const units = new Array<TakenApart['units'][number]>(decoded.itemCount);
-  let draftCount = 0;
-  for (const item of decoded.items) {
+  return expandUnits(envelope, decodeOtlp(signal, envelope.content_type, envelope.body), (item) => {
     const event = openEvent(item);
     const drafts = toGatewayDrafts?.(event) ?? [toDraft(event)];
-    draftCount += drafts.length;
-    if (draftCount > MAX_ITEMS) return oversized(envelope);
-    const expanded = drafts.map((draft): Expanded => ({ kind: 'draft', draft }));
-    units[item.index] = { expanded, session: drafts[0]?.facts.session_id };
-  }
-  const cuts = decoded.problems.length > 0 ? decoded.unitBytes() : new Map<string, Uint8Array>();
-  for (const { index, unit_pointer, pointer, reason } of decoded.problems) {
-    const item = { reason, pointer, bytes: cuts.get(unit_pointer) ?? envelope.body };
-    units[index] = { expanded: [{ kind: 'quarantined', item }], session: undefined };
-  }
-  return { units, problems: decoded.problems };
-}
-
-function oversized(envelope: Envelope): TakenApart {
-  const reason = 'body_expands_too_large';
-  return {
-    units: [{ expanded: quarantineBody(envelope, reason), session: undefined }],
-    problems: [{ index: 0, unit_pointer: '', pointer: '', reason }],
-  };
+    return { drafts, session: drafts[0]?.facts.session_id };
+  });
 }

@@ -3,6 +3,7 @@ import type { Query } from '../record-store.ts';
 import { inScope, type CompletenessScope } from './completeness.ts';
 import { given, paramsOf, tidy, where, type Condition } from './conditions.ts';
 import { receivedWithin, within } from './instants.ts';
+import { typeList, WITNESSES } from './record-types.ts';
 import { coveredBy } from './records.ts';
 
 /**
@@ -79,51 +80,37 @@ ORDER BY collector, collector_boot_id, missing_from`),
   };
 }
 
-/** How many collectors that report agents' work number what they send. */
-export interface NumberingCounts {
+/** A timer makes a collector send heartbeats; those that come with calls say nothing of silence. */
+const IS_BEAT = `type = 'collector.heartbeat' AND JSONExtractString(content, 'sent_by') = 'timer'`;
+
+/** Collectors that report agents' work or send heartbeats, and what can be told of them. */
+export interface CollectorCounts {
   readonly collector_count: number;
+  /** They number what they send, so that a loss shows. */
   readonly numbering_count: number;
+  /** They send heartbeats by a timer, so that silence shows. */
+  readonly timed_count: number;
+  /** Logs of the deployment, through all of which a collector's numbers run. */
   readonly log_count: number;
 }
 
 /** One row. */
-export function numberingCounts(params: CompletenessScope): Query<NumberingCounts> {
+export function collectorCounts(params: CompletenessScope): Query<CollectorCounts> {
   const conditions = ofCollectors(params);
-  return {
-    name: 'numbering_counts',
-    sql: tidy(`
-SELECT uniqExactIf(collector, source IN (${WITNESSES})) AS collector_count,
-    uniqExactIf(collector, source IN (${WITNESSES}) AND collector_boot_id != '') AS numbering_count,
-    (SELECT uniqExact(log) FROM records) AS log_count
-FROM records
-${where(conditions)}`),
-    params: paramsOf(conditions),
+  const isReporting = {
+    sql: `(source IN (${typeList(WITNESSES)}) OR type = 'collector.heartbeat')`,
+    params: {},
   };
-}
-
-const WITNESSES = `'hook', 'otel', 'gateway', 'transcript'`;
-
-/** A timer makes a collector send heartbeats; those that come with calls say nothing of silence. */
-const IS_BEAT = `type = 'collector.heartbeat' AND JSONExtractString(content, 'sent_by') = 'timer'`;
-
-/** How many collectors report agents' work, and how many of them send heartbeats by a timer. */
-export interface RhythmCounts {
-  readonly collector_count: number;
-  readonly timed_count: number;
-}
-
-/** One row. */
-export function rhythmCounts(params: CompletenessScope): Query<RhythmCounts> {
-  const conditions = ofCollectors(params);
   return {
-    name: 'rhythm_counts',
+    name: 'collector_counts',
     sql: tidy(`
-SELECT count() AS collector_count, countIf(has_beat) AS timed_count
+SELECT count() AS collector_count, countIf(has_numbers) AS numbering_count, countIf(has_beats) AS timed_count,
+    (SELECT uniqExact(log) FROM records) AS log_count
 FROM
 (
-    SELECT collector, countIf(${IS_BEAT}) > 0 AS has_beat
+    SELECT collector, countIf(collector_boot_id != '') > 0 AS has_numbers, countIf(${IS_BEAT}) > 0 AS has_beats
     FROM records
-    ${where([{ sql: `(source IN (${WITNESSES}) OR type = 'collector.heartbeat')`, params: {} }, ...conditions])}
+    ${where([isReporting, ...conditions])}
     GROUP BY collector
 )`),
     params: paramsOf(conditions),

@@ -9,6 +9,9 @@ export const TOOL_CALL_TYPES = [
   'permission.denied',
 ] as const;
 
+/** Sources that see what agents do, each by itself. */
+export const WITNESSES = ['hook', 'otel', 'gateway', 'transcript'] as const;
+
 /** Types that a client's telemetry sends before it takes up a session. */
 export const STARTUP_TYPES = [
   'config.resolved',

@@ -3,6 +3,7 @@ import type { Query } from '../record-store.ts';
 import { inScope, type CompletenessScope } from './completeness.ts';
 import { paramsOf, tidy, where } from './conditions.ts';
 import { receivedWithin } from './instants.ts';
+import { typeList, WITNESSES } from './record-types.ts';
 import { coveredBy } from './records.ts';
 
 /** Names are compared in lower case: sources write one address in several ways. */
@@ -63,7 +64,7 @@ function peopleOfBothSides(params: CompletenessScope) {
     ...receivedWithin({ to: params.to }),
   ];
   const seen = [
-    { sql: `source IN ('hook', 'otel', 'gateway', 'transcript')`, params: {} },
+    { sql: `source IN (${typeList(WITNESSES)})`, params: {} },
     ...inScope({ ...params, session_id: undefined }),
   ];
   return {

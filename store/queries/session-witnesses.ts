@@ -1,6 +1,7 @@
 import type { Query } from '../record-store.ts';
 import { paramsOf, tidy, where } from './conditions.ts';
 import { inScope, type CompletenessScope } from './completeness.ts';
+import { typeList, WITNESSES } from './record-types.ts';
 
 /** How many sessions with tool calls each witness took part in. */
 export interface WitnessCounts {
@@ -14,11 +15,11 @@ export interface WitnessCounts {
 /** A session with tool calls in which a witness is silent that reports of other sessions. */
 export interface SilentWitness {
   readonly session_id: string;
-  readonly witness: 'hook' | 'otel' | 'gateway' | 'transcript';
+  readonly witness: (typeof WITNESSES)[number];
   readonly seen_by: readonly string[];
 }
 
-const WITNESSES = `['hook', 'otel', 'gateway', 'transcript']`;
+const WITNESS_ARRAY = `[${typeList(WITNESSES)}]`;
 
 /** One row. */
 export function witnessCounts(params: CompletenessScope): Query<WitnessCounts> {
@@ -57,9 +58,9 @@ export function silentWitnesses(
 SELECT session_id, arrayJoin(arrayFilter(one -> NOT has(seen_by, one), expected)) AS witness, seen_by
 FROM
 (
-    SELECT session_id, arraySort(groupUniqArrayIf(toString(source), has(${WITNESSES}, source))) AS seen_by,
+    SELECT session_id, arraySort(groupUniqArrayIf(toString(source), has(${WITNESS_ARRAY}, source))) AS seen_by,
         (
-            SELECT arraySort(groupUniqArrayIf(toString(source), has(${WITNESSES}, source)))
+            SELECT arraySort(groupUniqArrayIf(toString(source), has(${WITNESS_ARRAY}, source)))
             FROM records
             ${where([isSession, { sql: `tool_use_id != ''`, params: {} }, ...everywhere])}
         ) AS expected

@@ -1,11 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { AuditRecord } from '../../../schemas/record.ts';
 import {
+  collectorCounts,
   collectorLosses,
   collectorSilences,
   deliveryGaps,
-  numberingCounts,
-  rhythmCounts,
 } from '../../../store/queries/collectors.ts';
 import { shuffled, useQueryStore } from '../../support/query-store.ts';
 import { auditRecord } from '../../support/sealed-rows.ts';
@@ -104,7 +103,7 @@ describe("the numbers of a collector's deliveries", () => {
   it('are counted by whether a collector gives any', async () => {
     const silent = auditRecord('x', { facts: { collector: 'laptop-2' } });
     await store.fill([...deliveries('a', 1), silent]);
-    expect(await store.read(numberingCounts({}))).toEqual([
+    expect(await store.read(collectorCounts({}))).toMatchObject([
       { collector_count: 2, numbering_count: 1, log_count: 1 },
     ]);
   });
@@ -146,13 +145,13 @@ describe('the silence of a collector', () => {
     expect(
       await silences([heartbeat('a', 0, { sentBy: 'call' }), heartbeat('a', 900, { sentBy: 'call' })]),
     ).toEqual([]);
-    expect(await store.read(rhythmCounts({}))).toEqual([{ collector_count: 1, timed_count: 0 }]);
+    expect(await store.read(collectorCounts({}))).toMatchObject([{ collector_count: 1, timed_count: 0 }]);
   });
 
   it('is measured of collectors with a timer, counted among all that report the work of agents', async () => {
     const forge = auditRecord('f', { source: 'forge', facts: { collector: 'webhook:github' } });
     await store.fill([heartbeat('a', 0), forge, auditRecord('x', { facts: { collector: 'laptop-2' } })]);
-    expect(await store.read(rhythmCounts({}))).toEqual([{ collector_count: 2, timed_count: 1 }]);
+    expect(await store.read(collectorCounts({}))).toMatchObject([{ collector_count: 2, timed_count: 1 }]);
   });
 });
 

@@ -10,6 +10,7 @@ import * as quarantine from '../../../store/queries/quarantine.ts';
 import * as records from '../../../store/queries/records.ts';
 import * as roster from '../../../store/queries/roster.ts';
 import { sequenceGaps } from '../../../store/queries/sequence-gaps.ts';
+import * as witnesses from '../../../store/queries/session-witnesses.ts';
 import * as sessions from '../../../store/queries/sessions.ts';
 import * as toolCalls from '../../../store/queries/tool-calls.ts';
 import type { Query } from '../../../store/record-store.ts';
@@ -91,8 +92,9 @@ const QUERIES: Record<string, Query<unknown>> = {
   'hook-delivery-errors': completeness.hookDeliveryErrors({ ...scope, limit: 100 }),
   'redacted-count': completeness.redactedCount(scope),
   'delivery-gaps': collectors.deliveryGaps(scope),
-  'numbering-counts': collectors.numberingCounts(scope),
-  'rhythm-counts': collectors.rhythmCounts(scope),
+  'witness-counts': witnesses.witnessCounts(scope),
+  'silent-witnesses': witnesses.silentWitnesses({ ...scope, limit: 100 }),
+  'collector-counts': collectors.collectorCounts(scope),
   'collector-silences': collectors.collectorSilences({ ...scope, limit: 100 }),
   'collector-losses': collectors.collectorLosses(scope),
   'roster-counts': roster.rosterCounts(scope),

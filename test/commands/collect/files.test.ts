@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openDelivery } from '../../commands/collect-delivery.ts';
-import { collectFiles } from '../../commands/collect-files.ts';
-import { openFileStates } from '../../commands/collect-state.ts';
-import type { LogFile, LogFiles } from '../../compose-collect.ts';
-import { PipelineError, type ErrorCode } from '../../schemas/errors.ts';
-import { makeTempDir } from '../support/server.ts';
-import { startStub, type Stub } from './collect-stub.ts';
+import { openDelivery } from '../../../commands/collect/delivery.ts';
+import { collectFiles } from '../../../commands/collect/files.ts';
+import { openFileStates } from '../../../commands/collect/state.ts';
+import type { LogFile, LogFiles } from '../../../compose-collect.ts';
+import { PipelineError, type ErrorCode } from '../../../schemas/errors.ts';
+import { makeTempDir } from '../../support/server.ts';
+import { startStub, type Stub } from './stub.ts';
 
 let folder: Awaited<ReturnType<typeof makeTempDir>>;
 let stub: Stub;

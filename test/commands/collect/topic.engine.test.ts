@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { Producer } from 'kafkajs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { collectGateway } from '../../commands/collect-gateway.ts';
-import { loadConfig } from '../../config.ts';
-import { newTopic, otherClient } from '../ingest/kafka/subject.ts';
-import { startKafkaBroker } from '../support/kafka-broker.ts';
-import { startStub, type Mishap, type Stub, type Taken } from './collect-stub.ts';
+import { collectGateway } from '../../../commands/collect/gateway.ts';
+import { loadConfig } from '../../../config.ts';
+import { newTopic, otherClient } from '../../ingest/kafka/subject.ts';
+import { startKafkaBroker } from '../../support/kafka-broker.ts';
+import { startStub, type Mishap, type Stub, type Taken } from './stub.ts';
 
 const broker = await startKafkaBroker();
 const isSkipped = 'skipped' in broker;

@@ -1,5 +1,5 @@
 /** Items of one request, and what is done where not all of them are taken. */
-import type { CollectedBody, Delivered, Delivery } from './collect-delivery.ts';
+import type { CollectedBody, Delivered, Delivery } from './delivery.ts';
 
 /** What was acknowledged. */
 export interface DeliveryCounts {

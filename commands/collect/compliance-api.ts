@@ -3,13 +3,13 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Type, type Static } from 'typebox';
 import { Value } from 'typebox/value';
-import { readCursor, writeCursor, type Cursor } from '../compose-cursor.ts';
-import type { Config } from '../config.ts';
-import { toInstant } from '../schemas/clock.ts';
-import { PipelineError } from '../schemas/errors.ts';
-import { requireCollectorToken, toPulledEvent } from './collect-delivery.ts';
-import { call, expectStatus } from './http.ts';
-import { toJsonLine, type Output } from './output.ts';
+import { readCursor, writeCursor, type Cursor } from '../../compose-cursor.ts';
+import type { Config } from '../../config.ts';
+import { toInstant } from '../../schemas/clock.ts';
+import { PipelineError } from '../../schemas/errors.ts';
+import { requireCollectorToken, toPulledEvent } from './delivery.ts';
+import { call, expectStatus } from '../http.ts';
+import { toJsonLine, type Output } from '../output.ts';
 
 export interface CollectOptions {
   /** Base URL of the platform. */

@@ -1,7 +1,7 @@
 /** A file that is one JSON document, an array of objects or an object over several lines → one request. */
-import { deliverBody } from './collect-items.ts';
-import { leave, type End, type OpenFile } from './collect-open-file.ts';
-import { createPrefixDigest } from './collect-plain-text.ts';
+import { deliverBody } from './items.ts';
+import { leave, type End, type OpenFile } from './open-file.ts';
+import { createPrefixDigest } from './plain-text.ts';
 
 /** Undefined where it is larger than the receivers take. */
 export async function readDocument({ run, text }: OpenFile): Promise<Buffer | undefined> {

@@ -1,7 +1,7 @@
 /** The text of a log file, inflated where it is gzipped, and what identifies the part of it that was read. */
 import { createHash } from 'node:crypto';
 import { createGunzip } from 'node:zlib';
-import { PipelineError } from '../schemas/errors.ts';
+import { PipelineError } from '../../schemas/errors.ts';
 
 export type Pieces = AsyncIterable<Buffer>;
 

@@ -1,7 +1,7 @@
 /** How a pull of a gateway's logs tells of itself: a record in the log, and text or JSON on standard output. */
-import { PipelineError } from '../schemas/errors.ts';
-import { toPulledEvent, type Delivery } from './collect-delivery.ts';
-import { toJsonLine, type Output } from './output.ts';
+import { PipelineError } from '../../schemas/errors.ts';
+import { toPulledEvent, type Delivery } from './delivery.ts';
+import { toJsonLine, type Output } from '../output.ts';
 
 /** What all pulls of a gateway's logs have. */
 export interface PullTarget {

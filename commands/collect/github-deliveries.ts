@@ -3,15 +3,15 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Type, type Static } from 'typebox';
 import { Value } from 'typebox/value';
-import { readState, writeState } from '../compose-cursor.ts';
-import { systemClock } from '../compose-paths.ts';
-import type { Config } from '../config.ts';
-import { toInstant } from '../schemas/clock.ts';
-import { PipelineError } from '../schemas/errors.ts';
-import { InstantUtc } from '../schemas/primitives.ts';
-import { openDelivery, requireCollectorToken, toPulledEvent } from './collect-delivery.ts';
-import { openGithubApi, type GithubApi, type GithubApiOptions } from './collect-github-api.ts';
-import { toJsonLine, type Output } from './output.ts';
+import { readState, writeState } from '../../compose-cursor.ts';
+import { systemClock } from '../../compose-paths.ts';
+import type { Config } from '../../config.ts';
+import { toInstant } from '../../schemas/clock.ts';
+import { PipelineError } from '../../schemas/errors.ts';
+import { InstantUtc } from '../../schemas/primitives.ts';
+import { openDelivery, requireCollectorToken, toPulledEvent } from './delivery.ts';
+import { openGithubApi, type GithubApi, type GithubApiOptions } from './github-api.ts';
+import { toJsonLine, type Output } from '../output.ts';
 
 export interface GithubDeliveriesOptions extends GithubApiOptions {
   /** `owner/name`; or an organisation; or the app that the token is of. */

@@ -3,10 +3,10 @@
  * the receivers took, and every file and line that they did not. A place in a file is passed only when the log has all
  * before it, or when what it has not was told.
  */
-import type { LogFile, LogFiles } from '../compose-collect.ts';
-import { PipelineError } from '../schemas/errors.ts';
-import { deliverDocument, readDocument } from './collect-document.ts';
-import { deliverLines } from './collect-file-lines.ts';
+import type { LogFile, LogFiles } from '../../compose-collect.ts';
+import { PipelineError } from '../../schemas/errors.ts';
+import { deliverDocument, readDocument } from './document.ts';
+import { deliverLines } from './file-lines.ts';
 import {
   leave,
   NOTHING_READ,
@@ -14,9 +14,9 @@ import {
   type FilesRun,
   type FilesTotals,
   type OpenFile,
-} from './collect-open-file.ts';
-import { findMark, inflate, isGzip, type Mark, type Pieces } from './collect-plain-text.ts';
-import type { ProblemReason } from './collect-state.ts';
+} from './open-file.ts';
+import { findMark, inflate, isGzip, type Mark, type Pieces } from './plain-text.ts';
+import type { ProblemReason } from './state.ts';
 
 /** Files of at most so many bytes are read once and held. */
 const HELD_BYTES = 16 * 1024 * 1024;

@@ -4,11 +4,11 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { Type } from 'typebox';
 import { Value } from 'typebox/value';
-import { systemClock } from '../compose-paths.ts';
-import type { Config } from '../config.ts';
-import { toInstant } from '../schemas/clock.ts';
-import { PipelineError } from '../schemas/errors.ts';
-import { retryAfterMs } from './retry-after.ts';
+import { systemClock } from '../../compose-paths.ts';
+import type { Config } from '../../config.ts';
+import { toInstant } from '../../schemas/clock.ts';
+import { PipelineError } from '../../schemas/errors.ts';
+import { retryAfterMs } from '../retry-after.ts';
 
 export interface DeliveryTarget {
   /** Base URL of the receivers. */

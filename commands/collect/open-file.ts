@@ -1,9 +1,9 @@
 /** What the parts of a collector of files share: a run, what it counts, and a file that is being read. */
-import type { LogFile, LogFiles } from '../compose-collect.ts';
-import type { Delivery } from './collect-delivery.ts';
-import type { DeliveryCounts } from './collect-items.ts';
-import { createPrefixDigest, type Mark, type Pieces } from './collect-plain-text.ts';
-import type { FileProblem, FileStates, ProblemReason } from './collect-state.ts';
+import type { LogFile, LogFiles } from '../../compose-collect.ts';
+import type { Delivery } from './delivery.ts';
+import type { DeliveryCounts } from './items.ts';
+import { createPrefixDigest, type Mark, type Pieces } from './plain-text.ts';
+import type { FileProblem, FileStates, ProblemReason } from './state.ts';
 
 export interface FilesRun {
   readonly files: LogFiles;

@@ -2,18 +2,13 @@
 import { join } from 'node:path';
 import { Type, type Static } from 'typebox';
 import { Value } from 'typebox/value';
-import { readCursor, writeCursor, type Cursor } from '../compose-cursor.ts';
-import type { Config } from '../config.ts';
-import { toInstant } from '../schemas/clock.ts';
-import { PipelineError } from '../schemas/errors.ts';
-import {
-  openDelivery,
-  requireCollectorToken,
-  toPulledEvent,
-  type CollectedBody,
-} from './collect-delivery.ts';
-import { openGithubApi, type GithubApi, type GithubApiOptions } from './collect-github-api.ts';
-import { toJsonLine, type Output } from './output.ts';
+import { readCursor, writeCursor, type Cursor } from '../../compose-cursor.ts';
+import type { Config } from '../../config.ts';
+import { toInstant } from '../../schemas/clock.ts';
+import { PipelineError } from '../../schemas/errors.ts';
+import { openDelivery, requireCollectorToken, toPulledEvent, type CollectedBody } from './delivery.ts';
+import { openGithubApi, type GithubApi, type GithubApiOptions } from './github-api.ts';
+import { toJsonLine, type Output } from '../output.ts';
 
 export interface GithubAuditLogOptions extends GithubApiOptions {
   readonly org?: string;

@@ -1,5 +1,5 @@
 /** Text → whole lines → pieces of bounded size for one request each. Nothing is dropped without being told. */
-import type { Pieces } from './collect-plain-text.ts';
+import type { Pieces } from './plain-text.ts';
 
 export interface LineLimits {
   /** A longer line is told and passed over. */

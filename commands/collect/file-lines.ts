@@ -1,9 +1,9 @@
 /** A file with one object per line → requests of whole lines. */
-import { deliverItems } from './collect-items.ts';
-import { toLineParts, type LineBatch, type LinePart } from './collect-lines.ts';
-import { leave, type End, type OpenFile } from './collect-open-file.ts';
-import { createPrefixDigest, type Pieces, type PrefixDigest } from './collect-plain-text.ts';
-import type { FileProblem } from './collect-state.ts';
+import { deliverItems } from './items.ts';
+import { toLineParts, type LineBatch, type LinePart } from './lines.ts';
+import { leave, type End, type OpenFile } from './open-file.ts';
+import { createPrefixDigest, type Pieces, type PrefixDigest } from './plain-text.ts';
+import type { FileProblem } from './state.ts';
 
 /** Little enough that what becomes of the lines stays far from what one request may expand to. */
 const TARGET_BYTES = 1024 * 1024;

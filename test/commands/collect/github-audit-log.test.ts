@@ -2,14 +2,14 @@ import { readFile, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { collectGithubAuditLog } from '../../commands/collect-github-audit-log.ts';
-import { loadConfig } from '../../config.ts';
-import { createNormaliser } from '../../ingest/normalise.ts';
-import { buildReceivers } from '../../ingest/receivers/app.ts';
-import { createSurrogates } from '../../ingest/surrogates.ts';
-import { prepareBench, TOKEN, type Bench } from '../ingest/receivers/setup.ts';
-import { GITHUB_TOKEN, startGithub } from '../support/github-api.ts';
-import { makeTempDir } from '../support/server.ts';
+import { collectGithubAuditLog } from '../../../commands/collect/github-audit-log.ts';
+import { loadConfig } from '../../../config.ts';
+import { createNormaliser } from '../../../ingest/normalise.ts';
+import { buildReceivers } from '../../../ingest/receivers/app.ts';
+import { createSurrogates } from '../../../ingest/surrogates.ts';
+import { prepareBench, TOKEN, type Bench } from '../../ingest/receivers/setup.ts';
+import { GITHUB_TOKEN, startGithub } from '../../support/github-api.ts';
+import { makeTempDir } from '../../support/server.ts';
 
 const START_MS = Date.UTC(2026, 2, 1, 9);
 const EVENTS = Array.from({ length: 5 }, (_, n) => ({

@@ -2,15 +2,15 @@
 import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { openBucketOfLogs, openFolderOfLogs, openTopic, type LogFiles } from '../compose-collect.ts';
-import type { Config } from '../config.ts';
-import { PipelineError } from '../schemas/errors.ts';
-import { openDelivery, requireCollectorToken } from './collect-delivery.ts';
-import { pullFiles } from './collect-files-pull.ts';
-import type { PullTarget } from './collect-pulled.ts';
-import { openFileStates } from './collect-state.ts';
-import { pullTopic } from './collect-topic.ts';
-import type { Output } from './output.ts';
+import { openBucketOfLogs, openFolderOfLogs, openTopic, type LogFiles } from '../../compose-collect.ts';
+import type { Config } from '../../config.ts';
+import { PipelineError } from '../../schemas/errors.ts';
+import { openDelivery, requireCollectorToken } from './delivery.ts';
+import { pullFiles } from './files-pull.ts';
+import type { PullTarget } from './pulled.ts';
+import { openFileStates } from './state.ts';
+import { pullTopic } from './topic.ts';
+import type { Output } from '../output.ts';
 
 export interface CollectGatewayOptions {
   /** Folder, `file:` URL, `s3://bucket/prefix` or `kafka://brokers/topic?group=…`. */

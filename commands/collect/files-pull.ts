@@ -1,11 +1,11 @@
 /** Looks at a folder or a bucket, once or again and again, and tells of each look. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { LogFiles } from '../compose-collect.ts';
-import { tellPulled, toProblemLines, type PullTarget } from './collect-pulled.ts';
-import { collectFiles } from './collect-files.ts';
-import type { FilesTotals } from './collect-open-file.ts';
-import type { FileProblem, FileStates, Place } from './collect-state.ts';
-import { createProgress } from './output.ts';
+import type { LogFiles } from '../../compose-collect.ts';
+import { tellPulled, toProblemLines, type PullTarget } from './pulled.ts';
+import { collectFiles } from './files.ts';
+import type { FilesTotals } from './open-file.ts';
+import type { FileProblem, FileStates, Place } from './state.ts';
+import { createProgress } from '../output.ts';
 
 /** What a run tells, on standard output and in the log. */
 export interface FilesPulled extends FilesTotals {

@@ -4,14 +4,14 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { collectComplianceApi } from '../../commands/collect.ts';
-import { loadConfig } from '../../config.ts';
-import { createNormaliser } from '../../ingest/normalise.ts';
-import { buildReceivers } from '../../ingest/receivers/app.ts';
-import { createSurrogates } from '../../ingest/surrogates.ts';
-import { PipelineError } from '../../schemas/errors.ts';
-import { prepareBench, TOKEN, type Bench } from '../ingest/receivers/setup.ts';
-import { makeTempDir } from '../support/server.ts';
+import { collectComplianceApi } from '../../../commands/collect/compliance-api.ts';
+import { loadConfig } from '../../../config.ts';
+import { createNormaliser } from '../../../ingest/normalise.ts';
+import { buildReceivers } from '../../../ingest/receivers/app.ts';
+import { createSurrogates } from '../../../ingest/surrogates.ts';
+import { PipelineError } from '../../../schemas/errors.ts';
+import { prepareBench, TOKEN, type Bench } from '../../ingest/receivers/setup.ts';
+import { makeTempDir } from '../../support/server.ts';
 
 const KEY = 'platform-key-canary-4715';
 const ACTIVITIES = Array.from({ length: 5 }, (_, index) => ({

@@ -3,6 +3,7 @@ import type { LookupAddress } from 'node:dns';
 import type { Agent, ClientRequest, RequestOptions } from 'node:http';
 import { isIP, type LookupFunction } from 'node:net';
 import { sha256 } from './digest.ts';
+import { codeOf } from './error-code.ts';
 import type { Settings } from './settings.ts';
 import type { HookWorld, Numbered } from './world.ts';
 
@@ -25,11 +26,15 @@ type Fate = 'taken' | 'later' | `refused_${number}`;
 type Hearing = 'untried' | 'silent' | 'answered';
 
 /** One connection to the collector, kept for the events of one call; nothing it does outlasts `remainingMs`. */
-export function openCollector({ url, token }: Settings, { stop }: HookWorld, remainingMs: () => number) {
+export function openCollector(
+  { url, token }: Settings,
+  { stop, note }: HookWorld,
+  remainingMs: () => number,
+) {
   let agent: Agent | undefined;
   let hearing: Hearing = 'untried';
   const hasTime = () => url !== undefined && remainingMs() > 0;
-  const post = async (path: string, body: Buffer, { name, type, numbered }: Delivery): Promise<Fate> => {
+  const ask = async (path: string, body: Buffer, { name, type, numbered }: Delivery): Promise<Fate> => {
     if (url === undefined || !hasTime()) return 'later';
     const target = new URL(url + path);
     // Loaded only now: a call that finds another one sending does not need it.
@@ -56,6 +61,14 @@ export function openCollector({ url, token }: Settings, { stop }: HookWorld, rem
     // Cut short by the end of this process, it is not the collector's silence.
     else if (hearing === 'untried' && !stop.aborted) hearing = 'silent';
     return fateOf(status);
+  };
+  const post = async (...sent: Parameters<typeof ask>): Promise<Fate> => {
+    try {
+      return await ask(...sent);
+    } catch (error) {
+      note(`affidavit hook: the request to the collector cannot be made: ${codeOf(error)}\n`);
+      return 'later';
+    }
   };
   return {
     hasTime,
@@ -98,13 +111,30 @@ const LOOKUP =
 /** In a process that can be killed: the system's resolver cannot be interrupted, and no process ends before it. */
 function toLookup(run: typeof execFile, remainingMs: () => number, signal: AbortSignal): LookupFunction {
   return (name, { all }, done) => {
-    const limits = { timeout: Math.max(1, remainingMs()), killSignal: 'SIGKILL', signal } as const;
-    run(process.execPath, ['-e', LOOKUP, name], limits, (error, stdout) => {
-      const found = error === null ? (JSON.parse(stdout) as LookupAddress[]) : [];
-      const [first] = found;
-      if (first === undefined) done(new Error('the name of the collector does not resolve'), '');
-      else if (all === true) done(null, found);
-      else done(null, first.address, first.family);
-    });
+    const fail = () => done(new Error('the name of the collector does not resolve'), '');
+    // The time left has fractions, and Node takes whole milliseconds only.
+    const timeout = Math.max(1, Math.floor(remainingMs()));
+    try {
+      const limits = { timeout, killSignal: 'SIGKILL', signal } as const;
+      run(process.execPath, ['-e', LOOKUP, name], limits, (error, stdout) => {
+        const found = error === null ? toAddresses(stdout) : [];
+        const [first] = found;
+        if (first === undefined) fail();
+        else if (all === true) done(null, found);
+        else done(null, first.address, first.family);
+      });
+    } catch {
+      // Node throws where the system has no memory for another process.
+      fail();
+    }
   };
+}
+
+/** Empty where the process printed something else: a preload of the environment can print before it. */
+function toAddresses(text: string): LookupAddress[] {
+  try {
+    return JSON.parse(text) as LookupAddress[];
+  } catch {
+    return [];
+  }
 }

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { isIPv6, type AddressInfo } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { runHook as runInProcess } from '../../ingest/hook/client.ts';
 import type { HookWorld } from '../../ingest/hook/world.ts';
@@ -89,8 +89,8 @@ export interface StandIn {
   close(): Promise<void>;
 }
 
-/** A collector on 127.0.0.1 that keeps what it is sent and answers as it is told. */
-export async function startStandIn(port = 0): Promise<StandIn> {
+/** A collector that keeps what it is sent and answers as it is told; on 127.0.0.1 unless another address is given. */
+export async function startStandIn(port = 0, address = '127.0.0.1'): Promise<StandIn> {
   const server: Server = createServer((request, response) => {
     const pieces: Buffer[] = [];
     request.on('data', (piece: Buffer) => pieces.push(piece));
@@ -105,10 +105,10 @@ export async function startStandIn(port = 0): Promise<StandIn> {
       if (!response.writableEnded) standIn.abandoned += 1;
     });
   });
-  server.listen(port, '127.0.0.1');
+  server.listen(port, address);
   await once(server, 'listening');
   const standIn: StandIn = {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://${isIPv6(address) ? `[${address}]` : address}:${(server.address() as AddressInfo).port}`,
     deliveries: [],
     abandoned: 0,
     answer: 200,

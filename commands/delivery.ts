@@ -126,7 +126,8 @@ async function post(
     return undefined;
   });
   if (answer?.status === 401 || answer?.status === 403) {
-    throw new PipelineError('AUTH_INVALID', `${url} does not accept the token of AFFIDAVIT_COLLECTOR_TOKEN`);
+    const detail = `${url} does not accept the token of AFFIDAVIT_COLLECTOR_TOKEN; it must be a collector token`;
+    throw new PipelineError('AUTH_INVALID', detail);
   }
   return answer;
 }

@@ -26,7 +26,7 @@ export const ERRORS = {
     status: 403,
     retry: 'never',
     title: 'credential lacks the role',
-    hint: 'collector tokens send, admin tokens read',
+    hint: 'send with a collector token and read with an admin token; `affidavit init --collector NAME` makes a collector token',
   },
   WEBHOOK_NOT_CONFIGURED: {
     status: 403,

@@ -108,7 +108,8 @@ async function judge(url: string, answer: Response | undefined): Promise<Deliver
   const code = parseAs(Problem, text)?.code ?? `HTTP_${String(status)}`;
   if (REFUSED.has(status)) return { kind: 'refused', status, code };
   if (status === 401 || status === 403) {
-    throw new PipelineError('AUTH_INVALID', `${url} does not accept the token of AFFIDAVIT_COLLECTOR_TOKEN`);
+    const detail = `${url} does not accept the token of AFFIDAVIT_COLLECTOR_TOKEN; it must be a collector token`;
+    throw new PipelineError('AUTH_INVALID', detail);
   }
   if (status === 404) throw new PipelineError('CONFIG_INVALID', `there is no ${url}`);
   throw unusable(`${url} answered ${String(status)} ${code}`);

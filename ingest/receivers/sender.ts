@@ -29,8 +29,8 @@ export interface KnownSenders {
 }
 
 /**
- * Throws AUTH_MISSING or AUTH_INVALID; of a webhook WEBHOOK_NOT_CONFIGURED or WEBHOOK_UNSIGNED; PARAMETER_INVALID for a
- * header that does not read.
+ * Throws AUTH_MISSING, AUTH_INVALID or AUTH_FORBIDDEN; of a webhook WEBHOOK_NOT_CONFIGURED or WEBHOOK_UNSIGNED;
+ * PARAMETER_INVALID for a header that does not read.
  */
 export function identifySender(
   headers: IncomingHttpHeaders,
@@ -62,6 +62,9 @@ function principalOf(headers: IncomingHttpHeaders, verifyToken: VerifyToken): st
   if (token === undefined) throw new PipelineError('AUTH_MISSING', 'the request carries no bearer token');
   const principal = verifyToken(token);
   if (principal === undefined) throw new PipelineError('AUTH_INVALID', 'the bearer token is not known');
+  if (principal.role !== 'collector') {
+    throw new PipelineError('AUTH_FORBIDDEN', 'sending needs the collector role; use a collector token');
+  }
   return principal.id;
 }
 

@@ -172,9 +172,9 @@ function senderOf({ options }: Intake, metadata: Metadata): Sender {
 }
 
 /**
- * Refuses a call without a known token before a byte of its message is taken. A message that is broken before it is one,
- * in its frame or its compression, is refused as any other that does not decode: the library would call that an error of
- * this server.
+ * Refuses a call without the token of a collector before a byte of its message is taken. A message that is broken before
+ * it is one, in its frame or its compression, is refused as any other that does not decode: the library would call that
+ * an error of this server.
  */
 function guardCall(intake: Intake): ServerInterceptor {
   return (_method, call) => {

@@ -30,11 +30,29 @@ describe('receivers: who may send', () => {
     expect(bench.appended).toEqual([]);
   });
 
-  it('lets an admin token send, and takes the scheme in any case', async () => {
-    const headers = { 'content-type': 'application/json', authorization: `bearer ${ADMIN_TOKEN}` };
+  it.each(ROUTES)('refuses an admin token at %s and says which token sends', async (url) => {
+    const headers = { 'content-type': 'application/json', authorization: `Bearer ${ADMIN_TOKEN}` };
+    const answer = await app.inject({ method: 'POST', url, headers, payload: OK_HOOK });
+    expect(answer.statusCode).toBe(403);
+    expect(answer.body).toContain('sending needs the collector role; use a collector token');
+    expect(answer.body).not.toContain(ADMIN_TOKEN);
+    expect(bench.appended).toEqual([]);
+  });
+
+  it('answers an admin token with a problem document and counts it', async () => {
+    const headers = { 'content-type': 'application/json', authorization: `Bearer ${ADMIN_TOKEN}` };
+    const before = bench.options.counters.refused.AUTH_FORBIDDEN ?? 0;
+    const answer = await app.inject({ method: 'POST', url: HOOK, headers, payload: OK_HOOK });
+    expect(answer.headers['content-type']).toBe('application/problem+json');
+    expect(answer.json()).toMatchObject({ code: 'AUTH_FORBIDDEN', status: 403 });
+    expect(bench.options.counters.refused.AUTH_FORBIDDEN).toBe(before + 1);
+  });
+
+  it('takes the scheme in any case', async () => {
+    const headers = { 'content-type': 'application/json', authorization: `bearer ${TOKEN}` };
     const answer = await app.inject({ method: 'POST', url: HOOK, headers, payload: OK_HOOK });
     expect(answer.statusCode).toBe(200);
-    expect(bench.appended.at(-1)?.principal).toBe('admin-1');
+    expect(bench.appended.at(-1)?.principal).toBe('collector-1');
   });
 });
 

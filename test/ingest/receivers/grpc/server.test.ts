@@ -10,7 +10,7 @@ import { startGrpc, type RunningGrpc } from '../../../../ingest/receivers/grpc/s
 import { createIntake } from '../../../../ingest/receivers/intake.ts';
 import { PipelineError, type ErrorCode } from '../../../../schemas/errors.ts';
 import { toProtobuf } from '../../../connectors/otlp/to-protobuf.ts';
-import { logsRequest, prepareBench, TOKEN } from '../setup.ts';
+import { ADMIN_TOKEN, logsRequest, prepareBench, TOKEN } from '../setup.ts';
 
 const LOGS = '/opentelemetry.proto.collector.logs.v1.LogsService/Export';
 const ONE_RECORD = Buffer.from(
@@ -99,6 +99,18 @@ describe('OTLP over gRPC', () => {
     expect((await send(port, ONE_RECORD, metadata)).error?.code).toBe(status.UNAUTHENTICATED);
     expect(bench.appended).toEqual([]);
     expect(bench.logged()).not.toContain('another');
+  });
+
+  it('refuses a call with an admin token, says which token sends, and keeps nothing', async () => {
+    const { bench, port } = await start();
+    const { error } = await send(port, ONE_RECORD, withToken(ADMIN_TOKEN));
+    expect(error).toMatchObject({
+      code: status.PERMISSION_DENIED,
+      details: 'sending needs the collector role; use a collector token',
+    });
+    expect(error?.metadata.get('grpc-status-details-bin')).toEqual([]);
+    expect(bench.appended).toEqual([]);
+    expect(bench.options.counters).toMatchObject({ requests: 1, refused: { AUTH_FORBIDDEN: 1 } });
   });
 
   it('refuses a message that does not decode as final', async () => {

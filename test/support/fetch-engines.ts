@@ -1,4 +1,8 @@
 /** `npm run engines`: fetches or builds what the engine tests need, one after another, into the cache that they look in. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buildComposeCheck } from './compose-check.ts';
 import { fetchKafka } from './kafka-broker-files.ts';
 import { findEngine } from './s3-server.ts';
 
@@ -11,3 +15,8 @@ const step = async (name: string, fetch: () => Promise<unknown>): Promise<void> 
 await step('Apache Kafka', fetchKafka);
 await step('MinIO', () => findEngine('minio'));
 await step('versitygw', () => findEngine('versitygw'));
+await step('compose-check', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'affidavit-compose-'));
+  buildComposeCheck(folder);
+  await rm(folder, { recursive: true, force: true });
+});

@@ -3,7 +3,7 @@ import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, isIP } from 'node:net';
-import { hostname, networkInterfaces } from 'node:os';
+import { hostname } from 'node:os';
 
 export interface HostName {
   readonly name: string;
@@ -11,21 +11,14 @@ export interface HostName {
   readonly address: string;
 }
 
-/** Undefined, with the reason printed, where no name but `localhost` leads to this machine. */
+/** On the loopback address only, as all servers under test. Undefined, with the reason printed, where no name but `localhost` leads to this machine. */
 export async function findHostName(): Promise<HostName | undefined> {
-  const found: HostName[] = [];
   for (const name of candidates()) {
     const address = await addressOf(name);
-    if (address === undefined) continue;
-    // Everything in these tests listens on loopback where it can.
-    if (isLoopback(address)) return { name, address };
-    found.push({ name, address });
+    if (address !== undefined) return { name, address };
   }
-  const [first] = found;
-  if (first === undefined) {
-    process.stderr.write('skipped: no host name but localhost leads to this machine\n');
-  }
-  return first;
+  process.stderr.write('skipped: no host name but localhost leads to the loopback address\n');
+  return undefined;
 }
 
 /** The names in the hosts file resolve at once; the others may need the resolver of the system. */
@@ -44,17 +37,12 @@ function namesInHostsFile(): readonly string[] {
   }
 }
 
-/** Undefined where the name leads nowhere, to more than one address, or to another machine. */
+/** Undefined where the name leads nowhere, to more than one address, or not to the loopback address. */
 async function addressOf(name: string): Promise<string | undefined> {
   const found = await lookup(name, { all: true }).catch(() => []);
   const [first, ...others] = new Set(found.map(({ address }) => address));
-  if (first === undefined || others.length > 0 || !isOwn(first)) return undefined;
+  if (first === undefined || others.length > 0 || !isLoopback(first)) return undefined;
   return (await canListen(first)) ? first : undefined;
-}
-
-function isOwn(address: string): boolean {
-  const own = Object.values(networkInterfaces()).flatMap((one) => one ?? []);
-  return isLoopback(address) || own.some((one) => one.address === address);
 }
 
 function isLoopback(address: string): boolean {

@@ -14,7 +14,7 @@ RUN mkdir /data /keys && chown node:node /data /keys
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
-COPY --from=build /app/connectors/recordings ./connectors/recordings
+COPY --from=build /app/connectors/simulation/recordings ./connectors/simulation/recordings
 USER node
 ENV AFFIDAVIT_DATA=/data
 VOLUME ["/data"]

@@ -26,7 +26,7 @@ const houseRules = {
 };
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', 'data/', 'connectors/recordings/', 'test/golden/'] },
+  { ignores: ['dist/', 'node_modules/', 'data/', 'connectors/simulation/recordings/', 'test/golden/'] },
   js.configs.recommended,
   {
     files: ['**/*.ts'],

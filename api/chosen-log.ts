@@ -1,5 +1,5 @@
 import { PipelineError } from '../schemas/errors.ts';
-import type { PublishedLog } from '../store/published-log.ts';
+import type { PublishedLog } from '../store/ledger/published-log.ts';
 
 /**
  * The log that a request names; where there is only one it need not be named. Throws PARAMETER_INVALID otherwise,

@@ -2,7 +2,7 @@ import { Type, type Static } from 'typebox';
 import type { JsonObject } from '../schemas/json.ts';
 import { HashHex, InstantUtc, RetentionClass, SafeCount } from '../schemas/primitives.ts';
 import { Facts, RecordSource, RecordType } from '../schemas/record.ts';
-import type { RecordRow } from '../store/record-store.ts';
+import type { RecordRow } from '../store/records/record-store.ts';
 
 /** A record as the API shows it: the sealed parts opened, beside its place in the log. */
 export const RecordView = Type.Object({

@@ -1,5 +1,5 @@
 /** Sends made-up events through the receivers and tells of them, so that reports can look for them again. */
-import { systemClock, systemId } from '../compose-paths.ts';
+import { systemClock, systemId } from '../app/paths.ts';
 import type { Config } from '../config.ts';
 import {
   CANARY_SOURCES,

@@ -1,6 +1,6 @@
-import { createLogger } from '../compose-logger.ts';
-import { addCollector, initialise, type DeployedLog, type GeneratedTokens } from '../compose-init.ts';
-import { dataPaths } from '../compose-paths.ts';
+import { createLogger } from '../app/logger.ts';
+import { addCollector, initialise, type DeployedLog, type GeneratedTokens } from '../app/deployment.ts';
+import { dataPaths } from '../app/paths.ts';
 import type { Config } from '../config.ts';
 import { openFileSigner } from '../store/keys/file-signer.ts';
 import { toJsonLine, type Output } from './output.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { PackageJob } from '../reports/packages.ts';
+import type { PackageJob } from '../reports/package/packages.ts';
 import type { Framework, Period } from '../schemas/control.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import { call, expectStatus } from './http.ts';

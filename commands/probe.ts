@@ -1,5 +1,5 @@
-import { s3ConnectionOf } from '../compose-archive.ts';
-import { probeBucket } from '../compose-probe.ts';
+import { s3ConnectionOf } from '../app/archive.ts';
+import { probeBucket } from '../app/probe.ts';
 import type { Config } from '../config.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import { PROBES, toProbeEvent, type ProbeReport } from '../schemas/probe.ts';

@@ -1,6 +1,6 @@
-import { createLogger } from '../compose-logger.ts';
-import { createCloseStack, openEngines, openLog, type Engines } from '../compose-stores.ts';
-import type { DeployedLog } from '../compose-init.ts';
+import { createLogger } from '../app/logger.ts';
+import { createCloseStack, openEngines, openLog, type Engines } from '../app/logs.ts';
+import type { DeployedLog } from '../app/deployment.ts';
 import type { Config } from '../config.ts';
 import { createProgress, toJsonLine, type Output, type Progress } from './output.ts';
 

@@ -1,10 +1,10 @@
 import { copyFile, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createLogger } from '../compose-logger.ts';
-import type { DeployedLog } from '../compose-init.ts';
-import { createCloseStack, openEngines, openLog, openPackages } from '../compose-stores.ts';
-import { systemClock } from '../compose-paths.ts';
+import { createLogger } from '../app/logger.ts';
+import type { DeployedLog } from '../app/deployment.ts';
+import { createCloseStack, openEngines, openLog, openPackages } from '../app/logs.ts';
+import { systemClock } from '../app/paths.ts';
 import type { Config } from '../config.ts';
 import { toInstant } from '../schemas/clock.ts';
 import type { Framework, Period } from '../schemas/control.ts';

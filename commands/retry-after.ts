@@ -1,4 +1,4 @@
-import { systemClock } from '../compose-paths.ts';
+import { systemClock } from '../app/paths.ts';
 
 const MAX_RETRY_AFTER_MS = 60_000;
 

@@ -1,5 +1,5 @@
-import { compose } from '../compose.ts';
-import type { GeneratedTokens } from '../compose-init.ts';
+import { compose } from '../app/app.ts';
+import type { GeneratedTokens } from '../app/deployment.ts';
 import type { Config } from '../config.ts';
 import { claudeSettings } from './claude-settings.ts';
 import { tokenNotice } from './token-notice.ts';

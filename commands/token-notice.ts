@@ -1,4 +1,4 @@
-import type { GeneratedTokens } from '../compose-init.ts';
+import type { GeneratedTokens } from '../app/deployment.ts';
 
 /** Tokens that were generated, with the warning that they are not shown again. */
 export function tokenNotice({ admin, collector }: GeneratedTokens): string {

@@ -1,4 +1,4 @@
-import { verifyBucket, type BucketTarget } from '../compose-bucket-check.ts';
+import { verifyBucket, type BucketTarget } from '../app/bucket-check.ts';
 import type { Config } from '../config.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import type { Output } from './output.ts';

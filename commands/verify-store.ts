@@ -1,4 +1,4 @@
-import { verifyStore } from '../compose-store-check.ts';
+import { verifyStore } from '../app/store-check.ts';
 import type { Config } from '../config.ts';
 import type { Output } from './output.ts';
 import { printVerdict, type VerifyCommandOptions } from './verify.ts';

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { PipelineError } from '../schemas/errors.ts';
 import type { VerificationReport } from '../schemas/verification.ts';
-import { verifyPath } from '../store/chain/verify/path.ts';
-import { renderReport, type KeptCheckpoint, type VerifyOptions } from '../store/chain/verify/report.ts';
+import { verifyPath } from '../store/verify/path.ts';
+import { renderReport, type KeptCheckpoint, type VerifyOptions } from '../store/verify/report.ts';
 import { createProgress, toJsonLine, type Output } from './output.ts';
 
 export interface VerifyCommandOptions {

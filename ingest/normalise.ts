@@ -1,18 +1,18 @@
 import { createHash } from 'node:crypto';
-import { SOURCE_CONNECTORS } from '../connectors/index.ts';
-import { quarantineBody } from '../connectors/quarantine.ts';
-import type { DraftRecord, Expanded, QuarantinedItem, SourceConnector } from '../connectors/source.ts';
+import { SOURCE_CONNECTORS } from '../connectors/sources/index.ts';
+import { quarantineBody } from '../connectors/drafts/expand.ts';
+import type { DraftRecord, Expanded, QuarantinedItem, SourceConnector } from '../connectors/drafts/source.ts';
 import type { Envelope, EnvelopeSource } from '../schemas/envelope.ts';
 import type { JsonObject } from '../schemas/json.ts';
 import type { AuditRecord } from '../schemas/record.ts';
-import { createClassify, type Classify } from './classify.ts';
+import { createClassify, type Classify } from './label.ts';
 import type { Surrogates } from './surrogates.ts';
 
 export interface NormaliserOptions {
   readonly surrogates: Surrogates;
   readonly retentionClass: string;
   readonly connectors?: Readonly<Record<EnvelopeSource, SourceConnector>>;
-  /** How records are labelled. @default by the detectors of `connectors/classify` */
+  /** How records are labelled. @default by the detectors of `connectors/detect` */
   readonly classify?: Classify;
 }
 

@@ -6,7 +6,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { PipelineError, type ErrorCode } from '../schemas/errors.ts';
 import type { AuditRecord } from '../schemas/record.ts';
-import type { Appended, Ledger } from '../store/ledger.ts';
+import type { Appended, Ledger } from '../store/ledger/ledger.ts';
 import type { EventLog, LoggedEnvelope } from './event-log.ts';
 import type { Normalise } from './normalise.ts';
 import type { SeenIds } from './seen-ids.ts';

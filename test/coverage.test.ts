@@ -2,9 +2,9 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { describe, expect, it } from 'vitest';
-import { SOURCE_CONNECTORS } from '../connectors/index.ts';
-import type { DraftRecord } from '../connectors/source.ts';
-import { recordedRequests } from './connectors/recorded.ts';
+import { SOURCE_CONNECTORS } from '../connectors/sources/index.ts';
+import type { DraftRecord } from '../connectors/drafts/source.ts';
+import { recordedRequests } from './connectors/sources/recorded.ts';
 
 const FILE = join(import.meta.dirname, '../docs/coverage.md');
 const WITNESSES = ['hook', 'otel', 'gateway', 'transcript'] as const;
@@ -12,7 +12,7 @@ const OF_CALLS = /^(?:tool\.|permission\.)/;
 
 const HEAD = `# Coverage
 
-Which witness told of what, in each recording of \`connectors/recordings\`. Written by \`npm run docs\` and compared by the tests; a cell that changes is a change of what the connectors read.
+Which witness told of what, in each recording of \`connectors/simulation/recordings\`. Written by \`npm run docs\` and compared by the tests; a cell that changes is a change of what the connectors read.
 
 An event that no witness of a recording tells of did not happen in it, or cannot be seen from any of them.
 `;

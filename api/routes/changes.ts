@@ -1,8 +1,8 @@
 import { Type, type Static } from 'typebox';
 import { Change, ChangeState } from '../../schemas/change.ts';
 import { InstantUtc } from '../../schemas/primitives.ts';
-import { listChanges } from '../../store/queries/changes.ts';
-import type { RecordStore } from '../../store/record-store.ts';
+import { listChanges } from '../../store/records/queries/changes.ts';
+import type { RecordStore } from '../../store/records/record-store.ts';
 import { checkInterval } from '../interval.ts';
 import { GUARDED_PROBLEMS } from '../openapi.ts';
 import { linkNextPage, PageQuery, pageOf, readPage, type PageSource } from '../page.ts';

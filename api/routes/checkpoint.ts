@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { PipelineError } from '../../schemas/errors.ts';
-import type { PublishedLog } from '../../store/published-log.ts';
+import type { PublishedLog } from '../../store/ledger/published-log.ts';
 import { chooseLog } from '../chosen-log.ts';
 import { GUARDED_PROBLEMS, problemAnswer } from '../openapi.ts';
 import type { TypedApp } from '../typed-app.ts';

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { HashHex, InstantUtc, SafeCount } from '../../schemas/primitives.ts';
-import { listQuarantine, type QuarantinedRecord } from '../../store/queries/quarantine.ts';
-import type { RecordStore } from '../../store/record-store.ts';
+import { listQuarantine, type QuarantinedRecord } from '../../store/records/queries/quarantine.ts';
+import type { RecordStore } from '../../store/records/record-store.ts';
 import { GUARDED_PROBLEMS } from '../openapi.ts';
 import { linkNextPage, PageQuery, pageOf, readPage, type PageSource } from '../page.ts';
 import type { TypedApp } from '../typed-app.ts';

@@ -8,8 +8,8 @@ import {
   type DetailedRecord,
   type ListedRecord,
   type RecordFilters,
-} from '../../store/queries/records.ts';
-import type { RecordStore } from '../../store/record-store.ts';
+} from '../../store/records/queries/records.ts';
+import type { RecordStore } from '../../store/records/record-store.ts';
 import { GUARDED_PROBLEMS, problemAnswer } from '../openapi.ts';
 import { linkNextPage, PageQuery, pageOf, readPage, type PageSource } from '../page.ts';
 import { checkInterval } from '../interval.ts';

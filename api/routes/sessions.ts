@@ -6,8 +6,8 @@ import {
   sessionTimeline,
   type SessionRow,
   type TimelineRecord,
-} from '../../store/queries/sessions.ts';
-import type { RecordStore } from '../../store/record-store.ts';
+} from '../../store/records/queries/sessions.ts';
+import type { RecordStore } from '../../store/records/record-store.ts';
 import { checkInterval } from '../interval.ts';
 import { GUARDED_PROBLEMS, problemAnswer } from '../openapi.ts';
 import { linkNextPage, PageQuery, pageOf, readPage, type PageSource } from '../page.ts';

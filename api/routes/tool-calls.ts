@@ -1,8 +1,8 @@
 import { Type, type Static } from 'typebox';
 import { InstantUtc } from '../../schemas/primitives.ts';
 import { ToolCall, ToolCallOutcome } from '../../schemas/tool-call.ts';
-import { listToolCalls } from '../../store/queries/tool-calls.ts';
-import type { RecordStore } from '../../store/record-store.ts';
+import { listToolCalls } from '../../store/records/queries/tool-calls.ts';
+import type { RecordStore } from '../../store/records/record-store.ts';
 import { checkInterval } from '../interval.ts';
 import { GUARDED_PROBLEMS } from '../openapi.ts';
 import { linkNextPage, PageQuery, pageOf, readPage, type PageSource } from '../page.ts';

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Type, type Static } from 'typebox';
 import { Value } from 'typebox/value';
-import { readCursor, writeCursor, type Cursor } from '../../compose-cursor.ts';
+import { readCursor, writeCursor, type Cursor } from '../../app/cursor.ts';
 import type { Config } from '../../config.ts';
 import { toInstant } from '../../schemas/clock.ts';
 import { PipelineError } from '../../schemas/errors.ts';

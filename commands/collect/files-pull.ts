@@ -1,6 +1,6 @@
 /** Looks at a folder or a bucket, once or again and again, and tells of each look. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { LogFiles } from '../../compose-collect.ts';
+import type { LogFiles } from '../../app/pull-sources.ts';
 import { tellPulled, toProblemLines, type PullTarget } from './pulled.ts';
 import { collectFiles } from './files.ts';
 import type { FilesTotals } from './open-file.ts';

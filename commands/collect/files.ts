@@ -3,7 +3,7 @@
  * the receivers took, and every file and line that they did not. A place in a file is passed only when the log has all
  * before it, or when what it has not was told.
  */
-import type { LogFile, LogFiles } from '../../compose-collect.ts';
+import type { LogFile, LogFiles } from '../../app/pull-sources.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import { deliverDocument, readDocument } from './document.ts';
 import { deliverLines } from './file-lines.ts';

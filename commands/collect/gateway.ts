@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { openBucketOfLogs, openFolderOfLogs, openTopic, type LogFiles } from '../../compose-collect.ts';
+import { openBucketOfLogs, openFolderOfLogs, openTopic, type LogFiles } from '../../app/pull-sources.ts';
 import type { Config } from '../../config.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import { openDelivery, requireCollectorToken } from './delivery.ts';

@@ -1,7 +1,7 @@
 /** GitHub's REST API as collectors read it: pages by the Link header, within its rate limits, with a token of a file. */
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { systemClock } from '../../compose-paths.ts';
+import { systemClock } from '../../app/paths.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import { retryAfterMs } from '../retry-after.ts';
 

@@ -1,5 +1,5 @@
 /** What the parts of a collector of files share: a run, what it counts, and a file that is being read. */
-import type { LogFile, LogFiles } from '../../compose-collect.ts';
+import type { LogFile, LogFiles } from '../../app/pull-sources.ts';
 import type { Delivery } from './delivery.ts';
 import type { DeliveryCounts } from './items.ts';
 import { createPrefixDigest, type Mark, type Pieces } from './plain-text.ts';

@@ -1,6 +1,6 @@
 /** How far a collector of files came with each of them, and what it has still to tell. */
 import { Type, type Static } from 'typebox';
-import { readState, writeState } from '../../compose-cursor.ts';
+import { readState, writeState } from '../../app/cursor.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { Mark } from './plain-text.ts';
 

@@ -2,7 +2,7 @@
  * Messages of a topic → requests to a gateway's route. A message is a JSON object, an array of objects, or one object
  * per line. The group moves behind a batch only when the log has all of it, and a record tells of what it has not.
  */
-import type { Topic, TopicBatch, TopicGap } from '../../compose-collect.ts';
+import type { Topic, TopicBatch, TopicGap } from '../../app/pull-sources.ts';
 import { deliverBody, deliverItems, type DeliveryCounts, type ItemsTarget } from './items.ts';
 import { tellPulled, toProblemLines, type PullTarget } from './pulled.ts';
 

@@ -1,6 +1,6 @@
 import { collectorKey, sessionKey, type EnvelopeHeader } from '../../schemas/envelope.ts';
 import type { JsonValue } from '../../schemas/json.ts';
-import type { ItemUnit } from '../source.ts';
+import type { ItemUnit } from '../drafts/source.ts';
 import { endOfValue, isArrayAt, isObjectAt, parseAt, skipSpace, spells, walkObject } from './json-bytes.ts';
 import { holderAround, joined, readList } from './json-pieces.ts';
 import type { Holder, Piece, Unit } from './pieces.ts';

@@ -1,5 +1,5 @@
-import { METRIC_KINDS, OTLP_MESSAGES, OTLP_SIGNALS, type OtlpSignal } from '../otlp/descriptor.ts';
-import { SESSION_ATTRIBUTES } from '../sources/otel-facts.ts';
+import { METRIC_KINDS, OTLP_MESSAGES, OTLP_SIGNALS, type OtlpSignal } from '../wire/otlp/descriptor.ts';
+import { SESSION_ATTRIBUTES } from '../sources/otlp/otel-facts.ts';
 import {
   STOPPED,
   endOfContainers,

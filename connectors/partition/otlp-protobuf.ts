@@ -4,10 +4,10 @@ import {
   OTLP_SIGNALS,
   type MessageName,
   type OtlpSignal,
-} from '../otlp/descriptor.ts';
-import { decodeProtobuf } from '../otlp/protobuf.ts';
-import { createFieldWalk, fieldHeader, type WalkFields, type WireField } from '../otlp/wire-fields.ts';
-import { SESSION_ATTRIBUTES } from '../sources/otel-facts.ts';
+} from '../wire/otlp/descriptor.ts';
+import { decodeProtobuf } from '../wire/otlp/protobuf.ts';
+import { createFieldWalk, fieldHeader, type WalkFields, type WireField } from '../wire/otlp/wire-fields.ts';
+import { SESSION_ATTRIBUTES } from '../sources/otlp/otel-facts.ts';
 import type { OtlpUnits } from './otlp-units.ts';
 import type { Chunks, Holder, Piece } from './pieces.ts';
 import type { RawPairs } from './session-attributes.ts';

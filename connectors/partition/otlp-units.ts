@@ -1,5 +1,5 @@
 import { collectorKey, sessionKey } from '../../schemas/envelope.ts';
-import type { ItemUnit } from '../source.ts';
+import type { ItemUnit } from '../drafts/source.ts';
 import type { Piece, Unit } from './pieces.ts';
 import { createSessionKeys, type RawPairs, type SessionKeys } from './session-attributes.ts';
 

@@ -1,8 +1,8 @@
 import { collectorKey, sessionKey } from '../../schemas/envelope.ts';
 import { isJsonObject, type JsonObject } from '../../schemas/json.ts';
-import { normaliseMessage } from '../otlp/values.ts';
-import { openMembers } from '../sources/members.ts';
-import { SESSION_ATTRIBUTES } from '../sources/otel-facts.ts';
+import { normaliseMessage } from '../wire/otlp/values.ts';
+import { openMembers } from '../drafts/members.ts';
+import { SESSION_ATTRIBUTES } from '../sources/otlp/otel-facts.ts';
 
 /**
  * Attribute pairs that name a session, as they stand in the body, one character a byte, so that equal bytes need be

@@ -1,8 +1,8 @@
 import type { EnvelopeHeader, EnvelopeSource } from '../../schemas/envelope.ts';
 import { collectorKey, sessionKey } from '../../schemas/envelope.ts';
-import type { OtlpSignal } from '../otlp/descriptor.ts';
-import type { ItemUnit } from '../source.ts';
-import { openMembers } from '../sources/members.ts';
+import type { OtlpSignal } from '../wire/otlp/descriptor.ts';
+import type { ItemUnit } from '../drafts/source.ts';
+import { openMembers } from '../drafts/members.ts';
 import { skipSpace } from './json-bytes.ts';
 import { openNative, readMember } from './native-pieces.ts';
 import { openOtlpJson, readJsonPairs } from './otlp-json.ts';

@@ -1,5 +1,5 @@
 /** Made-up events that are sent now and then and looked for again: one that is missing means that others may be. */
-import { SYNTHETIC_ATTRIBUTE, SYNTHETIC_MEMBER } from '../synthetic.ts';
+import { SYNTHETIC_ATTRIBUTE, SYNTHETIC_MEMBER } from '../drafts/synthetic.ts';
 
 /** Sources of records that canaries go through, as `source` of a record spells them. */
 export const CANARY_SOURCES = ['hook', 'otel', 'gateway', 'transcript'] as const;

@@ -1,6 +1,6 @@
-import { decodeProtobuf, encodeProtobuf } from '../otlp/protobuf.ts';
-import type { OtlpSignal } from '../otlp/descriptor.ts';
-import { SYNTHETIC_ATTRIBUTE, SYNTHETIC_MEMBER } from '../synthetic.ts';
+import { decodeProtobuf, encodeProtobuf } from '../wire/otlp/protobuf.ts';
+import type { OtlpSignal } from '../wire/otlp/descriptor.ts';
+import { SYNTHETIC_ATTRIBUTE, SYNTHETIC_MEMBER } from '../drafts/synthetic.ts';
 import { lengthenRequestIds } from './identifiers.ts';
 import type { RecordedRequest } from './recording.ts';
 

@@ -1,6 +1,6 @@
 import type { Envelope } from '../../schemas/envelope.ts';
 import type { ToolCallOutcome } from '../../schemas/tool-call.ts';
-import { SOURCE_CONNECTORS } from '../index.ts';
+import { SOURCE_CONNECTORS } from '../sources/index.ts';
 import {
   findIdentifiers,
   personName,

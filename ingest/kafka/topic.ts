@@ -1,7 +1,7 @@
 /** Somebody else's topic, read in a group of this program's own. */
 import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
 import { PipelineError } from '../../schemas/errors.ts';
-import type { ReadTopicOptions, Topic } from '../topic.ts';
+import type { ReadTopicOptions, Topic } from '../pull/gateway-topic.ts';
 import { createAsker, type Asker } from './asker.ts';
 import { createClient } from './client.ts';
 import { endsClaim, toPipelineError, withDeadline } from './errors.ts';

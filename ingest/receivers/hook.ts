@@ -1,5 +1,5 @@
-import { parseStrict } from '../../connectors/json/strict-json.ts';
-import { claudeCodeHook } from '../../connectors/sources/claude-code-hook.ts';
+import { parseStrict } from '../../connectors/wire/json/strict-json.ts';
+import { claudeCodeHook } from '../../connectors/sources/claude-code/hook.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import { isJsonObject } from '../../schemas/json.ts';
 import { jsonReply, quarantinedUnits, type Reading, type Received } from './reading.ts';

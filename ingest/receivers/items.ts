@@ -1,4 +1,4 @@
-import type { ItemConnector } from '../../connectors/sources/json-items.ts';
+import type { ItemConnector } from '../../connectors/drafts/json-items.ts';
 import { checkBody } from './native.ts';
 import { jsonReply, type Reading, type Received } from './reading.ts';
 

@@ -1,5 +1,5 @@
-import { parseStrict } from '../../connectors/json/strict-json.ts';
-import { native } from '../../connectors/sources/native.ts';
+import { parseStrict } from '../../connectors/wire/json/strict-json.ts';
+import { native } from '../../connectors/sources/native/native.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import { jsonReply, quarantinedUnits, type Reading, type Received } from './reading.ts';
 

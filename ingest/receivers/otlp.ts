@@ -1,4 +1,4 @@
-import { OTLP_CONNECTORS } from '../../connectors/sources/claude-code-otel.ts';
+import { OTLP_CONNECTORS } from '../../connectors/sources/otlp/otlp.ts';
 import { exportResponse, type OtlpEncoding, type OtlpSignal } from './otlp-response.ts';
 import type { Reading, Received } from './reading.ts';
 

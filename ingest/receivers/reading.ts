@@ -1,4 +1,4 @@
-import type { Expanded, ItemUnit } from '../../connectors/source.ts';
+import type { Expanded, ItemUnit } from '../../connectors/drafts/source.ts';
 import type { EnvelopeHeader } from '../../schemas/envelope.ts';
 
 /** A body that was read, with what its route knows of it. */

@@ -1,5 +1,5 @@
 import { isAscii } from 'node:buffer';
-import { endOfString } from '../../connectors/json/tokens.ts';
+import { endOfString } from '../../connectors/wire/json/tokens.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { Marks } from './redact-text.ts';
 

@@ -5,13 +5,13 @@ import {
   type FieldSpec,
   type MessageName,
   type OtlpSignal,
-} from '../../connectors/otlp/descriptor.ts';
+} from '../../connectors/wire/otlp/descriptor.ts';
 import {
   createFieldWalk,
   fieldHeader,
   type WalkFields,
   type WireField,
-} from '../../connectors/otlp/wire-fields.ts';
+} from '../../connectors/wire/otlp/wire-fields.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { Marks } from './redact-text.ts';
 

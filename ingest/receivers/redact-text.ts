@@ -1,4 +1,4 @@
-import { findSecrets } from '../../connectors/classify/secrets.ts';
+import { findSecrets } from '../../connectors/detect/secrets.ts';
 import type { SecretType } from '../../schemas/data-class.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
-import { mayHoldSecret } from '../../connectors/classify/secrets.ts';
-import type { OtlpSignal } from '../../connectors/otlp/descriptor.ts';
+import { mayHoldSecret } from '../../connectors/detect/secrets.ts';
+import type { OtlpSignal } from '../../connectors/wire/otlp/descriptor.ts';
 import type { EnvelopeHeader, EnvelopeRedaction, EnvelopeSource } from '../../schemas/envelope.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { Reading, Received } from './reading.ts';

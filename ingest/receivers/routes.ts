@@ -1,8 +1,8 @@
 import type { EnvelopeHeader, EnvelopeSource } from '../../schemas/envelope.ts';
-import { ITEM_CONNECTORS, KNOWN_GATEWAYS } from '../../connectors/index.ts';
+import { ITEM_CONNECTORS, KNOWN_GATEWAYS } from '../../connectors/sources/index.ts';
 import type { GatewayMappings } from '../../connectors/sources/gateways/mapped-shape.ts';
 import { mappedGateway, mappedRoute } from '../../connectors/sources/gateways/mapped.ts';
-import type { ItemConnector } from '../../connectors/sources/json-items.ts';
+import type { ItemConnector } from '../../connectors/drafts/json-items.ts';
 import { readHook } from './hook.ts';
 import { readItems } from './items.ts';
 import { readNative } from './native.ts';

@@ -1,8 +1,8 @@
-import { parseStrict } from '../../connectors/json/strict-json.ts';
+import { parseStrict } from '../../connectors/wire/json/strict-json.ts';
 import {
   claudeCodeTranscript,
   TRANSCRIPT_LINE_TYPES,
-} from '../../connectors/sources/claude-code-transcript.ts';
+} from '../../connectors/sources/claude-code/transcript.ts';
 import { isJsonObject } from '../../schemas/json.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import { readItems } from './items.ts';

@@ -1,8 +1,8 @@
 import { toJsonPayload } from '../../connectors/sources/forges/form-payload.ts';
-import type { ItemConnector } from '../../connectors/sources/json-items.ts';
+import type { ItemConnector } from '../../connectors/drafts/json-items.ts';
 import { isJsonObject } from '../../schemas/json.ts';
 import { PipelineError } from '../../schemas/errors.ts';
-import { parseStrict } from '../../connectors/json/strict-json.ts';
+import { parseStrict } from '../../connectors/wire/json/strict-json.ts';
 import { readItems } from './items.ts';
 import { jsonReply, type Reading, type Received } from './reading.ts';
 

@@ -6,7 +6,7 @@ import type {
   PopulationResult,
   RuleResult,
 } from '../../schemas/control.ts';
-import type { Control } from '../control.ts';
+import type { Control } from '../controls/control.ts';
 import type { CsvValue } from './csv.ts';
 import type { PopulationSample, ReportInput } from './report-input.ts';
 import { STATE_LABELS } from './pdf-cover.ts';

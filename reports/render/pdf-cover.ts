@@ -1,4 +1,4 @@
-import { describeLog } from '../package-readme.ts';
+import { describeLog } from '../package/readme.ts';
 import type { ControlState } from '../../schemas/control.ts';
 import { PACKAGE_PATHS } from '../../schemas/evidence-package.ts';
 import type { ReportInput } from './report-input.ts';

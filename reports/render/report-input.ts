@@ -1,5 +1,5 @@
 import type { ControlResult, Period } from '../../schemas/control.ts';
-import type { Control, PopulationRow } from '../control.ts';
+import type { Control, PopulationRow } from '../controls/control.ts';
 
 /** First rows of a population, for a reader to see what it looks like. */
 export interface PopulationSample {

@@ -2,7 +2,7 @@ import { Type, type Static } from 'typebox';
 import { Value } from 'typebox/value';
 import { PipelineError } from '../../schemas/errors.ts';
 import { HashHex, SafeCount } from '../../schemas/primitives.ts';
-import type { HeadGuard } from '../signer.ts';
+import type { HeadGuard } from './signer.ts';
 import { readSecretFile, writeSecretFile } from './secret-file.ts';
 
 const Heads = Type.Record(Type.String(), Type.Object({ tree_size: SafeCount, root_hash: HashHex }));

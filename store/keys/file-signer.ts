@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import { PipelineError } from '../../schemas/errors.ts';
 import { formatVkey, verifierKey } from '../chain/note.ts';
-import type { Signer } from '../signer.ts';
+import type { Signer } from './signer.ts';
 import { readSecretFile, writeSecretFile } from './secret-file.ts';
 
 /** A raw Ed25519 public key is the last 32 bytes of its SubjectPublicKeyInfo (RFC 8410 section 4). */

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Change } from '../../schemas/change.ts';
 import type { Problem } from '../../schemas/problem.ts';
-import type { RecordStore } from '../../store/record-store.ts';
+import type { RecordStore } from '../../store/records/record-store.ts';
 import { openApiStack, type ApiStack } from '../support/api-stack.ts';
 import { chdbPlace } from '../support/chdb-store.ts';
 import { at, commitId, forgeStory, REPOSITORY } from '../support/forge-story.ts';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { rm, writeFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { PackageJob } from '../../reports/packages.ts';
+import type { PackageJob } from '../../reports/package/packages.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { Problem } from '../../schemas/problem.ts';
 import type { Page } from '../../api/page.ts';

@@ -5,7 +5,7 @@ import { commitment } from '../../store/chain/leaf.ts';
 import { leafHash, rootFromInclusion } from '../../store/chain/merkle.ts';
 import { parseVkey } from '../../store/chain/note.ts';
 import { parseTlogProof } from '../../store/chain/tlog-proof.ts';
-import type { Query, RecordRow, RecordStore } from '../../store/record-store.ts';
+import type { Query, RecordRow, RecordStore } from '../../store/records/record-store.ts';
 import { openApiStack, type ApiStack } from '../support/api-stack.ts';
 import { chdbPlace } from '../support/chdb-store.ts';
 import { openApiJudge } from '../support/openapi-judge.ts';

@@ -4,7 +4,7 @@ import type { Page } from '../../api/page.ts';
 import type { RecordShown } from '../../api/record-view.ts';
 import type { Problem } from '../../schemas/problem.ts';
 import type { AuditRecord } from '../../schemas/record.ts';
-import type { RecordRow, RecordStore } from '../../store/record-store.ts';
+import type { RecordRow, RecordStore } from '../../store/records/record-store.ts';
 import { openApiStack, type ApiStack } from '../support/api-stack.ts';
 import { chdbPlace } from '../support/chdb-store.ts';
 import { openApiJudge } from '../support/openapi-judge.ts';

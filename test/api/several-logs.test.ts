@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { RecordRow, RecordStore } from '../../store/record-store.ts';
+import type { RecordRow, RecordStore } from '../../store/records/record-store.ts';
 import { openApiStack, type ApiStack } from '../support/api-stack.ts';
 import { chdbPlace } from '../support/chdb-store.ts';
 import { openApiJudge } from '../support/openapi-judge.ts';

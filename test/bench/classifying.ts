@@ -2,14 +2,14 @@
 import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type * as Personal from '../../connectors/classify/personal.ts';
-import type * as Secrets from '../../connectors/classify/secrets.ts';
+import type * as Personal from '../../connectors/detect/personal.ts';
+import type * as Secrets from '../../connectors/detect/secrets.ts';
 import type * as NormaliseModule from '../../ingest/normalise.ts';
 import type * as Otlp from '../../ingest/receivers/otlp.ts';
 import type * as Redact from '../../ingest/receivers/redact.ts';
 import type * as Surrogates from '../../ingest/surrogates.ts';
 import type { Envelope, EnvelopeHeader } from '../../schemas/envelope.ts';
-import { HOSTILE } from '../connectors/classify/hostile.ts';
+import { HOSTILE } from '../connectors/detect/hostile.ts';
 import { BATCH_EVENTS, type Bench, type Findings } from './bench.ts';
 import { buildBody } from './events.ts';
 import { rounded, spread, toFigure, type Figure } from './figure.ts';
@@ -39,8 +39,8 @@ const HEADER: EnvelopeHeader = {
 /** As they are shipped: what runs the sources makes every import a call. */
 async function loadModules() {
   const load = (path: string): Promise<unknown> => import(pathToFileURL(join(DIST, path)).href);
-  const secrets = (await load('connectors/classify/secrets.js')) as typeof Secrets;
-  const personal = (await load('connectors/classify/personal.js')) as typeof Personal;
+  const secrets = (await load('connectors/detect/secrets.js')) as typeof Secrets;
+  const personal = (await load('connectors/detect/personal.js')) as typeof Personal;
   const redact = (await load('ingest/receivers/redact.js')) as typeof Redact;
   const otlp = (await load('ingest/receivers/otlp.js')) as typeof Otlp;
   const normalise = (await load('ingest/normalise.js')) as typeof NormaliseModule;

@@ -2,7 +2,7 @@
 import process from 'node:process';
 
 const STUBS = {
-  '/dist/ingest/classify.js': `
+  '/dist/ingest/label.js': `
     export const MAX_FINDINGS = 0;
     export const createClassify = () => ({ content }) => ({ content, data_classes: [] });`,
   '/dist/ingest/receivers/redact.js': `

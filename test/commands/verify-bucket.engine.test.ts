@@ -11,14 +11,14 @@ import {
   PutObjectRetentionCommand,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openArchive } from '../../compose-archive.ts';
+import { openArchive } from '../../app/archive.ts';
 import { loadConfig } from '../../config.ts';
 import type { VerificationReport } from '../../schemas/verification.ts';
-import type { ArchiveLock } from '../../store/archive.ts';
+import type { ArchiveLock } from '../../store/archive/archive.ts';
 import { bundleKey } from '../../store/chain/layout.ts';
-import { openLedger } from '../../store/ledger.ts';
-import type { S3Bucket } from '../../store/s3/client.ts';
-import { versionsOf } from '../../store/s3/versions.ts';
+import { openLedger } from '../../store/ledger/ledger.ts';
+import type { S3Bucket } from '../../store/archive/s3/client.ts';
+import { versionsOf } from '../../store/archive/s3/versions.ts';
 import { writeTestArchive, type TestArchive } from '../support/archive-folder.ts';
 import { appendWhole, createTestLog, createTestSigner, testRecord } from '../support/ledger.ts';
 import { createTestLogger } from '../support/log-lines.ts';

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { VerificationReport } from '../../schemas/verification.ts';
-import { openEngine } from '../../store/clickhouse/client.ts';
+import { openEngine } from '../../store/records/clickhouse/client.ts';
 import { ADMIN_TOKEN, makeTempDir, post, runAffidavit, startServer } from '../support/server.ts';
 
 let folder: Awaited<ReturnType<typeof makeTempDir>>;

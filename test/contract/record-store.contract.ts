@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { RecordRow, RecordStore } from '../../store/record-store.ts';
+import type { RecordRow, RecordStore } from '../../store/records/record-store.ts';
 import { auditRecord, sealedRows } from '../support/sealed-rows.ts';
 
 /** A place that record stores are opened at: what one wrote, the next one reads. */

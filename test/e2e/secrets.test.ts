@@ -6,7 +6,7 @@ import { fromBufferPromise } from 'yauzl';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fetchPackage } from '../../commands/package-client.ts';
 import { SECRET_TYPES, type DataClass, type SecretType } from '../../schemas/data-class.ts';
-import { alnum, PLANTED } from '../connectors/classify/planted.ts';
+import { alnum, PLANTED } from '../connectors/detect/planted.ts';
 import { encodeLogs } from '../ingest/receivers/encode-logs.ts';
 import {
   ADMIN_TOKEN,

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { SOURCE_CONNECTORS } from '../../connectors/index.ts';
-import type { SourceConnector } from '../../connectors/source.ts';
+import { SOURCE_CONNECTORS } from '../../connectors/sources/index.ts';
+import type { SourceConnector } from '../../connectors/drafts/source.ts';
 import { createNormaliser } from '../../ingest/normalise.ts';
 import { createSurrogates } from '../../ingest/surrogates.ts';
 import type { Envelope } from '../../schemas/envelope.ts';
 import type { JsonValue } from '../../schemas/json.ts';
-import { envelope, recordedRequests } from '../connectors/recorded.ts';
+import { envelope, recordedRequests } from '../connectors/sources/recorded.ts';
 
 const surrogates = createSurrogates(new Uint8Array(32).fill(3));
 const normalise = createNormaliser({ surrogates, retentionClass: 'standard' });

@@ -1,5 +1,5 @@
 import type { AuditRecord, Facts } from '../../schemas/record.ts';
-import type { RecordRow } from '../../store/record-store.ts';
+import type { RecordRow } from '../../store/records/record-store.ts';
 import { auditRecord, sealedRows } from '../support/sealed-rows.ts';
 
 export type Draft = Pick<AuditRecord, 'type' | 'source'> & {

@@ -1,13 +1,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openRecordStore } from '../../store/clickhouse/record-store.ts';
+import { openRecordStore } from '../../store/records/clickhouse/record-store.ts';
 import { checkpointText } from '../../store/chain/checkpoint.ts';
 import { rootOf } from '../../store/chain/merkle.ts';
 import { formatNote, parseVkey } from '../../store/chain/note.ts';
-import type { PublishedLog } from '../../store/published-log.ts';
-import type { RecordRow, RecordStore } from '../../store/record-store.ts';
-import type { Signer } from '../../store/signer.ts';
+import type { PublishedLog } from '../../store/ledger/published-log.ts';
+import type { RecordRow, RecordStore } from '../../store/records/record-store.ts';
+import type { Signer } from '../../store/keys/signer.ts';
 
 export interface TestStore extends RecordStore {
   dispose(): Promise<void>;
@@ -18,7 +18,7 @@ export async function openTestStore(): Promise<TestStore> {
   const dir = await mkdtemp(join(tmpdir(), 'affidavit-reports-'));
   const store = await openRecordStore({
     connection: { kind: 'chdb', path: join(dir, 'chdb') },
-    migrationsDir: join(import.meta.dirname, '../../store/migrations'),
+    migrationsDir: join(import.meta.dirname, '../../store/records/migrations'),
     clock: () => Date.parse('2026-04-01T00:00:00Z'),
     limits: { maxExecutionMs: 60_000, maxRowsToRead: 100_000_000 },
   });

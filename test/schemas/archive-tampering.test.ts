@@ -3,7 +3,7 @@ import { createNormaliser } from '../../ingest/normalise.ts';
 import { createSurrogates } from '../../ingest/surrogates.ts';
 import { toTamperingEvent, type ArchiveTampering } from '../../schemas/archive-tampering.ts';
 import { RECORD_TYPES } from '../../schemas/record.ts';
-import { envelope } from '../connectors/recorded.ts';
+import { envelope } from '../connectors/sources/recorded.ts';
 
 const KEY = 'log/p0/bundle/00000000000000000000';
 const finding: ArchiveTampering = {

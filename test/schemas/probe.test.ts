@@ -6,7 +6,7 @@ import { buildProbeReport, PROBES, ProbeReport, refusals, toProbeEvent } from '.
 import type { ProbeCode } from '../../schemas/probe.ts';
 import { RECORD_TYPES } from '../../schemas/record.ts';
 import { compileValidator } from '../../schemas/validate.ts';
-import { envelope } from '../connectors/recorded.ts';
+import { envelope } from '../connectors/sources/recorded.ts';
 
 function report(failed: readonly ProbeCode[]): ProbeReport {
   const findings = (Object.keys(PROBES) as ProbeCode[]).map((code) => {

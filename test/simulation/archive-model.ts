@@ -1,6 +1,6 @@
 /** The archive of all machines: create-only objects that stay for ever, and an older copy of it where a run asks for one. */
 import { PipelineError } from '../../schemas/errors.ts';
-import type { Archive } from '../../store/archive.ts';
+import type { Archive } from '../../store/archive/archive.ts';
 import { parseKey } from '../../store/chain/layout.ts';
 import type { Coverage } from './coverage.ts';
 import type { Judge } from './judge.ts';

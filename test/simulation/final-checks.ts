@@ -6,8 +6,8 @@ import { openCheckpoint } from '../../store/chain/checkpoint.ts';
 import { bundlePrefix, checkpointPrefix } from '../../store/chain/layout.ts';
 import { chainStart } from '../../store/chain/merkle.ts';
 import { parseVkey } from '../../store/chain/note.ts';
-import { toRows } from '../../store/record-row.ts';
-import type { RecordRow } from '../../store/record-store.ts';
+import { toRows } from '../../store/records/record-row.ts';
+import type { RecordRow } from '../../store/records/record-store.ts';
 import { VKEY } from './machine.ts';
 import { LOG, type World } from './world.ts';
 

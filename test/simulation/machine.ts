@@ -2,7 +2,7 @@
 import type { SeenIds } from '../../ingest/seen-ids.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import { formatVkey, verifierKey } from '../../store/chain/note.ts';
-import type { HeadGuard, Signer } from '../../store/signer.ts';
+import type { HeadGuard, Signer } from '../../store/keys/signer.ts';
 import type { Coverage } from './coverage.ts';
 import type { Judge } from './judge.ts';
 import type { Mutant } from './mutants.ts';

@@ -2,7 +2,7 @@
  * Defects that are planted on purpose: the simulation must find each of them, or it finds nothing. They sit in the
  * models or around the ports; the code under test stays as it is.
  */
-import type { Ledger } from '../../store/ledger.ts';
+import type { Ledger } from '../../store/ledger/ledger.ts';
 
 export const MUTANTS = {
   acknowledged_before_published: 'the event log is acknowledged as soon as the bundle is created',

@@ -3,8 +3,8 @@
  * its own: look, insert what is not there, look again, insert anew what a remembered token kept out.
  */
 import { PipelineError } from '../../schemas/errors.ts';
-import { requireContiguous, toUnits, type InsertUnit } from '../../store/clickhouse/insert-units.ts';
-import type { RecordRow, RecordStore } from '../../store/record-store.ts';
+import { requireContiguous, toUnits, type InsertUnit } from '../../store/records/clickhouse/insert-units.ts';
+import type { RecordRow, RecordStore } from '../../store/records/record-store.ts';
 import type { Mutant } from './mutants.ts';
 import type { Caller, Scheduler } from './scheduler.ts';
 import type { Looks, Moment, TableModel } from './table-model.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { RecordStore } from '../../store/record-store.ts';
+import type { RecordStore } from '../../store/records/record-store.ts';
 import { auditRecord, sealedRows } from '../support/sealed-rows.ts';
 import { createCoverage } from './coverage.ts';
 import { createJudge } from './judge.ts';

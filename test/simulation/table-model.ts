@@ -4,8 +4,8 @@
  * and tokens back alike.
  */
 import { PipelineError } from '../../schemas/errors.ts';
-import type { InsertUnit } from '../../store/clickhouse/insert-units.ts';
-import type { RecordRow } from '../../store/record-store.ts';
+import type { InsertUnit } from '../../store/records/clickhouse/insert-units.ts';
+import type { RecordRow } from '../../store/records/record-store.ts';
 import type { Coverage } from './coverage.ts';
 import type { Judge } from './judge.ts';
 import type { Mutant } from './mutants.ts';

@@ -5,10 +5,10 @@ import { Writable } from 'node:stream';
 import type { FastifyInstance, InjectOptions } from 'fastify';
 import { pino } from 'pino';
 import { buildApi, type ApiOptions } from '../../api/app.ts';
-import { openEvidencePackages, type PackageBuild } from '../../reports/package-jobs.ts';
+import { openEvidencePackages, type PackageBuild } from '../../reports/package/jobs.ts';
 import { createTokenVerifier, toTokenEntry } from '../../store/keys/tokens.ts';
-import type { PublishedLog } from '../../store/published-log.ts';
-import type { RecordStore } from '../../store/record-store.ts';
+import type { PublishedLog } from '../../store/ledger/published-log.ts';
+import type { RecordStore } from '../../store/records/record-store.ts';
 import { testPublishedLog } from './sealed-rows.ts';
 
 export const ADMIN_TOKEN = 'admin-token-of-the-tests';

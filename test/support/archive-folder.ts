@@ -9,11 +9,11 @@ import { headerMessage } from '../../store/chain/bundle-signature.ts';
 import { bundleKey, payloadKey } from '../../store/chain/layout.ts';
 import { sealRecord, sha256Hex, type SealedRecord } from '../../store/chain/leaf.ts';
 import { appendLeaves, chainHash, chainStart, frontierRoot, leafHash } from '../../store/chain/merkle.ts';
-import { formatLockFile, parseLockFile } from '../../store/chain/verify/lock-file.ts';
-import type { LedgerOptions } from '../../store/ledger-options.ts';
-import type { Signer } from '../../store/signer.ts';
-import { openLedger } from '../../store/ledger.ts';
-import { openLocalArchive } from '../../store/local/archive.ts';
+import { formatLockFile, parseLockFile } from '../../store/verify/lock-file.ts';
+import type { LedgerOptions } from '../../store/ledger/options.ts';
+import type { Signer } from '../../store/keys/signer.ts';
+import { openLedger } from '../../store/ledger/ledger.ts';
+import { openLocalArchive } from '../../store/archive/local/archive.ts';
 import { appendWhole, createTestLog, testRecord } from './ledger.ts';
 import { createMemoryRecordStore } from './memory-record-store.ts';
 

@@ -1,5 +1,5 @@
 const LOADER = import.meta.resolve('tsx/esm/api');
-const WORKER = new URL('../../store/chain/verify/bundle-worker.ts', import.meta.url).href;
+const WORKER = new URL('../../store/verify/bundle-worker.ts', import.meta.url).href;
 
 /** A thread that runs this code instead of a file. */
 export function entryOf(code: string): URL {

@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openRecordStore, type RecordStoreOptions } from '../../store/clickhouse/record-store.ts';
+import { openRecordStore, type RecordStoreOptions } from '../../store/records/clickhouse/record-store.ts';
 
-export const MIGRATIONS_DIR = join(import.meta.dirname, '../../store/migrations');
+export const MIGRATIONS_DIR = join(import.meta.dirname, '../../store/records/migrations');
 
 /** A temporary data folder for the engine in process; one per test file, because a process has one engine. */
 export async function chdbPlace() {

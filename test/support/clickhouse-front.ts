@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openRecordStore, type RecordStoreOptions } from '../../store/clickhouse/record-store.ts';
+import { openRecordStore, type RecordStoreOptions } from '../../store/records/clickhouse/record-store.ts';
 import { MIGRATIONS_DIR } from './chdb-store.ts';
 
 export interface ClickHouseFront {

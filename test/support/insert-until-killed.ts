@@ -1,5 +1,5 @@
 /** Child process: inserts bundles of two retention classes into the engine at argv[2], and prints each size it reached. */
-import { openRecordStore } from '../../store/clickhouse/record-store.ts';
+import { openRecordStore } from '../../store/records/clickhouse/record-store.ts';
 import { killableBundle } from './killable-bundles.ts';
 
 const [, , path = '', migrationsDir = ''] = process.argv;

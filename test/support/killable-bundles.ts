@@ -1,4 +1,4 @@
-import type { RecordRow } from '../../store/record-store.ts';
+import type { RecordRow } from '../../store/records/record-store.ts';
 import { auditRecord, sealedRows } from './sealed-rows.ts';
 
 const BUNDLE_ROWS = 50;

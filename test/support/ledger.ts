@@ -1,13 +1,13 @@
 import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import type { AuditRecord } from '../../schemas/record.ts';
-import type { Archive, ArchiveLock } from '../../store/archive.ts';
+import type { Archive, ArchiveLock } from '../../store/archive/archive.ts';
 import { genesisKey } from '../../store/chain/layout.ts';
 import { formatVkey, verifierKey } from '../../store/chain/note.ts';
-import { createLog, type Ledger } from '../../store/ledger.ts';
-import type { Batch } from '../../store/ledger-commit.ts';
-import type { LedgerOptions } from '../../store/ledger-options.ts';
-import type { RecordStore } from '../../store/record-store.ts';
-import type { HeadGuard, Signer } from '../../store/signer.ts';
+import { createLog, type Ledger } from '../../store/ledger/ledger.ts';
+import type { Batch } from '../../store/ledger/commit.ts';
+import type { LedgerOptions } from '../../store/ledger/options.ts';
+import type { RecordStore } from '../../store/records/record-store.ts';
+import type { HeadGuard, Signer } from '../../store/keys/signer.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { FaultPlan } from './faults.ts';
 

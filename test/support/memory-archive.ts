@@ -1,5 +1,5 @@
 import { PipelineError } from '../../schemas/errors.ts';
-import type { Archive } from '../../store/archive.ts';
+import type { Archive } from '../../store/archive/archive.ts';
 import type { FaultPlan } from './faults.ts';
 
 /** Archive in memory that keeps the port's promises and can be told to break; `objects` is open to tampering. */

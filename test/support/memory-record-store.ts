@@ -1,5 +1,5 @@
 import { PipelineError } from '../../schemas/errors.ts';
-import type { RecordRow, RecordStore } from '../../store/record-store.ts';
+import type { RecordRow, RecordStore } from '../../store/records/record-store.ts';
 import type { FaultPlan } from './faults.ts';
 
 /** Record store in memory for tests of the commit protocol: rows are dense and written once; it answers no queries. */

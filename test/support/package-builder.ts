@@ -1,8 +1,8 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { listFiles, manifestText, signManifest } from '../../reports/package-manifest.ts';
-import { writeZip } from '../../reports/package-zip.ts';
+import { listFiles, manifestText, signManifest } from '../../reports/package/manifest.ts';
+import { writeZip } from '../../reports/package/zip.ts';
 import { canonicalJson } from '../../schemas/canonical.ts';
 import type { ControlResult } from '../../schemas/control.ts';
 import { PACKAGE_PATHS, type PackageManifest, type PackageResults } from '../../schemas/evidence-package.ts';
@@ -12,7 +12,7 @@ import { sealRecord, sha256Hex } from '../../store/chain/leaf.ts';
 import { inclusionProof, rootOf } from '../../store/chain/merkle.ts';
 import { formatNote, parseVkey } from '../../store/chain/note.ts';
 import { formatTlogProof } from '../../store/chain/tlog-proof.ts';
-import type { Signer } from '../../store/signer.ts';
+import type { Signer } from '../../store/keys/signer.ts';
 import { createTestSigner, testRecord } from './ledger.ts';
 
 /** Files of a package by path, as text. */

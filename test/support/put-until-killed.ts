@@ -1,5 +1,5 @@
 /** Child process: puts objects into the archive at argv[2], eight at a time, and prints each key when it is durable. */
-import { openLocalArchive } from '../../store/local/archive.ts';
+import { openLocalArchive } from '../../store/archive/local/archive.ts';
 
 const archive = await openLocalArchive({ dir: process.argv[2] ?? '', clock: () => 0 });
 const lock = { mode: 'compliance', retain_until: '2033-01-01T00:00:00.000Z' } as const;

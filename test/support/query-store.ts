@@ -1,6 +1,6 @@
 import { afterAll, beforeAll } from 'vitest';
 import type { AuditRecord } from '../../schemas/record.ts';
-import type { Query, RecordStore } from '../../store/record-store.ts';
+import type { Query, RecordStore } from '../../store/records/record-store.ts';
 import { chdbPlace } from './chdb-store.ts';
 import { sealedRows } from './sealed-rows.ts';
 

@@ -6,7 +6,7 @@ import type { Envelope, EnvelopeSource } from '../../schemas/envelope.ts';
 import type { AuditRecord } from '../../schemas/record.ts';
 import type { ToolCallOutcome } from '../../schemas/tool-call.ts';
 
-const RECORDINGS = join(import.meta.dirname, '../../connectors/recordings/claude-code-2.1.329');
+const RECORDINGS = join(import.meta.dirname, '../../connectors/simulation/recordings/claude-code-2.1.329');
 
 export const RECORDING_NAMES = [
   'ordinary',

@@ -1,7 +1,7 @@
 /** Opens the S3 archive on a test server, with what a test wants to see and short waits. */
-import { openS3Archive, type S3Archive, type S3ArchiveOptions } from '../../store/s3/archive.ts';
-import { openBucket, type S3Bucket } from '../../store/s3/client.ts';
-import type { Tampering } from '../../store/s3/stored-version.ts';
+import { openS3Archive, type S3Archive, type S3ArchiveOptions } from '../../store/archive/s3/archive.ts';
+import { openBucket, type S3Bucket } from '../../store/archive/s3/client.ts';
+import type { Tampering } from '../../store/archive/s3/stored-version.ts';
 import { REGION, type S3Server } from './s3-server.ts';
 
 export interface OpenedS3Archive {

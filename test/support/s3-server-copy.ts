@@ -1,10 +1,10 @@
 /** An archive folder's objects in a bucket, and how a test reads the bucket for verification. */
-import { openLocalArchive } from '../../store/local/archive.ts';
-import type { ArchiveLock } from '../../store/archive.ts';
-import { openS3Source } from '../../store/s3/archive-source.ts';
-import type { S3Bucket } from '../../store/s3/client.ts';
-import { verifySource } from '../../store/chain/verify/archive.ts';
-import type { VerifyOptions } from '../../store/chain/verify/report.ts';
+import { openLocalArchive } from '../../store/archive/local/archive.ts';
+import type { ArchiveLock } from '../../store/archive/archive.ts';
+import { openS3Source } from '../../store/archive/s3/archive-source.ts';
+import type { S3Bucket } from '../../store/archive/s3/client.ts';
+import { verifySource } from '../../store/verify/archive.ts';
+import type { VerifyOptions } from '../../store/verify/report.ts';
 import { openTestArchive } from './s3-server-archive.ts';
 import type { S3Server } from './s3-server.ts';
 

@@ -4,8 +4,8 @@ import { checkpointText } from '../../store/chain/checkpoint.ts';
 import { sealRecord, sha256Hex } from '../../store/chain/leaf.ts';
 import { chainHash, chainStart, rootOf } from '../../store/chain/merkle.ts';
 import { formatNote, formatVkey, verifierKey } from '../../store/chain/note.ts';
-import type { PublishedCheckpoint, PublishedLog } from '../../store/published-log.ts';
-import type { RecordRow } from '../../store/record-store.ts';
+import type { PublishedCheckpoint, PublishedLog } from '../../store/ledger/published-log.ts';
+import type { RecordRow } from '../../store/records/record-store.ts';
 
 /** A record of a test: what is not said is filled in; `name` gives the id. */
 export function auditRecord(

@@ -1,5 +1,5 @@
 import { PipelineError } from '../../schemas/errors.ts';
-import type { RecordStore } from '../../store/record-store.ts';
+import type { RecordStore } from '../../store/records/record-store.ts';
 
 /** A record store whose engine does not answer, as its port describes that. */
 export function unreachableStore(): RecordStore {

@@ -10,11 +10,11 @@ import { checkpointText } from '../../store/chain/checkpoint.ts';
 import { bundleKey, checkpointKey, payloadKey } from '../../store/chain/layout.ts';
 import { sha256Hex } from '../../store/chain/leaf.ts';
 import { formatNote, parseVkey } from '../../store/chain/note.ts';
-import { formatLockFile } from '../../store/chain/verify/lock-file.ts';
-import { openLedger } from '../../store/ledger.ts';
-import { openLocalArchive } from '../../store/local/archive.ts';
-import type { RecordStore } from '../../store/record-store.ts';
-import type { Signer } from '../../store/signer.ts';
+import { formatLockFile } from '../../store/verify/lock-file.ts';
+import { openLedger } from '../../store/ledger/ledger.ts';
+import { openLocalArchive } from '../../store/archive/local/archive.ts';
+import type { RecordStore } from '../../store/records/record-store.ts';
+import type { Signer } from '../../store/keys/signer.ts';
 import {
   filesBelow,
   mixedRecord,

@@ -2,11 +2,11 @@ import { join } from 'node:path';
 import type { ClickHouseClient } from '@clickhouse/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { FailureCode, VerificationReport } from '../../schemas/verification.ts';
-import { buildReport, createFindings, NOTHING_ESTABLISHED } from '../../store/chain/verify/report.ts';
-import { openEngine } from '../../store/clickhouse/client.ts';
-import { openLocalArchive } from '../../store/local/archive.ts';
-import type { RecordStore } from '../../store/record-store.ts';
-import { verifyRecordStore } from '../../store/store-verification.ts';
+import { buildReport, createFindings, NOTHING_ESTABLISHED } from '../../store/verify/report.ts';
+import { openEngine } from '../../store/records/clickhouse/client.ts';
+import { openLocalArchive } from '../../store/archive/local/archive.ts';
+import type { RecordStore } from '../../store/records/record-store.ts';
+import { verifyRecordStore } from '../../store/verify/store/store-verification.ts';
 import { chdbPlace } from '../support/chdb-store.ts';
 import { copyOf, firstIndex, removeCheckpoints, sealArchive, type SealedArchive } from './forge.ts';
 

@@ -1,9 +1,9 @@
 import type { JsonObject } from '../../../schemas/json.ts';
 import { readTurns } from '../gateways/exchange.ts';
 import { toGatewayDrafts, type GatewayCall } from '../gateways/gateway-call.ts';
-import { itemConnector } from '../json-items.ts';
-import { omitMembers } from '../members.ts';
-import { statedFacts, textAt, valueAt, wordAt } from '../nested.ts';
+import { itemConnector } from '../../drafts/json-items.ts';
+import { omitMembers } from '../../drafts/members.ts';
+import { statedFacts, textAt, valueAt, wordAt } from '../../drafts/nested.ts';
 
 const GATEWAY = 'inference-hook';
 /** What Anthropic calls itself when an administrator tries the connection. */

@@ -1,9 +1,9 @@
 import type { Envelope } from '../../../schemas/envelope.ts';
 import { toHashable, type JsonObject } from '../../../schemas/json.ts';
 import type { Facts } from '../../../schemas/record.ts';
-import { digestItem } from '../../digest.ts';
-import type { DraftRecord } from '../../source.ts';
-import { toContent } from '../members.ts';
+import { digestItem } from '../../drafts/digest.ts';
+import type { DraftRecord } from '../../drafts/source.ts';
+import { toContent } from '../../drafts/members.ts';
 
 /** What one delivery of a forge tells of, in the terms that all forges share. */
 export interface ForgeEvent {

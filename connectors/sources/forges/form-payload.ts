@@ -1,8 +1,8 @@
 /** Webhooks as HTML forms: one field, `payload`, that holds the JSON text. */
 import type { Envelope, EnvelopeHeader } from '../../../schemas/envelope.ts';
 import { PipelineError } from '../../../schemas/errors.ts';
-import { expandOrQuarantine } from '../../quarantine.ts';
-import type { ItemConnector } from '../json-items.ts';
+import { expandOrQuarantine } from '../../drafts/expand.ts';
+import type { ItemConnector } from '../../drafts/json-items.ts';
 
 const FIELD = Buffer.from('payload=');
 const PLUS = 0x2b;

@@ -1,7 +1,7 @@
 import { isJsonObject, type JsonObject } from '../../../schemas/json.ts';
 import { epochMillisToInstant } from '../gateways/units.ts';
-import { itemConnector } from '../json-items.ts';
-import { instantAt, statedFacts, textAt, valueAt, wordAt, type PossibleFacts } from '../nested.ts';
+import { itemConnector } from '../../drafts/json-items.ts';
+import { instantAt, statedFacts, textAt, valueAt, wordAt, type PossibleFacts } from '../../drafts/nested.ts';
 import { commitIdOf, successOf, toForgeDrafts, type ForgeEvent } from './forge-event.ts';
 
 const FORGE = 'github-audit';

@@ -1,7 +1,7 @@
 /** Which record an event of GitHub becomes, and the facts that only events of its kind have. */
 import type { JsonObject } from '../../../schemas/json.ts';
 import { isJsonObject } from '../../../schemas/json.ts';
-import { instantAt, textAt, valueAt, wordAt, type PossibleFacts } from '../nested.ts';
+import { instantAt, textAt, valueAt, wordAt, type PossibleFacts } from '../../drafts/nested.ts';
 import { commitIdOf, successOf } from './forge-event.ts';
 
 export interface ForgeKind {

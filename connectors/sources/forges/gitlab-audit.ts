@@ -1,6 +1,6 @@
 /** Audit events that GitLab streams: who changed what in its settings, memberships and keys. */
 import type { JsonObject } from '../../../schemas/json.ts';
-import { instantAt, statedFacts, textAt, valueAt, wordAt } from '../nested.ts';
+import { instantAt, statedFacts, textAt, valueAt, wordAt } from '../../drafts/nested.ts';
 import type { ForgeEvent } from './forge-event.ts';
 
 /** Which of the many event types are evidence of a kind of its own; the others are observed. */

@@ -1,8 +1,8 @@
 import type { Envelope } from '../../../schemas/envelope.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
-import { itemConnector } from '../json-items.ts';
-import { omitMembers } from '../members.ts';
-import { instantAt, statedFacts, textAt, valueAt, wordAt, type PossibleFacts } from '../nested.ts';
+import { itemConnector } from '../../drafts/json-items.ts';
+import { omitMembers } from '../../drafts/members.ts';
+import { instantAt, statedFacts, textAt, valueAt, wordAt, type PossibleFacts } from '../../drafts/nested.ts';
 import { commitIdOf, successOf, toForgeDrafts, type ForgeEvent } from './forge-event.ts';
 import { readGitlabAudit } from './gitlab-audit.ts';
 

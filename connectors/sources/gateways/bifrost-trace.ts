@@ -1,9 +1,16 @@
 /** Traces that Bifrost puts into Kafka: one JSON object with all spans of a request. */
 import type { Envelope } from '../../../schemas/envelope.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
-import type { DraftRecord } from '../../source.ts';
-import { omitMembers } from '../members.ts';
-import { instantAt, objectAt, statedFacts, textAt, valueAt, type PossibleFacts } from '../nested.ts';
+import type { DraftRecord } from '../../drafts/source.ts';
+import { omitMembers } from '../../drafts/members.ts';
+import {
+  instantAt,
+  objectAt,
+  statedFacts,
+  textAt,
+  valueAt,
+  type PossibleFacts,
+} from '../../drafts/nested.ts';
 import { toGatewayDrafts } from './gateway-call.ts';
 import { isGenAiSpan, readGenAiSpan } from './genai-span.ts';
 import { toGatewayEventDraft } from './observed.ts';

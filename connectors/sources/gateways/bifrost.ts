@@ -1,11 +1,19 @@
 import type { JsonObject } from '../../../schemas/json.ts';
 import type { PolicyOutcome } from '../../../schemas/record.ts';
-import { parsedText } from '../../json/parsed-text.ts';
-import type { DraftRecord } from '../../source.ts';
-import { readMessage, type Block } from '../conversation.ts';
-import { itemConnector } from '../json-items.ts';
-import { omitMembers } from '../members.ts';
-import { countAt, instantAt, objectAt, statedFacts, textAt, valueAt, type PossibleFacts } from '../nested.ts';
+import { parsedText } from '../../wire/json/parsed-text.ts';
+import type { DraftRecord } from '../../drafts/source.ts';
+import { readMessage, type Block } from '../../drafts/conversation.ts';
+import { itemConnector } from '../../drafts/json-items.ts';
+import { omitMembers } from '../../drafts/members.ts';
+import {
+  countAt,
+  instantAt,
+  objectAt,
+  statedFacts,
+  textAt,
+  valueAt,
+  type PossibleFacts,
+} from '../../drafts/nested.ts';
 import { isBifrostTrace, sessionOfTrace, toTraceDrafts } from './bifrost-trace.ts';
 import { readTurns, structuredOf } from './exchange.ts';
 import { toGatewayDrafts, type GatewayCall } from './gateway-call.ts';

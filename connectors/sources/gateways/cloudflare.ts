@@ -1,9 +1,9 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
 import type { PolicyOutcome } from '../../../schemas/record.ts';
-import { parsedText } from '../../json/parsed-text.ts';
-import { itemConnector } from '../json-items.ts';
-import { openMembers, toExactInstant } from '../members.ts';
-import { instantAt, statedFacts, textAt, valueAt, type PossibleFacts } from '../nested.ts';
+import { parsedText } from '../../wire/json/parsed-text.ts';
+import { itemConnector } from '../../drafts/json-items.ts';
+import { openMembers, toExactInstant } from '../../drafts/members.ts';
+import { instantAt, statedFacts, textAt, valueAt, type PossibleFacts } from '../../drafts/nested.ts';
 import { readExchange } from './exchange.ts';
 import { toGatewayDrafts, type GatewayCall } from './gateway-call.ts';
 import { toUnknownDraft } from './observed.ts';

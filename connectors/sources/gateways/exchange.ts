@@ -1,9 +1,9 @@
 /** Bodies of requests and answers as gateways log them: JSON, or JSON as text, in the spellings of several providers. */
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
-import { parsedText } from '../../json/parsed-text.ts';
-import { readMessage, type Block, type Role } from '../conversation.ts';
-import { omitMembers, toParts, type Parts } from '../members.ts';
-import { objectAt, textAt, valueAt } from '../nested.ts';
+import { parsedText } from '../../wire/json/parsed-text.ts';
+import { readMessage, type Block, type Role } from '../../drafts/conversation.ts';
+import { omitMembers, toParts, type Parts } from '../../drafts/members.ts';
+import { objectAt, textAt, valueAt } from '../../drafts/nested.ts';
 import type { GatewayCall } from './gateway-call.ts';
 
 /** What a request holds: its turns, the tools that it offers, and the rest of it. */

@@ -2,13 +2,13 @@ import { hash } from 'node:crypto';
 import type { Envelope } from '../../../schemas/envelope.ts';
 import { toHashable, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
 import type { Facts } from '../../../schemas/record.ts';
-import { digestItem } from '../../digest.ts';
-import type { DraftRecord } from '../../source.ts';
-import type { Block } from '../conversation.ts';
-import { say, toContent } from '../members.ts';
-import { textAt } from '../nested.ts';
-import { filePathOf, mcpServerOf } from '../tool-facts.ts';
-import { sayToldResult } from '../told-result.ts';
+import { digestItem } from '../../drafts/digest.ts';
+import type { DraftRecord } from '../../drafts/source.ts';
+import type { Block } from '../../drafts/conversation.ts';
+import { say, toContent } from '../../drafts/members.ts';
+import { textAt } from '../../drafts/nested.ts';
+import { filePathOf, mcpServerOf } from '../../drafts/tool-facts.ts';
+import { sayToldResult } from '../claude-code/told-result.ts';
 
 /** One request to a model through a gateway, in the terms that all gateways share. */
 export interface GatewayCall {

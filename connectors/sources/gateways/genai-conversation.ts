@@ -1,9 +1,9 @@
 /** The conversation of a call as spans carry it: parts, numbered attributes, or the bodies as JSON text. */
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
-import { parsedText } from '../../json/parsed-text.ts';
-import { readMessage, type Block } from '../conversation.ts';
-import { omitMembers, toParts } from '../members.ts';
-import { textAt, valueAt } from '../nested.ts';
+import { parsedText } from '../../wire/json/parsed-text.ts';
+import { readMessage, type Block } from '../../drafts/conversation.ts';
+import { omitMembers, toParts } from '../../drafts/members.ts';
+import { textAt, valueAt } from '../../drafts/nested.ts';
 import { readAnswer, readRequest } from './exchange.ts';
 
 export interface GenAiConversation {

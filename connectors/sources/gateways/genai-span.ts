@@ -1,7 +1,7 @@
 /** Calls of models and tools as spans with the attributes of OpenTelemetry's conventions for generative AI. */
 import type { JsonObject, JsonValue } from '../../../schemas/json.ts';
-import { openMembers } from '../members.ts';
-import { statedFacts, textAt, valueAt } from '../nested.ts';
+import { openMembers } from '../../drafts/members.ts';
+import { statedFacts, textAt, valueAt } from '../../drafts/nested.ts';
 import type { GatewayCall } from './gateway-call.ts';
 import { readConversation } from './genai-conversation.ts';
 import { toMicros } from './units.ts';

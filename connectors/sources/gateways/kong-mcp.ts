@@ -1,7 +1,7 @@
 /** The `ai.mcp` part of Kong's log lines: calls of tools through the gateway, and what its access lists decided. */
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
-import { parsedText } from '../../json/parsed-text.ts';
-import { countAt, objectAt, textAt, valueAt, type PossibleFacts } from '../nested.ts';
+import { parsedText } from '../../wire/json/parsed-text.ts';
+import { countAt, objectAt, textAt, valueAt, type PossibleFacts } from '../../drafts/nested.ts';
 import type { GatewayEvent } from './observed.ts';
 
 export interface McpEntry extends GatewayEvent {

@@ -1,8 +1,8 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
-import type { DraftRecord } from '../../source.ts';
-import { itemConnector } from '../json-items.ts';
-import { omitMembers, openMembers } from '../members.ts';
-import { countAt, objectAt, statedFacts, textAt, valueAt, type PossibleFacts } from '../nested.ts';
+import type { DraftRecord } from '../../drafts/source.ts';
+import { itemConnector } from '../../drafts/json-items.ts';
+import { omitMembers, openMembers } from '../../drafts/members.ts';
+import { countAt, objectAt, statedFacts, textAt, valueAt, type PossibleFacts } from '../../drafts/nested.ts';
 import { readAnswer, readRequest } from './exchange.ts';
 import { toGatewayDrafts, type GatewayCall } from './gateway-call.ts';
 import { readMcpEntries } from './kong-mcp.ts';

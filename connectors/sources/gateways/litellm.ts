@@ -1,9 +1,9 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
 import type { Facts, PolicyOutcome } from '../../../schemas/record.ts';
-import { parsedText } from '../../json/parsed-text.ts';
-import { itemConnector } from '../json-items.ts';
-import { omitMembers, openMembers, say, type Members } from '../members.ts';
-import { objectAt } from '../nested.ts';
+import { parsedText } from '../../wire/json/parsed-text.ts';
+import { itemConnector } from '../../drafts/json-items.ts';
+import { omitMembers, openMembers, say, type Members } from '../../drafts/members.ts';
+import { objectAt } from '../../drafts/nested.ts';
 import { readAnswer, readTurns } from './exchange.ts';
 import { toGatewayDrafts, type GatewayCall } from './gateway-call.ts';
 import { epochSecondsToInstant, toMicros } from './units.ts';

@@ -3,7 +3,7 @@ import { Type, type Static } from 'typebox';
 import { PipelineError } from '../../../schemas/errors.ts';
 import { isJsonObject, type JsonValue } from '../../../schemas/json.ts';
 import { compileValidator, type ShapeProblem } from '../../../schemas/validate.ts';
-import { digestItem } from '../../digest.ts';
+import { digestItem } from '../../drafts/digest.ts';
 
 const Path = Type.String({
   pattern: '^(?:[^.\\\\]|\\\\.)+(?:\\.(?:[^.\\\\]|\\\\.)+)*$',

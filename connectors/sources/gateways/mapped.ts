@@ -1,13 +1,21 @@
 import type { Envelope } from '../../../schemas/envelope.ts';
 import type { JsonObject, JsonValue } from '../../../schemas/json.ts';
 import type { PolicyOutcome } from '../../../schemas/record.ts';
-import { parsedText } from '../../json/parsed-text.ts';
-import { quarantineBody } from '../../quarantine.ts';
-import type { DraftRecord, SourceConnector } from '../../source.ts';
-import { readMessage, type Block } from '../conversation.ts';
-import { itemConnector, type ItemConnector } from '../json-items.ts';
-import { omitMembers, openMembers, toExactInstant } from '../members.ts';
-import { countAt, instantAt, objectAt, statedFacts, textAt, valueAt, type PossibleFacts } from '../nested.ts';
+import { parsedText } from '../../wire/json/parsed-text.ts';
+import { quarantineBody } from '../../drafts/expand.ts';
+import type { DraftRecord, SourceConnector } from '../../drafts/source.ts';
+import { readMessage, type Block } from '../../drafts/conversation.ts';
+import { itemConnector, type ItemConnector } from '../../drafts/json-items.ts';
+import { omitMembers, openMembers, toExactInstant } from '../../drafts/members.ts';
+import {
+  countAt,
+  instantAt,
+  objectAt,
+  statedFacts,
+  textAt,
+  valueAt,
+  type PossibleFacts,
+} from '../../drafts/nested.ts';
 import { readAnswer, readRequest, readTurns } from './exchange.ts';
 import { toGatewayDrafts, type GatewayCall } from './gateway-call.ts';
 import {

@@ -1,9 +1,9 @@
 import type { Envelope } from '../../../schemas/envelope.ts';
 import { toHashable, type JsonObject } from '../../../schemas/json.ts';
-import { digestItem } from '../../digest.ts';
-import type { DraftRecord } from '../../source.ts';
-import { toContent } from '../members.ts';
-import { statedFacts, type PossibleFacts } from '../nested.ts';
+import { digestItem } from '../../drafts/digest.ts';
+import type { DraftRecord } from '../../drafts/source.ts';
+import { toContent } from '../../drafts/members.ts';
+import { statedFacts, type PossibleFacts } from '../../drafts/nested.ts';
 
 /** What a gateway reports besides calls of models. */
 export interface GatewayEvent {

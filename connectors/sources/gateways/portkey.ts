@@ -1,8 +1,8 @@
 import { isJsonObject, type JsonObject } from '../../../schemas/json.ts';
-import { parsedText } from '../../json/parsed-text.ts';
-import { itemConnector } from '../json-items.ts';
-import { openMembers } from '../members.ts';
-import { instantAt, statedFacts, textAt, valueAt, type PossibleFacts } from '../nested.ts';
+import { parsedText } from '../../wire/json/parsed-text.ts';
+import { itemConnector } from '../../drafts/json-items.ts';
+import { openMembers } from '../../drafts/members.ts';
+import { instantAt, statedFacts, textAt, valueAt, type PossibleFacts } from '../../drafts/nested.ts';
 import { readExchange } from './exchange.ts';
 import { toGatewayDrafts, type GatewayCall } from './gateway-call.ts';
 import { toUnknownDraft } from './observed.ts';

@@ -1,10 +1,10 @@
 import type { Envelope } from '../../../schemas/envelope.ts';
 import { isJsonObject, toHashable, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
-import { digestItem } from '../../digest.ts';
-import type { DraftRecord } from '../../source.ts';
-import { itemConnector } from '../json-items.ts';
-import { omitMembers, toContent } from '../members.ts';
-import { instantAt, statedFacts, textAt, valueAt, wordAt } from '../nested.ts';
+import { digestItem } from '../../drafts/digest.ts';
+import type { DraftRecord } from '../../drafts/source.ts';
+import { itemConnector } from '../../drafts/json-items.ts';
+import { omitMembers, toContent } from '../../drafts/members.ts';
+import { instantAt, statedFacts, textAt, valueAt, wordAt } from '../../drafts/nested.ts';
 
 /**
  * Activities of Anthropic's Compliance API (platform.claude.com, "List activities"): pages as the API answers with them,

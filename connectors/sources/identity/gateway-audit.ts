@@ -5,11 +5,11 @@
 import type { Envelope } from '../../../schemas/envelope.ts';
 import { PipelineError } from '../../../schemas/errors.ts';
 import { toHashable, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
-import { digestItem } from '../../digest.ts';
-import { parseStrict } from '../../json/strict-json.ts';
-import type { DraftRecord } from '../../source.ts';
-import { toContent } from '../members.ts';
-import { instantAt, statedFacts, textAt, valueAt, wordAt, type PossibleFacts } from '../nested.ts';
+import { digestItem } from '../../drafts/digest.ts';
+import { parseStrict } from '../../wire/json/strict-json.ts';
+import type { DraftRecord } from '../../drafts/source.ts';
+import { toContent } from '../../drafts/members.ts';
+import { instantAt, statedFacts, textAt, valueAt, wordAt, type PossibleFacts } from '../../drafts/nested.ts';
 
 interface AuditRow {
   readonly gateway: string;

@@ -3,11 +3,11 @@ import type { Envelope } from '../../../schemas/envelope.ts';
 import { toHashable, type JsonObject } from '../../../schemas/json.ts';
 import type { Facts } from '../../../schemas/record.ts';
 import { compileValidator } from '../../../schemas/validate.ts';
-import { digestItem } from '../../digest.ts';
-import type { DraftRecord } from '../../source.ts';
-import { toUtcInstant } from '../instants.ts';
-import { omitMembers, toContent } from '../members.ts';
-import { statedFacts } from '../nested.ts';
+import { digestItem } from '../../drafts/digest.ts';
+import type { DraftRecord } from '../../drafts/source.ts';
+import { toUtcInstant } from '../../drafts/instants.ts';
+import { omitMembers, toContent } from '../../drafts/members.ts';
+import { statedFacts } from '../../drafts/nested.ts';
 
 const Name = Type.String({ minLength: 1, maxLength: 1024 });
 

@@ -1,4 +1,4 @@
-import { itemConnector } from '../json-items.ts';
+import { itemConnector } from '../../drafts/json-items.ts';
 import { isAuditRow, toAuditDraft } from './gateway-audit.ts';
 import { findEventProblem, toIdentityDraft } from './identity-event.ts';
 import { isScim, toScimDrafts } from './scim.ts';

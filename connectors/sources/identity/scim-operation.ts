@@ -1,6 +1,6 @@
 /** One operation of a SCIM patch (RFC 7644 section 3.5.2). */
 import { isJsonObject, type JsonValue } from '../../../schemas/json.ts';
-import { textAt, valueAt } from '../nested.ts';
+import { textAt, valueAt } from '../../drafts/nested.ts';
 import type { ScimChange } from './scim.ts';
 
 /** Whom a patch is about: a user, or a group that stands for a role. */

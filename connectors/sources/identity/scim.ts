@@ -4,10 +4,10 @@
  */
 import type { Envelope } from '../../../schemas/envelope.ts';
 import { isJsonObject, toHashable, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
-import { digestItem } from '../../digest.ts';
-import type { DraftRecord } from '../../source.ts';
-import { omitMembers, toContent } from '../members.ts';
-import { instantAt, statedFacts, textAt, valueAt, type PossibleFacts } from '../nested.ts';
+import { digestItem } from '../../drafts/digest.ts';
+import type { DraftRecord } from '../../drafts/source.ts';
+import { omitMembers, toContent } from '../../drafts/members.ts';
+import { instantAt, statedFacts, textAt, valueAt, type PossibleFacts } from '../../drafts/nested.ts';
 import { readOperation } from './scim-operation.ts';
 
 const USER = 'urn:ietf:params:scim:schemas:core:2.0:User';

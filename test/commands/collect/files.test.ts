@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openDelivery } from '../../../commands/collect/delivery.ts';
 import { collectFiles } from '../../../commands/collect/files.ts';
 import { openFileStates } from '../../../commands/collect/state.ts';
-import type { LogFile, LogFiles } from '../../../compose-collect.ts';
+import type { LogFile, LogFiles } from '../../../app/pull-sources.ts';
 import { PipelineError, type ErrorCode } from '../../../schemas/errors.ts';
 import { makeTempDir } from '../../support/server.ts';
 import { startStub, type Stub } from './stub.ts';

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openDelivery } from '../../../commands/collect/delivery.ts';
 import { collectGateway } from '../../../commands/collect/gateway.ts';
 import { pullTopic } from '../../../commands/collect/topic.ts';
-import type { Topic, TopicBatch, TopicGap } from '../../../compose-collect.ts';
+import type { Topic, TopicBatch, TopicGap } from '../../../app/pull-sources.ts';
 import { loadConfig } from '../../../config.ts';
 import { PipelineError } from '../../../schemas/errors.ts';
 import { startStub, type Mishap, type Stub, type Taken } from './stub.ts';

@@ -1,8 +1,8 @@
-import type { OtlpSignal } from '../../../connectors/otlp/descriptor.ts';
+import type { OtlpSignal } from '../../../connectors/wire/otlp/descriptor.ts';
 import type { Envelope } from '../../../schemas/envelope.ts';
 import type { JsonObject, JsonValue } from '../../../schemas/json.ts';
-import { envelope, recordedRequests } from '../recorded.ts';
-import { toProtobuf } from '../otlp/to-protobuf.ts';
+import { envelope, recordedRequests } from '../sources/recorded.ts';
+import { toProtobuf } from '../wire/otlp/to-protobuf.ts';
 
 /** A body that holds items of several sessions. */
 export interface MergedBody {

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { MAX_REPEATED_BYTES, splitBySession } from '../../../connectors/partition/split.ts';
 import { keyOf, type Envelope } from '../../../schemas/envelope.ts';
 import type { JsonObject } from '../../../schemas/json.ts';
-import { toProtobuf } from '../otlp/to-protobuf.ts';
-import { envelope } from '../recorded.ts';
+import { toProtobuf } from '../wire/otlp/to-protobuf.ts';
+import { envelope } from '../sources/recorded.ts';
 import { expectSoundParts, partsOf, recordsOf } from './parts.ts';
 import { field, fixed64Field, group, pair, varintField } from './wire.ts';
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { keyOf } from '../../../schemas/envelope.ts';
 import { PipelineError } from '../../../schemas/errors.ts';
 import { mutatedBodies } from '../../ingest/receivers/mutations.ts';
-import { envelope, recordedRequests } from '../recorded.ts';
+import { envelope, recordedRequests } from '../sources/recorded.ts';
 import { MERGED } from './merged.ts';
 import { expectSoundParts, keyOfRecord, partsOf, recordsOf, sameBytes } from './parts.ts';
 

@@ -1,16 +1,16 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { loadRecordings } from '../../../commands/recordings.ts';
-import { SOURCE_CONNECTORS } from '../../../connectors/index.ts';
+import { SOURCE_CONNECTORS } from '../../../connectors/sources/index.ts';
 import type { SimulationOptions } from '../../../connectors/simulation/plan.ts';
 import {
   simulate,
   type SimulatedRequest,
   type SimulatedSession,
 } from '../../../connectors/simulation/simulate.ts';
-import type { DraftRecord } from '../../../connectors/source.ts';
+import type { DraftRecord } from '../../../connectors/drafts/source.ts';
 import type { EnvelopeSource } from '../../../schemas/envelope.ts';
-import { envelope } from '../recorded.ts';
+import { envelope } from '../sources/recorded.ts';
 
 const DAY_MS = 86_400_000;
 const startMs = Date.parse('2026-01-05T00:00:00Z');

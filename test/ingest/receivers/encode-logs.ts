@@ -1,4 +1,4 @@
-import { encodeProtobuf } from '../../../connectors/otlp/protobuf.ts';
+import { encodeProtobuf } from '../../../connectors/wire/otlp/protobuf.ts';
 
 type Value = string | readonly string[];
 

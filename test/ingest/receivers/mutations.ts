@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import type { OtlpSignal } from '../../../connectors/otlp/descriptor.ts';
-import { toProtobuf } from '../../connectors/otlp/to-protobuf.ts';
+import type { OtlpSignal } from '../../../connectors/wire/otlp/descriptor.ts';
+import { toProtobuf } from '../../connectors/wire/otlp/to-protobuf.ts';
 import { readRecordings } from './setup.ts';
 import { FEED_BASES, toForm, WEBHOOK_BASES } from './webhook-bases.ts';
 

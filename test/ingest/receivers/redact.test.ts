@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { decodeProtobuf } from '../../../connectors/otlp/protobuf.ts';
-import { fieldHeader } from '../../../connectors/otlp/wire-fields.ts';
+import { decodeProtobuf } from '../../../connectors/wire/otlp/protobuf.ts';
+import { fieldHeader } from '../../../connectors/wire/otlp/wire-fields.ts';
 import { createFingerprint } from '../../../ingest/receivers/redact-fingerprint.ts';
 import { redactBody } from '../../../ingest/receivers/redact.ts';
 import { SECRET_TYPES, type DataClass } from '../../../schemas/data-class.ts';
 import type { EnvelopeHeader } from '../../../schemas/envelope.ts';
-import { PLANTED } from '../../connectors/classify/planted.ts';
+import { PLANTED } from '../../connectors/detect/planted.ts';
 import { encodeLogs } from './encode-logs.ts';
 
 const fingerprint = createFingerprint(new Uint8Array(32).fill(7));

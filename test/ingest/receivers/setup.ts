@@ -65,7 +65,7 @@ export interface Recording {
   readonly body: Buffer;
 }
 
-const FOLDER = join(import.meta.dirname, '../../../connectors/recordings/claude-code-2.1.329');
+const FOLDER = join(import.meta.dirname, '../../../connectors/simulation/recordings/claude-code-2.1.329');
 
 /** Every request body that a real client, or a gateway behind one, sent. */
 export function readRecordings(): Recording[] {

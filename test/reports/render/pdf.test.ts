@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writePdfReport } from '../../../reports/render/pdf.ts';
 import type { ReportInput } from '../../../reports/render/report-input.ts';
-import { SOC2_CONTROLS } from '../../../reports/controls/soc2.ts';
+import { SOC2_CONTROLS } from '../../../reports/frameworks/soc2/soc2.ts';
 import type { ControlResult, ControlState } from '../../../schemas/control.ts';
 import { createTestSigner } from '../../support/ledger.ts';
 import { pdfPages } from './pdf-text.ts';

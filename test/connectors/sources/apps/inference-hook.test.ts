@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { inferenceHook } from '../../../../connectors/sources/apps/inference-hook.ts';
-import type { DraftRecord } from '../../../../connectors/source.ts';
+import type { DraftRecord } from '../../../../connectors/drafts/source.ts';
 import { INFERENCE_PROMPT } from '../../../support/inference-hook.ts';
-import { envelope } from '../../recorded.ts';
+import { envelope } from '../recorded.ts';
 
 function draftsOf(body: object): DraftRecord[] {
   const stamped = envelope('anthropic-inference-hook', body, { principal: 'webhook:anthropic' });

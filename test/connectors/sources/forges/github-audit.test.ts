@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { githubAudit } from '../../../../connectors/sources/forges/github-audit.ts';
-import type { DraftRecord } from '../../../../connectors/source.ts';
+import type { DraftRecord } from '../../../../connectors/drafts/source.ts';
 import type { JsonObject } from '../../../../schemas/json.ts';
-import { envelope } from '../../recorded.ts';
+import { envelope } from '../recorded.ts';
 
 const EVENT = {
   '@timestamp': 1_772_442_000_123,

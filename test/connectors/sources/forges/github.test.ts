@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { github } from '../../../../connectors/sources/forges/github.ts';
-import type { DraftRecord } from '../../../../connectors/source.ts';
+import type { DraftRecord } from '../../../../connectors/drafts/source.ts';
 import { githubExamples } from '../../../support/github-deliveries.ts';
-import { envelope } from '../../recorded.ts';
+import { envelope } from '../recorded.ts';
 
 const DELIVERY = '72d3162e-cc78-11e3-81ab-4c9367dc0958';
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { gitlab } from '../../../../connectors/sources/forges/gitlab.ts';
-import type { DraftRecord } from '../../../../connectors/source.ts';
+import type { DraftRecord } from '../../../../connectors/drafts/source.ts';
 import { readFixtures } from '../../../support/fixtures.ts';
-import { envelope } from '../../recorded.ts';
+import { envelope } from '../recorded.ts';
 
 const BODIES = readFixtures('gitlab');
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { ITEM_CONNECTORS } from '../../../../connectors/index.ts';
-import type { DraftRecord } from '../../../../connectors/source.ts';
+import { ITEM_CONNECTORS } from '../../../../connectors/sources/index.ts';
+import type { DraftRecord } from '../../../../connectors/drafts/source.ts';
 import { readFixtures } from '../../../support/fixtures.ts';
-import { envelope } from '../../recorded.ts';
+import { envelope } from '../recorded.ts';
 
 const BODIES = readFixtures('gateways');
 type Gateway = 'bifrost' | 'kong' | 'cloudflare' | 'portkey';

@@ -3,9 +3,12 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { litellm } from '../../../../connectors/sources/gateways/litellm.ts';
 import type { JsonObject } from '../../../../schemas/json.ts';
-import { envelope } from '../../recorded.ts';
+import { envelope } from '../recorded.ts';
 
-const FOLDER = join(import.meta.dirname, '../../../../connectors/recordings/claude-code-2.1.329/via-litellm');
+const FOLDER = join(
+  import.meta.dirname,
+  '../../../../connectors/simulation/recordings/claude-code-2.1.329/via-litellm',
+);
 const RECORDED = JSON.parse(
   readFileSync(join(FOLDER, '0022_v1_gateways_litellm.json'), 'utf8'),
 ) as JsonObject[];

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { connectorsWith, KNOWN_GATEWAYS } from '../../../../connectors/index.ts';
+import { connectorsWith, KNOWN_GATEWAYS } from '../../../../connectors/sources/index.ts';
 import {
   digestMapping,
   parseMappings,
   type GatewayMapping,
 } from '../../../../connectors/sources/gateways/mapped-shape.ts';
 import { mappedGateway } from '../../../../connectors/sources/gateways/mapped.ts';
-import { envelope } from '../../recorded.ts';
+import { envelope } from '../recorded.ts';
 
 const MAPPING: GatewayMapping = {
   event: 'kind',

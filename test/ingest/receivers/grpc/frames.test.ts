@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startGrpc, type RunningGrpc } from '../../../../ingest/receivers/grpc/server.ts';
 import { createIntake } from '../../../../ingest/receivers/intake.ts';
-import { toProtobuf } from '../../../connectors/otlp/to-protobuf.ts';
+import { toProtobuf } from '../../../connectors/wire/otlp/to-protobuf.ts';
 import { frame, openGrpcClient, type GrpcClient } from '../fuzz-grpc.ts';
 import { BEARER, logsRequest, prepareBench, type Bench } from '../setup.ts';
 

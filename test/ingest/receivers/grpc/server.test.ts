@@ -9,7 +9,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { startGrpc, type RunningGrpc } from '../../../../ingest/receivers/grpc/server.ts';
 import { createIntake } from '../../../../ingest/receivers/intake.ts';
 import { PipelineError, type ErrorCode } from '../../../../schemas/errors.ts';
-import { toProtobuf } from '../../../connectors/otlp/to-protobuf.ts';
+import { toProtobuf } from '../../../connectors/wire/otlp/to-protobuf.ts';
 import { ADMIN_TOKEN, logsRequest, prepareBench, TOKEN } from '../setup.ts';
 
 const LOGS = '/opentelemetry.proto.collector.logs.v1.LogsService/Export';

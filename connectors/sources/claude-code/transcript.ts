@@ -1,0 +1,133 @@
+import type { Envelope } from '../../../schemas/envelope.ts';
+import { isJsonObject, toHashable, type JsonObject } from '../../../schemas/json.ts';
+import type { Facts } from '../../../schemas/record.ts';
+import { digestItem } from '../../drafts/digest.ts';
+import type { DraftRecord } from '../../drafts/source.ts';
+import { readMessage, type Block } from '../../drafts/conversation.ts';
+import { itemConnector } from '../../drafts/json-items.ts';
+import { omitMembers, openMembers, say, toContent, type Members } from '../../drafts/members.ts';
+import { sayToldResult } from './told-result.ts';
+import { filePathOf, mcpServerOf } from '../../drafts/tool-facts.ts';
+
+/** The only types of lines that are taken: the others hold the vendor's own text. */
+export const TRANSCRIPT_LINE_TYPES: readonly string[] = ['user', 'assistant'];
+
+/**
+ * Claude Code's own transcript, one object per line. It lies on the user's disk, where the user can edit it, so it is
+ * the weakest witness; but it alone tells of every call what the model was told and which rule decided.
+ */
+export const claudeCodeTranscript = itemConnector({
+  name: 'claude-code-transcript',
+  sessionOf: (value) => openMembers(value).text('sessionId'),
+  toDrafts: (envelope, value) => toDrafts(envelope, value),
+});
+
+function toDrafts(envelope: Envelope, value: JsonObject): DraftRecord[] {
+  const message = value['message'];
+  const blocks = isJsonObject(message) ? readMessage(message) : [];
+  const members = openMembers(value);
+  const digest = digestItem(value);
+  const key = ['transcript', members.text('sessionId') ?? '', members.text('uuid') ?? ''];
+  const calls = blocks.flatMap((block) => toCallDraft(envelope, value, block) ?? []);
+  const isCallsAlone = calls.length === blocks.length && calls.length > 0;
+  const drafts = isCallsAlone ? withLine(calls, value) : [toLineDraft(envelope, value), ...calls];
+  return drafts.map((draft, place) => ({
+    ...draft,
+    source: 'transcript',
+    natural_key: [...key, String(place), digest],
+    claimed_subject: null,
+  }));
+}
+
+type Draft = Pick<DraftRecord, 'type' | 'facts' | 'content'>;
+
+/** What the line says beside its calls goes with the first of them. */
+function withLine([first, ...others]: readonly Draft[], value: JsonObject): Draft[] {
+  if (first === undefined) return [];
+  const { message, ...line } = besideFacts(value, first.facts);
+  const told = isJsonObject(message)
+    ? { ...line, message: omitMembers(message, new Set(['content'])) }
+    : line;
+  return [{ ...first, content: { ...first.content, line: toHashable(told) } }, ...others];
+}
+
+/** A tool use or a result of one; undefined for any other block. */
+function toCallDraft(envelope: Envelope, value: JsonObject, block: Block): Draft | undefined {
+  if (block.kind !== 'tool_use' && block.kind !== 'tool_result') return undefined;
+  const facts = openFacts(envelope, value, block.kind);
+  facts.tool_use_id = block.id;
+  if (block.kind === 'tool_use') {
+    say(facts, 'tool_name', block.name === '' ? undefined : block.name);
+    say(facts, 'mcp_server', mcpServerOf(block.name));
+    say(facts, 'file_path', filePathOf(block.name, block.input));
+    return { type: 'tool.requested', facts, content: { tool_input: toHashable(block.input) } };
+  }
+  sayToldResult(facts, undefined, block);
+  sayDecision(facts, value['permissionDecision']);
+  // The decision says what the text alone cannot, whose wording depends on a tool that this line does not name.
+  if (block.isError === true && facts.decision === 'reject') facts.told = 'denied';
+  if (block.isError === true && facts.decision === 'accept') facts.told = 'failed';
+  return { type: 'tool.reported', facts, content: { tool_response: toHashable(block.response) } };
+}
+
+/** A line that is not calls alone: what a person wrote, or what the model answered. */
+function toLineDraft(envelope: Envelope, value: JsonObject): Draft {
+  const isAnswer = value['type'] === 'assistant';
+  const facts = openFacts(envelope, value, isAnswer ? 'assistant' : 'user');
+  const content = toContent(toHashable(besideFacts(value, facts)) as JsonObject);
+  return { type: isAnswer ? 'model.answered' : 'prompt.submitted', facts, content };
+}
+
+/** Members, and the facts that carry them. */
+const MEMBER_FACTS: readonly (readonly [member: string, fact: keyof Facts])[] = [
+  ['sessionId', 'session_id'],
+  ['timestamp', 'occurred_at'],
+  ['version', 'app_version'],
+  ['agentId', 'agent_id'],
+  ['promptId', 'prompt_id'],
+];
+
+/** The line without what its facts say word for word. */
+function besideFacts(value: JsonObject, facts: Facts): JsonObject {
+  const carried = MEMBER_FACTS.filter(([member, fact]) => value[member] === facts[fact]);
+  return omitMembers(value, new Set(carried.map(([member]) => member)));
+}
+
+function openFacts(envelope: Envelope, value: JsonObject, source_event: string): Facts {
+  const members = openMembers(value);
+  const facts: Facts = { source_event, collector: envelope.principal };
+  say(facts, 'occurred_at', instantOf(members));
+  say(facts, 'session_id', members.text('sessionId'));
+  say(facts, 'prompt_id', members.text('promptId'));
+  say(facts, 'agent_id', members.text('agentId'));
+  say(facts, 'app_version', members.text('version'));
+  say(facts, 'permission_mode', members.word('permissionMode'));
+  say(facts, 'request_id', members.text('requestId'));
+  if (isJsonObject(value['message'])) {
+    const message = openMembers(value['message']);
+    say(facts, 'message_id', message.text('id'));
+    say(facts, 'model', message.text('model'));
+  }
+  return facts;
+}
+
+function instantOf(members: Members): string | undefined {
+  const text = members.text('timestamp');
+  return text !== undefined && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/.test(text)
+    ? text
+    : undefined;
+}
+
+/**
+ * Which rule decided, where the client says so. A refusal by a rule names its rule even where its `source` says that
+ * the user refused.
+ */
+function sayDecision(facts: Facts, decided: unknown): void {
+  if (!isJsonObject(decided)) return;
+  const members = openMembers(decided);
+  const decision = members.word('decision');
+  say(facts, 'decision', decision);
+  const byRule = decided['reasonType'] === 'rule' || decided['ruleSource'] !== undefined;
+  say(facts, 'decision_source', decision === 'reject' && byRule ? 'rule' : members.word('source'));
+  say(facts, 'reason', members.word('reasonCode', 'reasonType'));
+}

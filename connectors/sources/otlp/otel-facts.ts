@@ -1,0 +1,101 @@
+import type { JsonValue } from '../../../schemas/json.ts';
+import type { Facts } from '../../../schemas/record.ts';
+import { SYNTHETIC_ATTRIBUTE } from '../../drafts/synthetic.ts';
+import { say, type Members } from '../../drafts/members.ts';
+import type { OtelEvent } from './otel-event.ts';
+import { filePathOf, gitCommitOf, mcpServerOf } from '../../drafts/tool-facts.ts';
+
+/** The attributes that name a session, the first that is usable counting. */
+export const SESSION_ATTRIBUTES = ['session.id', 'gen_ai.conversation.id'] as const;
+
+/** Facts of an event with those that mean the same in every signal and for every emitter. */
+export function openOtelFacts({ envelope, item, members }: OtelEvent, source_event: string): Facts {
+  const { traceId, spanId } = item.record;
+  const facts: Facts = { source_event, collector: envelope.principal };
+  sayClaimedUser(facts, members);
+  say(facts, 'install_id', members.text('user.id'));
+  say(facts, 'organization_id', members.text('organization.id'));
+  say(facts, 'department', members.text('department'));
+  say(facts, 'team_id', members.text('team.id'));
+  say(facts, 'session_id', members.text(...SESSION_ATTRIBUTES));
+  say(facts, 'trace_id', typeof traceId === 'string' ? traceId : undefined);
+  say(facts, 'span_id', typeof spanId === 'string' ? spanId : undefined);
+  say(facts, 'app_version', members.text('app.version', 'service.version'));
+  say(facts, 'synthetic', members.flag(SYNTHETIC_ATTRIBUTE));
+  return facts;
+}
+
+/**
+ * Who is claimed to have acted. `enduser.id` is set by whoever runs the fleet, `user.email` by the login, `user.id`
+ * is an installation, or the person under a gateway login.
+ */
+function sayClaimedUser(facts: Facts, members: Members): void {
+  for (const claimed_user_source of ['enduser.id', 'user.email', 'user.id']) {
+    const claimed_user = members.text(claimed_user_source);
+    if (claimed_user === undefined) continue;
+    say(facts, 'claimed_user', claimed_user);
+    say(facts, 'claimed_user_source', claimed_user_source);
+    return;
+  }
+}
+
+/** Facts out of Claude Code's own attributes, in logs, metrics and spans alike. */
+export function sayClaudeCodeFacts(facts: Facts, event: OtelEvent): void {
+  const { members } = event;
+  say(facts, 'prompt_id', members.text('prompt.id'));
+  say(facts, 'request_id', members.text('request_id'));
+  say(facts, 'message_id', members.text('message.id', 'message.uuid'));
+  say(facts, 'agent_id', members.text('agent_id', 'agent.id'));
+  say(facts, 'agent_type', members.text('agent_type', 'agent.name'));
+  sayTool(facts, event);
+  say(facts, 'decision', members.word('decision', 'decision_type'));
+  say(facts, 'permission_mode', members.text('permission_mode', 'to_mode'));
+  say(facts, 'success', members.flag('success'));
+  say(facts, 'error_type', members.word('error_type', 'error.type', 'error_category', 'error_name'));
+  say(facts, 'duration_ms', members.count('duration_ms', 'total_duration_ms'));
+  say(facts, 'event_sequence', members.count('event.sequence'));
+  sayUsage(facts, event);
+  say(facts, 'hook_event', members.text('hook_event'));
+  say(facts, 'hook_source', members.text('hook_source'));
+  say(facts, 'hook_blocking_count', members.count('num_blocking'));
+  say(facts, 'hook_error_count', members.count('num_non_blocking_error'));
+}
+
+function sayTool(facts: Facts, { attributes, members }: OtelEvent): void {
+  const tool = members.text('tool_name', 'gen_ai.tool.name');
+  const server = members.text('mcp_server.name', 'mcp_server_name', 'server_name');
+  say(facts, 'tool_name', tool);
+  say(facts, 'tool_use_id', members.text('tool_use_id', 'gen_ai.tool.call.id'));
+  say(facts, 'mcp_server', server ?? mcpServerOf(tool));
+  say(facts, 'file_path', members.text('file_path') ?? filePathOf(tool, attributes['tool_input']));
+  const commit = members.text('git_commit_id') ?? gitCommitOf(attributes['tool_parameters']);
+  say(facts, 'git_commit_id', commit);
+  say(facts, 'input_size_bytes', members.count('tool_input_size_bytes'));
+  say(facts, 'result_size_bytes', members.count('tool_result_size_bytes'));
+}
+
+function sayUsage(facts: Facts, { attributes, members }: OtelEvent): void {
+  say(facts, 'model', members.text('model', 'gen_ai.request.model'));
+  say(facts, 'input_tokens', members.count('input_tokens'));
+  say(facts, 'output_tokens', members.count('output_tokens'));
+  say(facts, 'cache_read_tokens', members.count('cache_read_tokens'));
+  say(facts, 'cache_creation_tokens', members.count('cache_creation_tokens'));
+  say(facts, 'cost_usd_micros', members.count('cost_usd_micros') ?? toMicros(attributes['cost_usd']));
+}
+
+/** Dollars as integer micro-dollars, to the nearest; the amount itself stays among the attributes. */
+function toMicros(usd: JsonValue | undefined): number | undefined {
+  if (typeof usd !== 'number' && typeof usd !== 'string') return undefined;
+  const micros = usd === '' ? Number.NaN : Math.round(Number(usd) * 1_000_000);
+  return Number.isSafeInteger(micros) && micros >= 0 ? micros : undefined;
+}
+
+/** An integer of the normal form as text; '' where there is none. */
+export function integerText(value: JsonValue | undefined): string {
+  return typeof value === 'number' || typeof value === 'string' ? String(value) : '';
+}
+
+/** A name that the source gave; text of another length or kind is no name. */
+export function nameOf(value: JsonValue | undefined): string | undefined {
+  return typeof value === 'string' && value !== '' && value.length <= 256 ? value : undefined;
+}

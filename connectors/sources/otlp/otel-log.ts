@@ -1,0 +1,84 @@
+import type { JsonObject } from '../../../schemas/json.ts';
+import type { Facts } from '../../../schemas/record.ts';
+import type { DraftRecord } from '../../drafts/source.ts';
+import { keep, say, toExactInstant, toParts, type Parts } from '../../drafts/members.ts';
+import { toOtelContent } from './otel-content.ts';
+import type { OtelEvent } from './otel-event.ts';
+import { logEventType, reasonAttribute } from './otel-events.ts';
+import { integerText, nameOf, openOtelFacts, sayClaudeCodeFacts } from './otel-facts.ts';
+
+/** One log record as a draft. */
+export function toLogDraft(event: OtelEvent): DraftRecord {
+  const { item, members, isClaudeCode } = event;
+  const name = eventName(event);
+  const times = timesOf(item.record, members.text('event.timestamp'));
+  const facts = openOtelFacts(event, name);
+  say(facts, 'occurred_at', times.time ?? times.claimed ?? times.observed);
+  if (isClaudeCode) sayLogFacts(facts, event);
+  const sequence = integerText(facts.event_sequence);
+  const time = times.stamped ?? integerText(item.record['timeUnixNano']);
+  const session = facts.session_id ?? '';
+  return {
+    type: isClaudeCode ? logEventType(name) : 'event.observed',
+    source: 'otel',
+    natural_key: ['otel-log', session, sequence, time, name, event.digest],
+    claimed_subject: facts.claimed_user ?? null,
+    facts,
+    content: toOtelContent(event, leftOver(item.record, facts, times)),
+  };
+}
+
+/** The field of later OTLP versions first, then the attribute, then a body that is only a name. */
+function eventName({ item, members }: OtelEvent): string {
+  const name = nameOf(item.record['eventName']) ?? members.text('event.name') ?? nameOf(item.record['body']);
+  return (name ?? 'unnamed').replace(/^claude_code\./, '');
+}
+
+/** What a log record says of its time. */
+interface Times {
+  /** The event's own time. */
+  readonly time: string | undefined;
+  /** The attribute beside it, and as an instant if it is one. */
+  readonly stamped: string | undefined;
+  readonly claimed: string | undefined;
+  /** The time at which it was observed, for a record that has no other. */
+  readonly observed: string | undefined;
+}
+
+function timesOf({ timeUnixNano, observedTimeUnixNano }: JsonObject, stamped: string | undefined): Times {
+  const isInstant = stamped !== undefined && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$/.test(stamped);
+  const time = toExactInstant(timeUnixNano);
+  const isSame = observedTimeUnixNano === timeUnixNano;
+  const observed = isSame ? time : toExactInstant(observedTimeUnixNano);
+  return { time, stamped, claimed: isInstant ? stamped : undefined, observed };
+}
+
+function sayLogFacts(facts: Facts, event: OtelEvent): void {
+  const { members } = event;
+  const { source_event: name } = facts;
+  sayClaudeCodeFacts(facts, event);
+  say(facts, 'decision_source', members.word(name === 'tool_decision' ? 'source' : 'decision_source'));
+  const reason = reasonAttribute(name);
+  if (reason !== undefined) say(facts, 'reason', members.word(reason));
+  if (name !== 'api_error') return;
+  // An API error has no type of its own, only the status code of the answer, if there was one.
+  facts.success = false;
+  say(facts, 'error_type', members.word('status_code'));
+}
+
+const CARRIED: ReadonlySet<string> = new Set([
+  ...['attributes', 'unknown', 'traceId', 'spanId'],
+  ...['eventName', 'timeUnixNano', 'observedTimeUnixNano'],
+]);
+
+/** Members of the record that no fact says already. */
+function leftOver(record: JsonObject, facts: Facts, { time, stamped, observed }: Times): Parts {
+  const left = toParts(record, CARRIED);
+  const { eventName: given, timeUnixNano, observedTimeUnixNano } = record;
+  const { source_event, occurred_at } = facts;
+  if (given !== source_event) keep(left, 'eventName', given);
+  if (time !== occurred_at) keep(left, 'timeUnixNano', timeUnixNano);
+  if (observed !== occurred_at) keep(left, 'observedTimeUnixNano', observedTimeUnixNano);
+  if (stamped !== occurred_at) keep(left, 'event_timestamp', stamped);
+  return left;
+}

@@ -1,0 +1,143 @@
+import { isAscii, isUtf8 } from 'node:buffer';
+import { PipelineError } from '../../../schemas/errors.ts';
+import { isJsonObject, type JsonValue } from '../../../schemas/json.ts';
+import type { QuarantineReason } from '../../../schemas/quarantine.ts';
+import { findProblems } from './exact-scan.ts';
+import { locateInvalidUtf8, locateSyntaxError, describePlace } from './malformed.ts';
+import { isExactNumber, isNumberPart } from './tokens.ts';
+
+/** Containers may nest this deep, the root being the first; deeper text is kept but not sealed as what it claims. */
+export const MAX_JSON_DEPTH = 64;
+
+/** Why a place of the text has no exact canonical form. */
+export interface JsonProblem {
+  /** RFC 6901; a member name longer than 200 characters is cut in it. */
+  readonly pointer: string;
+  readonly reason: QuarantineReason;
+}
+
+export interface StrictJson {
+  readonly text: string;
+  readonly value: JsonValue;
+  /** In order of the text. Members away from these places are what the text says, exactly. */
+  readonly problems: readonly JsonProblem[];
+}
+
+interface Parsed {
+  readonly buffer: Buffer;
+  readonly text: string;
+  readonly value: JsonValue;
+}
+
+/**
+ * Parses JSON text of an untrusted sender and names each place that canonical JSON could not reproduce: a repeated
+ * member name, a lone surrogate, a number that a double does not hold exactly, nesting beyond MAX_JSON_DEPTH.
+ * Linear in the length of the text, whatever it holds; never recurses beyond that depth.
+ *
+ * Throws BODY_MALFORMED with the place as `line L column C (byte N)` if the bytes are not UTF-8 or not JSON.
+ */
+export function parseStrict(bytes: Uint8Array): StrictJson {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const text = decodeUtf8(buffer);
+  const value = parseText(text);
+  const problems = isPlain({ buffer, text, value }) ? [] : findProblems(text, MAX_JSON_DEPTH);
+  return { text, value, problems };
+}
+
+/** ASCII needs no decoding and makes text of one byte a character, which all that follows reads faster. */
+function decodeUtf8(buffer: Buffer): string {
+  if (isAscii(buffer)) return buffer.toString('latin1');
+  if (isUtf8(buffer)) return buffer.toString('utf8');
+  const offset = locateInvalidUtf8(buffer);
+  const before = buffer.toString('utf8', 0, offset);
+  const place = describePlace(before, before.length);
+  throw new PipelineError('BODY_MALFORMED', 'the body is not valid UTF-8', { place });
+}
+
+function parseText(text: string): JsonValue {
+  try {
+    return JSON.parse(text) as JsonValue;
+  } catch {
+    // The engine's message quotes the body, so it is not kept as the cause.
+    const place = describePlace(text, locateSyntaxError(text));
+    throw new PipelineError('BODY_MALFORMED', 'the body is not valid JSON', { place });
+  }
+}
+
+/**
+ * The quick answer for nearly every body: one pass over the bytes, one over the value. A repeated name shows as more
+ * colons in the text than members in the value; only then is the exact scan worth its sets.
+ */
+function isPlain({ buffer, text, value }: Parsed): boolean {
+  if (text.includes('\\u') && /\\u[dD][89a-fA-F]/.test(text)) return false;
+  const colons = surveyBytes(buffer);
+  return colons !== undefined && colons === countMembers(value);
+}
+
+/**
+ * Colons outside strings, or undefined as soon as depth or a number calls for the exact scan. Bytes are quicker to
+ * walk than text, and no byte of a longer UTF-8 sequence looks like one of JSON's own characters.
+ */
+function surveyBytes(bytes: Buffer): number | undefined {
+  let colons = 0;
+  let depth = 0;
+  for (let at = 0; at < bytes.length; at += 1) {
+    const byte = bytes[at] ?? 0;
+    if (byte === 0x22) at = closingQuote(bytes, at);
+    else if (byte === 0x3a) colons += 1;
+    else if (isNumberStart(byte)) {
+      const end = numberEnd(bytes, at);
+      if (!isExactAt(bytes, at, end)) return undefined;
+      at = end - 1;
+    } else {
+      depth += nesting(byte);
+      if (depth > MAX_JSON_DEPTH) return undefined;
+    }
+  }
+  return colons;
+}
+
+function closingQuote(bytes: Buffer, start: number): number {
+  let at = start + 1;
+  while (at < bytes.length && bytes[at] !== 0x22) at += bytes[at] === 0x5c ? 2 : 1;
+  return at;
+}
+
+function numberEnd(bytes: Buffer, start: number): number {
+  let end = start + 1;
+  while (end < bytes.length && isNumberPart(bytes[end] ?? 0)) end += 1;
+  return end;
+}
+
+/** Fifteen significant digits survive a double, unless an exponent leaves its range. */
+function isExactAt(bytes: Buffer, from: number, to: number): boolean {
+  let isShort = to - from <= 15;
+  for (let at = from; isShort && at < to; at += 1) isShort = ((bytes[at] ?? 0) | 0x20) !== 0x65;
+  return isShort || isExactNumber(bytes.toString('latin1', from, to));
+}
+
+function isNumberStart(code: number): boolean {
+  return code === 0x2d || (code >= 0x30 && code <= 0x39);
+}
+
+function nesting(code: number): number {
+  if (code === 0x7b || code === 0x5b) return 1;
+  return code === 0x7d || code === 0x5d ? -1 : 0;
+}
+
+/** Recursive, because the survey has bounded the depth before. */
+function countMembers(value: JsonValue): number {
+  let count = 0;
+  if (isJsonObject(value)) {
+    // Counting by `in` makes no list of names; a name that comes from a prototype only calls for the exact scan.
+    for (const name in value) {
+      const member = value[name];
+      count += 1 + (typeof member === 'object' ? countMembers(member) : 0);
+    }
+  } else if (Array.isArray(value)) {
+    for (const element of value as readonly JsonValue[]) {
+      if (typeof element === 'object') count += countMembers(element);
+    }
+  }
+  return count;
+}

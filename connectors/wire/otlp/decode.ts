@@ -1,0 +1,344 @@
+import type { EnvelopeHeader } from '../../../schemas/envelope.ts';
+import { PipelineError } from '../../../schemas/errors.ts';
+import type { JsonObject } from '../../../schemas/json.ts';
+import {
+  MAX_ITEMS,
+  MAX_SHARED_BYTES,
+  oversizedBody,
+  type DecodedBody,
+  type UnitProblem,
+} from '../decoded-body.ts';
+import { parseStrict, type JsonProblem } from '../json/strict-json.ts';
+import { cutValues } from '../json/cut-values.ts';
+import {
+  METRIC_KINDS,
+  OTLP_MESSAGES,
+  OTLP_SIGNALS,
+  type MessageName,
+  type OtlpSignal,
+} from './descriptor.ts';
+import { cutRequest } from './cut-request.ts';
+import { decodeProtobuf } from './protobuf.ts';
+import { isMessage, ownMember } from './raw-message.ts';
+import { normaliseMessage, toPointer, type Walk } from './values.ts';
+
+/** One log record, data point or span, hashable as it is, in a form that does not depend on encoding or grouping. */
+export interface OtlpItem {
+  readonly index: number;
+  readonly resource: JsonObject;
+  readonly scope: JsonObject;
+  /** What the points of one metric share: name, unit, kind, temporality. Empty for logs and spans. */
+  readonly metric: JsonObject;
+  readonly record: JsonObject;
+}
+
+export type DecodedOtlp = DecodedBody<OtlpItem>;
+
+const NO_METRIC: JsonObject = {};
+
+interface Decoding {
+  readonly signal: OtlpSignal;
+  /** Whether items are wanted; else they are checked and counted by the same rules, and not kept. */
+  readonly keepsItems: boolean;
+  readonly items: OtlpItem[];
+  readonly problems: UnitProblem[];
+  /** Problems of the JSON text by the unit that holds them. */
+  readonly textProblems: ReadonlyMap<string, JsonProblem>;
+  readonly walk: Walk;
+  /** Items and problems so far. */
+  unitCount: number;
+  /** Bytes of resource, scope and metric as the items so far repeat them. */
+  sharedBytes: number;
+}
+
+/** What the items of one scope have in common. */
+interface Group {
+  readonly resource: JsonObject;
+  readonly scope: JsonObject;
+  readonly metric: JsonObject;
+  readonly sharedBytes: number;
+}
+
+/**
+ * Decodes an OTLP/HTTP request in either encoding into the same items; a protobuf unit in quarantine is a request of
+ * its own, encoded again. Absent arrays are empty ones.
+ * Throws BODY_MALFORMED with the place if the body is not of its encoding, or not an export request at all.
+ */
+export function decodeOtlp(
+  signal: OtlpSignal,
+  contentType: EnvelopeHeader['content_type'],
+  bytes: Uint8Array,
+): DecodedOtlp {
+  return readBody({ signal, contentType, bytes, keepsItems: true });
+}
+
+/**
+ * Counts what `decodeOtlp` would yield of the same body, problems included, and throws what it would throw, without
+ * the cost of any item's normal form.
+ */
+export function surveyOtlp(
+  signal: OtlpSignal,
+  contentType: EnvelopeHeader['content_type'],
+  bytes: Uint8Array,
+): Pick<DecodedOtlp, 'itemCount' | 'problems'> {
+  return readBody({ signal, contentType, bytes, keepsItems: false });
+}
+
+interface Body {
+  readonly signal: OtlpSignal;
+  readonly contentType: EnvelopeHeader['content_type'];
+  readonly bytes: Uint8Array;
+  readonly keepsItems: boolean;
+}
+
+function readBody(body: Body): DecodedOtlp {
+  return body.contentType === 'application/x-protobuf' ? readBinary(body) : readJson(body);
+}
+
+function readBinary(body: Body): DecodedOtlp {
+  const { signal, bytes } = body;
+  const request = decodeProtobuf(signal, bytes);
+  const decoding = takeRequest(body, request, new Map());
+  return finish(decoding, bytes, (pointers) => {
+    const cuts = [...pointers].map(
+      (pointer) => [pointer, cutRequest(signal, request, pointer) ?? bytes] as const,
+    );
+    return new Map(cuts);
+  });
+}
+
+function readJson(body: Body): DecodedOtlp {
+  const { signal, bytes } = body;
+  const { text, value, problems } = parseStrict(bytes);
+  const textProblems = new Map<string, JsonProblem>();
+  for (const problem of problems) {
+    const unit = unitPointer(signal, problem.pointer);
+    if (!textProblems.has(unit)) textProblems.set(unit, problem);
+  }
+  const decoding = takeRequest(body, value, textProblems);
+  return finish(decoding, bytes, (pointers) => cutValues(text, bytes, pointers));
+}
+
+function finish(
+  decoding: Decoding,
+  bytes: Uint8Array,
+  cut: (pointers: ReadonlySet<string>) => Map<string, Uint8Array>,
+): DecodedOtlp {
+  if (isOversized(decoding)) return oversizedBody(bytes);
+  const { items, problems, unitCount } = decoding;
+  return {
+    items,
+    problems,
+    itemCount: unitCount,
+    unitBytes: () => cut(new Set(problems.map((problem) => problem.unit_pointer))),
+  };
+}
+
+/** Once true, the rest of the body is not looked at. */
+function isOversized(decoding: Decoding): boolean {
+  return decoding.unitCount > MAX_ITEMS || decoding.sharedBytes > MAX_SHARED_BYTES;
+}
+
+/** The smallest unit of the body that holds a place: an item, a group around it, or '' for the body. */
+function unitPointer(signal: OtlpSignal, pointer: string): string {
+  const { resourceGroups, scopeGroups, items } = OTLP_SIGNALS[signal];
+  const segments = pointer.split('/').slice(1);
+  const names = [resourceGroups, scopeGroups, items];
+  let length = 0;
+  while (
+    length < 6 &&
+    segments[length] === names[length / 2] &&
+    /^[0-9]+$/.test(segments[length + 1] ?? '')
+  ) {
+    length += 2;
+  }
+  const isInPoint =
+    signal === 'metrics' && length === 6 && segments[7] === 'dataPoints' && segments.length > 8;
+  const isKnownKind = METRIC_KINDS.some((kind) => kind === segments[6]);
+  return toUnit(segments.slice(0, isInPoint && isKnownKind ? 9 : length));
+}
+
+function toUnit(segments: readonly string[]): string {
+  return segments.map((segment) => `/${segment}`).join('');
+}
+
+function takeRequest(
+  { signal, keepsItems }: Body,
+  request: unknown,
+  textProblems: ReadonlyMap<string, JsonProblem>,
+): Decoding {
+  const { resourceGroups } = OTLP_SIGNALS[signal];
+  if (typeof request !== 'object' || request === null || Array.isArray(request)) {
+    throw new PipelineError('BODY_MALFORMED', 'an OTLP request is a JSON object', { place: '' });
+  }
+  const groups = listMember(request, resourceGroups);
+  if (groups === undefined) {
+    const place = `/${resourceGroups}`;
+    throw new PipelineError('BODY_MALFORMED', `${resourceGroups} is not an array`, { place });
+  }
+  const walk: Walk = { path: [], problem: undefined, builds: true };
+  const none = { items: [], problems: [], unitCount: 0, sharedBytes: 0 };
+  const decoding: Decoding = { signal, keepsItems, textProblems, walk, ...none };
+  if (!flagText(decoding)) {
+    forEachPart(walk, resourceGroups, groups, (group) => takeResourceGroup(decoding, group));
+  }
+  return decoding;
+}
+
+/** Takes each element of a repeated member, with the walk standing on it. */
+function forEachPart(
+  walk: Walk,
+  name: string,
+  parts: readonly unknown[],
+  take: (part: unknown) => void,
+): void {
+  const { path } = walk;
+  path.push(name, 0);
+  for (let index = 0; index < parts.length; index += 1) {
+    path[path.length - 1] = index;
+    take(parts[index]);
+  }
+  path.length -= 2;
+}
+
+function takeResourceGroup(decoding: Decoding, raw: unknown): void {
+  if (isOversized(decoding) || flagText(decoding)) return;
+  const { signal, walk } = decoding;
+  const { scopeGroups } = OTLP_SIGNALS[signal];
+  const { resource, ...rest } = normaliseMessage(walk, groupMessage(signal, 'resource'), raw, [scopeGroups]);
+  const scopes = listMember(raw, scopeGroups);
+  if (flagShape(decoding, scopes === undefined ? scopeGroups : undefined)) return;
+  const merged = mergeGroup(resource, rest);
+  forEachPart(walk, scopeGroups, scopes ?? [], (scope) => takeScopeGroup(decoding, scope, merged));
+}
+
+function takeScopeGroup(decoding: Decoding, raw: unknown, resource: JsonObject): void {
+  if (flagText(decoding)) return;
+  const { signal, walk } = decoding;
+  const { items: itemsName } = OTLP_SIGNALS[signal];
+  const { scope, ...rest } = normaliseMessage(walk, groupMessage(signal, 'scope'), raw, [itemsName]);
+  const items = listMember(raw, itemsName);
+  if (flagShape(decoding, items === undefined ? itemsName : undefined)) return;
+  const merged = mergeGroup(scope, rest);
+  const sharedBytes = JSON.stringify([resource, merged]).length;
+  const group: Group = { resource, scope: merged, metric: NO_METRIC, sharedBytes };
+  const name = signal === 'logs' ? 'LogRecord' : 'Span';
+  forEachPart(walk, itemsName, items ?? [], (item) => {
+    if (signal === 'metrics') takeMetric(decoding, group, item);
+    else takeItem(decoding, group, name, item);
+  });
+}
+
+/** What stands beside a resource or scope (its schema URL, unknown members) is told apart from what is in it. */
+function mergeGroup(inner: JsonObject[string] | undefined, beside: JsonObject): JsonObject {
+  const own =
+    typeof inner === 'object' && inner !== null && !Array.isArray(inner) ? (inner as JsonObject) : {};
+  return Object.keys(beside).length === 0 ? own : { ...own, group: beside };
+}
+
+function takeMetric(decoding: Decoding, group: Group, raw: unknown): void {
+  if (isOversized(decoding) || flagText(decoding)) return;
+  const { walk } = decoding;
+  decoding.sharedBytes += group.sharedBytes;
+  const header = normaliseMessage(walk, 'Metric', raw, METRIC_KINDS);
+  const kinds = METRIC_KINDS.filter((kind) => (memberOf(raw, kind) ?? null) !== null);
+  const [kind] = kinds;
+  if (kinds.length > 1) walk.problem ??= { pointer: toPointer(walk.path), reason: 'item_shape_invalid' };
+  if (flagShape(decoding, undefined)) return;
+  if (kind === undefined) {
+    // A kind of a later OTLP version stands under the header's unknown members and is one item.
+    if (header['unknown'] !== undefined) pushItem(decoding, { ...group, metric: header }, {});
+    return;
+  }
+  takePoints(decoding, group, { kind, raw: memberOf(raw, kind), header });
+}
+
+function takePoints(
+  decoding: Decoding,
+  group: Group,
+  data: {
+    readonly kind: (typeof METRIC_KINDS)[number];
+    readonly raw: unknown;
+    readonly header: JsonObject;
+  },
+): void {
+  const { walk } = decoding;
+  const { kind, header } = data;
+  const messages = { gauge: 'Gauge', sum: 'Sum', histogram: 'Histogram', summary: 'Summary' } as const;
+  const message = kind === 'exponentialHistogram' ? 'ExponentialHistogram' : messages[kind];
+  walk.path.push(kind);
+  const shared = normaliseMessage(walk, message, data.raw, ['dataPoints']);
+  walk.path.pop();
+  const points = listMember(data.raw, 'dataPoints');
+  if (flagShape(decoding, points === undefined ? `${kind}/dataPoints` : undefined)) return;
+  const metric = { ...header, kind, ...shared, ...mergeUnknown(header, shared) };
+  const name = OTLP_MESSAGES[message]['dataPoints']?.type as MessageName;
+  const pointGroup = { ...group, metric, sharedBytes: group.sharedBytes + JSON.stringify(metric).length };
+  walk.path.push(kind);
+  forEachPart(walk, 'dataPoints', points ?? [], (point) => takeItem(decoding, pointGroup, name, point));
+  walk.path.pop();
+}
+
+function mergeUnknown(header: JsonObject, shared: JsonObject): JsonObject {
+  if (header['unknown'] === undefined || shared['unknown'] === undefined) return {};
+  return { unknown: { metric: header['unknown'], data: shared['unknown'] } };
+}
+
+function takeItem(decoding: Decoding, group: Group, name: MessageName, raw: unknown): void {
+  if (isOversized(decoding) || flagText(decoding)) return;
+  const { walk } = decoding;
+  decoding.sharedBytes += group.sharedBytes;
+  walk.builds = decoding.keepsItems;
+  const record = normaliseMessage(walk, name, raw);
+  walk.builds = true;
+  if (!flagShape(decoding, undefined)) pushItem(decoding, group, record);
+}
+
+function pushItem(decoding: Decoding, { resource, scope, metric }: Group, record: JsonObject): void {
+  const index = decoding.unitCount;
+  decoding.unitCount += 1;
+  if (decoding.keepsItems) decoding.items.push({ index, resource, scope, metric, record });
+}
+
+/** Notes the problem that the text of the unit here has; its parsed value is then not looked at. */
+function flagText(decoding: Decoding): boolean {
+  const { textProblems, walk } = decoding;
+  if (textProblems.size === 0) return false;
+  const unit = toPointer(walk.path);
+  const problem = textProblems.get(unit);
+  if (problem !== undefined) pushProblem(decoding, unit, problem);
+  return problem !== undefined;
+}
+
+/** Notes what the walk found wrong in the unit where it stands, and clears it for the next. */
+function flagShape(decoding: Decoding, badMember: string | undefined): boolean {
+  const { walk } = decoding;
+  if (walk.problem === undefined && badMember === undefined) return false;
+  const unit = toPointer(walk.path);
+  const problem = walk.problem ?? { pointer: `${unit}/${badMember}`, reason: 'item_shape_invalid' };
+  walk.problem = undefined;
+  pushProblem(decoding, unit, problem);
+  return true;
+}
+
+function pushProblem(decoding: Decoding, unit: string, problem: JsonProblem): void {
+  const index = decoding.unitCount;
+  decoding.unitCount += 1;
+  decoding.problems.push({ index, unit_pointer: unit, pointer: problem.pointer, reason: problem.reason });
+}
+
+function groupMessage(signal: OtlpSignal, level: 'resource' | 'scope'): MessageName {
+  if (signal === 'logs') return level === 'resource' ? 'ResourceLogs' : 'ScopeLogs';
+  if (signal === 'metrics') return level === 'resource' ? 'ResourceMetrics' : 'ScopeMetrics';
+  return level === 'resource' ? 'ResourceSpans' : 'ScopeSpans';
+}
+
+function memberOf(raw: unknown, name: string): unknown {
+  return isMessage(raw) ? ownMember(raw, name) : undefined;
+}
+
+/** A repeated member as a list: absent or null is empty, anything but an array is undefined. */
+function listMember(raw: unknown, name: string): readonly unknown[] | undefined {
+  const value = memberOf(raw, name) ?? [];
+  return Array.isArray(value) ? value : undefined;
+}

@@ -1,0 +1,209 @@
+/** What arrived and what did not: silence (S7), loss (S8), canaries (S9). */
+import type { CompletenessFinding } from '../../schemas/control.ts';
+import { canaryCounts, missingCanaries, type MissingCanary } from '../../store/records/queries/canaries.ts';
+import {
+  collectorLosses,
+  collectorSilences,
+  collectorCounts,
+  type CollectorLoss,
+  type CollectorCounts,
+  type Silence,
+} from '../../store/records/queries/collectors.ts';
+import {
+  hookDeliveryErrors,
+  redactedCount,
+  type HookDeliveryError,
+} from '../../store/records/queries/completeness.ts';
+import { quarantineCounts } from '../../store/records/queries/quarantine.ts';
+import { ALL_ROWS, askedOf, LISTED_FINDINGS, type Assessment, type Measured } from './assessment.ts';
+import { counted } from '../controls/counted.ts';
+
+/** S7: silence of a collector shows only where a timer makes it send heartbeats. */
+export async function measureSilence(assessment: Assessment): Promise<Measured> {
+  const { store, scope } = assessment;
+  const asked = askedOf(assessment);
+  const [counts = { collector_count: 0, timed_count: 0 }] = await store.read(
+    collectorCounts(asked),
+    scope.limits,
+  );
+  const silences = await store.read(collectorSilences({ ...asked, limit: ALL_ROWS }), scope.limits);
+  return {
+    statistic: {
+      id: 'S7',
+      name: 'Silence',
+      ...silenceVerdict(counts, silences.length),
+      figures: [
+        { name: 'collectors of the work of agents', value: String(counts.collector_count) },
+        { name: 'of them with heartbeats by a timer', value: String(counts.timed_count) },
+        { name: 'silences', value: String(silences.length) },
+      ],
+    },
+    findings: silences.slice(0, LISTED_FINDINGS).map(silenceFinding),
+  };
+}
+
+function silenceVerdict(
+  { collector_count, timed_count }: Pick<CollectorCounts, 'collector_count' | 'timed_count'>,
+  silences: number,
+) {
+  if (silences > 0) {
+    const detail = `${counted(silences, 'time')} a collector sent no heartbeat for more than three of its intervals`;
+    return { state: 'failed', detail } as const;
+  }
+  if (timed_count === 0) {
+    const detail =
+      'no collector sent heartbeats by a timer, so silence cannot be told from absence of activity';
+    return { state: 'not_measured', detail } as const;
+  }
+  if (timed_count < collector_count) {
+    const detail = `${collector_count - timed_count} of ${counted(collector_count, 'collector')} sent no heartbeats by a timer, so their silence would not show`;
+    return { state: 'not_measured', detail } as const;
+  }
+  const detail = 'no collector was without a heartbeat for more than three of its intervals';
+  return { state: 'ok', detail } as const;
+}
+
+function silenceFinding({ collector, silent_from, silent_ms, interval_ms }: Silence): CompletenessFinding {
+  return {
+    code: 'collector_silent',
+    session_id: null,
+    tool_use_id: null,
+    source: collector,
+    detail: `no heartbeat for ${silent_ms} ms from ${silent_from} on; one was to come every ${interval_ms} ms`,
+  };
+}
+
+interface Arrival {
+  readonly quarantined: readonly {
+    readonly source_event: string;
+    readonly quarantine_reason: string;
+    readonly item_count: number;
+  }[];
+  readonly failedRuns: readonly HookDeliveryError[];
+  readonly losses: readonly CollectorLoss[];
+}
+
+/** S8: what arrived and could not be sealed as what it claims to be, and what the senders say they failed to deliver. */
+export async function measureArrival(assessment: Assessment): Promise<Measured> {
+  const { store, scope } = assessment;
+  const asked = askedOf(assessment);
+  const arrival: Arrival = {
+    quarantined: await store.read(quarantineCounts(asked), scope.limits),
+    failedRuns: await store.read(hookDeliveryErrors({ ...asked, limit: ALL_ROWS }), scope.limits),
+    losses: await store.read(collectorLosses(asked), scope.limits),
+  };
+  const [redacted] = await store.read(redactedCount(asked), scope.limits);
+  const items = total(arrival.quarantined, ({ item_count }) => item_count);
+  const lost = total(arrival.losses, ({ lost_count }) => lost_count);
+  const { length: failedRuns } = arrival.failedRuns;
+  return {
+    statistic: {
+      id: 'S8',
+      name: 'Loss and fidelity',
+      state: items === 0 && failedRuns === 0 && lost === 0 ? 'ok' : 'failed',
+      figures: [
+        { name: 'items in quarantine', value: String(items) },
+        ...arrival.quarantined.map((row) => ({
+          name: `${row.source_event} ${row.quarantine_reason}`,
+          value: String(row.item_count),
+        })),
+        { name: 'hook runs with errors', value: String(failedRuns) },
+        { name: 'events that collectors lost', value: String(lost) },
+        ...arrival.losses.map((row) => ({
+          name: `${row.collector} ${row.reason}`,
+          value: String(row.lost_count),
+        })),
+        { name: 'records in which secrets were replaced', value: String(redacted?.record_count ?? 0) },
+      ],
+      detail: arrivalDetail({ items, failedRuns, lost }),
+    },
+    findings: arrivalFindings(arrival),
+  };
+}
+
+function arrivalFindings({ quarantined, failedRuns, losses }: Arrival): CompletenessFinding[] {
+  const nowhere = { session_id: null, tool_use_id: null };
+  return [
+    ...quarantined.map((row) => ({
+      ...nowhere,
+      code: 'quarantined',
+      source: row.source_event,
+      detail: `${counted(row.item_count, 'item')}: ${row.quarantine_reason}`,
+    })),
+    ...losses.slice(0, LISTED_FINDINGS).map((row) => ({
+      ...nowhere,
+      code: 'collector_loss',
+      source: row.collector,
+      detail: `${counted(row.lost_count, 'event')} lost: ${row.reason}`,
+    })),
+    ...failedRuns.slice(0, LISTED_FINDINGS).map((row) => ({
+      ...nowhere,
+      code: 'hook_delivery_error',
+      session_id: row.session_id === '' ? null : row.session_id,
+      source: 'hook',
+      detail: `${counted(row.hook_error_count, 'hook')} for ${row.hook_event} ended in an error that did not block`,
+    })),
+  ];
+}
+
+function arrivalDetail(counts: Readonly<Record<'items' | 'failedRuns' | 'lost', number>>): string {
+  const { items, failedRuns, lost } = counts;
+  const kept = `${counted(items, 'item')} kept in quarantine: received, and not such that they could be sealed as what they claim to be`;
+  const failed = `${counted(failedRuns, 'hook run')} ended in an error, so a hook that records may not have been heard`;
+  const gone = `${counted(lost, 'event')} lost by collectors, which say so themselves`;
+  const said = [
+    ...(items > 0 ? [kept] : []),
+    ...(failedRuns > 0 ? [failed] : []),
+    ...(lost > 0 ? [gone] : []),
+  ];
+  if (said.length > 0) return said.join('; ');
+  return 'every item that was received was sealed as what it claims to be; what a source cut or left out before sending does not show here';
+}
+
+/** S9: made-up events that were sent and told of, and are to be found again. */
+export async function measureCanaries(assessment: Assessment): Promise<Measured> {
+  const { store, scope } = assessment;
+  const asked = askedOf(assessment);
+  const counts = await store.read(canaryCounts(asked), scope.limits);
+  const told = total(counts, ({ told_count }) => told_count);
+  const missing = told - total(counts, ({ found_count }) => found_count);
+  const listed =
+    missing === 0
+      ? []
+      : await store.read(missingCanaries({ ...asked, limit: LISTED_FINDINGS }), scope.limits);
+  return {
+    statistic: {
+      id: 'S9',
+      name: 'Canary',
+      ...canaryVerdict(told, missing),
+      figures: [
+        { name: 'canaries sent', value: String(told) },
+        { name: 'canaries found', value: String(told - missing) },
+        ...counts.map(({ through, told_count, found_count }) => ({
+          name: `through ${through}`,
+          value: `${found_count} of ${told_count}`,
+        })),
+      ],
+    },
+    findings: listed.map(canaryFinding),
+  };
+}
+
+function canaryVerdict(told: number, missing: number) {
+  if (told === 0) return { state: 'not_measured', detail: 'no canary was sent in the period' } as const;
+  if (missing === 0) {
+    const detail = `${counted(told, 'canary', 'canaries')} sent, and each found as a record`;
+    return { state: 'ok', detail } as const;
+  }
+  const detail = `${missing} of ${counted(told, 'canary', 'canaries')} sent and not found`;
+  return { state: 'failed', detail } as const;
+}
+
+function canaryFinding({ session_id, through, told_at }: MissingCanary): CompletenessFinding {
+  const detail = `the canary told of at ${told_at} is no record`;
+  return { code: 'canary_missing', session_id, tool_use_id: null, source: through, detail };
+}
+
+function total<Row>(rows: readonly Row[], count: (row: Row) => number): number {
+  return rows.reduce((sum, row) => sum + count(row), 0);
+}

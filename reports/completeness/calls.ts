@@ -1,0 +1,201 @@
+/** What the reports on tool calls say of each other: reconciliation (S3) and decision coherence (S4). */
+import type { CompletenessFinding } from '../../schemas/control.ts';
+import type { Query } from '../../store/records/record-store.ts';
+import {
+  toolCallsMissingCounterpart,
+  type CounterpartCode,
+  type MissingCounterpart,
+} from '../../store/records/queries/completeness.ts';
+import { countToolCalls, selectCalls } from '../../store/records/queries/tool-calls.ts';
+import { readSessionShape, type SessionShape } from './sequence-statistics.ts';
+import { ALL_ROWS, askedOf, LISTED_FINDINGS, type Assessment, type Measured } from './assessment.ts';
+import { counted } from '../controls/counted.ts';
+
+/** Calls that one of two sources saw and the other, present in the same session, did not. */
+const RECONCILIATION: Partial<Record<CounterpartCode, string>> = {
+  hook_call_without_otel: 'the hooks reported the call, the telemetry did not',
+  otel_call_without_hook: 'the telemetry reported the call, the hooks did not',
+  call_without_gateway: 'the call was reported, and the gateway of its session did not see it',
+  call_without_transcript: 'the call was reported, and the transcript of its session does not have it',
+  gateway_call_without_hook: 'the gateway saw the call, the hooks did not report it',
+  transcript_call_without_hook: 'the transcript has the call, the hooks did not report it',
+};
+
+/** Calls whose reports lack a step that must have been. */
+const COHERENCE: Partial<Record<CounterpartCode, string>> = {
+  result_without_decision: 'a result was reported, and no decision',
+  decision_without_result: 'the call was accepted, and no result was reported',
+  result_without_request: 'a result was reported, and no request',
+  request_without_result: 'the call was requested, and neither a decision nor a result was reported',
+};
+
+/**
+ * Calls whose reports contradict each other. A rejected call that ran is not among them: it is known for what it is,
+ * an exception of a control, and no hole in the population.
+ */
+const CONTRADICTIONS: Readonly<Record<string, string>> = {
+  conflicting_results: 'the call was reported as succeeded and as failed',
+  conflicting_decisions: 'the call was reported as accepted and as rejected',
+  conflicting_reports: 'the model was told different things about the call',
+  accepted_but_told_denied: 'the call was accepted, and the model was told that it was denied',
+};
+
+interface CodeCount {
+  readonly code: string;
+  readonly call_count: number;
+}
+
+/** S3: what the hooks saw and what the telemetry saw, call by call. */
+export async function measureReconciliation(assessment: Assessment): Promise<Measured> {
+  const { store, scope } = assessment;
+  const shape = await readSessionShape(assessment);
+  const counts = await store.read(countByCode(assessment, RECONCILIATION), scope.limits);
+  const missing = total(counts);
+  const rows = missing === 0 ? [] : await store.read(listByCode(assessment, RECONCILIATION), scope.limits);
+  return {
+    statistic: {
+      id: 'S3',
+      name: 'Reconciliation',
+      ...reconciliationVerdict(missing, shape),
+      figures: [
+        { name: 'sessions with tool calls', value: String(shape.session_count) },
+        { name: 'of them with one witness only', value: String(shape.single_witness_count) },
+        ...counts.map(toFigure),
+      ],
+    },
+    findings: rows.map((row) => toFinding(row, RECONCILIATION)),
+  };
+}
+
+function reconciliationVerdict(
+  missing: number,
+  { session_count, single_witness_count }: SessionShape,
+): { state: 'ok' | 'failed' | 'not_measured'; detail: string } {
+  if (missing > 0) {
+    const detail = `${counted(missing, 'tool call')} seen by one source and not by the other, which was there`;
+    return { state: 'failed', detail };
+  }
+  if (session_count === 0)
+    return { state: 'not_measured', detail: 'no session with tool calls was reported' };
+  if (single_witness_count > 0) {
+    const detail = `${single_witness_count} of ${counted(session_count, 'session')} not seen by both hooks and telemetry, so there is nothing to hold their calls against`;
+    return { state: 'not_measured', detail };
+  }
+  return { state: 'ok', detail: 'hooks and telemetry saw the same tool calls' };
+}
+
+/** S4: every call has a result or a refusal, and its reports agree on it. */
+export async function measureDecisions(assessment: Assessment): Promise<Measured> {
+  const { store, scope } = assessment;
+  const { limits } = scope;
+  const calls = total(await store.read(countToolCalls(askedOf(assessment)), limits));
+  const incomplete = await store.read(countByCode(assessment, COHERENCE), limits);
+  const contradicting = await store.read(countContradictions(assessment), limits);
+  const bad = total(incomplete) + total(contradicting);
+  const rows = total(incomplete) === 0 ? [] : await store.read(listByCode(assessment, COHERENCE), limits);
+  const torn = total(contradicting) === 0 ? [] : await store.read(listContradictions(assessment), limits);
+  return {
+    statistic: {
+      id: 'S4',
+      name: 'Decision coherence',
+      state: bad === 0 ? 'ok' : 'failed',
+      figures: [
+        { name: 'tool calls', value: String(calls) },
+        ...[...incomplete, ...contradicting].map(toFigure),
+      ],
+      detail:
+        bad === 0
+          ? 'every tool call has a result or a refusal that its reports agree on'
+          : `${counted(bad, 'place')} where the reports on a tool call do not fit together`,
+    },
+    findings: [
+      ...rows.map((row) => toFinding(row, COHERENCE)),
+      ...torn.map((row) => toFinding(row, CONTRADICTIONS)),
+    ],
+  };
+}
+
+function countByCode(assessment: Assessment, codes: object): Query<CodeCount> {
+  const all = toolCallsMissingCounterpart({ ...askedOf(assessment), limit: ALL_ROWS });
+  return {
+    name: 'completeness.missing_counterparts',
+    sql: `SELECT code, count() AS call_count
+FROM
+(
+${all.sql}
+)
+WHERE code IN {codes: Array(String)}
+GROUP BY code
+ORDER BY code`,
+    params: { ...all.params, codes: Object.keys(codes) },
+  };
+}
+
+function listByCode(assessment: Assessment, codes: object): Query<MissingCounterpart> {
+  const all = toolCallsMissingCounterpart({ ...askedOf(assessment), limit: ALL_ROWS });
+  return {
+    name: 'completeness.list_missing_counterparts',
+    sql: `SELECT *
+FROM
+(
+${all.sql}
+)
+WHERE code IN {codes: Array(String)}
+LIMIT {listed: UInt32}`,
+    params: { ...all.params, codes: Object.keys(codes), listed: LISTED_FINDINGS },
+  };
+}
+
+function countContradictions(assessment: Assessment): Query<CodeCount> {
+  const calls = selectCalls(askedOf(assessment));
+  return {
+    name: 'completeness.contradictions',
+    sql: `SELECT verdict.3 AS code, count() AS call_count
+FROM
+(
+${calls.sql}
+)
+WHERE code IN {codes: Array(String)}
+GROUP BY code
+ORDER BY code`,
+    params: { ...calls.params, codes: Object.keys(CONTRADICTIONS) },
+  };
+}
+
+type CallFinding = Pick<MissingCounterpart, 'session_id' | 'tool_use_id' | 'seen_by'> & {
+  readonly code: string;
+};
+
+function listContradictions(assessment: Assessment): Query<CallFinding> {
+  const calls = selectCalls(askedOf(assessment));
+  return {
+    name: 'completeness.list_contradictions',
+    sql: `SELECT verdict.3 AS code, session_id, tool_use_id, seen_by
+FROM
+(
+${calls.sql}
+)
+WHERE code IN {codes: Array(String)}
+ORDER BY first_position
+LIMIT {listed: UInt32}`,
+    params: { ...calls.params, codes: Object.keys(CONTRADICTIONS), listed: LISTED_FINDINGS },
+  };
+}
+
+function toFinding(row: CallFinding, meanings: Readonly<Record<string, string>>): CompletenessFinding {
+  return {
+    code: row.code,
+    session_id: row.session_id === '' ? null : row.session_id,
+    tool_use_id: row.tool_use_id,
+    source: row.seen_by.join(' '),
+    detail: meanings[row.code] ?? row.code,
+  };
+}
+
+function toFigure({ code, call_count }: CodeCount): { name: string; value: string } {
+  return { name: code, value: String(call_count) };
+}
+
+function total(counts: readonly { readonly call_count: number }[]): number {
+  return counts.reduce((sum, { call_count }) => sum + call_count, 0);
+}

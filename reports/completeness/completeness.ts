@@ -1,0 +1,47 @@
+/**
+ * What is known about holes in a period. In: a record store, a period, and how much of the log to see. Out: the base
+ * statistics S1 to S9, each measured or honestly not. Invariant: a statistic is `ok` only where a query could have
+ * found the opposite.
+ */
+import type { CompletenessStatement, Period } from '../../schemas/control.ts';
+import type { RecordStore } from '../../store/records/record-store.ts';
+import type { Assessment, CompletenessScope, Measured } from './assessment.ts';
+import { measureArrival, measureCanaries, measureSilence } from './arrival.ts';
+import { measureCoverage } from './coverage.ts';
+import { measureDecisions, measureReconciliation } from './calls.ts';
+import { measureSequences } from './sequence-statistics.ts';
+import { measureClock, measureIntegrity } from './log.ts';
+
+/**
+ * Measures the base statistics over a period, half-open on received_at. `state` is `complete` only if every measured
+ * statistic is ok; which of them a control requires is the control's matter (`restrictTo`).
+ */
+export async function assessCompleteness(
+  store: RecordStore,
+  period: Period,
+  scope: CompletenessScope = {},
+): Promise<CompletenessStatement> {
+  const assessment = { store, period, scope };
+  const measured: Measured[] = [];
+  for (const measure of MEASURES) measured.push(await measure(assessment));
+  const statistics = measured.map(({ statistic }) => statistic);
+  return {
+    period,
+    state: statistics.some(({ state }) => state === 'failed') ? 'incomplete' : 'complete',
+    statistics,
+    findings: measured.flatMap(({ findings }) => findings),
+  };
+}
+
+/** In the order of their numbers; one after another, because an engine in process answers one question at a time. */
+const MEASURES: readonly ((assessment: Assessment) => Promise<Measured>)[] = [
+  measureCoverage,
+  measureSequences,
+  measureReconciliation,
+  measureDecisions,
+  measureClock,
+  measureIntegrity,
+  measureSilence,
+  measureArrival,
+  measureCanaries,
+];

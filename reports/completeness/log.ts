@@ -1,0 +1,128 @@
+/** What the log and its clocks say of themselves: timeliness (S5) and integrity (S6). */
+import type {
+  CompletenessFinding,
+  CompletenessStatement,
+  CompletenessStatistic,
+} from '../../schemas/control.ts';
+import type { Query } from '../../store/records/record-store.ts';
+import { clockSkew, type ClockSkew } from '../../store/records/queries/completeness.ts';
+import { equals, paramsOf, where } from '../../store/records/queries/conditions.ts';
+import { receivedWithin } from '../../store/records/queries/instants.ts';
+import { coveredBy } from '../../store/records/queries/records.ts';
+import { askedOf, type Assessment, type Measured } from './assessment.ts';
+import { counted } from '../controls/counted.ts';
+
+interface LogRow {
+  readonly log: string;
+  readonly row_count: number;
+  readonly index_count: number;
+  readonly next_index: number;
+}
+
+function logShape({ scope }: Assessment): Query<LogRow> {
+  const conditions = coveredBy(scope);
+  return {
+    name: 'completeness.log_shape',
+    sql: `SELECT log, count() AS row_count, uniqExact(leaf_index) AS index_count, max(leaf_index) + 1 AS next_index
+FROM records
+${where(conditions)}
+GROUP BY log
+ORDER BY log`,
+    params: paramsOf(conditions),
+  };
+}
+
+/** Records of the period that came too late for the checkpoint. */
+function tail({ scope, period }: Assessment): Query<{ readonly row_count: number }> {
+  const conditions = [...equals('log', scope.log), ...receivedWithin(period)];
+  return {
+    name: 'completeness.tail',
+    sql: `SELECT count() AS row_count
+FROM records
+${where([...conditions, { sql: 'leaf_index >= {tail_from: UInt64}', params: {} }])}`,
+    params: { ...paramsOf(conditions), tail_from: scope.below ?? 0 },
+  };
+}
+
+/** S6: one row for each leaf, from the first to the last, and nothing of the period above the checkpoint. */
+export async function measureIntegrity(assessment: Assessment): Promise<Measured> {
+  const { store, scope } = assessment;
+  const logs = await store.read(logShape(assessment), scope.limits);
+  const broken = logs.filter((row) => row.row_count !== row.next_index || row.index_count !== row.next_index);
+  const rowCount = logs.reduce((sum, { row_count }) => sum + row_count, 0);
+  const [above] = scope.below === undefined ? [] : await store.read(tail(assessment), scope.limits);
+  const tailCount = above?.row_count ?? 0;
+  const missesRows = scope.below !== undefined && rowCount !== scope.below;
+  const isOk = broken.length === 0 && tailCount === 0 && !missesRows;
+  const statistic: CompletenessStatistic = {
+    id: 'S6',
+    name: 'Integrity',
+    state: isOk ? 'ok' : 'failed',
+    figures: [
+      { name: 'rows', value: String(rowCount) },
+      ...(scope.below === undefined
+        ? []
+        : [{ name: 'rows of the period above the checkpoint', value: String(tailCount) }]),
+    ],
+    detail: integrityDetail({ broken: broken.length > 0 || missesRows, tailCount }),
+  };
+  return { statistic, findings: [] };
+}
+
+function integrityDetail({
+  broken,
+  tailCount,
+}: {
+  readonly broken: boolean;
+  readonly tailCount: number;
+}): string {
+  if (broken) return 'the rows of the record store are not one for each leaf of the log';
+  if (tailCount > 0) return `${counted(tailCount, 'record')} of the period not under the checkpoint yet`;
+  return 'there is one row for each leaf, without hole or double';
+}
+
+/** Adds to S6 what a package establishes beyond the count: every row was held against its leaf and the signed root. */
+export function withVerifiedRows(statement: CompletenessStatement, treeSize: number): CompletenessStatement {
+  const statistics = statement.statistics.map((statistic) => {
+    if (statistic.id !== 'S6') return statistic;
+    const figure = { name: 'rows held against their leaves', value: String(treeSize) };
+    const detail = `${statistic.detail}; every row under the checkpoint is what its leaf commits to, and the leaves lead to the signed root`;
+    return { ...statistic, figures: [...statistic.figures, figure], detail };
+  });
+  return { ...statement, statistics };
+}
+
+/** S5: how long records took, and whether a source's clock runs ahead of the receiver's. */
+export async function measureClock(assessment: Assessment): Promise<Measured> {
+  const { store, scope } = assessment;
+  const rows = await store.read(clockSkew(askedOf(assessment)), scope.limits);
+  const dated = rows.filter(({ clocked_count }) => clocked_count > 0);
+  const ahead = dated.reduce((sum, { far_ahead_count }) => sum + far_ahead_count, 0);
+  const statistic = { id: 'S5', name: 'Timeliness and clock', figures: dated.flatMap(clockFigures) };
+  if (dated.length === 0) {
+    const detail = 'no record of the period carries a clock of its source';
+    return { statistic: { ...statistic, state: 'not_measured', detail }, findings: [] };
+  }
+  const detail =
+    ahead === 0
+      ? 'no source was more than 5 s ahead of the receiver; there is no declared delay to hold the others against'
+      : `${counted(ahead, 'record')} claimed to have occurred more than 5 s after being received`;
+  return {
+    statistic: { ...statistic, state: ahead === 0 ? 'ok' : 'failed', detail },
+    findings: dated.filter(({ far_ahead_count }) => far_ahead_count > 0).map(clockFinding),
+  };
+}
+
+function clockFigures(row: ClockSkew): { name: string; value: string }[] {
+  return [
+    { name: `${row.source} records with a clock`, value: `${row.clocked_count} of ${row.record_count}` },
+    { name: `${row.source} delay, median`, value: `${row.delay_ms_p50 ?? 0} ms` },
+    { name: `${row.source} delay, 99th percentile`, value: `${row.delay_ms_p99 ?? 0} ms` },
+    { name: `${row.source} delay, largest`, value: `${row.delay_ms_max ?? 0} ms` },
+  ];
+}
+
+function clockFinding({ source, far_ahead_count }: ClockSkew): CompletenessFinding {
+  const detail = `${counted(far_ahead_count, 'record')} more than 5 s ahead of the receiver`;
+  return { code: 'clock_ahead', session_id: null, tool_use_id: null, source, detail };
+}

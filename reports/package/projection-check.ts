@@ -1,0 +1,76 @@
+import { Facts } from '../../schemas/record.ts';
+import type { Query } from '../../store/records/record-store.ts';
+
+/** Where the record store says something else than what was sealed. */
+export interface DivergedRow {
+  readonly leaf_index: number;
+  readonly what: string;
+}
+
+/** The engine holds instants in 64 bits; a source's claim outside of that stands in the facts alone. */
+const SEALED_OCCURRED_AT = `parseDateTime64BestEffortOrNull(JSONExtractString(facts, 'occurred_at'), 9, 'UTC')`;
+
+/**
+ * First row of [from_index, to_index) whose columns, facts or content are not what its leaf commits to, or no row.
+ * Populations are drawn from columns, so each column is compared with the sealed facts. Content that was taken away
+ * ('') is not a divergence. Formats: docs/formats/record.md and store/chain/leaf.ts.
+ */
+export function firstDivergedRow(params: {
+  readonly log: string;
+  readonly from_index: number;
+  readonly to_index: number;
+}): Query<DivergedRow> {
+  const branches = CHECKS.map(([what, holds]) => `NOT ifNull(${holds}, false), '${what}'`);
+  return {
+    name: 'first_diverged_row',
+    sql: `SELECT leaf_index, multiIf(${branches.join(',\n    ')}, '') AS what
+FROM records
+WHERE log = {log: String} AND leaf_index >= {from_index: UInt64} AND leaf_index < {to_index: UInt64}
+  AND what != ''
+ORDER BY leaf_index
+LIMIT 1`,
+    params: { log: params.log, from_index: params.from_index, to_index: params.to_index },
+  };
+}
+
+const CHECKS: readonly (readonly [what: string, holds: string])[] = [
+  ['leaf_hash', `leaf_hash = lower(hex(SHA256(concat(char(0), leaf))))`],
+  ['facts', `JSONExtractString(leaf, 'facts_digest') = ${payloadDigest('facts', 'facts_salt')}`],
+  [
+    'content',
+    `content = '' OR JSONExtractString(leaf, 'content_digest') = ${payloadDigest('content', 'content_salt')}`,
+  ],
+  ...['id', 'type', 'source', 'principal', 'subject', 'retention_class'].map(
+    (name): readonly [string, string] => [name, `${name} = JSONExtractString(leaf, '${name}')`],
+  ),
+  [
+    'received_at',
+    `received_at = parseDateTime64BestEffortOrNull(JSONExtractString(leaf, 'received_at'), 3, 'UTC')`,
+  ],
+  ['occurred_at', `occurred_at IS NULL OR occurred_at = ${SEALED_OCCURRED_AT}`],
+  ['a column of the facts', factsColumnsHold()],
+];
+
+/** SHA-256 of the payload line, as the leaf commits to it. */
+function payloadDigest(part: string, salt: string): string {
+  const line = `concat('{"index":', toString(leaf_index), ',"part":', ${part}, ',"salt":"', ${salt}, '"}')`;
+  return `lower(hex(SHA256(${line})))`;
+}
+
+/** All members of the facts against their columns, with one parse of the text. */
+function factsColumnsHold(): string {
+  const members = Object.entries(Facts.properties as Record<string, { readonly type?: string }>).filter(
+    ([name]) => name !== 'occurred_at',
+  );
+  const types = members.map(([name, { type }]) => `${name} ${engineType(type)}`);
+  const columns = members.map(([name, { type }]) => `CAST(${name}, '${engineType(type)}')`);
+  // As text, because NULL equals NULL there.
+  return `toString(JSONExtract(facts, 'Tuple(${types.join(', ')})')) = toString(tuple(${columns.join(', ')}))`;
+}
+
+/** Members without a plain type are unions of texts. */
+function engineType(type: string | undefined): string {
+  if (type === 'integer') return 'Nullable(UInt64)';
+  if (type === 'array') return 'Array(String)';
+  return type === 'boolean' ? 'Nullable(Bool)' : 'String';
+}

@@ -1,0 +1,88 @@
+import type { Period } from '../../schemas/control.ts';
+
+export interface ReadmeInput {
+  readonly package_id: string;
+  readonly created_at: string;
+  readonly requested_by: string;
+  readonly period: Period;
+  readonly origin: string;
+  /** How many logs the deployment has. */
+  readonly log_count: number;
+  readonly tree_size: number;
+  /** Hex. */
+  readonly root_hash: string;
+}
+
+/** A package speaks of one log; where there are others, whoever reads it must know that it is not all. */
+export function describeLog(origin: string, logCount: number): string {
+  if (logCount === 1) return origin;
+  return `${origin}, one of ${String(logCount)} logs of the deployment; what the others hold is not in this package`;
+}
+
+/** README.txt of a package: what lies where, and how to check it with tools that everybody has. */
+export function readmeText(input: ReadmeInput): string {
+  const { package_id, created_at, requested_by, period, origin, log_count, tree_size, root_hash } = input;
+  return `AFFIDAVIT EVIDENCE PACKAGE
+
+Package     ${package_id}
+Created     ${created_at}, requested by ${requested_by}
+Period      ${period.from} up to, but not including, ${period.to} (clock: received_at, UTC)
+Log         ${describeLog(origin, log_count)}
+Checkpoint  ${tree_size} records, root ${root_hash}
+
+START HERE
+
+report.pdf is for reading. results.json is the evidence that it renders; where the two differ, results.json prevails.
+A control is in one of four states: met, exception, not tested, not applicable. "Not tested" means that the
+population is not known to be complete, or that what the control needs was not collected.
+
+FILES
+
+manifest.json       every other file but manifest.note, with size and SHA-256
+manifest.note       signed note over the digest of manifest.json
+checkpoint          signed size and root hash of the log; everything here refers to it
+keys/log.vkey       the key that signed both
+results.json        results of every control: populations, queries, exceptions, completeness
+report.pdf          the same for people
+populations/        one CSV per population; record_ids are ids in records.jsonl
+records.jsonl       the records: the leaf as it was hashed, the facts, and the salt that opens their commitment
+proofs.jsonl        inclusion proof of each record, same order
+proofs/             stand-alone proofs of every exception record and of a sample of up to 25 records
+
+CSV files are RFC 4180 in UTF-8 with CRLF. A cell whose text begins with = + - @ an apostrophe, a tab or a carriage
+return has one apostrophe put in front, so that no spreadsheet runs it; remove one to get the original. Lists are
+separated by spaces.
+
+HOW TO CHECK IT
+
+With the log's own tool, offline:
+
+    affidavit verify package.zip --key '<key from the operator>'
+
+With independent tools, after unpacking:
+
+ 1. Files are what the manifest names:
+    jq -r '.files[] | .sha256 + "  " + .path' manifest.json | sha256sum --check --strict
+ 2. The manifest is what was signed: the third line of manifest.note is
+    sha256sum manifest.json
+ 3. The signatures of manifest.note and checkpoint (C2SP signed notes, Ed25519):
+    cut -d+ -f3- keys/log.vkey | base64 -d | tail -c 32 > key.raw
+    (printf '0*0\\005\\006\\003+ep\\003!\\000'; cat key.raw) > key.der
+    sed '/^$/q' checkpoint | sed '$d' > signed.txt
+    tail -n 1 checkpoint | awk '{ print $NF }' | base64 -d | tail -c 64 > signature.raw
+    openssl pkeyutl -verify -pubin -inkey key.der -keyform DER -rawin -in signed.txt -sigfile signature.raw
+ 4. A record is in the log: each file in proofs/ is a C2SP tlog-proof over
+    SHA-256(00 || leaf), where leaf is the text of the member "leaf" in records.jsonl.
+ 5. Facts belong to their leaf: facts_commitment in the leaf is HMAC-SHA-256 over the canonical JSON of "facts"
+    (RFC 8785), keyed with the bytes of facts_salt.
+ 6. The sample: rank records by SHA-256(root hash || leaf hash) and take the 25 smallest.
+
+Compare keys/log.vkey with a copy that you got from the operator by another way. A key that came only with the
+package proves only that the package agrees with itself.
+
+WHAT IS IN IT
+
+records.jsonl holds facts: who, what, when, decision and outcome, among them claimed user names and file paths. It
+holds no prompts, no answers, no tool input and no output; the leaves commit to these without disclosing them.
+`;
+}

@@ -1,0 +1,172 @@
+import { createWriteStream } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { once } from 'node:events';
+import { finished } from 'node:stream/promises';
+import { canonicalJson } from '../../schemas/canonical.ts';
+import type { JsonValue } from '../../schemas/json.ts';
+import type { Leaf } from '../../schemas/leaf.ts';
+import { PACKAGE_PATHS } from '../../schemas/evidence-package.ts';
+import { commitment } from '../../store/chain/leaf.ts';
+import { leafHash } from '../../store/chain/merkle.ts';
+import { formatTlogProof } from '../../store/chain/tlog-proof.ts';
+import type { PublishedCheckpoint } from '../../store/ledger/published-log.ts';
+import { leavesByIndex, type PackagedRecord } from '../../store/records/queries/leaves.ts';
+import type { RecordStore } from '../../store/records/record-store.ts';
+import type { LeafRange } from '../controls/control.ts';
+import { blockStart, LEAVES_PER_BLOCK, type InclusionBlock, type InclusionTree } from './inclusion-tree.ts';
+import type { IndexSet } from './index-set.ts';
+import { openSample } from './sample.ts';
+import { diverged, leafRanges, readLeafHashes, REPORT_READ_LIMITS } from './sealed-log.ts';
+
+const RECORDS_PER_READ = 1000;
+
+export interface PackageRecordsOptions {
+  readonly store: RecordStore;
+  readonly log: string;
+  readonly checkpoint: PublishedCheckpoint;
+  readonly tree: InclusionTree;
+  /** Records that populations and exceptions rest on. */
+  readonly members: IndexSet;
+  /** Records of exceptions: each gets a stand-alone proof. */
+  readonly exceptions: IndexSet;
+  /** Working folder; paths below it are those of the package. */
+  readonly dir: string;
+  readonly signal: AbortSignal;
+}
+
+export interface PackageRecordsResult {
+  readonly record_count: number;
+  /** Indexes of the sample, rising. */
+  readonly sample: readonly number[];
+  /** Paths of the stand-alone proofs. */
+  readonly proof_paths: readonly string[];
+}
+
+interface Line {
+  write(text: string): Promise<void>;
+  end(): Promise<void>;
+}
+
+/**
+ * Writes records.jsonl, proofs.jsonl and the stand-alone proofs, in log order, one portion of the log at a time.
+ * Throws STORE_DIVERGED for a record that does not hash to its leaf.
+ */
+export async function writePackageRecords(options: PackageRecordsOptions): Promise<PackageRecordsResult> {
+  const { checkpoint, dir, members, exceptions } = options;
+  await mkdir(join(dir, 'proofs'), { recursive: true });
+  const records = openLines(join(dir, PACKAGE_PATHS.records));
+  const proofs = openLines(join(dir, PACKAGE_PATHS.proofs));
+  const sample = openSample(Buffer.from(checkpoint.root_hash, 'hex'));
+  const kept = new Map<number, readonly Uint8Array[]>();
+  const proofPaths: string[] = [];
+  const writeProof = async (index: number, path: readonly Uint8Array[]) => {
+    proofPaths.push(proofPath(index));
+    await writeFile(
+      join(dir, proofPath(index)),
+      formatTlogProof({ index, path, checkpoint: checkpoint.note }),
+    );
+  };
+  for await (const { record, path } of provenRecords(options)) {
+    const index = record.leaf_index;
+    await records.write(recordLine(record));
+    await proofs.write(canonicalJson({ index, hashes: path.map(toBase64) }));
+    if (exceptions.has(index)) await writeProof(index, path);
+    sample.offer(index, Buffer.from(record.leaf_hash, 'hex'));
+    if (sample.holds(index)) kept.set(index, path);
+    if (kept.size > 4 * RECORDS_PER_READ) forgetOthers(kept, sample.indexes());
+  }
+  await records.end();
+  await proofs.end();
+  for (const index of sample.indexes().filter((each) => !exceptions.has(each))) {
+    await writeProof(index, kept.get(index) ?? []);
+  }
+  return { record_count: members.count, sample: sample.indexes(), proof_paths: proofPaths };
+}
+
+interface ProvenRecord {
+  readonly record: PackagedRecord;
+  readonly path: readonly Uint8Array[];
+}
+
+async function* provenRecords(options: PackageRecordsOptions): AsyncGenerator<ProvenRecord> {
+  const { store, log, checkpoint, members, signal, tree } = options;
+  for (const range of leafRanges(checkpoint.tree_size)) {
+    signal.throwIfAborted();
+    const indexes = members.between(range.from_index, range.to_index);
+    if (indexes.length === 0) continue;
+    const hashes = await readLeafHashes(store, log, range);
+    const paths = openPaths(tree, range, hashes);
+    for (let at = 0; at < indexes.length; at += RECORDS_PER_READ) {
+      const wanted = indexes.slice(at, at + RECORDS_PER_READ);
+      const rows = await store.read(leavesByIndex({ log, indexes: wanted }), REPORT_READ_LIMITS);
+      if (rows.length !== wanted.length) throw diverged('records of a population are missing or doubled');
+      for (const record of rows) {
+        requireLeaf(record, hashes[record.leaf_index - range.from_index]);
+        yield { record, path: paths(record.leaf_index) };
+      }
+    }
+  }
+}
+
+/** Paths of rising indexes of one portion of the log; each block is hashed once. */
+function openPaths(
+  tree: InclusionTree,
+  range: LeafRange,
+  hashes: readonly Uint8Array[],
+): (index: number) => Uint8Array[] {
+  let open: { readonly start: number; readonly block: InclusionBlock } | undefined;
+  return (index) => {
+    const start = blockStart(index);
+    if (open?.start !== start) {
+      const first = start - range.from_index;
+      open = { start, block: tree.block(start, hashes.slice(first, first + LEAVES_PER_BLOCK)) };
+    }
+    return open.block.path(index);
+  };
+}
+
+function requireLeaf({ leaf_index, leaf }: PackagedRecord, sealed: Uint8Array | undefined): void {
+  if (sealed === undefined || !Buffer.from(leafHash(Buffer.from(leaf))).equals(sealed)) {
+    throw diverged(`record ${leaf_index} does not hash to its leaf`, String(leaf_index));
+  }
+}
+
+/** One line of records.jsonl: canonical JSON, whose `facts` are spelled as they were sealed. */
+function recordLine({ leaf_index, leaf, facts, facts_salt }: PackagedRecord): string {
+  const committed = JSON.parse(leaf) as Leaf;
+  if (commitment(facts_salt, facts) !== committed.facts_commitment) {
+    throw diverged(`facts of record ${leaf_index} are not what its leaf commits to`, String(leaf_index));
+  }
+  return canonicalJson({ index: leaf_index, leaf, facts: JSON.parse(facts) as JsonValue, facts_salt });
+}
+
+/** Path of the stand-alone proof of a leaf inside the package. */
+export function proofPath(index: number): string {
+  return `proofs/${String(index).padStart(20, '0')}.tlog-proof`;
+}
+
+function forgetOthers(kept: Map<number, unknown>, wanted: readonly number[]): void {
+  const stay = new Set(wanted);
+  for (const index of kept.keys()) if (!stay.has(index)) kept.delete(index);
+}
+
+function toBase64(hash: Uint8Array): string {
+  return Buffer.from(hash).toString('base64');
+}
+
+function openLines(file: string): Line {
+  const stream = createWriteStream(file, { flags: 'wx' });
+  const done = finished(stream);
+  // Whoever writes or ends sees the failure; unobserved until then, it must not end the process.
+  done.catch(() => undefined);
+  return {
+    write: async (text) => {
+      if (!stream.write(`${text}\n`)) await Promise.race([once(stream, 'drain'), done]);
+    },
+    end: () => {
+      stream.end();
+      return done;
+    },
+  };
+}

@@ -1,0 +1,77 @@
+/**
+ * The record store held against the signed log. In: a published checkpoint. Out: the tree that proofs come from.
+ * Invariant: nothing is drawn from the store before every row under the checkpoint was found to be what was sealed.
+ */
+import { PipelineError } from '../../schemas/errors.ts';
+import type { PublishedCheckpoint } from '../../store/ledger/published-log.ts';
+import { leafHashes } from '../../store/records/queries/leaves.ts';
+import type { RecordStore } from '../../store/records/record-store.ts';
+import type { LeafRange } from '../controls/control.ts';
+import { buildInclusionTree, type InclusionTree } from './inclusion-tree.ts';
+import { firstDivergedRow } from './projection-check.ts';
+
+/** Leaves that are read at once; a multiple of the block size of the tree. */
+export const LEAVES_PER_READ = 65_536;
+
+/** A package may take long and read much; it must still end. */
+export const REPORT_READ_LIMITS = { maxExecutionMs: 300_000, maxRowsToRead: 10_000_000_000 } as const;
+
+/** Portions of [0, size) in order. */
+export function* leafRanges(size: number): Generator<LeafRange> {
+  for (let from = 0; from < size; from += LEAVES_PER_READ) {
+    yield { from_index: from, to_index: Math.min(from + LEAVES_PER_READ, size) };
+  }
+}
+
+/**
+ * Reads all leaves under the checkpoint and compares each row with what its leaf commits to.
+ * Throws STORE_DIVERGED, naming the first index, where a row is missing or changed, or where the leaves do not lead
+ * to the signed root.
+ */
+export async function readSealedLog(
+  store: RecordStore,
+  log: string,
+  checkpoint: PublishedCheckpoint,
+  signal: AbortSignal,
+): Promise<InclusionTree> {
+  const builder = buildInclusionTree();
+  for (const range of leafRanges(checkpoint.tree_size)) {
+    signal.throwIfAborted();
+    await requireUnchanged(store, log, range);
+    builder.add(await readLeafHashes(store, log, range));
+  }
+  const tree = builder.finish();
+  const root = Buffer.from(tree.root).toString('hex');
+  if (root !== checkpoint.root_hash) {
+    throw diverged(`the leaves of log ${log} below ${checkpoint.tree_size} do not lead to the signed root`);
+  }
+  return tree;
+}
+
+/** Leaf hashes of a range, every one of them; throws STORE_DIVERGED where one is missing. */
+export async function readLeafHashes(
+  store: RecordStore,
+  log: string,
+  range: LeafRange,
+): Promise<Uint8Array[]> {
+  const rows = await store.read(leafHashes({ log, ...range }), REPORT_READ_LIMITS);
+  const gap = rows.findIndex(({ leaf_index }, position) => leaf_index !== range.from_index + position);
+  const next = range.from_index + (gap < 0 ? rows.length : gap);
+  if (next !== range.to_index) {
+    throw diverged(`record ${next} of log ${log} is missing or doubled`, String(next));
+  }
+  return rows.map(({ leaf_hash }) => Buffer.from(leaf_hash, 'hex'));
+}
+
+async function requireUnchanged(store: RecordStore, log: string, range: LeafRange): Promise<void> {
+  const [row] = await store.read(firstDivergedRow({ log, ...range }), REPORT_READ_LIMITS);
+  if (row === undefined) return;
+  throw diverged(
+    `${row.what} of record ${row.leaf_index} in log ${log} is not what was sealed`,
+    String(row.leaf_index),
+  );
+}
+
+export function diverged(detail: string, place?: string): PipelineError {
+  return new PipelineError('STORE_DIVERGED', detail, place === undefined ? {} : { place });
+}

@@ -1,0 +1,275 @@
+/**
+ * Archive on a local folder: one read-only file per object, and beside it a lock file that says until when it must
+ * stay. In: keys and bytes. Out: the same bytes, or an error. Invariant: where an object is visible, the lock file of
+ * exactly its bytes is durable.
+ *
+ * Only the file system's own rights enforce the lock: whoever owns the folder can still delete. Verification notices.
+ */
+import { createHash } from 'node:crypto';
+import { link, mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Clock } from '../../../schemas/clock.ts';
+import { lockFileName, STAGING_FOLDER, type ArchiveLockRecord } from '../../../schemas/archive-lock.ts';
+import { PipelineError } from '../../../schemas/errors.ts';
+import { checkKey, checkPrefix, isKey } from '../archive-key.ts';
+import type { Archive, ArchiveLock } from '../archive.ts';
+import { formatLockFile, parseLockFile } from '../../verify/lock-file.ts';
+
+export interface LocalArchiveOptions {
+  /** Created if missing. Must be one file system, because objects are linked into place. */
+  readonly dir: string;
+  readonly clock: Clock;
+}
+
+interface Staged {
+  readonly folder: string;
+  readonly object: string;
+  readonly lock: string;
+}
+
+const READ_ONLY = 0o444;
+/** A put takes seconds; what lies in the staging folder longer than a day was left by a process that died. */
+const STAGING_LIFETIME_MS = 24 * 60 * 60 * 1000;
+
+/** Opens or creates the folder and removes what a dead process left half-written. Several processes may share it. */
+export async function openLocalArchive({ dir, clock }: LocalArchiveOptions): Promise<Archive> {
+  const durableFolders = new Set<string>();
+  await translated('opening the archive', async () => {
+    await makeRoot(dir);
+    await mkdir(join(dir, STAGING_FOLDER), { recursive: true });
+    await removeStale(join(dir, STAGING_FOLDER), clock() - STAGING_LIFETIME_MS);
+  });
+  return {
+    put: (key, bytes, lock) =>
+      translated(`putting ${key}`, async () => {
+        checkKey(key);
+        const record = toLockRecord(key, bytes, lock);
+        await makeFolders(dir, key, durableFolders);
+        return putObject(dir, bytes, record);
+      }),
+    get: (key) =>
+      translated(`getting ${key}`, () => {
+        checkKey(key);
+        return getObject(dir, key);
+      }),
+    list: (prefix, after) => listKeys(dir, prefix, after),
+    close: () => Promise.resolve(),
+  };
+}
+
+/**
+ * Creates object and lock. After a crash on the line behind each mark it is true that:
+ *  1. nothing of this put is visible; the staged files are removed by a later open.
+ *  2. the lock file may be there without an object. It names the digest of these bytes and is looked at for no others,
+ *     so it neither blocks a retry with other bytes nor reads as a missing object.
+ *  3. the lock is durable, and the object is there as a whole or not at all: the put may have been applied.
+ *  4. object and lock are durable; the caller just was not told.
+ */
+async function putObject(dir: string, bytes: Uint8Array, lock: ArchiveLockRecord) {
+  const objectPath = join(dir, lock.key);
+  const lockPath = join(dir, lockFileName(lock.key, lock.sha256));
+  const staged = await stage(dir, bytes, lock); // 1
+  try {
+    const isOwnLock = await placeLock(staged.lock, lockPath, lock); // 2
+    await syncFolder(dirname(lockPath));
+    // link(2) fails if the name exists, in one step: of concurrent writers exactly one passes.
+    const isNew = await linkIfAbsent(staged.object, objectPath); // 3
+    if (!isNew && digestOf(await readFile(objectPath)) !== lock.sha256) {
+      // The name is taken for good, so nobody can ever need the lock that was just made for other bytes.
+      if (isOwnLock) await unlink(lockPath).catch(ignoreMissing);
+      // Throws ARCHIVE_DAMAGED where the bytes in place were never put, which is another matter than a rival.
+      await getObject(dir, lock.key);
+      throw new PipelineError('ARCHIVE_CONFLICT', `${lock.key} exists with other bytes`, { place: lock.key });
+    }
+    await syncFolder(dirname(objectPath)); // 4
+    return isNew ? ('created' as const) : ('exists' as const);
+  } finally {
+    // Failing to tidy up must not fail a put that is durable; the next open removes what stays.
+    await rm(staged.folder, { recursive: true, force: true }).catch(() => undefined);
+  }
+}
+
+/** Writes both files in full and to stable storage where no reader looks. */
+async function stage(dir: string, bytes: Uint8Array, lock: ArchiveLockRecord): Promise<Staged> {
+  await mkdir(join(dir, STAGING_FOLDER), { recursive: true });
+  const folder = await mkdtemp(join(dir, STAGING_FOLDER, 'put-'));
+  const staged = { folder, object: join(folder, 'object'), lock: join(folder, 'lock') };
+  try {
+    await Promise.all([
+      writeDurably(staged.object, bytes),
+      writeDurably(staged.lock, Buffer.from(formatLockFile(lock))),
+    ]);
+    return staged;
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true }).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Puts the lock file in place; false if one is there for the same bytes. That stays, unless this one protects longer. */
+async function placeLock(stagedPath: string, lockPath: string, lock: ArchiveLockRecord): Promise<boolean> {
+  if (await linkIfAbsent(stagedPath, lockPath)) return true;
+  const present = parseLockFile(await readFile(lockPath, 'utf8'));
+  if (present === undefined) {
+    throw new PipelineError('ARCHIVE_DAMAGED', `lock file of ${lock.key} does not read as written`, {
+      place: lock.key,
+    });
+  }
+  if (!protectsAsMuch(present, lock)) await rename(stagedPath, lockPath);
+  return false;
+}
+
+function protectsAsMuch(present: ArchiveLockRecord, asked: ArchiveLockRecord): boolean {
+  const keepsMode = present.mode === 'compliance' || asked.mode === 'governance';
+  return keepsMode && Date.parse(present.retain_until) >= Date.parse(asked.retain_until);
+}
+
+async function getObject(dir: string, key: string): Promise<Uint8Array | undefined> {
+  const bytes = await readIfPresent(join(dir, key));
+  if (bytes === undefined) return undefined;
+  const sha256 = digestOf(bytes);
+  const text = await readIfPresent(join(dir, lockFileName(key, sha256)));
+  const lock = text === undefined ? undefined : parseLockFile(text.toString('utf8'));
+  if (lock?.key !== key || lock.sha256 !== sha256 || lock.size_bytes !== bytes.length) {
+    throw new PipelineError('ARCHIVE_DAMAGED', `${key} has no lock file for the bytes it holds`, {
+      place: key,
+    });
+  }
+  return bytes;
+}
+
+/** Walks folders in the byte order of whole keys: a folder sorts as its name with the slash behind it. */
+async function* listKeys(dir: string, prefix: string, after = ''): AsyncGenerator<string> {
+  checkPrefix(prefix);
+  const base = prefix.slice(0, prefix.lastIndexOf('/') + 1);
+  for await (const key of walk(dir, base, prefix)) if (key > after) yield key;
+}
+
+async function* walk(dir: string, base: string, prefix: string): AsyncGenerator<string> {
+  const entries = await translated(`listing ${base}`, () => readFolder(join(dir, base)));
+  const names = entries
+    .filter((entry) => isKey(entry.name))
+    .map((entry) => `${base}${entry.name}${entry.isDirectory() ? '/' : ''}`)
+    .filter((key) => key.startsWith(prefix));
+  // Keys are ASCII, where the order of code units is the order of bytes.
+  for (const key of names.sort()) {
+    if (key.endsWith('/')) yield* walk(dir, key, prefix);
+    else yield key;
+  }
+}
+
+/** Throws for a retention date that could not be read back. */
+function toLockRecord(key: string, bytes: Uint8Array, lock: ArchiveLock): ArchiveLockRecord {
+  const record: ArchiveLockRecord = {
+    v: 1,
+    key,
+    sha256: digestOf(bytes),
+    size_bytes: bytes.length,
+    mode: lock.mode,
+    retain_until: lock.retain_until,
+    legal_hold: false,
+  };
+  if (parseLockFile(formatLockFile(record)) === undefined) {
+    throw new PipelineError('PARAMETER_INVALID', 'archive lock is not valid', { place: key });
+  }
+  return record;
+}
+
+/** Makes the archive's folder and those above it, each name flushed in its parent. */
+async function makeRoot(dir: string): Promise<void> {
+  if ((await stat(dir).catch(ignoreMissing)) !== undefined) return;
+  await makeRoot(dirname(dir));
+  await makeFolder(dir);
+}
+
+/**
+ * Makes the folders of a key, so that they are still there after a power cut. A folder that is there already is
+ * flushed once too, because whoever made it may not have come so far.
+ */
+async function makeFolders(dir: string, key: string, durable: Set<string>): Promise<void> {
+  let folder = dir;
+  for (const segment of key.split('/').slice(0, -1)) {
+    folder = join(folder, segment);
+    if (!durable.has(folder)) await makeFolder(folder);
+    durable.add(folder);
+  }
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  await mkdir(folder).catch(ignoreExisting);
+  await syncFolder(dirname(folder));
+}
+
+async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await open(path, 'wx', READ_ONLY);
+  try {
+    await file.writeFile(bytes);
+    await file.chmod(READ_ONLY);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+async function linkIfAbsent(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to);
+    return true;
+  } catch (error) {
+    ignoreExisting(error);
+    return false;
+  }
+}
+
+async function removeStale(staging: string, beforeUnixMs: number): Promise<void> {
+  for (const entry of await readFolder(staging)) {
+    const path = join(staging, entry.name);
+    const age = await stat(path).catch(ignoreMissing);
+    if (age !== undefined && age.mtimeMs < beforeUnixMs) await rm(path, { recursive: true, force: true });
+  }
+}
+
+async function readIfPresent(path: string): Promise<Buffer | undefined> {
+  return readFile(path).catch(ignoreMissing);
+}
+
+async function readFolder(path: string) {
+  return (await readdir(path, { withFileTypes: true }).catch(ignoreMissing)) ?? [];
+}
+
+function digestOf(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+function systemCode(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
+function ignoreMissing(error: unknown): undefined {
+  if (systemCode(error) !== 'ENOENT') throw error;
+}
+
+function ignoreExisting(error: unknown): undefined {
+  if (systemCode(error) !== 'EEXIST') throw error;
+}
+
+/** Any refusal of the file system (no space, read-only, I/O error, no rights, too many files) may pass: retry later. */
+async function translated<T>(attempt: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof PipelineError) throw error;
+    const code = systemCode(error);
+    if (code === undefined) throw error;
+    throw new PipelineError('ARCHIVE_UNAVAILABLE', `${attempt}: ${code}`, { cause: error });
+  }
+}

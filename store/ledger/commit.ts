@@ -1,0 +1,187 @@
+/**
+ * The steps of the commit protocol: one batch becomes payload objects and a bundle in the archive, and rows in the
+ * record store. The one invariant: creating the bundle, create-only at its start index, is the commit; everything
+ * before it may be repeated, everything after it can be derived. `ledger.ts` takes the steps.
+ */
+import type { BundleHeader, PayloadRef, UnsignedBundleHeader } from '../../schemas/bundle.ts';
+import { toInstant } from '../../schemas/clock.ts';
+import { PipelineError } from '../../schemas/errors.ts';
+import type { AuditRecord } from '../../schemas/record.ts';
+import { packBundle, packLines } from '../chain/bundle.ts';
+import { headerMessage } from '../chain/bundle-signature.ts';
+import { bundleKey, payloadKey } from '../chain/layout.ts';
+import { SALT_BYTES, sealRecord, sha256Hex, type SealedRecord } from '../chain/leaf.ts';
+import { appendLeaves, chainHash, frontierRoot } from '../chain/merkle.ts';
+import type { LedgerOptions } from './options.ts';
+import type { Head } from './recovery.ts';
+import { toSealedRow } from '../records/record-row.ts';
+import type { RecordRow } from '../records/record-store.ts';
+
+export interface Batch {
+  readonly records: readonly AuditRecord[];
+  /** First event-log offset after the batch. */
+  readonly next_offset: bigint;
+  /** Repeated deliveries recognised in this batch; sealed as a count in the bundle header. */
+  readonly duplicate_count: number;
+}
+
+/** A batch that is ready to be committed. Nothing names it yet. */
+export interface PreparedBundle {
+  /** The head once it is committed. */
+  readonly head: Head;
+  readonly key: string;
+  readonly bytes: Uint8Array;
+  /** Its rows, made when they are asked for: until then they would be memory for nothing. */
+  readonly rows: () => RecordRow[];
+}
+
+/** Step 1: seals the batch behind `before` and puts its payload objects into the archive. */
+export async function prepare(options: LedgerOptions, before: Head, batch: Batch): Promise<PreparedBundle> {
+  const now = Math.max(options.clock(), before.integratedAtMs);
+  const sealed = sealAll(options, batch.records, before.treeSize);
+  const payloads = await putPayloads(options, before.treeSize, sealed, now);
+  // If the process dies here, payload objects lie in the archive that no bundle names. They are never read.
+
+  const chains = chainOn(before.chainHead, sealed);
+  const head = advance(before, { batch, sealed, chains, now });
+  const header = await sign(options, {
+    v: 1,
+    origin: options.signer.name,
+    start_index: before.treeSize,
+    leaf_count: sealed.length,
+    tree_size: head.treeSize,
+    root_hash: hex(frontierRoot(head.frontier)),
+    chain_head: hex(head.chainHead),
+    frontier: head.frontier.map(hex),
+    next_offset: String(head.nextOffset),
+    integrated_at: toInstant(now),
+    duplicate_count: batch.duplicate_count,
+    payloads,
+  });
+  const leafTexts = sealed.map(({ leaf_text }) => leaf_text);
+  const bytes = await packBundle(header, leafTexts);
+  const rows = () => composeRows(options.log, { header, batch, sealed, chains });
+  return { head, key: bundleKey(options.log, header.start_index), bytes, rows };
+}
+
+/** Step 2, the commit and the fence: of two sequencers on one log, one creation wins and the other must stop. */
+export async function createBundle(
+  options: LedgerOptions,
+  { head, key, bytes }: PreparedBundle,
+): Promise<void> {
+  try {
+    await options.archive.put(key, bytes, options.lockFor('log', '', head.integratedAtMs));
+  } catch (error) {
+    if (!(error instanceof PipelineError) || error.code !== 'ARCHIVE_CONFLICT') throw error;
+    const detail = `bundle ${key} of ${options.signer.name} exists already`;
+    throw new PipelineError('LEDGER_LOST_RACE', detail, { cause: error });
+  }
+  // Committed. If the process dies here, recovery projects this bundle into the record store and publishes its head,
+  // and the sequencer goes on at `next_offset`, so none of these records is sealed again.
+}
+
+/** Step 3: the rows become queryable. */
+export async function insertRows(options: LedgerOptions, { key, rows }: PreparedBundle): Promise<void> {
+  await options.records.insert(options.log, rows(), key);
+  // If the process dies here, the rows are durable and only the checkpoint is missing; recovery signs it.
+}
+
+interface Composition {
+  readonly header: BundleHeader;
+  readonly batch: Batch;
+  readonly sealed: readonly SealedRecord[];
+  readonly chains: readonly Uint8Array[];
+}
+
+function composeRows(log: string, { header, batch, sealed, chains }: Composition): RecordRow[] {
+  return sealed.map((one, position) =>
+    toSealedRow(one, {
+      log,
+      facts: batch.records[position]?.facts ?? never(),
+      leaf_index: header.start_index + position,
+      chain_hash: hex(chains[position] ?? never()),
+      integrated_at: header.integrated_at,
+    }),
+  );
+}
+
+/** Salts are drawn for the whole batch at once: a call for each costs more than hashing with it. */
+function sealAll(
+  { randomBytes }: LedgerOptions,
+  records: readonly AuditRecord[],
+  startIndex: number,
+): SealedRecord[] {
+  const random = Buffer.from(randomBytes(2 * SALT_BYTES * records.length)).toString('hex');
+  const digits = 2 * SALT_BYTES;
+  return records.map((record, position) => {
+    const at = 2 * digits * position;
+    const salts = {
+      facts: random.slice(at, at + digits),
+      content: random.slice(at + digits, at + 2 * digits),
+    };
+    return sealRecord(record, startIndex + position, salts);
+  });
+}
+
+async function putPayloads(
+  options: LedgerOptions,
+  startIndex: number,
+  sealed: readonly SealedRecord[],
+  now: number,
+): Promise<PayloadRef[]> {
+  const refs: PayloadRef[] = [];
+  for (const retention_class of new Set(sealed.map(({ leaf }) => leaf.retention_class))) {
+    const ofClass = sealed.filter(({ leaf }) => leaf.retention_class === retention_class);
+    const parts = {
+      facts: ofClass.map(({ facts_line }) => facts_line),
+      content: ofClass.map(({ content_line }) => content_line).filter((line) => line !== null),
+    };
+    for (const kind of ['facts', 'content'] as const) {
+      if (parts[kind].length === 0) continue;
+      const bytes = await packLines(parts[kind]);
+      const named = { kind, retention_class, sha256: sha256Hex(bytes) };
+      const key = payloadKey(options.log, named, startIndex);
+      await options.archive.put(key, bytes, options.lockFor(kind, retention_class, now));
+      refs.push({ ...named, key, size_bytes: bytes.length, line_count: parts[kind].length });
+    }
+  }
+  return refs;
+}
+
+/** Chain value of each leaf. */
+function chainOn(previous: Uint8Array, sealed: readonly SealedRecord[]): Uint8Array[] {
+  let chain = previous;
+  return sealed.map(({ leaf_hash }) => (chain = chainHash(chain, leaf_hash)));
+}
+
+interface Step {
+  readonly batch: Batch;
+  readonly sealed: readonly SealedRecord[];
+  readonly chains: readonly Uint8Array[];
+  readonly now: number;
+}
+
+function advance(before: Head, { batch, sealed, chains, now }: Step): Head {
+  const hashes = sealed.map(({ leaf_hash }) => leaf_hash);
+  return {
+    treeSize: before.treeSize + hashes.length,
+    frontier: appendLeaves(before.frontier, before.treeSize, hashes),
+    chainHead: chains.at(-1) ?? before.chainHead,
+    nextOffset: batch.next_offset,
+    integratedAtMs: now,
+  };
+}
+
+async function sign({ signer }: LedgerOptions, header: UnsignedBundleHeader): Promise<BundleHeader> {
+  const signature = await signer.sign(headerMessage(header));
+  return { ...header, signature: Buffer.from(signature).toString('base64') };
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
+}
+
+/** Lists of one batch have one length. */
+function never(): never {
+  throw new PipelineError('INTERNAL', 'records and leaves of a batch do not match');
+}

@@ -1,0 +1,55 @@
+import { PipelineError } from '../../../schemas/errors.ts';
+import type { RecordRow } from '../record-store.ts';
+
+/** Rows that go in together or not at all: one partition, one block. */
+export interface InsertUnit {
+  readonly token: string;
+  readonly rows: readonly RecordRow[];
+}
+
+/** Far below the engine's block (about a million rows, 256 MiB), which is the largest thing it writes at once. */
+const MAX_ROWS_PER_UNIT = 100_000;
+const MAX_TEXT_PER_UNIT = 64 * 1024 * 1024;
+
+/**
+ * Cuts a bundle into units. The cut depends on the rows alone, so a replay makes the same units with the same tokens.
+ * A bundle that is one unit, which is the rule, keeps the bundle's own token.
+ */
+export function toUnits(rows: readonly RecordRow[], token: string): InsertUnit[] {
+  const groups = new Map<string, RecordRow[]>();
+  for (const row of rows) {
+    const partition = `${row.integrated_at.slice(0, 7)} ${row.retention_class}`;
+    const group = groups.get(partition);
+    if (group === undefined) groups.set(partition, [row]);
+    else group.push(row);
+  }
+  const cuts = [...groups.values()].flatMap(cutBySize);
+  if (cuts.length === 1) return cuts.map((cut) => ({ token, rows: cut }));
+  return cuts.map((cut) => ({ token: `${token}#${cut[0]?.leaf_index ?? 0}`, rows: cut }));
+}
+
+function cutBySize(rows: readonly RecordRow[]): RecordRow[][] {
+  const cuts: RecordRow[][] = [];
+  let text = 0;
+  for (const row of rows) {
+    const open = cuts.at(-1);
+    const size = row.content.length + row.facts.length + row.leaf.length;
+    if (open === undefined || open.length >= MAX_ROWS_PER_UNIT || text + size > MAX_TEXT_PER_UNIT) {
+      cuts.push([row]);
+      text = size;
+    } else {
+      open.push(row);
+      text += size;
+    }
+  }
+  return cuts;
+}
+
+/** Rows of one bundle follow each other in one log; anything else is a defect of the caller. */
+export function requireContiguous(log: string, rows: readonly RecordRow[]): void {
+  const first = rows[0]?.leaf_index ?? 0;
+  rows.forEach((row, position) => {
+    if (row.log === log && row.leaf_index === first + position) return;
+    throw new PipelineError('INTERNAL', `row ${row.log}/${row.leaf_index} does not follow in log ${log}`);
+  });
+}

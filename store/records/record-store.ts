@@ -1,0 +1,64 @@
+import type { Facts } from '../../schemas/record.ts';
+import type { JsonValue } from '../../schemas/json.ts';
+
+/**
+ * One row of the `records` table as it is inserted: the leaf, its place in the log, and the two parts as canonical
+ * JSON text with their salts. The members of `facts` travel beside it under their own names (see `toRow`), so that
+ * columns are filled without a mapping. Content columns are '' where a record has none.
+ */
+export interface RecordRow extends Omit<Facts, never> {
+  readonly log: string;
+  readonly leaf_index: number;
+  readonly leaf_hash: string;
+  readonly chain_hash: string;
+  readonly leaf: string;
+  readonly id: string;
+  readonly type: string;
+  readonly source: string;
+  readonly principal: string;
+  readonly subject: string;
+  readonly retention_class: string;
+  readonly received_at: string;
+  readonly integrated_at: string;
+  readonly facts: string;
+  readonly facts_salt: string;
+  readonly content: string;
+  readonly content_salt: string;
+}
+
+/** A parameterised question. `params` fill `{name: Type}` placeholders; values never enter the text. */
+export interface Query<Row> {
+  readonly name: string;
+  readonly sql: string;
+  readonly params: Readonly<Record<string, JsonValue>>;
+  /** Phantom: carries the row type, never set. */
+  readonly row?: Row;
+}
+
+/** Bounds of one read, so that no question can hold the store. */
+export interface ReadLimits {
+  readonly maxExecutionMs?: number;
+  readonly maxRowsToRead?: number;
+}
+
+/**
+ * PORT: the queryable projection of the log. Everything in it can be recreated from the archive.
+ *
+ * - `insert` appends the rows of one bundle in leaf order. It is idempotent by `token` (the bundle key) and by
+ *   position: rows below `size(log)` are never written twice. Rows are durable and visible when it resolves. Where rows
+ *   before them are missing, as in a store that was restored from an older copy, it throws STORE_UNAVAILABLE: whoever
+ *   has the archive brings these first.
+ * - `size` is the number of rows of one log, which equals the next leaf index.
+ * - `read` runs one SELECT under limits; passing a limit throws QUERY_LIMIT. 64-bit integers come back as numbers
+ *   where they are safe, instants as RFC 3339 text in UTC.
+ * - `clear` empties the projection, for `rebuild` alone.
+ * - An engine that does not answer throws STORE_UNAVAILABLE (retry later).
+ */
+export interface RecordStore {
+  insert(log: string, rows: readonly RecordRow[], token: string): Promise<void>;
+  size(log: string): Promise<number>;
+  read<Row>(query: Query<Row>, limits?: ReadLimits): Promise<Row[]>;
+  clear(): Promise<void>;
+  /** Idempotent. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,121 @@
+/** What a leaf says of the parts of its record, read from its line. */
+import type { Leaf } from '../../schemas/leaf.ts';
+import { byteSet, endOfHash, endOfQuoted, endOfRun, endOfText, NOWHERE, QUOTE } from './line-bytes.ts';
+
+export type LeafParts = Pick<
+  Leaf,
+  'retention_class' | 'facts_commitment' | 'facts_digest' | 'content_commitment' | 'content_digest'
+>;
+
+const LETTERS = 'abcdefghijklmnopqrstuvwxyz';
+const DIGITS = '0123456789';
+const LETTER = byteSet(LETTERS);
+const DIGIT = byteSet(DIGITS);
+const TYPE_CHARS = byteSet(`${LETTERS}${DIGITS}_`);
+const CLASS_CHARS = byteSet(`${LETTERS}${DIGITS}-`);
+/** ASCII without quotation mark and backslash: what the canonical form writes as it is. */
+const PLAIN = byteSet(` !#$%&'()*+,-./${DIGITS}:;<=>?@${LETTERS.toUpperCase()}[]^_\`${LETTERS}{|}~`);
+const SOURCES = [
+  '"hook"',
+  '"otel"',
+  '"gateway"',
+  '"transcript"',
+  '"forge"',
+  '"identity"',
+  '"native"',
+  '"affidavit"',
+];
+/** An instant up to its seconds; each 0 stands for a digit. */
+const INSTANT = '0000-00-00T00:00:00';
+const MAX_FRACTION_DIGITS = 9;
+const MAX_CLASS_LENGTH = 32;
+const MAX_TYPE_LENGTH = 64;
+const HASH_DIGITS = 64;
+const SMALL_N = 0x6e;
+const DOT = 0x2e;
+const ZERO = 0x30;
+
+/**
+ * Reads the line of a leaf at sight, without building its value: the members of a leaf stand in the order of the
+ * canonical form. Whatever it reads is the canonical JSON of a leaf; undefined leaves the question open, because a leaf
+ * may be written in a way that only `parseCanonical` can judge.
+ */
+export function readLeafLine(line: Buffer): LeafParts | undefined {
+  const contentCommitment = endOfText(line, 0, '{"content_commitment":');
+  const contentDigest = endOfText(line, endOfHashOrNull(line, contentCommitment), ',"content_digest":');
+  const factsCommitment = endOfText(line, endOfHashOrNull(line, contentDigest), ',"facts_commitment":');
+  const factsDigest = endOfText(line, endOfHash(line, factsCommitment), ',"facts_digest":');
+  const id = endOfText(line, endOfHash(line, factsDigest), ',"id":');
+  const principal = endOfText(line, endOfHash(line, id), ',"principal":');
+  const receivedAt = endOfText(line, endOfQuoted(line, principal, PLAIN), ',"received_at":"');
+  const retentionClass = endOfText(line, endOfInstant(line, receivedAt), '","retention_class":"');
+  const classEnd = endOfClass(line, retentionClass);
+  const source = endOfText(line, classEnd, '","source":');
+  const subject = endOfText(line, endOfSource(line, source), ',"subject":');
+  const type = endOfText(line, endOfPlainOrNull(line, subject), ',"type":"');
+  const end = endOfText(line, endOfType(line, type), '","v":1}');
+  if (end !== line.length) return undefined;
+  return {
+    content_commitment: hashOrNullAt(line, contentCommitment),
+    content_digest: hashOrNullAt(line, contentDigest),
+    facts_commitment: hashAt(line, factsCommitment),
+    facts_digest: hashAt(line, factsDigest),
+    retention_class: line.toString('latin1', retentionClass, classEnd),
+  };
+}
+
+function hashAt(line: Buffer, at: number): string {
+  return line.toString('latin1', at + 1, at + 1 + HASH_DIGITS);
+}
+
+function hashOrNullAt(line: Buffer, at: number): string | null {
+  return line[at] === QUOTE ? hashAt(line, at) : null;
+}
+
+function endOfHashOrNull(line: Buffer, at: number): number {
+  return line[at] === SMALL_N ? endOfText(line, at, 'null') : endOfHash(line, at);
+}
+
+function endOfPlainOrNull(line: Buffer, at: number): number {
+  return line[at] === SMALL_N ? endOfText(line, at, 'null') : endOfQuoted(line, at, PLAIN);
+}
+
+/** RFC 3339 in UTC, with up to nine digits of a second. */
+function endOfInstant(line: Buffer, at: number): number {
+  if (at === NOWHERE) return NOWHERE;
+  for (let offset = 0; offset < INSTANT.length; offset += 1) {
+    const byte = line[at + offset] ?? 0;
+    const asked = INSTANT.charCodeAt(offset);
+    if (asked === ZERO ? DIGIT[byte] !== 1 : byte !== asked) return NOWHERE;
+  }
+  const seconds = at + INSTANT.length;
+  if (line[seconds] !== DOT) return endOfText(line, seconds, 'Z');
+  const fraction = endOfRun(line, seconds + 1, DIGIT);
+  const digits = fraction - seconds - 1;
+  return digits >= 1 && digits <= MAX_FRACTION_DIGITS ? endOfText(line, fraction, 'Z') : NOWHERE;
+}
+
+function endOfClass(line: Buffer, at: number): number {
+  if (at === NOWHERE || LETTER[line[at] ?? 0] !== 1) return NOWHERE;
+  const end = endOfRun(line, at, CLASS_CHARS);
+  return end - at <= MAX_CLASS_LENGTH ? end : NOWHERE;
+}
+
+function endOfSource(line: Buffer, at: number): number {
+  for (const source of SOURCES) {
+    const end = endOfText(line, at, source);
+    if (end !== NOWHERE) return end;
+  }
+  return NOWHERE;
+}
+
+/** Words that begin with a letter, with dots between them. */
+function endOfType(line: Buffer, at: number): number {
+  let end = at;
+  do {
+    const word = end === at ? at : end + 1;
+    if (word === NOWHERE || LETTER[line[word] ?? 0] !== 1) return NOWHERE;
+    end = endOfRun(line, word, TYPE_CHARS);
+  } while (line[end] === DOT);
+  return end - at <= MAX_TYPE_LENGTH ? end : NOWHERE;
+}

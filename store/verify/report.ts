@@ -1,0 +1,173 @@
+/** Collects what the checks find and turns it into the verdict. */
+import {
+  FAILURES,
+  type FailureCode,
+  type VerificationAxis,
+  type VerificationFailure,
+  type VerificationNotice,
+  type VerificationReport,
+} from '../../schemas/verification.ts';
+
+export interface VerifyOptions {
+  /**
+   * Verifier keys that were obtained apart from the evidence: the key of each log must be among them. Without them,
+   * whoever wrote the evidence chose the key.
+   */
+  readonly pinnedVkeys?: readonly string[] | undefined;
+  /** Heads that somebody kept apart from the evidence, which must all be heads of the same log. */
+  readonly keptCheckpoints?: readonly KeptCheckpoint[] | undefined;
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+export interface KeptCheckpoint {
+  /** Where it came from, for people. */
+  readonly name: string;
+  /** The signed note, byte for byte. */
+  readonly note: string;
+}
+
+export interface Progress {
+  readonly step: string;
+  readonly done: number;
+  /** Undefined while it is not known. */
+  readonly total?: number | undefined;
+}
+
+/** Where checks report. `index` is the first leaf index that is broken by it, null where no leaf is concerned. */
+export interface Findings {
+  fail(code: FailureCode, index: number | null, detail: string): void;
+  notice(code: VerificationNotice['code'], index: number | null, detail: string): void;
+  /** Puts what is known better in the place of a failure that `failures` gave. */
+  sharpen(failure: VerificationFailure, code: FailureCode, detail: string): void;
+  failures(): VerificationFailure[];
+  notices(): readonly VerificationNotice[];
+}
+
+/** What the checks established besides failures. */
+export interface Established {
+  readonly kind: VerificationReport['kind'];
+  readonly tree_size: number | null;
+  readonly root_hash: string | null;
+  /** Leaves under a good signature. */
+  readonly signed_tree_size: number;
+  readonly isPinned: boolean;
+  readonly completeness: VerificationReport['completeness'];
+  readonly disclosure: VerificationReport['disclosure'];
+}
+
+export const NOTHING_ESTABLISHED: Established = {
+  kind: null,
+  tree_size: null,
+  root_hash: null,
+  signed_tree_size: 0,
+  isPinned: false,
+  completeness: 'not_assessed',
+  disclosure: 'none',
+};
+
+/** A wholly foreign folder must not fill the memory with failures; the verdict needs only the first. */
+const MAX_FINDINGS = 1000;
+
+export function createFindings(): Findings {
+  const failures: VerificationFailure[] = [];
+  const notices: VerificationNotice[] = [];
+  return {
+    fail(code, index, detail) {
+      if (failures.length < MAX_FINDINGS) failures.push({ code, index, detail });
+    },
+    notice(code, index, detail) {
+      if (notices.length < MAX_FINDINGS) notices.push({ code, index, detail });
+    },
+    sharpen(failure, code, detail) {
+      const place = failures.indexOf(failure);
+      if (place >= 0) failures[place] = { ...failure, code, detail };
+    },
+    failures: () => failures.toSorted((left, right) => placeOf(left) - placeOf(right)),
+    notices: () => notices,
+  };
+}
+
+function placeOf({ index }: VerificationFailure): number {
+  return index ?? Number.MAX_VALUE;
+}
+
+export function buildReport(findings: Findings, established: Established): VerificationReport {
+  const failures = findings.failures();
+  const isBroken = (axis: VerificationAxis) => failures.some(({ code }) => FAILURES[code].axis === axis);
+  return {
+    ok: failures.length === 0,
+    kind: established.kind,
+    integrity: isBroken('integrity') ? 'broken' : 'intact',
+    anchoring: isBroken('anchoring') ? 'broken' : anchoringOf(established),
+    completeness: established.completeness,
+    disclosure: established.disclosure,
+    tree_size: established.tree_size,
+    root_hash: established.root_hash,
+    signed_tree_size: established.signed_tree_size,
+    failures,
+    notices: [...findings.notices()],
+  };
+}
+
+function anchoringOf({ signed_tree_size, isPinned }: Established): VerificationReport['anchoring'] {
+  if (signed_tree_size === 0) return 'unsigned';
+  return isPinned ? 'signed_by_pinned_key' : 'signed';
+}
+
+/** Checks the key that the evidence brings along against the pinned one; true only if one was pinned and is it. */
+export function checkPin(findings: Findings, vkey: string, { pinnedVkeys }: VerifyOptions): boolean {
+  if (pinnedVkeys === undefined) return false;
+  const isPinned = pinnedVkeys.some((pinned) => pinned.trim() === vkey);
+  if (!isPinned) findings.fail('key_not_pinned', null, `the evidence names the key ${vkey}`);
+  return isPinned;
+}
+
+const ANCHORING_TEXT: Readonly<Record<VerificationReport['anchoring'], string>> = {
+  signed: 'signed by the key that lies beside the evidence; pin a key to know whose it is',
+  signed_by_pinned_key: 'signed by the key you pinned',
+  unsigned: 'nobody signed this yet',
+  broken: 'a signature is missing or wrong',
+};
+
+const COMPLETENESS_TEXT: Readonly<Record<VerificationReport['completeness'], string>> = {
+  complete: 'the sources counted no gap in the period, by the statement inside',
+  incomplete: 'the statement inside names gaps',
+  not_assessed: 'not assessed; hashing proves what was sealed, not that all arrived',
+};
+
+/** Failures that are printed; one that is real brings others along, and the first names the place. */
+const MAX_PRINTED = 5;
+
+/** For people; ends in a newline. The first line is the verdict, failures follow with what to do. */
+export function renderReport(report: VerificationReport): string {
+  const lines = [
+    report.ok ? 'VERIFIED' : 'NOT VERIFIED',
+    `  integrity     ${report.integrity}`,
+    `  anchoring     ${report.anchoring} (${ANCHORING_TEXT[report.anchoring]})`,
+    `  completeness  ${report.completeness} (${COMPLETENESS_TEXT[report.completeness]})`,
+    `  disclosure    ${report.disclosure}`,
+    `  tree size     ${report.tree_size === null ? 'unknown' : String(report.tree_size)}`,
+    `  signed up to  ${String(report.signed_tree_size)}`,
+    `  root hash     ${report.root_hash ?? 'unknown'}`,
+    ...report.failures.slice(0, MAX_PRINTED).flatMap(renderFailure),
+    ...andMore(report.failures.length, 'failures'),
+    ...report.notices.slice(0, MAX_PRINTED).map(({ code, detail }) => `note ${code}: ${detail}`),
+    ...andMore(report.notices.length, 'notices'),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function andMore(count: number, what: string): string[] {
+  return count > MAX_PRINTED
+    ? [`... and ${String(count - MAX_PRINTED)} more ${what}; --json lists them`]
+    : [];
+}
+
+function renderFailure({ code, index, detail }: VerificationFailure): string[] {
+  const place = index === null ? '' : ` at index ${String(index)}`;
+  return [
+    `FAILED ${code}${place}: ${detail}`,
+    `  means: ${FAILURES[code].meaning}`,
+    `  do:    ${FAILURES[code].action}`,
+  ];
+}

@@ -1,0 +1,60 @@
+import { describe, expect, it } from 'vitest';
+import { findPersonal } from '../../../connectors/detect/personal.ts';
+import { findSecrets, mayHoldSecret } from '../../../connectors/detect/secrets.ts';
+import { alnum, jwt, PLANTED } from './planted.ts';
+
+const typesOf = (text: string, name?: string) => findSecrets(text, name).map(({ type }) => type);
+const TOKEN = ['gh', `p_${alnum(36)}`].join('');
+
+describe('findSecrets', () => {
+  it('gives places in UTF-16 code units', () => {
+    expect(findSecrets(`😀é ${TOKEN}`)).toEqual([{ type: 'github_token', start: 4, end: 4 + TOKEN.length }]);
+  });
+
+  it('names the issuer of a token rather than the label or the header before it', () => {
+    expect(typesOf(`password = "${TOKEN}"`)).toEqual(['github_token']);
+    expect(typesOf(`Authorization: Bearer ${jwt()}`)).toEqual(['jwt']);
+    expect(typesOf(`https://user:${TOKEN}@github.com`)).toEqual(['github_token']);
+  });
+
+  it.each([
+    'password',
+    'DB_PASSWORD',
+    'clientSecret',
+    'x-api-key',
+    'secret_access_key',
+    'auth_token',
+    'password2',
+  ])('takes the whole value of a member named %s', (name) => {
+    expect(findSecrets('q7Rt-99_zz', name)).toEqual([{ type: 'labelled_secret', start: 0, end: 10 }]);
+  });
+
+  it.each(['next_token', 'tokens', 'token_count', 'passwords_file', 'secretName', 'description'])(
+    'takes nothing for the sake of a member named %s',
+    (name) => {
+      expect(findSecrets('q7Rt-99_zz', name)).toEqual([]);
+    },
+  );
+
+  it('is not led astray by characters whose low byte is that of a letter', () => {
+    const wide = Array.from('AKIA', (one) => String.fromCharCode(one.charCodeAt(0) + 0x100)).join('');
+    expect(findSecrets(`${wide}${'A'.repeat(16)}`)).toEqual([]);
+    expect(findPersonal('jane\u0140example.com')).toEqual([]);
+  });
+});
+
+describe('mayHoldSecret', () => {
+  it.each([
+    ['prose', 'The token is kept for an hour; passwords are never stored. See https://example.com/a?b=c'],
+    ['counts of tokens', '{"input_tokens":12,"output_tokens":5,"type":"input"}'],
+    ['an escape sequence of a terminal', '{"stdout":"\\u001b[1mok\\u001b[0m"}'],
+  ])('lets %s through', (_, text) => {
+    expect(mayHoldSecret(Buffer.from(text))).toBe(false);
+  });
+
+  it('says true of every place that begins at an odd byte as well', () => {
+    const secrets = PLANTED.filter(({ text }) => findSecrets(text).length > 0);
+    expect(secrets.filter(({ text }) => !mayHoldSecret(Buffer.from(`x${text}`)))).toEqual([]);
+    expect(secrets.length).toBeGreaterThan(60);
+  });
+});

@@ -1,0 +1,76 @@
+import { readdir, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it, vi } from 'vitest';
+import { openEngine } from '../../../../store/records/clickhouse/client.ts';
+import { createMending } from '../../../../store/records/clickhouse/damaged-parts.ts';
+import { chdbPlace } from '../../../support/chdb-store.ts';
+import { killableBundle } from '../../../support/killable-bundles.ts';
+
+const damaged = () => Object.assign(new Error('marks are empty'), { code: '246' });
+
+/** A table that refuses to be loaded as often as it is told, and what it was asked. */
+function tableThatRefuses(refusals: number) {
+  const asked: string[] = [];
+  let isLoaded = true;
+  let isDamaged = true;
+  const command = vi.fn(({ query }: { readonly query: string }) => {
+    asked.push(query);
+    if (query.startsWith('DETACH')) isLoaded = false;
+    else if ((refusals -= 1) >= 0) return Promise.reject(new Error('no space left on device'));
+    else [isLoaded, isDamaged] = [true, false];
+    return Promise.resolve({} as never);
+  });
+  const write = () => {
+    if (!isLoaded) return Promise.reject(new Error('no such table'));
+    return isDamaged ? Promise.reject(damaged()) : Promise.resolve('written');
+  };
+  return { client: { command }, write, asked };
+}
+
+it('loads the table again where a part is damaged, and writes', async () => {
+  const { client, write, asked } = tableThatRefuses(0);
+  await expect(createMending(client)(write)).resolves.toBe('written');
+  expect(asked).toEqual(['DETACH TABLE records SYNC', 'ATTACH TABLE records']);
+});
+
+it('loads a table that the full disk has kept out at the next write', async () => {
+  const { client, write, asked } = tableThatRefuses(2);
+  const mending = createMending(client);
+  await expect(mending(write)).rejects.toThrow('no space left');
+  await expect(mending(write)).rejects.toThrow('no space left');
+  await expect(mending(write)).resolves.toBe('written');
+  expect(asked).toEqual(['DETACH TABLE records SYNC', ...Array<string>(3).fill('ATTACH TABLE records')]);
+});
+
+it('leaves every other failure to the caller', async () => {
+  const { client, asked } = tableThatRefuses(0);
+  const failure = new Error('the disk is full');
+  await expect(createMending(client)(() => Promise.reject(failure))).rejects.toBe(failure);
+  expect(asked).toEqual([]);
+});
+
+/** What a full disk leaves behind at times: a part that counts as written, and whose marks are empty. */
+async function damageNewestPart(dir: string): Promise<void> {
+  const files = (await readdir(dir, { recursive: true })).filter((name) => /\.c?mrk[0-9]$/.test(name));
+  const newest = files.filter((name) => name.includes('_2_2_0/'));
+  expect(newest.length).toBeGreaterThan(0);
+  for (const name of newest) await truncate(join(dir, name), 0);
+  const { client } = openEngine({ kind: 'chdb', path: dir });
+  await client.command({ query: 'SYSTEM DROP MARK CACHE' });
+  await client.close();
+}
+
+it('goes on without a restart when a full disk has left a part that cannot be read', async () => {
+  const place = await chdbPlace();
+  const store = await place.open();
+  const plain = (start: number) =>
+    killableBundle(start).rows.map((row) => ({ ...row, retention_class: 'standard' }));
+  await store.insert('p0', plain(0), 'bundle/0');
+  await store.insert('p0', plain(50), 'bundle/50');
+  await damageNewestPart(join(place.dir, 'engine'));
+  expect(await store.size('p0')).toBe(50);
+  await store.insert('p0', plain(50), 'bundle/50');
+  expect(await store.size('p0')).toBe(100);
+  await store.close();
+  await place.remove();
+});

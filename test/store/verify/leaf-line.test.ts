@@ -1,0 +1,146 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { canonicalJson } from '../../../schemas/canonical.ts';
+import { Leaf } from '../../../schemas/leaf.ts';
+import { readLeafLine, type LeafParts } from '../../../store/verify/leaf-line.ts';
+import { parseCanonical } from '../../../store/verify/shape.ts';
+
+const text = (chars: string, minLength: number, maxLength: number) =>
+  fc.string({ unit: fc.constantFrom(...chars.split(/(?=.)/)), minLength, maxLength });
+const hash = text('0123456789abcdef', 64, 64);
+const orNull = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: null });
+const digits = (count: number) => text('0123456789', count, count);
+const instant = fc
+  .tuple(digits(4), digits(2), digits(2), digits(2), digits(2), digits(2), fc.nat(9))
+  .map(([y, m, d, h, min, s, places]) => {
+    const fraction = places === 0 ? '' : `.${'7'.repeat(places)}`;
+    return `${y}-${m}-${d}T${h}:${min}:${s}${fraction}Z`;
+  });
+
+/** Leaves whose strings are written as they are, as the ledger's surrogates always are. */
+const plainLeaf: fc.Arbitrary<Leaf> = fc.record({
+  v: fc.constant(1 as const),
+  id: hash,
+  type: fc.constantFrom('tool.measured', 'a', 'a_1.b2.c', 'z'.repeat(64)),
+  source: fc.constantFrom(
+    ...(['hook', 'otel', 'gateway', 'transcript', 'forge', 'identity', 'native', 'affidavit'] as const),
+  ),
+  received_at: instant,
+  principal: text('abc019 !#$[]{}:,.~', 0, 40),
+  subject: orNull(text('abc019-', 0, 40)),
+  retention_class: fc.constantFrom('standard', 'a', `a-${'9'.repeat(30)}`),
+  facts_commitment: hash,
+  facts_digest: hash,
+  content_commitment: orNull(hash),
+  content_digest: orNull(hash),
+});
+/** Leaves that need an escape or more than ASCII. */
+const unusualLeaf = fc
+  .tuple(plainLeaf, fc.string({ unit: 'grapheme' }), fc.constantFrom('"', '\\', '\n', 'é', '😂', '\u007f'))
+  .map(([leaf, beginning, mark]): Leaf => ({ ...leaf, principal: beginning + mark }));
+
+function partsOf(leaf: Leaf): LeafParts {
+  const { retention_class, facts_commitment, facts_digest, content_commitment, content_digest } = leaf;
+  return { content_commitment, content_digest, facts_commitment, facts_digest, retention_class };
+}
+
+describe('reading the line of a leaf at sight', () => {
+  it('reads every leaf of plain text as it was written', () => {
+    fc.assert(
+      fc.property(plainLeaf, (leaf) => {
+        expect(readLeafLine(Buffer.from(canonicalJson(leaf)))).toEqual(partsOf(leaf));
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('leaves lines with escapes or other characters to the judge of all canonical texts', () => {
+    fc.assert(
+      fc.property(unusualLeaf, (leaf) => {
+        const line = Buffer.from(canonicalJson(leaf));
+        expect(readLeafLine(line)).toBeUndefined();
+        expect(parseCanonical(Leaf, line)).toEqual(leaf);
+      }),
+    );
+  });
+
+  it('agrees with that judge on lines with bytes changed, gone, doubled, put in or exchanged', () => {
+    const put = fc.oneof(
+      fc.constantFrom(...Buffer.from('{}[]",:\\09afzA.-_ \n')),
+      fc.integer({ min: 0, max: 255 }),
+    );
+    const kind = fc.constantFrom('set', 'cut', 'add', 'double', 'swap');
+    const change = fc.record({ at: fc.nat(), other: fc.nat(), kind, put });
+    fc.assert(
+      fc.property(plainLeaf, fc.array(change, { minLength: 1, maxLength: 2 }), (leaf, changes) => {
+        let line = Buffer.from(canonicalJson(leaf));
+        for (const each of changes) line = changed(line, each);
+        const read = readLeafLine(line);
+        const judged = parseCanonical(Leaf, line);
+        if (read !== undefined) expect(read, line.toString('latin1')).toEqual(judged && partsOf(judged));
+        else if (judged !== undefined) expect(canonicalJson(judged)).toMatch(/\\|[^ -~]/);
+      }),
+      { numRuns: 10_000 },
+    );
+  });
+
+  it('agrees with that judge on members that are missing, foreign or of other values', () => {
+    const value = fc.oneof(
+      fc.constantFrom<unknown[]>(
+        null,
+        1,
+        2,
+        '',
+        'a',
+        'A',
+        'z'.repeat(65),
+        'a'.repeat(33),
+        'a-',
+        '.a',
+        'a..b',
+      ),
+      fc.constantFrom<unknown[]>(
+        '2026-01-01T00:00:00Z',
+        '2026-01-01T00:00:00.1234567890Z',
+        '2026-01-01T00:00:00.Z',
+      ),
+      hash,
+      fc.constant([]),
+    );
+    const name = fc.oneof(
+      fc.constantFrom(...Object.keys(Leaf.properties)),
+      fc.constantFrom('a', 'w', '__proto__'),
+    );
+    fc.assert(
+      fc.property(plainLeaf, name, fc.option(value), (leaf, member, put) => {
+        const entries = Object.entries(leaf).filter(([each]) => each !== member);
+        const made = Object.fromEntries(put === null ? entries : [...entries, [member, put]]);
+        const line = Buffer.from(canonicalJson(made as never));
+        const judged = parseCanonical(Leaf, line);
+        expect(readLeafLine(line), line.toString()).toEqual(judged && partsOf(judged));
+      }),
+      { numRuns: 5000 },
+    );
+  });
+
+  it('reads a hostile line in time that grows with its length alone', () => {
+    const leaf = `{"content_commitment":null,"content_digest":null,"facts_commitment":"${'0'.repeat(64)}"`;
+    const dots = `"type":"${'a.'.repeat(500_000)}`;
+    expect(readLeafLine(Buffer.from(`${leaf},${dots}"`))).toBeUndefined();
+  });
+});
+
+interface Change {
+  readonly at: number;
+  readonly other: number;
+  readonly kind: string;
+  readonly put: number;
+}
+
+function changed(line: Buffer, { at, other, kind, put }: Change): Buffer<ArrayBuffer> {
+  const place = at % (line.length + 1);
+  const taken = kind === 'add' ? Buffer.of() : line.subarray(place, place + 1);
+  const partner = line[other % line.length]!;
+  const given = { set: [put], cut: [], add: [put], double: [...taken, ...taken], swap: [partner] }[kind]!;
+  return Buffer.concat([line.subarray(0, place), Buffer.from(given), line.subarray(place + taken.length)]);
+}

@@ -15,6 +15,7 @@ import type { ReportOptions } from './commands/report.ts';
 import type { SimulateOptions } from './commands/simulate.ts';
 import type { VerifyCommandOptions } from './commands/verify.ts';
 import { loadConfig, packageRoot } from './config.ts';
+import { FRAMEWORKS } from './reports/frameworks/index.ts';
 import { ROLES } from './schemas/config.ts';
 import { ERRORS, PipelineError } from './schemas/errors.ts';
 
@@ -149,7 +150,11 @@ program
 program
   .command('report')
   .description('make an evidence package for a period')
-  .addOption(new Option('--framework <name>', 'control framework').choices(['soc2']).default('soc2'))
+  .addOption(
+    new Option('--framework <name>', 'control framework')
+      .choices(FRAMEWORKS.map(({ id }) => id))
+      .default('soc2'),
+  )
   .option('--from <instant>', 'start of the period, inclusive (default: 90 days before its end)')
   .option('--to <instant>', 'end of the period, exclusive (default: now)')
   .option('--log <name>', 'log to report on, e.g. p0; needed where there are several')

@@ -9,6 +9,7 @@ import { openRecords } from './records.ts';
 import type { Config } from '../config.ts';
 import { openEmbeddedSeenIds } from '../ingest/embedded/seen-ids.ts';
 import type { SeenIds } from '../ingest/seen-ids.ts';
+import { FRAMEWORKS } from '../reports/frameworks/index.ts';
 import { createPackageBuilder } from '../reports/package/evidence-package.ts';
 import { openEvidencePackages } from '../reports/package/jobs.ts';
 import type { EvidencePackages } from '../reports/package/packages.ts';
@@ -139,6 +140,7 @@ export async function openPackages(
   }
   return openEvidencePackages({
     dir: paths.packages,
+    frameworks: FRAMEWORKS,
     build: async (build) => {
       const builder = builders.get(build.request.log ?? logOf(0));
       if (builder === undefined) throw new PipelineError('PARAMETER_INVALID', 'no log has this name');

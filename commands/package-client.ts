@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PackageJob } from '../reports/package/packages.ts';
-import type { Framework, Period } from '../schemas/control.ts';
+import type { FrameworkId, Period } from '../schemas/control.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import { call, expectStatus } from './http.ts';
 
 export interface PackageOrder {
-  readonly framework: Framework;
+  readonly framework: FrameworkId;
   readonly period: Period;
   readonly log?: string;
 }

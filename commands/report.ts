@@ -7,13 +7,13 @@ import { createCloseStack, openEngines, openLog, openPackages } from '../app/log
 import { systemClock } from '../app/paths.ts';
 import type { Config } from '../config.ts';
 import { toInstant } from '../schemas/clock.ts';
-import type { Framework, Period } from '../schemas/control.ts';
+import type { FrameworkId, Period } from '../schemas/control.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import { createProgress, toJsonLine, type Output } from './output.ts';
 import { fetchPackage, type PackageOrder } from './package-client.ts';
 
 export interface ReportOptions {
-  readonly framework: Framework;
+  readonly framework: FrameworkId;
   readonly from?: string;
   readonly to?: string;
   readonly out?: string;

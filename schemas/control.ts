@@ -1,8 +1,9 @@
 import { Type, type Static } from 'typebox';
 import { HashHex, InstantUtc, SafeCount } from './primitives.ts';
 
-export const Framework = Type.Union([Type.Literal('soc2')]);
-export type Framework = Static<typeof Framework>;
+/** Id of a control framework, e.g. `soc2`. The list of those that packages are made for is reports/frameworks/index.ts. */
+export const FrameworkId = Type.String({ pattern: '^[a-z][a-z0-9-]{0,31}$' });
+export type FrameworkId = Static<typeof FrameworkId>;
 
 /** Half-open interval [from, to) on the `received_at` clock. */
 export const Period = Type.Object({ from: InstantUtc, to: InstantUtc }, { additionalProperties: false });
@@ -80,7 +81,7 @@ export type ControlException = Static<typeof ControlException>;
 
 export const ControlResult = Type.Object({
   control_id: Type.String(),
-  framework: Framework,
+  framework: FrameworkId,
   title: Type.String(),
   state: ControlState,
   state_reason: Type.String(),

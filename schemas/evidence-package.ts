@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox';
-import { ControlResult, Framework, Period } from './control.ts';
+import { ControlResult, FrameworkId, Period } from './control.ts';
 import { HashHex, InstantUtc, SafeCount } from './primitives.ts';
 import { Facts } from './record.ts';
 
@@ -31,7 +31,7 @@ export const PackageManifest = Type.Object(
     v: Type.Literal(1),
     package_id: Type.String(),
     created_at: InstantUtc,
-    framework: Framework,
+    framework: FrameworkId,
     catalogue_version: Type.String(),
     period: Period,
     origin: Type.String(),

@@ -1,8 +1,9 @@
 import { open } from 'node:fs/promises';
 import { Type, type Static } from 'typebox';
-import { Framework, Period } from '../../schemas/control.ts';
+import { Period } from '../../schemas/control.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import { HashHex, InstantUtc, SafeCount } from '../../schemas/primitives.ts';
+import { FRAMEWORKS } from '../../reports/frameworks/index.ts';
 import type { EvidencePackages, PackageJob } from '../../reports/package/packages.ts';
 import type { PublishedLog } from '../../store/ledger/published-log.ts';
 import { principalOf } from '../auth.ts';
@@ -14,9 +15,11 @@ import type { TypedApp } from '../typed-app.ts';
 
 const PATH = '/v1/evidence-packages';
 
+const FrameworkName = Type.Union(FRAMEWORKS.map(({ id }) => Type.Literal(id)));
+
 const PackageOrder = Type.Object(
   {
-    framework: Framework,
+    framework: FrameworkName,
     period: Period,
     log: Type.Optional(
       Type.String({
@@ -32,7 +35,7 @@ const PackageJobAnswer = Type.Object({
   id: Type.String(),
   state: Type.Union([Type.Literal('running'), Type.Literal('ready'), Type.Literal('failed')]),
   request: Type.Object({
-    framework: Framework,
+    framework: FrameworkName,
     period: Period,
     log: Type.Optional(Type.String()),
     requested_by: Type.String(),

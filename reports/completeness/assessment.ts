@@ -8,6 +8,8 @@ export interface CompletenessScope {
   /** Only records with a smaller leaf index: the size of a published checkpoint. */
   readonly below?: number | undefined;
   readonly session_id?: string | undefined;
+  /** How many rows below `below` were compared with their leaves; absent where nobody compared them. */
+  readonly verifiedRows?: number | undefined;
   /** Bounds of each question; by default those of the store. */
   readonly limits?: ReadLimits;
 }

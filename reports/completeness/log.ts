@@ -1,9 +1,5 @@
 /** What the log and its clocks say of themselves: timeliness (S5) and integrity (S6). */
-import type {
-  CompletenessFinding,
-  CompletenessStatement,
-  CompletenessStatistic,
-} from '../../schemas/control.ts';
+import type { CompletenessFinding, CompletenessStatistic } from '../../schemas/control.ts';
 import type { Query } from '../../store/records/record-store.ts';
 import { clockSkew, type ClockSkew } from '../../store/records/queries/completeness.ts';
 import { equals, paramsOf, where } from '../../store/records/queries/conditions.ts';
@@ -44,7 +40,10 @@ ${where([...conditions, { sql: 'leaf_index >= {tail_from: UInt64}', params: {} }
   };
 }
 
-/** S6: one row for each leaf, from the first to the last, and nothing of the period above the checkpoint. */
+/**
+ * S6: one row for each leaf, from the first to the last, and nothing of the period above the checkpoint. Where every
+ * row was compared with its leaf before, the statistic says so.
+ */
 export async function measureIntegrity(assessment: Assessment): Promise<Measured> {
   const { store, scope } = assessment;
   const logs = await store.read(logShape(assessment), scope.limits);
@@ -53,43 +52,42 @@ export async function measureIntegrity(assessment: Assessment): Promise<Measured
   const [above] = scope.below === undefined ? [] : await store.read(tail(assessment), scope.limits);
   const tailCount = above?.row_count ?? 0;
   const missesRows = scope.below !== undefined && rowCount !== scope.below;
-  const isOk = broken.length === 0 && tailCount === 0 && !missesRows;
+  const isOneEach = broken.length === 0 && !missesRows;
+  const figures = [{ name: 'rows', value: String(rowCount) }];
+  if (scope.below !== undefined)
+    figures.push({ name: 'rows of the period above the checkpoint', value: String(tailCount) });
+  if (scope.verifiedRows !== undefined)
+    figures.push({ name: 'rows held against their leaves', value: String(scope.verifiedRows) });
   const statistic: CompletenessStatistic = {
     id: 'S6',
     name: 'Integrity',
-    state: isOk ? 'ok' : 'failed',
-    figures: [
-      { name: 'rows', value: String(rowCount) },
-      ...(scope.below === undefined
-        ? []
-        : [{ name: 'rows of the period above the checkpoint', value: String(tailCount) }]),
-    ],
-    detail: integrityDetail({ broken: broken.length > 0 || missesRows, tailCount }),
+    state: isOneEach && tailCount === 0 ? 'ok' : 'failed',
+    figures,
+    detail: integrityDetail({ isOneEach, tailCount, isVerified: scope.verifiedRows !== undefined }),
   };
   return { statistic, findings: [] };
 }
 
-function integrityDetail({
-  broken,
-  tailCount,
-}: {
-  readonly broken: boolean;
+function integrityDetail(found: {
+  readonly isOneEach: boolean;
   readonly tailCount: number;
+  readonly isVerified: boolean;
 }): string {
-  if (broken) return 'the rows of the record store are not one for each leaf of the log';
-  if (tailCount > 0) return `${counted(tailCount, 'record')} of the period not under the checkpoint yet`;
-  return 'there is one row for each leaf, without hole or double';
+  const rows = rowsDetail(found);
+  if (!found.isVerified) return rows;
+  return `${rows}; every row under the checkpoint is what its leaf commits to, and the leaves lead to the signed root`;
 }
 
-/** Adds to S6 what a package establishes beyond the count: every row was held against its leaf and the signed root. */
-export function withVerifiedRows(statement: CompletenessStatement, treeSize: number): CompletenessStatement {
-  const statistics = statement.statistics.map((statistic) => {
-    if (statistic.id !== 'S6') return statistic;
-    const figure = { name: 'rows held against their leaves', value: String(treeSize) };
-    const detail = `${statistic.detail}; every row under the checkpoint is what its leaf commits to, and the leaves lead to the signed root`;
-    return { ...statistic, figures: [...statistic.figures, figure], detail };
-  });
-  return { ...statement, statistics };
+function rowsDetail({
+  isOneEach,
+  tailCount,
+}: {
+  readonly isOneEach: boolean;
+  readonly tailCount: number;
+}): string {
+  if (!isOneEach) return 'the rows of the record store are not one for each leaf of the log';
+  if (tailCount > 0) return `${counted(tailCount, 'record')} of the period not under the checkpoint yet`;
+  return 'there is one row for each leaf, without hole or double';
 }
 
 /** S5: how long records took, and whether a source's clock runs ahead of the receiver's. */

@@ -1,7 +1,6 @@
-import type { ControlState, Framework, Period } from '../../schemas/control.ts';
+import type { ControlState, FrameworkId, Period } from '../../schemas/control.ts';
 import type { JsonValue } from '../../schemas/json.ts';
 import type { Query } from '../../store/records/record-store.ts';
-import type { CsvValue } from '../render/csv.ts';
 
 /** What a question may see: one period of one log, up to the size of one published checkpoint. */
 export interface Scope {
@@ -10,8 +9,11 @@ export interface Scope {
   readonly tree_size: number;
 }
 
+/** One value of a row; a list holds texts without spaces. */
+export type CellValue = string | number | boolean | null | undefined | readonly string[];
+
 /** One row of a population; `record_ids` name the records that the row rests on. */
-export type PopulationRow = Readonly<Record<string, CsvValue>> & { readonly record_ids: readonly string[] };
+export type PopulationRow = Readonly<Record<string, CellValue>> & { readonly record_ids: readonly string[] };
 
 export interface Page {
   /** Last row of the page before; absent for the first page. */
@@ -75,7 +77,6 @@ export interface Needed {
 /** One control of a framework as data: what is asked, of which records, and what counts against it. */
 export interface Control {
   readonly id: string;
-  readonly framework: Framework;
   readonly title: string;
   /** The criterion in our own words. */
   readonly criterion: string;
@@ -92,6 +93,17 @@ export interface Control {
   /** Base statistics that must be ok before the absence of exceptions means anything. */
   readonly required_statistics: readonly string[];
   readonly not_proven: readonly string[];
+}
+
+/** A control framework as a value: everything that a package says about it comes from here. */
+export interface Framework {
+  readonly id: FrameworkId;
+  /** Rises with every change of a definition, a query or a rule; printed in every package. */
+  readonly version: string;
+  readonly title: string;
+  /** The published criteria that the controls refer to, with their edition. */
+  readonly criteria: string;
+  readonly controls: readonly Control[];
 }
 
 /** Placeholders that every question of a scope fills. */

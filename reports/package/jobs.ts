@@ -9,18 +9,23 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { toInstant, type Clock } from '../../schemas/clock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
+import type { Framework } from '../controls/control.ts';
 import type { EvidencePackages, PackageJob, PackageRequest } from './packages.ts';
 
 /** What a builder gets: it writes the whole ZIP at `path`, which does not exist yet. */
 export interface PackageBuild {
   readonly package_id: string;
   readonly request: PackageRequest;
+  /** The one that the request names. */
+  readonly framework: Framework;
   readonly path: string;
   readonly signal: AbortSignal;
 }
 
 export interface EvidencePackagesOptions {
   readonly dir: string;
+  /** Those that a request may name. */
+  readonly frameworks: readonly Framework[];
   readonly build: (build: PackageBuild) => Promise<void>;
   readonly clock: Clock;
   readonly newId: () => string;
@@ -46,12 +51,13 @@ export async function openEvidencePackages(options: EvidencePackagesOptions): Pr
     create: async (request) => {
       if (stop.signal.aborted) throw new PipelineError('PACKAGE_INTERRUPTED', 'packages are being shut down');
       checkPeriod(request);
+      const framework = chooseFramework(options.frameworks, request);
       const job = newJob(newId(), request, toInstant(clock()));
       const saved = save(job);
       // Queued before the first wait: jobs run in the order of their calls, and `close` waits for each of them.
       queue = queue
         .then(() => saved)
-        .then(async () => save(await runJob(options, job, stop.signal)))
+        .then(async () => save(await runJob(options, job, { framework, signal: stop.signal })))
         .catch(logLoss(options, job));
       await saved;
       return job;
@@ -89,13 +95,13 @@ function newJob(id: string, request: PackageRequest, requested_at: string): Pack
 async function runJob(
   options: EvidencePackagesOptions,
   job: PackageJob,
-  signal: AbortSignal,
+  { framework, signal }: Pick<PackageBuild, 'framework' | 'signal'>,
 ): Promise<PackageJob> {
   const { dir, build, clock, logger } = options;
   const partial = `${zipPath(dir, job.id)}${PARTIAL_SUFFIX}`;
   try {
     signal.throwIfAborted();
-    await build({ package_id: job.id, request: job.request, path: partial, signal });
+    await build({ package_id: job.id, request: job.request, framework, path: partial, signal });
     const { size } = await stat(partial);
     const sha256 = await fileSha256(partial);
     await syncFile(partial);
@@ -141,6 +147,13 @@ function checkPeriod({ period }: PackageRequest): void {
   if (Number.isNaN(from) || Number.isNaN(to) || from >= to) {
     throw new PipelineError('PARAMETER_INVALID', 'period must begin before it ends', { place: '/period' });
   }
+}
+
+function chooseFramework(frameworks: readonly Framework[], { framework: id }: PackageRequest): Framework {
+  const found = frameworks.find((framework) => framework.id === id);
+  if (found !== undefined) return found;
+  const ids = frameworks.map((framework) => framework.id).join(', ');
+  throw new PipelineError('PARAMETER_INVALID', `the frameworks are ${ids}`, { place: '/framework' });
 }
 
 /** Atomic and durable: the file is either the old job or the new one, also after a crash. */

@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { canonicalJson } from '../../schemas/canonical.ts';
 import { PipelineError } from '../../schemas/errors.ts';
-import type { ManifestFile, PackageManifest } from '../../schemas/evidence-package.ts';
+import { PACKAGE_PATHS, type ManifestFile, type PackageManifest } from '../../schemas/evidence-package.ts';
 import { sha256Hex } from '../../store/chain/leaf.ts';
 import { formatNote, parseVkey } from '../../store/chain/note.ts';
 import type { Signer } from '../../store/keys/signer.ts';
+import type { Framework } from '../controls/control.ts';
 
 const MEDIA_TYPES: Readonly<Record<string, string>> = {
   txt: 'text/plain; charset=utf-8',
@@ -16,6 +17,34 @@ const MEDIA_TYPES: Readonly<Record<string, string>> = {
   csv: 'text/csv; charset=utf-8; header=present',
   pdf: 'application/pdf',
 };
+
+export interface ManifestOptions {
+  readonly head: Pick<
+    PackageManifest,
+    'package_id' | 'created_at' | 'period' | 'origin' | 'tree_size' | 'root_hash'
+  >;
+  readonly framework: Framework;
+  readonly signer: Signer;
+}
+
+/** Writes manifest and signature over the files at `paths` in `dir`, and answers the paths of these two. */
+export async function writeManifest(
+  dir: string,
+  paths: readonly string[],
+  { head, framework, signer }: ManifestOptions,
+): Promise<string[]> {
+  const manifest: PackageManifest = {
+    v: 1,
+    ...head,
+    framework: framework.id,
+    catalogue_version: framework.version,
+    files: await listFiles(dir, paths),
+  };
+  const { manifest: text, manifestNote: note } = PACKAGE_PATHS;
+  await writeFile(join(dir, text), manifestText(manifest), { flag: 'wx' });
+  await writeFile(join(dir, note), await signManifest(signer, manifest), { flag: 'wx' });
+  return [text, note];
+}
 
 /** Entries of the manifest for files that lie in `dir`, sorted by path. */
 export async function listFiles(dir: string, paths: readonly string[]): Promise<ManifestFile[]> {

@@ -1,7 +1,7 @@
-import type { Framework, Period } from '../../schemas/control.ts';
+import type { FrameworkId, Period } from '../../schemas/control.ts';
 
 export interface PackageRequest {
-  readonly framework: Framework;
+  readonly framework: FrameworkId;
   readonly period: Period;
   /** Short name of the log; may be left out where there is only one. */
   readonly log?: string;

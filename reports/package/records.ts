@@ -39,8 +39,10 @@ export interface PackageRecordsResult {
   readonly record_count: number;
   /** Indexes of the sample, rising. */
   readonly sample: readonly number[];
-  /** Paths of the stand-alone proofs. */
-  readonly proof_paths: readonly string[];
+  /** How many records have a stand-alone proof. */
+  readonly proof_count: number;
+  /** Files that were written, by their paths in the package. */
+  readonly paths: readonly string[];
 }
 
 interface Line {
@@ -81,7 +83,12 @@ export async function writePackageRecords(options: PackageRecordsOptions): Promi
   for (const index of sample.indexes().filter((each) => !exceptions.has(each))) {
     await writeProof(index, kept.get(index) ?? []);
   }
-  return { record_count: members.count, sample: sample.indexes(), proof_paths: proofPaths };
+  return {
+    record_count: members.count,
+    sample: sample.indexes(),
+    proof_count: proofPaths.length,
+    paths: [PACKAGE_PATHS.records, PACKAGE_PATHS.proofs, ...proofPaths],
+  };
 }
 
 interface ProvenRecord {

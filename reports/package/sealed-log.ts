@@ -1,9 +1,12 @@
 /**
- * The record store held against the signed log. In: a published checkpoint. Out: the tree that proofs come from.
+ * The record store held against the signed log. In: a published log. Out: its checkpoint and the tree that proofs
+ * come from.
  * Invariant: nothing is drawn from the store before every row under the checkpoint was found to be what was sealed.
  */
 import { PipelineError } from '../../schemas/errors.ts';
-import type { PublishedCheckpoint } from '../../store/ledger/published-log.ts';
+import { openCheckpoint } from '../../store/chain/checkpoint.ts';
+import { parseVkey } from '../../store/chain/note.ts';
+import type { PublishedCheckpoint, PublishedLog } from '../../store/ledger/published-log.ts';
 import { leafHashes } from '../../store/records/queries/leaves.ts';
 import type { RecordStore } from '../../store/records/record-store.ts';
 import type { LeafRange } from '../controls/control.ts';
@@ -21,6 +24,22 @@ export function* leafRanges(size: number): Generator<LeafRange> {
   for (let from = 0; from < size; from += LEAVES_PER_READ) {
     yield { from_index: from, to_index: Math.min(from + LEAVES_PER_READ, size) };
   }
+}
+
+/**
+ * The newest checkpoint, checked against the log's own key before anything is built on it. Throws PACKAGE_NOT_READY
+ * while none is published.
+ */
+export async function currentCheckpoint(published: PublishedLog): Promise<PublishedCheckpoint> {
+  const checkpoint = await published.checkpoint();
+  if (checkpoint === undefined)
+    throw new PipelineError('PACKAGE_NOT_READY', 'no checkpoint is published yet');
+  const key = parseVkey(published.vkey);
+  const opened = key === undefined ? undefined : openCheckpoint(checkpoint.note, key);
+  if (opened?.tree_size !== checkpoint.tree_size || opened.root_hash !== checkpoint.root_hash) {
+    throw new PipelineError('INTERNAL', `checkpoint of ${published.origin} does not verify with its key`);
+  }
+  return checkpoint;
 }
 
 /**

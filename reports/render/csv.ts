@@ -1,18 +1,18 @@
-/** What a cell can hold; a list is written space separated, absent values as an empty cell. */
-export type CsvValue = string | number | boolean | null | undefined | readonly string[];
+import type { CellValue } from '../controls/control.ts';
 
 /** First characters that make spreadsheet programs read a cell as a formula; the apostrophe keeps the rule reversible. */
 const GUARDED_STARTS = new Set(['=', '+', '-', '@', '\t', '\r', "'"]);
 
 /**
  * One line of RFC 4180 with its CRLF. A text that a spreadsheet could run as a formula, or that begins with an
- * apostrophe, gets an apostrophe in front: whoever needs the original removes exactly one.
+ * apostrophe, gets an apostrophe in front: removing exactly one gives the original. Lists are separated by spaces,
+ * and an absent value is an empty cell.
  */
-export function csvLine(values: readonly CsvValue[]): string {
+export function csvLine(values: readonly CellValue[]): string {
   return `${values.map(csvCell).join(',')}\r\n`;
 }
 
-function csvCell(value: CsvValue): string {
+function csvCell(value: CellValue): string {
   if (value === null || value === undefined) return '';
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   return quoted(guarded(typeof value === 'string' ? value : value.join(' ')));

@@ -6,8 +6,7 @@ import type {
   PopulationResult,
   RuleResult,
 } from '../../schemas/control.ts';
-import type { Control } from '../controls/control.ts';
-import type { CsvValue } from './csv.ts';
+import type { CellValue, Control } from '../controls/control.ts';
 import type { PopulationSample, ReportInput } from './report-input.ts';
 import { STATE_LABELS } from './pdf-cover.ts';
 import { COLOURS, ensureRoom, type Sheet, write, writeItem, writeMono } from './pdf-sheet.ts';
@@ -28,7 +27,7 @@ const STATISTIC_LABELS = { ok: 'ok', failed: 'failed', not_measured: 'not measur
 
 /** The pages of one control. */
 export function writeControl(sheet: Sheet, input: ReportInput, result: ControlResult): void {
-  const control = input.controls.find(({ id }) => id === result.control_id);
+  const control = input.framework.controls.find(({ id }) => id === result.control_id);
   write(sheet, 'h1', `${result.control_id}  ${result.title}`);
   write(sheet, 'h3', `State: ${STATE_LABELS[result.state]}`, COLOURS[result.state]);
   write(sheet, 'body', result.state_reason);
@@ -228,7 +227,7 @@ function writeSampleRows(
   );
 }
 
-function cellText(value: CsvValue): string {
+function cellText(value: CellValue): string {
   if (value === null || value === undefined) return '';
   return typeof value === 'object' ? value.join(' ') : String(value);
 }

@@ -1,6 +1,6 @@
-import { describeLog } from '../package/readme.ts';
 import type { ControlState } from '../../schemas/control.ts';
 import { PACKAGE_PATHS } from '../../schemas/evidence-package.ts';
+import { describeLog } from './readme.ts';
 import type { ReportInput } from './report-input.ts';
 import { COLOURS, newPage, type Sheet, write, writeItem } from './pdf-sheet.ts';
 import { writeTable } from './pdf-table.ts';
@@ -39,11 +39,11 @@ const FILES: readonly (readonly [path: string, what: string])[] = [
 export function writeCover(sheet: Sheet, input: ReportInput): void {
   write(sheet, 'title', 'Evidence package');
   write(sheet, 'subtitle', 'Results over the sealed records of AI coding agents');
-  const { package_id, origin, period, created_at, requested_by, catalogue_version, tree_size } = input;
+  const { package_id, origin, period, created_at, requested_by, framework, tree_size } = input;
   const facts: [string, string][] = [
     ['Log (origin)', describeLog(origin, input.log_count)],
-    ['Framework', 'SOC 2, Trust Services Criteria (2017, points of focus of 2022)'],
-    ['Catalogue version', catalogue_version],
+    ['Framework', `${framework.title}, ${framework.criteria}`],
+    ['Catalogue version', framework.version],
     ['Period', `${period.from} up to, but not including, ${period.to} (clock: received_at, UTC)`],
     ['Checkpoint', `${tree_size} records sealed under it`],
     ['Created', created_at],

@@ -13,7 +13,7 @@ import type { ReportInput } from './report-input.ts';
 export async function writePdfReport(target: string, input: ReportInput): Promise<void> {
   const sheet = openSheet({
     title: `Evidence package ${input.package_id}`,
-    subject: `SOC 2 results over ${input.origin}, ${input.period.from} to ${input.period.to}`,
+    subject: `${input.framework.title} results over ${input.origin}, ${input.period.from} to ${input.period.to}`,
     createdAt: new Date(input.created_at),
   });
   const written = pipeline(sheet.pdf, createWriteStream(target, { flags: 'wx' }));

@@ -5,6 +5,7 @@ import { Writable } from 'node:stream';
 import type { FastifyInstance, InjectOptions } from 'fastify';
 import { pino } from 'pino';
 import { buildApi, type ApiOptions } from '../../api/app.ts';
+import { FRAMEWORKS } from '../../reports/frameworks/index.ts';
 import { openEvidencePackages, type PackageBuild } from '../../reports/package/jobs.ts';
 import { createTokenVerifier, toTokenEntry } from '../../store/keys/tokens.ts';
 import type { PublishedLog } from '../../store/ledger/published-log.ts';
@@ -34,7 +35,14 @@ export async function openApiStack(
     otherLogs = [],
     ...apiOverrides
   } = overrides;
-  const packages = await openEvidencePackages({ dir: join(dir, 'packages'), build, clock, newId, logger });
+  const packages = await openEvidencePackages({
+    dir: join(dir, 'packages'),
+    frameworks: FRAMEWORKS,
+    build,
+    clock,
+    newId,
+    logger,
+  });
   const published = testPublishedLog();
   const verifyToken = createTokenVerifier([
     toTokenEntry('auditor-desk', 'admin', ADMIN_TOKEN),

@@ -143,7 +143,6 @@ const sessionsByMode = groupedFigure(
 
 export const CC6_1: Control = {
   id: 'CC6.1',
-  framework: 'soc2',
   title: 'Logical access to protected assets',
   criterion:
     'Access to systems and data is limited by rules that are in force, and the limits hold when somebody, or an agent acting for somebody, runs against them.',

@@ -44,7 +44,6 @@ const quarantined = recordPopulation({
 
 export const CC7_2: Control = {
   id: 'CC7.2',
-  framework: 'soc2',
   title: 'Monitoring for anomalies',
   criterion:
     'Systems are watched for signs of malicious acts, disasters and errors, and somebody decides whether what is seen is a security event.',

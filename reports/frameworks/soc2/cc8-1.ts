@@ -99,7 +99,6 @@ const changesByTool = groupedFigure(
 
 export const CC8_1: Control = {
   id: 'CC8.1',
-  framework: 'soc2',
   title: 'Change management',
   criterion:
     'Changes to software and infrastructure are requested, reviewed, approved and tested before they take effect.',

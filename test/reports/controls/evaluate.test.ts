@@ -5,7 +5,6 @@ import type { CompletenessStatement, CompletenessStatistic, ControlState } from 
 
 const control: Control = {
   id: 'X1',
-  framework: 'soc2',
   title: 'Title',
   criterion: 'Criterion.',
   asks: 'Question.',

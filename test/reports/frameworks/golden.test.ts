@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Scope } from '../../../reports/controls/control.ts';
-import { SOC2_CONTROLS } from '../../../reports/frameworks/soc2/soc2.ts';
+import { SOC2 } from '../../../reports/frameworks/soc2/soc2.ts';
 import { firstDivergedRow } from '../../../reports/package/projection-check.ts';
 import type { Query } from '../../../store/records/record-store.ts';
 
@@ -19,7 +19,7 @@ const range = { from_index: 0, to_index: 100 };
 
 const QUERIES: Record<string, Query<unknown>> = Object.fromEntries([
   ['first-diverged-row', firstDivergedRow({ log: 'p0', ...range })],
-  ...SOC2_CONTROLS.flatMap((control) => [
+  ...SOC2.controls.flatMap((control) => [
     ...control.populations.flatMap((population) => [
       [`${control.id}-population-${population.id}`, population.page(scope, { after: undefined, limit: 100 })],
       ...(population.members === undefined

@@ -6,7 +6,10 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Framework } from '../../../reports/controls/control.ts';
+import { SOC2 } from '../../../reports/frameworks/soc2/soc2.ts';
 import { createPackageBuilder } from '../../../reports/package/evidence-package.ts';
+import { recordPopulation, recordRule } from '../../../reports/populations/population.ts';
 import type { PackageManifest, PackageRecord, PackageResults } from '../../../schemas/evidence-package.ts';
 import { sha256Hex } from '../../../store/chain/leaf.ts';
 import { leafHash } from '../../../store/chain/merkle.ts';
@@ -19,6 +22,7 @@ import { createTestSigner } from '../../support/ledger.ts';
 import { readRecording, RECORDING_NAMES } from '../../support/recorded-records.ts';
 import { sealedRows } from '../../support/sealed-rows.ts';
 import { agentWeek } from '../agent-week.ts';
+import { pdfPages } from '../render/pdf-text.ts';
 import { openTestStore, publishedBy, type TestStore } from '../support.ts';
 
 const MARCH = { from: '2026-03-01T00:00:00Z', to: '2026-04-01T00:00:00Z' };
@@ -30,6 +34,44 @@ const HAS_TOOLS = ['bash', 'jq', 'openssl', 'sha256sum'].every(
 );
 
 type Files = ReadonlyMap<string, Buffer>;
+
+/** A framework that nobody has: one control over the prompts of a period. */
+const HOUSE_RULES: Framework = {
+  id: 'house-rules',
+  version: 'house-rules-7',
+  title: 'House rules',
+  criteria: 'Rules on the fridge (2026)',
+  controls: [
+    {
+      id: 'H1',
+      title: 'Nobody calls a tool on a whim',
+      criterion: 'Every call of a tool is decided.',
+      asks: 'Which decisions there were, and which went against the call.',
+      populations: [
+        recordPopulation({
+          id: 'decisions',
+          title: 'Decisions',
+          definition: 'Every decision on a tool call.',
+          where: `type = 'tool.decided'`,
+          columns: ['session_id', 'decision'],
+        }),
+      ],
+      activity: ['decisions'],
+      when_no_activity: { state: 'not_applicable', reason: 'Nothing was decided.' },
+      needed: [],
+      rules: [recordRule('refused', 'The call was refused.', `decision = 'reject'`)],
+      figures: [],
+      required_statistics: ['S6'],
+      not_proven: ['That the fridge is cold.'],
+    },
+  ],
+};
+
+interface BuildOptions {
+  readonly period?: { readonly from: string; readonly to: string };
+  readonly framework?: Framework;
+  readonly signal?: AbortSignal;
+}
 
 describe('an evidence package', () => {
   let store: TestStore;
@@ -52,8 +94,7 @@ describe('an evidence package', () => {
   }
   async function build(
     published: PublishedLog,
-    period = MARCH,
-    signal = new AbortController().signal,
+    { period = MARCH, framework = SOC2, signal = new AbortController().signal }: BuildOptions = {},
   ): Promise<string> {
     const path = join(dir, `${(count += 1)}.zip`);
     const builder = createPackageBuilder({
@@ -64,8 +105,8 @@ describe('an evidence package', () => {
       clock: () => Date.parse('2026-12-02T08:00:00Z'),
       logger: pino({ level: 'silent' }),
     });
-    const request = { framework: 'soc2', period, requested_by: 'auditor-desk' } as const;
-    await builder({ package_id: 'pkg-1', request, path, signal });
+    const request = { framework: framework.id, period, requested_by: 'auditor-desk' };
+    await builder({ package_id: 'pkg-1', request, framework, path, signal });
     return path;
   }
   async function filesOf(path: string): Promise<Files> {
@@ -171,6 +212,50 @@ describe('an evidence package', () => {
     expect(statesOf(files)).toEqual({ 'CC6.1': 'exception', 'CC7.2': 'not_tested', 'CC8.1': 'exception' });
   });
 
+  it('is made for any framework that is a value of the right shape', async () => {
+    await fill(agentWeek());
+    const path = await build(await publishedBy(signer, agentWeek()), { framework: HOUSE_RULES });
+    const files = await filesOf(path);
+    expect(JSON.parse(files.get('manifest.json')!.toString())).toMatchObject({
+      framework: 'house-rules',
+      catalogue_version: 'house-rules-7',
+    });
+    expect(resultsOf(files).results).toMatchObject([
+      {
+        control_id: 'H1',
+        framework: 'house-rules',
+        state: 'exception',
+        not_proven: expect.arrayContaining(['That the fridge is cold.']) as string[],
+      },
+    ]);
+    expect([...files.keys()].filter((name) => name.endsWith('.csv'))).toEqual([
+      'populations/H1/decisions.csv',
+    ]);
+    const report = pdfPages(files.get('report.pdf')!).join('\n');
+    expect(report).toContain('House rules, Rules on the fridge (2026)');
+    expect(report).not.toContain('SOC 2');
+    expect((await verifyPackage({ path, pinnedVkeys: [signer.vkey] })).failures).toEqual([]);
+  });
+
+  it('says that each row was compared with its leaf, and how many there were', async () => {
+    await fill(agentWeek());
+    const files = await filesOf(await build(await publishedBy(signer, agentWeek())));
+    const [result] = resultsOf(files).results;
+    const integrity = result!.completeness.statistics.find(({ id }) => id === 'S6')!;
+    expect(integrity).toEqual({
+      id: 'S6',
+      name: 'Integrity',
+      state: 'ok',
+      figures: [
+        { name: 'rows', value: String(agentWeek().length) },
+        { name: 'rows of the period above the checkpoint', value: '0' },
+        { name: 'rows held against their leaves', value: String(agentWeek().length) },
+      ],
+      detail:
+        'there is one row for each leaf, without hole or double; every row under the checkpoint is what its leaf commits to, and the leaves lead to the signed root',
+    });
+  });
+
   it('finds the recordings of a real client complete, and tests what can be tested', async () => {
     const seen = new Set<string>();
     const records = RECORDING_NAMES.flatMap((name) => readRecording(name).records).filter(
@@ -178,7 +263,7 @@ describe('an evidence package', () => {
     );
     const rows = sealedRows(records);
     await fill(rows);
-    const path = await build(await publishedBy(signer, rows), NOVEMBER);
+    const path = await build(await publishedBy(signer, rows), { period: NOVEMBER });
     const files = await filesOf(path);
     expect(statesOf(files)).toEqual({ 'CC6.1': 'met', 'CC7.2': 'not_tested', 'CC8.1': 'not_tested' });
     const [, cc72, cc81] = resultsOf(files).results;
@@ -202,7 +287,7 @@ describe('an evidence package', () => {
 
   it('says of a period without records that nothing was tested', async () => {
     await fill(agentWeek());
-    const path = await build(await publishedBy(signer, agentWeek()), NOVEMBER);
+    const path = await build(await publishedBy(signer, agentWeek()), { period: NOVEMBER });
     const files = await filesOf(path);
     expect(statesOf(files)).toEqual({ 'CC6.1': 'not_tested', 'CC7.2': 'not_tested', 'CC8.1': 'not_tested' });
     expect(recordsOf(files)).toEqual([]);
@@ -236,7 +321,7 @@ describe('an evidence package', () => {
     await fill(agentWeek());
     const stop = new AbortController();
     stop.abort(new Error('stopped'));
-    await expect(build(await publishedBy(signer, agentWeek()), MARCH, stop.signal)).rejects.toThrow(
+    await expect(build(await publishedBy(signer, agentWeek()), { signal: stop.signal })).rejects.toThrow(
       'stopped',
     );
     expect((await readdir(dir)).filter((name) => !name.endsWith('.zip'))).toEqual([]);

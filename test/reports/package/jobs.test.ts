@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FRAMEWORKS } from '../../../reports/frameworks/index.ts';
 import { openEvidencePackages, type PackageBuild } from '../../../reports/package/jobs.ts';
 import type { EvidencePackages, PackageRequest } from '../../../reports/package/packages.ts';
 import { PipelineError } from '../../../schemas/errors.ts';
@@ -35,6 +36,7 @@ describe('evidence packages as jobs', () => {
   const open = (build: (build: PackageBuild) => Promise<void>) =>
     openEvidencePackages({
       dir,
+      frameworks: FRAMEWORKS,
       build,
       clock: () => (now += 1000),
       newId: () => `id-${(ids += 1)}`,
@@ -51,6 +53,22 @@ describe('evidence packages as jobs', () => {
     expect(done).toMatchObject({ state: 'ready', failure: null, size_bytes: 9 });
     expect(done.sha256).toBe(createHash('sha256').update('zip bytes').digest('hex'));
     expect(await readFile(await packages.file('id-1'), 'utf8')).toBe('zip bytes');
+  });
+
+  it('hands the framework that a request names to the builder, and refuses one that nobody knows', async () => {
+    const built: string[] = [];
+    const packages = await open((build) => {
+      built.push(build.framework.title);
+      return writing('zip bytes')(build);
+    });
+    await packages.create(REQUEST);
+    await settled(packages);
+    expect(built).toEqual(['SOC 2']);
+    await expect(packages.create({ ...REQUEST, framework: 'astrology' })).rejects.toMatchObject({
+      code: 'PARAMETER_INVALID',
+      place: '/framework',
+    });
+    expect(await packages.list()).toHaveLength(1);
   });
 
   it('runs one job at a time, in order', async () => {

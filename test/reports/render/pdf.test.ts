@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writePdfReport } from '../../../reports/render/pdf.ts';
 import type { ReportInput } from '../../../reports/render/report-input.ts';
-import { SOC2_CONTROLS } from '../../../reports/frameworks/soc2/soc2.ts';
+import { SOC2 } from '../../../reports/frameworks/soc2/soc2.ts';
 import type { ControlResult, ControlState } from '../../../schemas/control.ts';
 import { createTestSigner } from '../../support/ledger.ts';
 import { pdfPages } from './pdf-text.ts';
@@ -66,7 +66,7 @@ describe('the report', () => {
       package_id: 'pkg-1',
       created_at: '2026-04-02T08:00:00.000Z',
       requested_by: 'auditor-desk',
-      catalogue_version: 'soc2-test',
+      framework: SOC2,
       period: PERIOD,
       origin: 'log.test.example/p0',
       log_count: 1,
@@ -86,7 +86,6 @@ describe('the report', () => {
         result('CC9.9', 'not_applicable'),
       ],
       results_sha256: 'ef'.repeat(32),
-      controls: SOC2_CONTROLS,
       samples: new Map([
         [
           'populations/CC6.1/sessions.csv',

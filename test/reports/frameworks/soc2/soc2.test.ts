@@ -1,19 +1,19 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Control, ExceptionRow, PopulationRow, Scope } from '../../../../reports/controls/control.ts';
-import { SOC2_CONTROLS } from '../../../../reports/frameworks/soc2/soc2.ts';
+import { SOC2 } from '../../../../reports/frameworks/soc2/soc2.ts';
 import type { Facts } from '../../../../schemas/record.ts';
 import { deniedCall, executedCall, rowsOf, session, type Draft } from '../../agent-week.ts';
 import { commitId, forgeStory } from '../../../support/forge-story.ts';
 import { openTestStore, type TestStore } from '../../support.ts';
 
-const controlOf = (id: string): Control => SOC2_CONTROLS.find((control) => control.id === id)!;
+const controlOf = (id: string): Control => SOC2.controls.find((control) => control.id === id)!;
 const period = { from: '2026-03-01T00:00:00Z', to: '2026-04-01T00:00:00Z' };
 
 describe('the catalogue', () => {
   it('has ids of its own for controls, populations and rules', () => {
-    const ids = SOC2_CONTROLS.map(({ id }) => id);
+    const ids = SOC2.controls.map(({ id }) => id);
     expect(new Set(ids).size).toBe(ids.length);
-    for (const control of SOC2_CONTROLS) {
+    for (const control of SOC2.controls) {
       for (const named of [control.populations, control.rules]) {
         expect(new Set(named.map(({ id }) => id)).size).toBe(named.length);
       }
@@ -21,7 +21,7 @@ describe('the catalogue', () => {
   });
 
   it('speaks only of populations that it draws, and of statistics that are known', () => {
-    for (const control of SOC2_CONTROLS) {
+    for (const control of SOC2.controls) {
       const drawn = control.populations.map(({ id }) => id);
       expect(drawn).toEqual(expect.arrayContaining([...control.activity]));
       expect(drawn).toEqual(expect.arrayContaining(control.needed.map(({ population }) => population)));
@@ -32,7 +32,7 @@ describe('the catalogue', () => {
   });
 
   it('never says that anything is compliant', () => {
-    expect(JSON.stringify(SOC2_CONTROLS)).not.toMatch(/complian/i);
+    expect(JSON.stringify(SOC2.controls)).not.toMatch(/complian/i);
   });
 });
 
@@ -82,7 +82,7 @@ describe('the questions of the catalogue', () => {
       ...executedCall('s1', 't4', { tool_name: 'Bash', git_commit_id: 'abc' }),
     ];
     await fill(session('s1', calls));
-    for (const control of SOC2_CONTROLS) {
+    for (const control of SOC2.controls) {
       for (const rule of control.rules) {
         expect(await store.read(rule.rows(scope(), 100)), `${control.id} ${rule.id}`).toEqual([]);
       }
@@ -288,7 +288,7 @@ describe('the questions of the catalogue', () => {
       ]),
     );
     await fill(sessions.flat());
-    for (const control of SOC2_CONTROLS) {
+    for (const control of SOC2.controls) {
       for (const { id } of control.populations) {
         const whole = await draw(control.id, id);
         expect(await draw(control.id, id, scope(), 2), `${control.id} ${id}`).toEqual(whole);
@@ -313,7 +313,7 @@ describe('the questions of the catalogue', () => {
       sql: 'SELECT leaf_index, id FROM records ORDER BY leaf_index',
       params: {},
     });
-    for (const control of SOC2_CONTROLS) {
+    for (const control of SOC2.controls) {
       for (const population of control.populations.filter(({ members }) => members !== undefined)) {
         const rows = await draw(control.id, population.id);
         const named = rows.flatMap(({ record_ids }) => record_ids).sort();

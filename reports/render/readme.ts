@@ -1,17 +1,4 @@
-import type { Period } from '../../schemas/control.ts';
-
-export interface ReadmeInput {
-  readonly package_id: string;
-  readonly created_at: string;
-  readonly requested_by: string;
-  readonly period: Period;
-  readonly origin: string;
-  /** How many logs the deployment has. */
-  readonly log_count: number;
-  readonly tree_size: number;
-  /** Hex. */
-  readonly root_hash: string;
-}
+import type { PackageHead } from './report-input.ts';
 
 /** A package speaks of one log; where there are others, whoever reads it must know that it is not all. */
 export function describeLog(origin: string, logCount: number): string {
@@ -20,8 +7,8 @@ export function describeLog(origin: string, logCount: number): string {
 }
 
 /** README.txt of a package: what lies where, and how to check it with tools that everybody has. */
-export function readmeText(input: ReadmeInput): string {
-  const { package_id, created_at, requested_by, period, origin, log_count, tree_size, root_hash } = input;
+export function readmeText(head: PackageHead): string {
+  const { package_id, created_at, requested_by, period, origin, log_count, tree_size, root_hash } = head;
   return `AFFIDAVIT EVIDENCE PACKAGE
 
 Package     ${package_id}

@@ -1,6 +1,6 @@
 /**
- * The read side over HTTP. In: requests of people and machines with a token. Out: records, proofs, sessions, tool
- * calls and packages, from the record store and the published log. It writes nothing but package orders.
+ * The API: records, proofs, sessions, tool calls and evidence packages over HTTP. In: requests with a token. Out:
+ * answers from the record store and the published log. The only thing it writes is an order for a package.
  */
 import {
   fastify,
@@ -16,11 +16,10 @@ import type { VerifyToken } from '../schemas/principal.ts';
 import type { EvidencePackages } from '../reports/package/packages.ts';
 import type { PublishedLog } from '../store/ledger/published-log.ts';
 import type { RecordStore } from '../store/records/record-store.ts';
-import { declarePrincipal, principalOf, requireAdmin } from './auth.ts';
-import { refuseClient } from './client-error.ts';
-import { trackRoutes } from './known-routes.ts';
-import { registerOpenApi } from './openapi.ts';
-import { sendProblem } from './problem.ts';
+import { declarePrincipal, principalOf, requireAdmin } from './http/auth.ts';
+import { trackRoutes } from './http/known-routes.ts';
+import { registerOpenApi } from './http/openapi.ts';
+import { refuseClient, sendProblem } from './http/problem.ts';
 import { changeRoute } from './routes/changes.ts';
 import { checkpointRoute } from './routes/checkpoint.ts';
 import { completenessRoute } from './routes/completeness.ts';
@@ -31,25 +30,25 @@ import { quarantineRoute } from './routes/quarantine.ts';
 import { recordRoutes } from './routes/records.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { toolCallRoute } from './routes/tool-calls.ts';
-import type { TypedApp } from './typed-app.ts';
+import type { TypedApp } from './http/typed-app.ts';
 
-/** Bodies here are orders of a few members; evidence comes in elsewhere. */
+/** Bodies of the API have a few members; evidence arrives at the receivers. */
 const MAX_BODY_BYTES = 64 * 1024;
-/** Session and tool use ids are chosen by clients; longer ones are stored but cannot be asked for by path. */
+/** Clients choose session ids; a longer one is stored and can be found by a filter, but not by a path. */
 const MAX_PATH_PARAMETER_LENGTH = 1024;
 const REQUEST_TIMEOUT_MS = 60_000;
 
-/** Where answers about evidence come from. */
+/** What the routes of evidence read from. */
 export interface EvidenceSources {
   readonly store: RecordStore;
   /** All logs of the deployment. */
   readonly published: readonly PublishedLog[];
-  /** Left out where packages are made by another process, which then has their routes. */
+  /** Left out where another process makes packages and serves their routes. */
   readonly packages?: EvidencePackages | undefined;
 }
 
 export interface ApiOptions {
-  /** Left out where the process serves none: then only the routes of operation are there. */
+  /** Left out where the process serves no evidence: then only the routes of operation exist. */
   readonly evidence?: EvidenceSources | undefined;
   readonly verifyToken: VerifyToken;
   readonly readiness: () => Promise<Readiness>;
@@ -61,18 +60,18 @@ export interface ApiOptions {
   readonly newId: () => string;
 }
 
-/** The API as a fastify instance that is not listening yet; `close` it to end. */
+/** The API as a fastify instance that does not listen yet; `close` ends it. */
 export function buildApi(options: ApiOptions): FastifyInstance {
   const loggerInstance: FastifyBaseLogger = options.logger;
   const app: TypedApp = fastify({
     loggerInstance,
-    // Replaced by one line of our own per request, which names no URL.
+    // `addHooks` logs one line per request, which names no URL.
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     genReqId: options.newId,
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     routerOptions: { maxParamLength: MAX_PATH_PARAMETER_LENGTH },
-    // Evidence is refused or served as it is: nothing a client sent is dropped or repaired on the way in.
+    // A request is served as it was sent or refused: no member is dropped or repaired.
     ajv: {
       customOptions: { removeAdditional: false, coerceTypes: 'array', useDefaults: true, allErrors: true },
     },
@@ -82,7 +81,7 @@ export function buildApi(options: ApiOptions): FastifyInstance {
     },
     clientErrorHandler: (error, socket) => refuseClient(error, socket, options.newId()),
   });
-  // Response schemas describe answers; they must not cut members off evidence, as a compiled serialiser would.
+  // Response schemas only describe answers. A compiled serialiser would cut members off that a schema does not name.
   app.setSerializerCompiler(() => (answer) => JSON.stringify(answer));
   app.setErrorHandler(sendProblem);
   const knownRoutes = trackRoutes(app);

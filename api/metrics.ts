@@ -8,14 +8,14 @@ const SEQUENCER_HELP = {
   batches: 'Bundles committed',
 } as const;
 
-/** Figures of the roles of this process as plain numbers, read at each scrape. Counts rise from its start. */
+/** Figures of the roles of this process, read at each scrape. Counters begin at zero when the process starts. */
 export interface MetricsSnapshot {
   /** By name as the receivers count them, e.g. `requests`, `items`, `refused_AUTH_MISSING`. */
   readonly receivers?: Readonly<Record<string, number>> | undefined;
   readonly sequencer?: Readonly<Record<keyof typeof SEQUENCER_HELP, number>> | undefined;
   /** Sums over the logs that this process seals. */
   readonly ledger?: { readonly tree_size: number; readonly published_tree_size: number } | undefined;
-  /** What was taken in and is not sealed yet. */
+  /** Envelopes in the event log that are not sealed yet. */
   readonly lag?: { readonly envelopes: number; readonly bytes: number } | undefined;
 }
 
@@ -24,7 +24,7 @@ export interface Metrics {
   text(): Promise<string>;
 }
 
-/** A registry of its own, so that several stacks can live in one process. A figure that nobody gives is not there. */
+/** Each call has a separate registry, so that tests can run several stacks in one process. An absent figure is left out. */
 export function buildMetrics(snapshot: () => Promise<MetricsSnapshot>): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
@@ -63,8 +63,8 @@ export function buildMetrics(snapshot: () => Promise<MetricsSnapshot>): Metrics 
         'Leaves under the newest checkpoint',
         ledger?.published_tree_size,
       );
-      setGauge('affidavit_ingest_lag_envelopes', 'Envelopes taken in and not sealed yet', lag?.envelopes);
-      setGauge('affidavit_ingest_lag_bytes', 'Bytes taken in and not sealed yet', lag?.bytes);
+      setGauge('affidavit_ingest_lag_envelopes', 'Envelopes received and not sealed yet', lag?.envelopes);
+      setGauge('affidavit_ingest_lag_bytes', 'Bytes received and not sealed yet', lag?.bytes);
       return registry.metrics();
     },
   };

@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox';
 import { ERRORS, PipelineError, type ErrorCode } from './errors.ts';
+import type { ShapeProblem } from './validate.ts';
 
 /** Error answer of every route (RFC 9457, `application/problem+json`). */
 export const Problem = Type.Object({
@@ -14,13 +15,8 @@ export const Problem = Type.Object({
 });
 export type Problem = Static<typeof Problem>;
 
-export interface ProblemPlace {
-  readonly pointer: string;
-  readonly message: string;
-}
-
-/** Turns any failure into its problem document. What is not a PipelineError says nothing of its insides. */
-export function toProblem(error: unknown, requestId: string, places: readonly ProblemPlace[] = []): Problem {
+/** The problem document of any failure. For an error that is not a PipelineError it gives no detail. */
+export function toProblem(error: unknown, requestId: string, places: readonly ShapeProblem[] = []): Problem {
   const known = error instanceof PipelineError ? error : undefined;
   const code: ErrorCode = known?.code ?? 'INTERNAL';
   const entry = ERRORS[code];

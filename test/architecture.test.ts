@@ -93,7 +93,26 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'store/chain',
     'schemas',
   ],
-  api: ['api', 'connectors', 'schemas', 'store', 'reports'],
+  // Requests and answers, below every route.
+  'api/http': ['api/http', 'schemas'],
+  'api/routes': [
+    'api/routes',
+    'api/http',
+    'reports/completeness',
+    'reports/frameworks/index.ts',
+    'reports/package/packages.ts',
+    'store/records',
+    'store/ledger/published-log.ts',
+    'store/chain',
+    'schemas',
+  ],
+  api: [
+    'api',
+    'reports/package/packages.ts',
+    'store/ledger/published-log.ts',
+    'store/records/record-store.ts',
+    'schemas',
+  ],
   commands: [
     'commands',
     'schemas',

@@ -3,10 +3,10 @@ import { Change, ChangeState } from '../../schemas/change.ts';
 import { InstantUtc } from '../../schemas/primitives.ts';
 import { listChanges } from '../../store/records/queries/changes.ts';
 import type { RecordStore } from '../../store/records/record-store.ts';
-import { checkInterval } from '../interval.ts';
-import { GUARDED_PROBLEMS } from '../openapi.ts';
-import { linkNextPage, PageQuery, pageOf, readPage, type PageSource } from '../page.ts';
-import type { TypedApp } from '../typed-app.ts';
+import { checkInterval } from '../http/interval.ts';
+import { GUARDED_PROBLEMS } from '../http/openapi.ts';
+import { linkNextPage, PageQuery, pageOf, readPage, type PageSource } from '../http/page.ts';
+import type { TypedApp } from '../http/typed-app.ts';
 
 const Name = Type.Optional(Type.String({ minLength: 1, maxLength: 1024 }));
 
@@ -24,9 +24,9 @@ const ChangeQuery = Type.Object(
 );
 type ChangeQuery = Static<typeof ChangeQuery>;
 
-const ChangePlace = Type.Object({ git_commit_id: Type.String() });
+const ChangePosition = Type.Object({ git_commit_id: Type.String() });
 
-/** Commits that agents made, each with its way from the session to an independent approver. */
+/** Commits of agents, each with its session, its pull or merge request and its approvers. */
 export function changeRoute(app: TypedApp, store: RecordStore): void {
   app.get(
     '/v1/changes',
@@ -50,11 +50,11 @@ export function changeRoute(app: TypedApp, store: RecordStore): void {
 function changeSource(
   store: RecordStore,
   { session_id, git_commit_id, repository, state, from, to }: ChangeQuery,
-): PageSource<Change, typeof ChangePlace, Change> {
+): PageSource<Change, typeof ChangePosition, Change> {
   const filters = { session_id, git_commit_id, repository, state, from, to };
   return {
     scope: { list: 'changes', ...filters },
-    position: ChangePlace,
+    position: ChangePosition,
     read: (after, limit) => store.read(listChanges({ ...filters, after, limit })),
     positionOf: (change) => ({ git_commit_id: change.git_commit_id }),
     toItem: (change) => change,

@@ -1,9 +1,9 @@
 import { Type } from 'typebox';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { PublishedLog } from '../../store/ledger/published-log.ts';
-import { chooseLog } from '../chosen-log.ts';
-import { GUARDED_PROBLEMS, problemAnswer } from '../openapi.ts';
-import type { TypedApp } from '../typed-app.ts';
+import { chooseLog } from './chosen-log.ts';
+import { GUARDED_PROBLEMS, problemAnswer } from '../http/openapi.ts';
+import type { TypedApp } from '../http/typed-app.ts';
 
 const LogQuery = Type.Object(
   {
@@ -17,7 +17,7 @@ const LogQuery = Type.Object(
   { additionalProperties: false },
 );
 
-/** The newest published head as its signed note, byte for byte; its ETag names size and root. */
+/** The newest published checkpoint as its signed note, byte for byte; the ETag names size and root. */
 export function checkpointRoute(app: TypedApp, published: readonly PublishedLog[]): void {
   app.get(
     '/v1/log/checkpoint',
@@ -30,16 +30,17 @@ export function checkpointRoute(app: TypedApp, published: readonly PublishedLog[
         response: {
           ...GUARDED_PROBLEMS,
           200: { description: 'signed note', content: { 'text/plain': { schema: Type.String() } } },
-          400: problemAnswer('PARAMETER_INVALID: there are several logs, or none of this name'),
-          304: Type.Null({ description: 'still the checkpoint that If-None-Match names' }),
-          404: problemAnswer('NOT_FOUND: nothing has been published yet'),
+          400: problemAnswer(
+            'PARAMETER_INVALID: there are several logs and none is named, or the name is unknown',
+          ),
+          304: Type.Null({ description: 'the newest checkpoint is the one that If-None-Match names' }),
+          404: problemAnswer('NOT_FOUND: no checkpoint is published yet'),
         },
       },
     },
     async (request, reply) => {
       const checkpoint = await chooseLog(published, request.query.log, '/querystring/log').checkpoint();
-      if (checkpoint === undefined)
-        throw new PipelineError('NOT_FOUND', 'no checkpoint has been published yet');
+      if (checkpoint === undefined) throw new PipelineError('NOT_FOUND', 'no checkpoint is published yet');
       const etag = `"${String(checkpoint.tree_size)}-${checkpoint.root_hash}"`;
       void reply.header('etag', etag);
       if (namesEtag(request.headers['if-none-match'], etag)) return reply.code(304).send();

@@ -4,9 +4,9 @@ import { CompletenessStatement } from '../../schemas/control.ts';
 import { InstantUtc } from '../../schemas/primitives.ts';
 import { assessCompleteness } from '../../reports/completeness/completeness.ts';
 import type { RecordStore } from '../../store/records/record-store.ts';
-import { checkInterval } from '../interval.ts';
-import { GUARDED_PROBLEMS } from '../openapi.ts';
-import type { TypedApp } from '../typed-app.ts';
+import { checkInterval } from '../http/interval.ts';
+import { GUARDED_PROBLEMS } from '../http/openapi.ts';
+import type { TypedApp } from '../http/typed-app.ts';
 
 const CompletenessQuery = Type.Object(
   {
@@ -17,7 +17,7 @@ const CompletenessQuery = Type.Object(
   { additionalProperties: false },
 );
 
-/** What is known to be missing. Without `from` and `to` it speaks of all time up to this very millisecond. */
+/** The completeness statement of a period; by default of all time up to and including this millisecond. */
 export function completenessRoute(app: TypedApp, store: RecordStore, clock: Clock): void {
   app.get(
     '/v1/completeness',
@@ -30,7 +30,7 @@ export function completenessRoute(app: TypedApp, store: RecordStore, clock: Cloc
       },
     },
     async (request) => {
-      // One more than now, because the interval is half-open and a record may have come in this millisecond.
+      // One more than now: the interval is half-open, and a record may have arrived in this millisecond.
       const { from = toInstant(0), to = toInstant(clock() + 1), session_id } = request.query;
       checkInterval({ from, to }, { from: '/querystring/from', to: '/querystring/to' });
       return assessCompleteness(store, { from, to }, { session_id });

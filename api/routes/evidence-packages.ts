@@ -6,12 +6,12 @@ import { HashHex, InstantUtc, SafeCount } from '../../schemas/primitives.ts';
 import { FRAMEWORKS } from '../../reports/frameworks/index.ts';
 import type { EvidencePackages, PackageJob } from '../../reports/package/packages.ts';
 import type { PublishedLog } from '../../store/ledger/published-log.ts';
-import { principalOf } from '../auth.ts';
-import { chooseLog } from '../chosen-log.ts';
-import { GUARDED_PROBLEMS, problemAnswer } from '../openapi.ts';
-import { linkNextPage, PageQuery, pageOf, readPage, type PageSource } from '../page.ts';
-import { checkInterval } from '../interval.ts';
-import type { TypedApp } from '../typed-app.ts';
+import { principalOf } from '../http/auth.ts';
+import { chooseLog } from './chosen-log.ts';
+import { GUARDED_PROBLEMS, problemAnswer } from '../http/openapi.ts';
+import { linkNextPage, PageQuery, pageOf, readPage, type PageSource } from '../http/page.ts';
+import { checkInterval } from '../http/interval.ts';
+import type { TypedApp } from '../http/typed-app.ts';
 
 const PATH = '/v1/evidence-packages';
 
@@ -50,7 +50,7 @@ const PackageJobAnswer = Type.Object({
 const JobId = Type.Object({ id: Type.String({ minLength: 1, maxLength: 128 }) });
 const NO_PACKAGE = problemAnswer('NOT_FOUND: no package has this id');
 
-/** Orders and fetches evidence packages; a package is made in the background. */
+/** Orders, lists and downloads evidence packages; a package is built in the background. */
 export function evidencePackageRoutes(
   app: TypedApp,
   packages: EvidencePackages,
@@ -146,7 +146,7 @@ function downloadRoute(app: TypedApp, packages: EvidencePackages): void {
     },
     async (request, reply) => {
       const job = await findJob(packages, request.params.id);
-      // Opened before the answer begins, so that a file that cannot be read is a problem and not a cut-off ZIP.
+      // Opened before the answer begins, so that an unreadable file is answered as a problem and not as a ZIP cut short.
       const file = await open(await packages.file(job.id));
       void reply.headers({
         'content-type': 'application/zip',

@@ -1,20 +1,20 @@
 import { Type, type Static } from 'typebox';
 import { SafeCount } from '../../schemas/primitives.ts';
-import { GUARDED_PROBLEMS } from '../openapi.ts';
-import type { TypedApp } from '../typed-app.ts';
+import { GUARDED_PROBLEMS } from '../http/openapi.ts';
+import type { TypedApp } from '../http/typed-app.ts';
 
 /**
- * Whether the process does its whole job, and as far as that is its part, how far sealing is behind intake. One that
- * only receives is ready while it listens: what it cannot take it refuses itself, with 503.
+ * Whether every role of the process works and, where the process seals, how far sealing is behind the event log. A
+ * process that only receives is ready while it listens: it answers 503 itself when it cannot accept a request.
  */
 export const Readiness = Type.Object({
   ready: Type.Boolean(),
-  reasons: Type.Array(Type.String(), { description: 'error codes of what is missing, empty when ready' }),
-  role: Type.Optional(Type.String({ description: 'the one thing that this process does' })),
+  reasons: Type.Array(Type.String(), { description: 'error codes of what does not work, empty when ready' }),
+  role: Type.Optional(Type.String({ description: 'role of a process that has only one' })),
   lag: Type.Optional(Type.Object({ envelopes: SafeCount, bytes: SafeCount })),
   logs: Type.Optional(
     Type.Array(Type.String(), {
-      description: 'logs that this process seals, where it shares them with others',
+      description: 'logs that this process seals, where several processes share them',
     }),
   ),
   tree_size: Type.Optional(SafeCount),
@@ -22,10 +22,10 @@ export const Readiness = Type.Object({
 });
 export type Readiness = Static<typeof Readiness>;
 
-/** Probes come every few seconds and say nothing of evidence. */
+/** Probes come every few seconds; a log line for each would hide the others. */
 const PROBE_LOG_LEVEL = 'warn';
 
-/** For probes and clients without a token: nothing here tells of records. */
+/** Routes without a token, for probes and for clients that read the API's description. None shows records. */
 export function publicRoutes(app: TypedApp, readiness: () => Promise<Readiness>): void {
   app.get(
     '/livez',
@@ -33,7 +33,7 @@ export function publicRoutes(app: TypedApp, readiness: () => Promise<Readiness>)
       logLevel: PROBE_LOG_LEVEL,
       schema: {
         tags: ['operation'],
-        summary: 'The process runs',
+        summary: 'Whether the process runs',
         security: [],
         response: { 200: Type.Object({ status: Type.Literal('alive') }) },
       },
@@ -46,7 +46,7 @@ export function publicRoutes(app: TypedApp, readiness: () => Promise<Readiness>)
       logLevel: PROBE_LOG_LEVEL,
       schema: {
         tags: ['operation'],
-        summary: 'What this process does works; with what is not sealed yet',
+        summary: 'Whether every role of this process works, and how many envelopes are not sealed yet',
         security: [],
         response: { 200: Readiness, 503: Readiness },
       },
@@ -71,7 +71,7 @@ export function publicRoutes(app: TypedApp, readiness: () => Promise<Readiness>)
   );
 }
 
-/** Guarded, because figures of activity tell when people work. */
+/** Needs a token, because figures of activity show when people work. */
 export function metricsRoute(app: TypedApp, metrics: () => Promise<string>): void {
   app.get(
     '/metrics',

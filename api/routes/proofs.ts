@@ -7,14 +7,14 @@ import type { PublishedCheckpoint, PublishedLog } from '../../store/ledger/publi
 import { leafHashes } from '../../store/records/queries/leaves.ts';
 import type { DetailedRecord } from '../../store/records/queries/records.ts';
 import type { RecordStore } from '../../store/records/record-store.ts';
-import { GUARDED_PROBLEMS, problemAnswer } from '../openapi.ts';
-import { buildProofCache, type ProofCache } from '../proof-cache.ts';
-import type { TypedApp } from '../typed-app.ts';
+import { GUARDED_PROBLEMS, problemAnswer } from '../http/openapi.ts';
+import { buildProofCache, type ProofCache } from './proof-cache.ts';
+import type { TypedApp } from '../http/typed-app.ts';
 import { findRecord, NO_RECORD, RecordId } from './records.ts';
 
 const TLOG_PROOF_TYPE = 'text/plain';
 
-/** Everything it takes to check one record offline: hash the leaf, climb to the root, check the note. */
+/** Everything needed to check one record offline: the leaf, the path to the root and the signed note. */
 const ProofView = Type.Object({
   index: SafeCount,
   tree_size: SafeCount,
@@ -26,7 +26,7 @@ const ProofView = Type.Object({
   facts_salt: Type.Optional(HashHex),
 });
 
-/** Proof that a record stands in the log, against the newest published checkpoint. */
+/** Proof that a record is in the log, against the newest published checkpoint. */
 export function proofRoute(app: TypedApp, store: RecordStore, published: readonly PublishedLog[]): void {
   const logs = new Map(
     published.map((own) => [
@@ -52,9 +52,9 @@ export function proofRoute(app: TypedApp, store: RecordStore, published: readonl
           },
           404: NO_RECORD,
           409: problemAnswer(
-            'PROOF_NOT_READY: the record is sealed and not under a published checkpoint yet',
+            'PROOF_NOT_READY: the record is sealed, but no published checkpoint covers it yet',
           ),
-          500: problemAnswer('STORE_DIVERGED: the record store does not hold what was signed'),
+          500: problemAnswer('STORE_DIVERGED: the rows of the record store do not lead to the signed root'),
         },
       },
     },
@@ -80,7 +80,7 @@ function notReady({ leaf_index, log }: DetailedRecord, size: number): PipelineEr
   return new PipelineError('PROOF_NOT_READY', detail);
 }
 
-/** Never answers a path that does not lead from this very leaf text to the signed root. */
+/** Gives only a path that leads from the text of this leaf to the signed root; throws STORE_DIVERGED otherwise. */
 async function provenPath(
   cache: ProofCache,
   record: DetailedRecord,
@@ -105,7 +105,7 @@ function toProofView(record: DetailedRecord, checkpoint: PublishedCheckpoint, pa
     tree_size: checkpoint.tree_size,
     root_hash: checkpoint.root_hash,
     leaf: record.leaf,
-    // From the text itself, so that text and hash cannot disagree.
+    // Computed from the text, so that text and hash cannot disagree.
     leaf_hash: Buffer.from(leafHash(Buffer.from(record.leaf))).toString('hex'),
     hashes: path.map((hash) => Buffer.from(hash).toString('base64')),
     checkpoint: checkpoint.note,

@@ -2,9 +2,9 @@ import { Type } from 'typebox';
 import { HashHex, InstantUtc, SafeCount } from '../../schemas/primitives.ts';
 import { listQuarantine, type QuarantinedRecord } from '../../store/records/queries/quarantine.ts';
 import type { RecordStore } from '../../store/records/record-store.ts';
-import { GUARDED_PROBLEMS } from '../openapi.ts';
-import { linkNextPage, PageQuery, pageOf, readPage, type PageSource } from '../page.ts';
-import type { TypedApp } from '../typed-app.ts';
+import { GUARDED_PROBLEMS } from '../http/openapi.ts';
+import { linkNextPage, PageQuery, pageOf, readPage, type PageSource } from '../http/page.ts';
+import type { TypedApp } from '../http/typed-app.ts';
 
 const QuarantineView = Type.Object({
   id: HashHex,
@@ -20,13 +20,13 @@ const QuarantineView = Type.Object({
   input_size_bytes: Type.Union([SafeCount, Type.Null()]),
 });
 
-const QuarantinePlace = Type.Object({ log: Type.String(), leaf_index: SafeCount });
+const QuarantinePosition = Type.Object({ log: Type.String(), leaf_index: SafeCount });
 
-/** What was kept as it came because it could not be sealed as what it claims to be; the bytes are the record's content. */
+/** Items that were kept as they arrived because they could not be read; their bytes are the record's content. */
 export function quarantineRoute(app: TypedApp, store: RecordStore): void {
-  const source: PageSource<QuarantinedRecord, typeof QuarantinePlace, QuarantinedRecord> = {
+  const source: PageSource<QuarantinedRecord, typeof QuarantinePosition, QuarantinedRecord> = {
     scope: { list: 'quarantine' },
-    position: QuarantinePlace,
+    position: QuarantinePosition,
     read: (after, limit) => store.read(listQuarantine({ after, limit })),
     positionOf: ({ log, leaf_index }) => ({ log, leaf_index }),
     toItem: (row) => row,

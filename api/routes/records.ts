@@ -10,18 +10,20 @@ import {
   type RecordFilters,
 } from '../../store/records/queries/records.ts';
 import type { RecordStore } from '../../store/records/record-store.ts';
-import { GUARDED_PROBLEMS, problemAnswer } from '../openapi.ts';
-import { linkNextPage, PageQuery, pageOf, readPage, type PageSource } from '../page.ts';
-import { checkInterval } from '../interval.ts';
-import { IncludeContent, RecordView, toRecordView, type RecordShown } from '../record-view.ts';
-import type { TypedApp } from '../typed-app.ts';
+import { GUARDED_PROBLEMS, problemAnswer } from '../http/openapi.ts';
+import { linkNextPage, PageQuery, pageOf, readPage, type PageSource } from '../http/page.ts';
+import { checkInterval } from '../http/interval.ts';
+import { IncludeContent, RecordView, toRecordView, type RecordShown } from './record-view.ts';
+import type { TypedApp } from '../http/typed-app.ts';
 
 const Name = Type.Optional(Type.String({ minLength: 1, maxLength: 1024 }));
 const Bound = Type.Optional(InstantUtc);
 
-/** Query members that narrow a list of records; all must hold. Intervals are half-open. */
+/** Filters of a list of records; a record must match all of them. Intervals are half-open. */
 const RecordFilterQuery = {
-  type: Type.Optional(Type.Array(RecordType, { maxItems: 32, description: 'may repeat: any of them' })),
+  type: Type.Optional(
+    Type.Array(RecordType, { maxItems: 32, description: 'may be repeated; a record must match one of them' }),
+  ),
   source: Type.Optional(RecordSource),
   session_id: Name,
   tool_use_id: Name,
@@ -39,7 +41,7 @@ const RecordFilterQuery = {
     Type.String({
       maxLength: 256,
       pattern: '[\\p{L}\\p{N}]',
-      description: 'whole words that all stand in the content, in any case and order',
+      description: 'whole words; the content holds all of them, in any order, upper or lower case',
     }),
   ),
 };
@@ -50,12 +52,12 @@ const ListQuery = Type.Object(
 );
 type ListQuery = Static<typeof ListQuery>;
 
-const RecordPlace = Type.Object({ log: Type.String(), leaf_index: SafeCount });
+const RecordPosition = Type.Object({ log: Type.String(), leaf_index: SafeCount });
 
 export const RecordId = Type.Object({ id: Type.String({ minLength: 1, maxLength: 128 }) });
 export const NO_RECORD = problemAnswer('NOT_FOUND: no record has this id');
 
-/** Records in the order of the log, and one by its id. */
+/** Records in the order of the log, and a single record by its id. */
 export function recordRoutes(app: TypedApp, store: RecordStore): void {
   app.get(
     '/v1/records',
@@ -117,12 +119,12 @@ function checkBounds(query: ListQuery): void {
 function recordSource(
   store: RecordStore,
   query: ListQuery,
-): PageSource<ListedRecord, typeof RecordPlace, RecordShown> {
+): PageSource<ListedRecord, typeof RecordPosition, RecordShown> {
   const filters = toFilters(query);
   const withContent = query.include !== undefined;
   return {
     scope: { list: 'records', ...filters },
-    position: RecordPlace,
+    position: RecordPosition,
     read: (after, limit) => store.read(listRecords({ filters, after, limit, withContent })),
     positionOf: ({ log, leaf_index }) => ({ log, leaf_index }),
     toItem: toRecordView,
@@ -145,7 +147,7 @@ function toFilters(query: ListQuery): RecordFilters {
     received_to: query.received_to,
     occurred_from: query.occurred_from,
     occurred_to: query.occurred_to,
-    // Content is JSON text, so the words are looked up as JSON spells them.
+    // Content is stored as JSON text, so the words are searched for as JSON spells them.
     text: query.q === undefined ? undefined : JSON.stringify(query.q).slice(1, -1),
   };
 }

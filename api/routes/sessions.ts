@@ -8,11 +8,11 @@ import {
   type TimelineRecord,
 } from '../../store/records/queries/sessions.ts';
 import type { RecordStore } from '../../store/records/record-store.ts';
-import { checkInterval } from '../interval.ts';
-import { GUARDED_PROBLEMS, problemAnswer } from '../openapi.ts';
-import { linkNextPage, PageQuery, pageOf, readPage, type PageSource } from '../page.ts';
-import { IncludeContent, RecordView, toRecordView, type RecordShown } from '../record-view.ts';
-import type { TypedApp } from '../typed-app.ts';
+import { checkInterval } from '../http/interval.ts';
+import { GUARDED_PROBLEMS, problemAnswer } from '../http/openapi.ts';
+import { linkNextPage, PageQuery, pageOf, readPage, type PageSource } from '../http/page.ts';
+import { IncludeContent, RecordView, toRecordView, type RecordShown } from './record-view.ts';
+import type { TypedApp } from '../http/typed-app.ts';
 
 const Names = Type.Array(Type.String());
 const MaybeInstant = Type.Union([InstantUtc, Type.Null()]);
@@ -32,7 +32,7 @@ const SessionView = Type.Object({
   record_count: SafeCount,
   tool_call_count: SafeCount,
   ended: Type.Boolean(),
-  provisional: Type.Boolean({ description: 'only start-up telemetry of a resumed session bears this id' }),
+  provisional: Type.Boolean({ description: 'only start-up telemetry of a resumed session has this id' }),
 });
 
 const SessionQuery = Type.Object(
@@ -46,10 +46,10 @@ const SessionQuery = Type.Object(
 );
 type SessionQuery = Static<typeof SessionQuery>;
 
-const SessionPlace = Type.Object({ started_at: InstantUtc, session_id: Type.String() });
-const TimelinePlace = Type.Object({ ordered_at: InstantUtc, log: Type.String(), leaf_index: SafeCount });
+const SessionPosition = Type.Object({ started_at: InstantUtc, session_id: Type.String() });
+const TimelinePosition = Type.Object({ ordered_at: InstantUtc, log: Type.String(), leaf_index: SafeCount });
 
-/** Sessions, and what happened in one of them. */
+/** Sessions, and the records of one session in the order of events. */
 export function sessionRoutes(app: TypedApp, store: RecordStore): void {
   app.get(
     '/v1/sessions',
@@ -73,13 +73,13 @@ export function sessionRoutes(app: TypedApp, store: RecordStore): void {
     {
       schema: {
         tags: ['records'],
-        summary: "A session's records by the source's clock where it gave one, else by the received one",
+        summary: "A session's records by occurred_at, or by received_at where the source gave no time",
         params: Type.Object({ id: Type.String({ minLength: 1, maxLength: 1024 }) }),
         querystring: Type.Object({ include: IncludeContent, ...PageQuery }, { additionalProperties: false }),
         response: {
           ...GUARDED_PROBLEMS,
           200: pageOf(RecordView),
-          404: problemAnswer('NOT_FOUND: no record bears this session id'),
+          404: problemAnswer('NOT_FOUND: no record has this session id'),
         },
       },
     },
@@ -87,7 +87,7 @@ export function sessionRoutes(app: TypedApp, store: RecordStore): void {
       const withContent = request.query.include !== undefined;
       const page = await readPage(request.query, timelineSource(store, request.params.id, withContent));
       if (page.data.length === 0 && request.query.cursor === undefined) {
-        throw new PipelineError('NOT_FOUND', 'no record bears this session id');
+        throw new PipelineError('NOT_FOUND', 'no record has this session id');
       }
       linkNextPage(request, reply, page);
       return page;
@@ -98,10 +98,10 @@ export function sessionRoutes(app: TypedApp, store: RecordStore): void {
 function sessionSource(
   store: RecordStore,
   { from, to, claimed_user }: SessionQuery,
-): PageSource<SessionRow, typeof SessionPlace, SessionRow> {
+): PageSource<SessionRow, typeof SessionPosition, SessionRow> {
   return {
     scope: { list: 'sessions', from, to, claimed_user },
-    position: SessionPlace,
+    position: SessionPosition,
     read: (after, limit) => store.read(listSessions({ from, to, claimed_user, after, limit })),
     positionOf: ({ started_at, session_id }) => ({ started_at, session_id }),
     toItem: (row) => row,
@@ -112,10 +112,10 @@ function timelineSource(
   store: RecordStore,
   session_id: string,
   withContent: boolean,
-): PageSource<TimelineRecord, typeof TimelinePlace, RecordShown> {
+): PageSource<TimelineRecord, typeof TimelinePosition, RecordShown> {
   return {
     scope: { list: 'timeline', session_id },
-    position: TimelinePlace,
+    position: TimelinePosition,
     read: (after, limit) => store.read(sessionTimeline({ session_id, after, limit, withContent })),
     positionOf: ({ ordered_at, log, leaf_index }) => ({ ordered_at, log, leaf_index }),
     toItem: toRecordView,

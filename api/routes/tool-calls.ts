@@ -3,10 +3,10 @@ import { InstantUtc } from '../../schemas/primitives.ts';
 import { ToolCall, ToolCallOutcome } from '../../schemas/tool-call.ts';
 import { listToolCalls } from '../../store/records/queries/tool-calls.ts';
 import type { RecordStore } from '../../store/records/record-store.ts';
-import { checkInterval } from '../interval.ts';
-import { GUARDED_PROBLEMS } from '../openapi.ts';
-import { linkNextPage, PageQuery, pageOf, readPage, type PageSource } from '../page.ts';
-import type { TypedApp } from '../typed-app.ts';
+import { checkInterval } from '../http/interval.ts';
+import { GUARDED_PROBLEMS } from '../http/openapi.ts';
+import { linkNextPage, PageQuery, pageOf, readPage, type PageSource } from '../http/page.ts';
+import type { TypedApp } from '../http/typed-app.ts';
 
 const ToolCallQuery = Type.Object(
   {
@@ -20,9 +20,9 @@ const ToolCallQuery = Type.Object(
 );
 type ToolCallQuery = Static<typeof ToolCallQuery>;
 
-const ToolCallPlace = Type.Object({ session_id: Type.String(), tool_use_id: Type.String() });
+const ToolCallPosition = Type.Object({ session_id: Type.String(), tool_use_id: Type.String() });
 
-/** What became of each tool call, derived from all sources that saw it. */
+/** Tool calls with their outcomes, each derived from all sources that saw the call. */
 export function toolCallRoute(app: TypedApp, store: RecordStore): void {
   app.get(
     '/v1/tool-calls',
@@ -46,10 +46,10 @@ export function toolCallRoute(app: TypedApp, store: RecordStore): void {
 function toolCallSource(
   store: RecordStore,
   { session_id, outcome, from, to }: ToolCallQuery,
-): PageSource<ToolCall, typeof ToolCallPlace, ToolCall> {
+): PageSource<ToolCall, typeof ToolCallPosition, ToolCall> {
   return {
     scope: { list: 'tool-calls', session_id, outcome, from, to },
-    position: ToolCallPlace,
+    position: ToolCallPosition,
     read: (after, limit) => store.read(listToolCalls({ session_id, outcome, from, to, after, limit })),
     positionOf: (call) => ({ session_id: call.session_id, tool_use_id: call.tool_use_id }),
     toItem: (call) => call,

@@ -259,3 +259,15 @@ describe('OpenAPI document', () => {
     }
   });
 });
+
+describe('the API of a process without evidence', () => {
+  it('has the routes of operation alone', async () => {
+    const operating = await openApiStack(unreachableStore(), { evidence: undefined });
+    expect((await operating.get('/livez')).statusCode).toBe(200);
+    expect((await operating.get('/readyz')).statusCode).toBe(200);
+    for (const url of ['/v1/records', '/v1/log/checkpoint', '/v1/evidence-packages']) {
+      expect((await operating.get(url)).statusCode).toBe(404);
+    }
+    await operating.close();
+  });
+});

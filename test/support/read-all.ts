@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import type { Page } from '../../api/page.ts';
+import type { Page } from '../../api/http/page.ts';
 import type { ApiStack } from './api-stack.ts';
 
 /** Follows next_cursor from the first page to the last. `between` runs before each page but the first. */

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { rm, writeFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { PackageJob } from '../../reports/package/packages.ts';
-import { PipelineError } from '../../schemas/errors.ts';
-import type { Problem } from '../../schemas/problem.ts';
-import type { Page } from '../../api/page.ts';
-import { openApiStack, type ApiStack } from '../support/api-stack.ts';
-import { openApiJudge } from '../support/openapi-judge.ts';
-import { unreachableStore } from '../support/unreachable-store.ts';
+import type { PackageJob } from '../../../reports/package/packages.ts';
+import { PipelineError } from '../../../schemas/errors.ts';
+import type { Problem } from '../../../schemas/problem.ts';
+import type { Page } from '../../../api/http/page.ts';
+import { openApiStack, type ApiStack } from '../../support/api-stack.ts';
+import { openApiJudge } from '../../support/openapi-judge.ts';
+import { unreachableStore } from '../../support/unreachable-store.ts';
 
 const ZIP = 'bytes of a ZIP';
 const PATH = '/v1/evidence-packages';

@@ -8,7 +8,7 @@ import type {
 } from 'fastify';
 import type { Static, TSchema } from 'typebox';
 
-/** Derives the types of query, parameters and body from the route's TypeBox schemas, so that each is written once. */
+/** Derives the types of query, parameters and body from the TypeBox schemas of a route. */
 export interface TypeBoxProvider extends FastifyTypeProvider {
   readonly validator: this['schema'] extends TSchema ? Static<this['schema']> : unknown;
   /** Answers are plain readonly data; tests check each against its schema. */

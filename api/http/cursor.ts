@@ -1,18 +1,18 @@
 import { createHash } from 'node:crypto';
 import type { Static, TSchema } from 'typebox';
 import { Value } from 'typebox/value';
-import { canonicalJson } from '../schemas/canonical.ts';
-import { PipelineError } from '../schemas/errors.ts';
-import { isJsonObject, type JsonValue } from '../schemas/json.ts';
+import { canonicalJson } from '../../schemas/canonical.ts';
+import { PipelineError } from '../../schemas/errors.ts';
+import { isJsonObject, type JsonValue } from '../../schemas/json.ts';
 
 const SCOPE_HEX_DIGITS = 16;
 
-/** Which list a cursor continues: the route and every filter, but not the page size, which a client may change. */
+/** The list that a cursor continues: its route and every filter. The page size is left out, since a client may change it. */
 export type CursorScope = Readonly<Record<string, JsonValue | undefined>>;
 
 /**
- * Opaque text for "after this row of this list". It holds the sort key of the last row, so that rows inserted later
- * neither repeat nor hide others; it carries no authority, because the filters come with every request.
+ * Opaque text for "after this row of this list". It holds the sort key of the last row, so that later inserts neither
+ * repeat nor hide rows. It gives no rights, because every request brings its filters and its token.
  */
 export function encodeCursor(scope: CursorScope, after: JsonValue): string {
   return Buffer.from(JSON.stringify({ v: 1, scope: scopeDigest(scope), after })).toString('base64url');
@@ -25,13 +25,13 @@ export function decodeCursor<Schema extends TSchema>(
   schema: Schema,
 ): Static<Schema> {
   const cursor = parseCursor(text);
-  if (cursor?.['v'] !== 1) throw new PipelineError('CURSOR_INVALID', 'the cursor was not issued here');
+  if (cursor?.['v'] !== 1) throw new PipelineError('CURSOR_INVALID', 'the cursor was not issued by this API');
   if (cursor['scope'] !== scopeDigest(scope)) {
     throw new PipelineError('CURSOR_INVALID', 'the cursor belongs to another list or other filters');
   }
   const after: unknown = cursor['after'];
   if (!Value.Check(schema, after)) {
-    throw new PipelineError('CURSOR_INVALID', 'the cursor was not issued here');
+    throw new PipelineError('CURSOR_INVALID', 'the cursor was not issued by this API');
   }
   return after;
 }

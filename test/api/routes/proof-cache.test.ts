@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { buildProofCache } from '../../api/proof-cache.ts';
-import { inclusionProof, rootFromInclusion, rootOf, type LeafRange } from '../../store/chain/merkle.ts';
+import { buildProofCache } from '../../../api/routes/proof-cache.ts';
+import { inclusionProof, rootFromInclusion, rootOf, type LeafRange } from '../../../store/chain/merkle.ts';
 
 const leaves = Array.from({ length: 3000 }, (_, index) => createHash('sha256').update(`${index}`).digest());
 

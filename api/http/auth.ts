@@ -1,12 +1,12 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { PipelineError } from '../schemas/errors.ts';
-import type { Principal, VerifyToken } from '../schemas/principal.ts';
+import { PipelineError } from '../../schemas/errors.ts';
+import type { Principal, VerifyToken } from '../../schemas/principal.ts';
 import type { TypedApp } from './typed-app.ts';
 
 const REALM = 'Bearer realm="affidavit"';
 const PRINCIPAL = 'principal';
 
-/** Makes room for the principal on every request of the app, before any scope asks for a token. */
+/** Adds the member for the principal to every request of the app; call before any scope asks for a token. */
 export function declarePrincipal(app: TypedApp): void {
   app.decorateRequest(PRINCIPAL, null);
 }
@@ -22,7 +22,7 @@ export function requireAdmin(app: TypedApp, verifyToken: VerifyToken): void {
   });
 }
 
-/** Who asks; null on routes that ask for no token and on requests that were refused. */
+/** The principal of a request; null on routes without a token and on refused requests. */
 export function principalOf(request: Pick<FastifyRequest, 'getDecorator'>): Principal | null {
   return request.getDecorator<Principal | null>(PRINCIPAL);
 }
@@ -37,7 +37,7 @@ function authenticate(request: FastifyRequest, reply: FastifyReply, verifyToken:
   const principal = token === undefined ? undefined : verifyToken(token);
   if (principal === undefined) {
     void reply.header('www-authenticate', `${REALM}, error="invalid_token"`);
-    throw new PipelineError('AUTH_INVALID', 'the bearer token is not known here');
+    throw new PipelineError('AUTH_INVALID', 'the bearer token is not known');
   }
   if (principal.role !== 'admin') {
     void reply.header('www-authenticate', `${REALM}, error="insufficient_scope"`);

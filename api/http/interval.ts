@@ -4,7 +4,7 @@ import { parameterInvalid } from './problem.ts';
 const FIRST_YEAR = 1970;
 const LAST_YEAR = 2261;
 
-/** Refuses what looks like an instant and is none, e.g. the 30th of February, or cannot be stored. */
+/** Refuses a text that looks like an instant and is not one, e.g. the 30th of February, and years that cannot be stored. */
 function checkInstant(text: string | undefined, pointer: string): void {
   if (text === undefined) return;
   const parsed = new Date(text);
@@ -16,15 +16,15 @@ function checkInstant(text: string | undefined, pointer: string): void {
   }
 }
 
-/** The ends of a half-open interval [from, to); either may be open. */
-interface Ends {
+/** A half-open interval [from, to); without a bound it is open on that side. */
+interface Interval {
   readonly from?: string | undefined;
   readonly to?: string | undefined;
 }
 
-/** Refuses ends that are no instants, and an interval that cannot hold anything. */
+/** Refuses bounds that are not instants, and an empty interval. */
 export function checkInterval(
-  { from, to }: Ends,
+  { from, to }: Interval,
   pointers: { readonly from: string; readonly to: string },
 ): void {
   checkInstant(from, pointers.from);
@@ -34,7 +34,7 @@ export function checkInterval(
   }
 }
 
-/** Sorts instants of differing precision as text. */
+/** A text by which instants of different precision sort. */
 function instantKey(instant: string): string {
   const [seconds = '', fraction = ''] = instant.slice(0, -1).split('.');
   return `${seconds}.${fraction.padEnd(9, '0')}`;

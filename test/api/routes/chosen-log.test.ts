@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { RecordRow, RecordStore } from '../../store/records/record-store.ts';
-import { openApiStack, type ApiStack } from '../support/api-stack.ts';
-import { chdbPlace } from '../support/chdb-store.ts';
-import { openApiJudge } from '../support/openapi-judge.ts';
-import { auditRecord, sealedRows, testPublishedLog } from '../support/sealed-rows.ts';
+import type { RecordRow, RecordStore } from '../../../store/records/record-store.ts';
+import { openApiStack, type ApiStack } from '../../support/api-stack.ts';
+import { chdbPlace } from '../../support/chdb-store.ts';
+import { openApiJudge } from '../../support/openapi-judge.ts';
+import { auditRecord, sealedRows, testPublishedLog } from '../../support/sealed-rows.ts';
 
 const ORDER = {
   framework: 'soc2',
@@ -69,21 +69,5 @@ describe('the API of a deployment with several logs', () => {
     expect(ordered.json()).toMatchObject({ request: { log: 'p1' } });
     expect((await post(ORDER)).json()).toMatchObject({ status: 400, code: 'PARAMETER_INVALID' });
     expect((await post({ ...ORDER, log: 'p9' })).statusCode).toBe(400);
-  });
-});
-
-describe('the API of a process without evidence', () => {
-  it('has the routes of operation alone', async () => {
-    const place = await chdbPlace();
-    const store = await place.open();
-    const stack = await openApiStack(store, { evidence: undefined });
-    expect((await stack.get('/livez')).statusCode).toBe(200);
-    expect((await stack.get('/readyz')).statusCode).toBe(200);
-    for (const url of ['/v1/records', '/v1/log/checkpoint', '/v1/evidence-packages']) {
-      expect((await stack.get(url)).statusCode).toBe(404);
-    }
-    await stack.close();
-    await store.close();
-    await place.remove();
   });
 });

@@ -1,11 +1,11 @@
 import swagger from '@fastify/swagger';
-import { Problem } from '../schemas/problem.ts';
+import { Problem } from '../../schemas/problem.ts';
 import type { TypedApp } from './typed-app.ts';
 
 /** Version of the HTTP contract, not of the program; rises with each visible change. */
 const API_VERSION = '1.0.0';
 
-/** Collects the schemas of all routes that are registered after it into one OpenAPI 3.1 document. */
+/** Collects the schemas of all routes registered after this call into one OpenAPI 3.1 document. */
 export function registerOpenApi(app: TypedApp): void {
   void app.register(swagger, {
     openapi: {
@@ -18,7 +18,7 @@ export function registerOpenApi(app: TypedApp): void {
           'Lists are read page by page with opaque cursors; failures are RFC 9457 problems with a stable code.',
       },
       tags: [
-        { name: 'records', description: 'What agents did, as it was sealed' },
+        { name: 'records', description: 'What agents did, as sealed' },
         { name: 'log', description: 'Signed heads and proofs of inclusion' },
         { name: 'completeness', description: 'What is known to be missing' },
         { name: 'evidence', description: 'Packages for an auditor' },
@@ -34,16 +34,16 @@ export function registerOpenApi(app: TypedApp): void {
   });
 }
 
-/** OpenAPI answer object for failures; `describe` names the ones a client of this route should expect. */
+/** OpenAPI answer object of a failure; `description` names the codes that a client of the route should expect. */
 export function problemAnswer(description: string) {
   return { description, content: { 'application/problem+json': { schema: Problem } } };
 }
 
-/** Failures any guarded route may answer with. */
+/** Failures of every route that needs a token. */
 export const GUARDED_PROBLEMS = {
   400: problemAnswer('PARAMETER_INVALID, CURSOR_INVALID: nothing was read'),
   401: problemAnswer('AUTH_MISSING, AUTH_INVALID'),
   403: problemAnswer('AUTH_FORBIDDEN'),
-  422: problemAnswer('QUERY_LIMIT: the question is too large as it was put'),
+  422: problemAnswer('QUERY_LIMIT: the question reads or takes too much; narrow it'),
   503: problemAnswer('STORE_UNAVAILABLE: try again after Retry-After'),
 };

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Problem } from '../../schemas/problem.ts';
-import { openCheckpoint } from '../../store/chain/checkpoint.ts';
-import { parseVkey } from '../../store/chain/note.ts';
-import { openApiStack, type ApiStack } from '../support/api-stack.ts';
-import { unreachableStore } from '../support/unreachable-store.ts';
+import type { Problem } from '../../../schemas/problem.ts';
+import { openCheckpoint } from '../../../store/chain/checkpoint.ts';
+import { parseVkey } from '../../../store/chain/note.ts';
+import { openApiStack, type ApiStack } from '../../support/api-stack.ts';
+import { unreachableStore } from '../../support/unreachable-store.ts';
 
 let stack: ApiStack;
 

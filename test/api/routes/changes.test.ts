@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Change } from '../../schemas/change.ts';
-import type { Problem } from '../../schemas/problem.ts';
-import type { RecordStore } from '../../store/records/record-store.ts';
-import { openApiStack, type ApiStack } from '../support/api-stack.ts';
-import { chdbPlace } from '../support/chdb-store.ts';
-import { at, commitId, forgeStory, REPOSITORY } from '../support/forge-story.ts';
-import { openApiJudge } from '../support/openapi-judge.ts';
-import { readAll } from '../support/read-all.ts';
-import { sealedRows } from '../support/sealed-rows.ts';
+import type { Change } from '../../../schemas/change.ts';
+import type { Problem } from '../../../schemas/problem.ts';
+import type { RecordStore } from '../../../store/records/record-store.ts';
+import { openApiStack, type ApiStack } from '../../support/api-stack.ts';
+import { chdbPlace } from '../../support/chdb-store.ts';
+import { at, commitId, forgeStory, REPOSITORY } from '../../support/forge-story.ts';
+import { openApiJudge } from '../../support/openapi-judge.ts';
+import { readAll } from '../../support/read-all.ts';
+import { sealedRows } from '../../support/sealed-rows.ts';
 
 let place: Awaited<ReturnType<typeof chdbPlace>>;
 let store: RecordStore;

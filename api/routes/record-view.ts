@@ -1,10 +1,10 @@
 import { Type, type Static } from 'typebox';
-import type { JsonObject } from '../schemas/json.ts';
-import { HashHex, InstantUtc, RetentionClass, SafeCount } from '../schemas/primitives.ts';
-import { Facts, RecordSource, RecordType } from '../schemas/record.ts';
-import type { RecordRow } from '../store/records/record-store.ts';
+import type { JsonObject } from '../../schemas/json.ts';
+import { HashHex, InstantUtc, RetentionClass, SafeCount } from '../../schemas/primitives.ts';
+import { Facts, RecordSource, RecordType } from '../../schemas/record.ts';
+import type { RecordRow } from '../../store/records/record-store.ts';
 
-/** A record as the API shows it: the sealed parts opened, beside its place in the log. */
+/** A record as the API shows it: its facts, its content where asked for, and its place in the log. */
 export const RecordView = Type.Object({
   id: HashHex,
   type: RecordType,
@@ -27,7 +27,7 @@ export const RecordView = Type.Object({
   chain_hash: Type.Optional(HashHex),
 });
 
-/** Query member of every route that shows records; `include=content` is the only value. */
+/** Query member of every route that shows records; `content` is the only value. */
 export const IncludeContent = Type.Optional(
   Type.Array(Type.Literal('content'), {
     maxItems: 1,
@@ -35,7 +35,7 @@ export const IncludeContent = Type.Optional(
   }),
 );
 
-/** The columns a view is made of; `content` is there only if it was asked for. */
+/** The columns of a view; `content` only where it was asked for. */
 export type RecordViewRow = Pick<
   RecordRow,
   | 'id'
@@ -59,7 +59,7 @@ export interface RecordShown extends Omit<RecordViewRow, 'subject' | 'facts' | '
   readonly content?: JsonObject | null;
 }
 
-/** Facts and content come from the canonical text that was hashed, not from the columns made of it. */
+/** Facts and content are read from the canonical text that was hashed, never from the columns derived from it. */
 export function toRecordView(row: RecordViewRow): RecordShown {
   const facts = JSON.parse(row.facts) as Static<typeof Facts>;
   return {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { Type } from 'typebox';
 import { describe, expect, it } from 'vitest';
-import { decodeCursor, encodeCursor } from '../../api/cursor.ts';
+import { decodeCursor, encodeCursor } from '../../../api/http/cursor.ts';
 
 const Position = Type.Object({ log: Type.String(), leaf_index: Type.Integer({ minimum: 0 }) });
 const scope = { list: 'records', type: ['tool.completed'], session_id: 's-1' };

@@ -1,11 +1,11 @@
 import type { TypedApp } from './typed-app.ts';
 
 export interface KnownRoutes {
-  /** Methods that routes with this path take, sorted; empty if there is none. */
+  /** Methods of the routes with this path, sorted; empty if no route has it. */
   methodsOf(url: string): string[];
 }
 
-/** Notes each route as it is added, so that a wrong method can be told from a wrong path (RFC 9110 section 15.5.6). */
+/** Keeps a list of all routes, so that a wrong method is answered with 405 and a wrong path with 404 (RFC 9110). */
 export function trackRoutes(app: TypedApp): KnownRoutes {
   const methods = new Map<string, Set<string>>();
   app.addHook('onRoute', ({ url, method }) => {

@@ -1,15 +1,15 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { Problem } from '../../schemas/problem.ts';
-import { openCheckpoint } from '../../store/chain/checkpoint.ts';
-import { commitment } from '../../store/chain/leaf.ts';
-import { leafHash, rootFromInclusion } from '../../store/chain/merkle.ts';
-import { parseVkey } from '../../store/chain/note.ts';
-import { parseTlogProof } from '../../store/chain/tlog-proof.ts';
-import type { Query, RecordRow, RecordStore } from '../../store/records/record-store.ts';
-import { openApiStack, type ApiStack } from '../support/api-stack.ts';
-import { chdbPlace } from '../support/chdb-store.ts';
-import { openApiJudge } from '../support/openapi-judge.ts';
-import { auditRecord, sealedRows } from '../support/sealed-rows.ts';
+import type { Problem } from '../../../schemas/problem.ts';
+import { openCheckpoint } from '../../../store/chain/checkpoint.ts';
+import { commitment } from '../../../store/chain/leaf.ts';
+import { leafHash, rootFromInclusion } from '../../../store/chain/merkle.ts';
+import { parseVkey } from '../../../store/chain/note.ts';
+import { parseTlogProof } from '../../../store/chain/tlog-proof.ts';
+import type { Query, RecordRow, RecordStore } from '../../../store/records/record-store.ts';
+import { openApiStack, type ApiStack } from '../../support/api-stack.ts';
+import { chdbPlace } from '../../support/chdb-store.ts';
+import { openApiJudge } from '../../support/openapi-judge.ts';
+import { auditRecord, sealedRows } from '../../support/sealed-rows.ts';
 
 /** Two complete blocks of the proof cache and an unfinished one. */
 const COUNT = 700;

@@ -1,15 +1,15 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Page } from '../../api/page.ts';
-import type { RecordShown } from '../../api/record-view.ts';
-import type { Problem } from '../../schemas/problem.ts';
-import type { AuditRecord } from '../../schemas/record.ts';
-import type { RecordRow, RecordStore } from '../../store/records/record-store.ts';
-import { openApiStack, type ApiStack } from '../support/api-stack.ts';
-import { chdbPlace } from '../support/chdb-store.ts';
-import { openApiJudge } from '../support/openapi-judge.ts';
-import { readAll } from '../support/read-all.ts';
-import { auditRecord, sealedRows } from '../support/sealed-rows.ts';
+import type { Page } from '../../../api/http/page.ts';
+import type { RecordShown } from '../../../api/routes/record-view.ts';
+import type { Problem } from '../../../schemas/problem.ts';
+import type { AuditRecord } from '../../../schemas/record.ts';
+import type { RecordRow, RecordStore } from '../../../store/records/record-store.ts';
+import { openApiStack, type ApiStack } from '../../support/api-stack.ts';
+import { chdbPlace } from '../../support/chdb-store.ts';
+import { openApiJudge } from '../../support/openapi-judge.ts';
+import { readAll } from '../../support/read-all.ts';
+import { auditRecord, sealedRows } from '../../support/sealed-rows.ts';
 
 const HOUR_MS = 3_600_000;
 const START_MS = Date.UTC(2026, 2, 1);

@@ -1,10 +1,9 @@
 /**
- * Audit paths for a log that only grows, without re-reading it: roots of complete blocks of leaves are kept in
- * memory (32 bytes per 256 records), so one proof reads its own block and the unfinished last one.
- * In: leaf hashes by range, from anywhere. Out: RFC 6962 audit paths. What is cached is never trusted: callers check
- * each path against a signed root.
+ * Audit paths of a log without reading all of it. In: leaf hashes by range. Out: RFC 6962 audit paths. The roots of
+ * complete blocks stay in memory (32 bytes per 256 records), so that a proof reads the block of its leaf and the last,
+ * unfinished one. The cache is not trusted: callers check each path against a signed root.
  */
-import { inclusionRanges, rootOf, type LeafRange } from '../store/chain/merkle.ts';
+import { inclusionRanges, rootOf, type LeafRange } from '../../store/chain/merkle.ts';
 
 /** A power of two, so that complete blocks are perfect subtrees and a range of them has the root of its leaves. */
 const BLOCK_LEAVES = 256;
@@ -14,11 +13,11 @@ const BLOCKS_PER_READ = 32;
 export interface ProofCache {
   /** Audit path of the leaf at `index` in the tree of the first `size` leaves, from the leaf upwards. */
   path(index: number, size: number): Promise<Uint8Array[]>;
-  /** Forgets everything; for when a path led to a wrong root and the rows may have been repaired since. */
+  /** Empties the cache; for use after a path that led to a wrong root, since the rows may be repaired. */
   reset(): void;
 }
 
-/** `readLeafHashes` answers exactly the leaf hashes of the range, in order. */
+/** `readLeafHashes` gives exactly the leaf hashes of the range, in order. */
 export function buildProofCache(
   readLeafHashes: (range: LeafRange) => Promise<readonly Uint8Array[]>,
 ): ProofCache {
@@ -36,12 +35,12 @@ export function buildProofCache(
     }
   }
 
-  /** One fill at a time; a failed one is not remembered, the next request tries again. */
+  /** One fill at a time; after a failed one the next request tries again. */
   async function filledTo(blockCount: number): Promise<readonly Uint8Array[]> {
     const roots = blockRoots;
-    const mine = filling.catch(() => undefined).then(() => fill(roots, blockCount));
-    filling = mine;
-    await mine;
+    const fillAfterOthers = filling.catch(() => undefined).then(() => fill(roots, blockCount));
+    filling = fillAfterOthers;
+    await fillAfterOthers;
     return roots;
   }
 

@@ -1,9 +1,9 @@
-import { PipelineError } from '../schemas/errors.ts';
-import type { PublishedLog } from '../store/ledger/published-log.ts';
+import { PipelineError } from '../../schemas/errors.ts';
+import type { PublishedLog } from '../../store/ledger/published-log.ts';
 
 /**
- * The log that a request names; where there is only one it need not be named. Throws PARAMETER_INVALID otherwise,
- * because to answer for one of several logs what was asked of all would be half an answer.
+ * The log that a request names; the only log where there is one. Throws PARAMETER_INVALID for an unknown name, and for
+ * a missing name where there are several logs: an answer for one of them would look like an answer for all.
  */
 export function chooseLog(
   published: readonly PublishedLog[],

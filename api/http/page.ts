@@ -1,9 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type, type Static, type TSchema } from 'typebox';
-import type { JsonValue } from '../schemas/json.ts';
+import type { JsonValue } from '../../schemas/json.ts';
 import { decodeCursor, encodeCursor, type CursorScope } from './cursor.ts';
 
-/** Query members that every list takes. */
+/** Query members of every list. */
 export const PageQuery = {
   limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100 }),
   cursor: Type.Optional(Type.String({ maxLength: 4096, description: 'next_cursor of the page before' })),
@@ -24,7 +24,7 @@ export interface Page<Item> {
   readonly has_more: boolean;
 }
 
-/** One list as a route defines it: what its cursors hold, how to read on from one, and how a row is shown. */
+/** A list as its route defines it: what its cursors hold, how to read rows after one, and how to show a row. */
 export interface PageSource<Row, Position extends TSchema, Item> {
   readonly scope: CursorScope;
   readonly position: Position;
@@ -34,7 +34,7 @@ export interface PageSource<Row, Position extends TSchema, Item> {
   toItem(row: Row): Item;
 }
 
-/** Reads one page; asks for one row more than shown, so that `has_more` is known and not guessed. */
+/** Reads one page, and one row more than it shows, so that `has_more` is exact. */
 export async function readPage<Row, Position extends TSchema, Item>(
   query: { readonly limit: number; readonly cursor?: string },
   source: PageSource<Row, Position, Item>,
@@ -52,7 +52,7 @@ export async function readPage<Row, Position extends TSchema, Item>(
   };
 }
 
-/** Says where the next page is in the header too (RFC 8288), for clients that follow links. */
+/** Names the next page in the Link header too (RFC 8288), for clients that follow links. */
 export function linkNextPage(
   request: Pick<FastifyRequest, 'url'>,
   reply: FastifyReply,

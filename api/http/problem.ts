@@ -1,10 +1,13 @@
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest, FastifySchemaValidationError } from 'fastify';
-import { ERRORS, PipelineError, type ErrorCode } from '../schemas/errors.ts';
-import { toProblem, type ProblemPlace } from '../schemas/problem.ts';
+import { ERRORS, PipelineError, type ErrorCode } from '../../schemas/errors.ts';
+import { toProblem } from '../../schemas/problem.ts';
+import { escapePointer, type ShapeProblem } from '../../schemas/validate.ts';
 
 const RETRY_AFTER_SECONDS = '5';
 
-/** What fastify itself refuses, in our codes. What is not listed is INTERNAL. */
+/** Codes of fastify's own refusals, translated into ours. A code that is not listed becomes INTERNAL. */
 const FRAMEWORK_CODES: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_BAD_URL: 'PARAMETER_INVALID',
   FST_ERR_MAX_PARAM_LENGTH: 'NOT_FOUND',
@@ -17,7 +20,7 @@ const FRAMEWORK_CODES: Readonly<Record<string, ErrorCode>> = {
 
 const FRAMEWORK_DETAILS: Readonly<Record<string, string>> = {
   FST_ERR_BAD_URL: 'the path does not decode',
-  FST_ERR_MAX_PARAM_LENGTH: 'no id is as long as this',
+  FST_ERR_MAX_PARAM_LENGTH: 'no id is this long',
   FST_ERR_CTP_INVALID_JSON_BODY: 'the body is not JSON',
   FST_ERR_CTP_EMPTY_JSON_BODY: 'the body is empty',
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'the body is not as long as Content-Length says',
@@ -26,8 +29,8 @@ const FRAMEWORK_DETAILS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Answers any failure as an RFC 9457 problem and logs those that need an operator, once. Neither says more of an
- * unexpected error than its kind: messages of parsers and engines quote their input.
+ * Answers any failure as an RFC 9457 problem, and logs those that need an operator, once. Answer and log line give only
+ * the kind of an unexpected error, because messages of parsers and engines quote their input.
  */
 export function sendProblem(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const known = toPipelineError(error);
@@ -42,7 +45,25 @@ export function sendProblem(error: FastifyError, request: FastifyRequest, reply:
   return reply.code(problem.status).type('application/problem+json').send(problem);
 }
 
-/** A parameter that its schema cannot judge, refused in the shape of schema errors. */
+/** Answers bytes that node cannot read as an HTTP request with a problem document, and closes the connection. */
+export function refuseClient(error: { readonly code?: string }, socket: Socket, requestId: string): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const problem = toProblem(new PipelineError('BODY_MALFORMED', 'this is not an HTTP request'), requestId);
+  const body = JSON.stringify(problem);
+  const head = [
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}`,
+    'content-type: application/problem+json; charset=utf-8',
+    `content-length: ${Buffer.byteLength(body)}`,
+    'cache-control: no-store',
+    'connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+}
+
+/** Refusal of a parameter that a schema cannot judge, in the shape of a schema's refusal. */
 export function parameterInvalid(pointer: string, message: string): PipelineError {
   return new PipelineError('PARAMETER_INVALID', message, { place: pointer });
 }
@@ -60,20 +81,20 @@ function toPipelineError(error: FastifyError): PipelineError | undefined {
   return new PipelineError(code, FRAMEWORK_DETAILS[error.code] ?? ERRORS[code].title);
 }
 
-/** Pointers start with the part of the request: `/querystring/limit`, `/body/period/from`. */
-function validationPlaces(error: FastifyError): ProblemPlace[] {
+/** Pointers begin with the part of the request: `/querystring/limit`, `/body/period/from`. */
+function validationPlaces(error: FastifyError): ShapeProblem[] {
   const all = (error.validation ?? []).map((one) => ({ keyword: one.keyword, place: toPlace(one, error) }));
-  // A union reports each of its members and then itself; only the last says something to a reader.
+  // A union reports each of its members and then itself; only the report on itself helps a reader.
   const unions = new Set(all.filter(({ keyword }) => keyword === 'anyOf').map(({ place }) => place.pointer));
   return all
     .filter(({ keyword, place }) => keyword === 'anyOf' || !unions.has(place.pointer))
     .map(({ place }) => place);
 }
 
-function toPlace(one: FastifySchemaValidationError, error: FastifyError): ProblemPlace {
+function toPlace(one: FastifySchemaValidationError, error: FastifyError): ShapeProblem {
   const { additionalProperty, missingProperty } = one.params;
   const member = additionalProperty ?? missingProperty;
-  const tail = typeof member === 'string' ? `/${pointerToken(member)}` : '';
+  const tail = typeof member === 'string' ? `/${escapePointer(member)}` : '';
   return {
     pointer: `/${String(error.validationContext)}${one.instancePath}${tail}`,
     message: messageOf(one),
@@ -87,12 +108,7 @@ function messageOf(one: FastifySchemaValidationError): string {
   return one.message ?? 'is not valid';
 }
 
-/** RFC 6901 section 4. */
-function pointerToken(name: string): string {
-  return name.replaceAll('~', '~0').replaceAll('/', '~1');
-}
-
-/** Stack frames without the message line, causes included: where it broke, never with what. */
+/** Stack frames of an error and its causes, without messages: the place of a failure, never its input. */
 function framesOf(error: unknown): string[] {
   const frames: string[] = [];
   for (let at = error, depth = 0; at instanceof Error && depth < 4; at = at.cause, depth += 1) {

@@ -4,9 +4,9 @@ import { s3ConnectionOf } from './archive.ts';
 import type { Config } from '../config.ts';
 import type { VerificationReport } from '../schemas/verification.ts';
 import { checkArchivePrefix } from '../store/archive/archive-key.ts';
-import { verifySource } from '../store/verify/archive.ts';
+import { verifyReader } from '../store/verify/verify-archive.ts';
 import type { VerifyOptions } from '../store/verify/report.ts';
-import { openS3Source } from '../store/archive/s3/archive-source.ts';
+import { openS3Reader } from '../store/archive/s3/archive-reader.ts';
 import { openBucket } from '../store/archive/s3/client.ts';
 import { RETRY_LIMITS } from '../store/archive/s3/retry.ts';
 import { requireBucket } from '../store/archive/s3/versions.ts';
@@ -34,7 +34,7 @@ export async function verifyBucket(
     await requireBucket(bucket, prefix);
     const pause = (ms: number) => sleep(ms);
     const retrying = { limits: RETRY_LIMITS, random: () => Math.random(), sleep: pause };
-    return await verifySource(openS3Source({ bucket, prefix, retrying }), options);
+    return await verifyReader(openS3Reader({ bucket, prefix, retrying }), options);
   } finally {
     bucket.client.destroy();
   }

@@ -19,7 +19,7 @@ export interface ProbeTarget extends S3Connection {
 export async function probeBucket(target: ProbeTarget): Promise<ProbeReport> {
   // Loaded where a bucket is in play: the client takes a tenth of a second and 24 MB.
   const { openBucket } = await import('../store/archive/s3/client.ts');
-  const { probeStore } = await import('../store/archive/s3/probe.ts');
+  const { probeStore } = await import('../store/archive/s3/probe-store.ts');
   const bucket = openBucket(target);
   try {
     return await probeStore(bucket, {

@@ -11,7 +11,7 @@ import { PipelineError } from '../schemas/errors.ts';
 import type { VerificationReport } from '../schemas/verification.ts';
 import type { Archive } from '../store/archive/archive.ts';
 import { LOG_ROOT } from '../store/chain/layout.ts';
-import { verifyPath } from '../store/verify/path.ts';
+import { verifyPath } from '../store/verify/verify-path.ts';
 import { buildReport, createFindings, type VerifyOptions } from '../store/verify/report.ts';
 import { openLocalArchive } from '../store/archive/local/archive.ts';
 import { verifyRecordStore } from '../store/verify/store/store-verification.ts';

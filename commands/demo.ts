@@ -13,7 +13,7 @@ import { PipelineError } from '../schemas/errors.ts';
 import { PACKAGE_PATHS } from '../schemas/evidence-package.ts';
 import type { ToolCall } from '../schemas/tool-call.ts';
 import { openContainer } from '../store/verify/container.ts';
-import { verifyPath } from '../store/verify/path.ts';
+import { verifyPath } from '../store/verify/verify-path.ts';
 import { createFindings, renderReport } from '../store/verify/report.ts';
 import { call, expectStatus } from './http.ts';
 import { createProgress, type Output, type Progress } from './output.ts';

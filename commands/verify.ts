@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { PipelineError } from '../schemas/errors.ts';
 import type { VerificationReport } from '../schemas/verification.ts';
-import { verifyPath } from '../store/verify/path.ts';
+import { verifyPath } from '../store/verify/verify-path.ts';
 import { renderReport, type KeptCheckpoint, type VerifyOptions } from '../store/verify/report.ts';
 import { createProgress, toJsonLine, type Output } from './output.ts';
 

@@ -1,6 +1,6 @@
 import type { Envelope } from '../schemas/envelope.ts';
 
-/** An envelope with its place in a partition. Offsets rise strictly; they may skip. */
+/** An envelope with its offset in a partition. Offsets rise strictly; they may skip. */
 export interface LoggedEnvelope {
   readonly offset: bigint;
   readonly envelope: Envelope;
@@ -8,7 +8,7 @@ export interface LoggedEnvelope {
 
 export interface ConsumeOptions {
   readonly partition: number;
-  /** First offset to deliver: the ledger's own next offset, which alone decides what was sealed. */
+  /** First offset to deliver: the ledger's next offset, which alone decides which envelopes were sealed. */
   readonly from: bigint;
   readonly maxEnvelopes: number;
   readonly maxBytes: number;
@@ -18,14 +18,14 @@ export interface ConsumeOptions {
 /**
  * PORT: the durable queue between receivers and the sequencer.
  *
- * - `append` resolves only when all envelopes are on stable storage, in order; it rejects with LOG_PUSHBACK when the
- *   backlog limit is hit, with COLLECTOR_PUSHBACK when one collector's share of it is, and with LOG_UNAVAILABLE when
- *   the medium fails. After a rejection nothing was acknowledged, though some envelopes may have been kept; the
- *   sequencer recognises a resend.
+ * - `append` resolves only when all envelopes are on stable storage, in order. It rejects with LOG_PUSHBACK where the
+ *   backlog limit is reached, with COLLECTOR_PUSHBACK where one collector's share is, and with LOG_UNAVAILABLE where the
+ *   medium fails. A rejected append is not acknowledged, though some envelopes may have been kept; the sequencer
+ *   recognises a resend.
  * - `consume` delivers batches in offset order, at least once. A batch is acknowledged, and may be discarded, exactly
  *   when `onBatch` resolves. If `onBatch` rejects, `consume` rejects with the same error and acknowledges nothing.
  *   It resolves when the signal is aborted, after the batch in hand.
- * - `lag` counts what was appended and not yet acknowledged.
+ * - `lag` counts envelopes that were appended and not yet acknowledged.
  */
 export interface EventLog {
   append(envelopes: readonly Envelope[]): Promise<void>;

@@ -1,3 +1,4 @@
+/** The stored form of an envelope in an event log. */
 import { crc32 } from 'node:zlib';
 import type { Envelope, EnvelopeHeader } from '../schemas/envelope.ts';
 import { PipelineError } from '../schemas/errors.ts';
@@ -10,8 +11,8 @@ import { PipelineError } from '../schemas/errors.ts';
  *   bytes 5-8    length of the header, big endian
  *   bytes 9-     header as JSON in UTF-8, then the body's own bytes to the end
  *
- * Not every medium checks what it gives back: LMDB keeps no checksums, and kafkajs compares none. What is read here is
- * about to be sealed for good, so a rotten block must stop the reader instead of becoming evidence.
+ * Not every medium checks the bytes that it returns: LMDB keeps no checksums, and kafkajs compares none. These bytes are
+ * about to be sealed for good, so a damaged block must stop the reader instead of becoming evidence.
  */
 const FRAME_VERSION = 1;
 const CHECKSUM_AT = 1;
@@ -32,7 +33,7 @@ export function encodeEnvelope(envelope: Envelope): Buffer {
   return frame;
 }
 
-/** Inverse of `encodeEnvelope`; `body` is a view of `frame`. Throws LOG_DAMAGED for bytes it did not write. */
+/** Inverse of `encodeEnvelope`; `body` is a view of `frame`. Throws LOG_DAMAGED for bytes that it did not write. */
 export function decodeEnvelope(frame: Buffer, offset: bigint): Envelope {
   if (frame.length < HEADER_AT || frame[0] !== FRAME_VERSION) throw damaged(offset, 'unknown frame version');
   if (frame.readUInt32BE(CHECKSUM_AT) !== crc32(frame.subarray(LENGTH_AT))) {
@@ -44,7 +45,7 @@ export function decodeEnvelope(frame: Buffer, offset: bigint): Envelope {
   return { ...header, body: frame.subarray(bodyAt) };
 }
 
-/** Whose envelope a frame is, for counting alone: '' where the frame does not say, and no error. */
+/** Collector id of a frame, for counters only: '' where it does not read. Never throws. */
 export function collectorOf(frame: Buffer): string {
   try {
     const header = frame.toString('utf8', HEADER_AT, HEADER_AT + frame.readUInt32BE(LENGTH_AT));

@@ -1,42 +1,50 @@
+/** Labels records: which kinds of data about people, and which secrets, their content holds and where. */
 import { findPersonal } from '../connectors/detect/personal.ts';
 import { DATA_CLASSES, SECRET_TYPES, type DataClass } from '../schemas/data-class.ts';
 import { isJsonObject, setMember, type JsonObject, type JsonValue } from '../schemas/json.ts';
 import type { Content, Facts } from '../schemas/record.ts';
 
-/** Findings that one record lists; how many more there were is said beside them. */
+/** Findings that one record lists; `data_findings_omitted` counts the others. */
 export const MAX_FINDINGS = 1_000;
 
-export interface ToClassify {
+export interface RecordToLabel {
   readonly facts: Facts;
   readonly content: Content | null;
-  /** Whether a receiver has put marks in the place of secrets in the body that this comes from. */
+  /** Whether a receiver has replaced secrets by marks in the body of this record. */
   readonly isRedacted: boolean;
 }
 
-export interface Classified {
+export interface RecordLabels {
   readonly content: Content | null;
   /** Sorted, each once. */
   readonly data_classes: readonly DataClass[];
 }
 
-export type Classify = (record: ToClassify) => Classified;
+export type LabelRecord = (record: RecordToLabel) => RecordLabels;
 
 /**
- * Labels a record before it is sealed: which kinds of data about people its content holds and where, and which kinds of
- * secrets were taken out of it. Content gets a member `data_findings`, which no source can write: one that the source gave
- * stands under `extensions`. Text is never changed. Bytes of quarantined items are looked at as the text they may be,
- * and get classes alone. Linear in the text; the same record gets the same labels whatever came before.
+ * Labels a record before it is sealed: the kinds of data about people in its content and where they are, and the kinds of
+ * secrets that were taken out of it. Content gets a member `data_findings`, which a source cannot write: a member of that
+ * name from the source moves to `extensions`. Text is never changed. Bytes of quarantined items are searched as text, and
+ * get classes without findings. Linear in the text; the same record gets the same labels whatever came before.
  */
-export function createClassify(): Classify {
+export function createLabeller(): LabelRecord {
+  // Shared members of the record before without a finding; `labelRecord` alone changes them.
   const clean = new Map<string, JsonValue>();
-  return (record) => classify(record, clean);
+  return (record) => labelRecord(record, clean);
 }
 
-/** What the items of one OTLP body have in common, and share as one object. */
+/** A name of more or other characters is searched like text. */
+const LONGEST_WORD = 40;
+const PLAIN_NAME = /^[\w./ -]*$/;
+/** Members that the items of one OTLP body share as one object. */
 const SHARED_MEMBERS: ReadonlySet<string> = new Set(['resource', 'scope', 'metric']);
 
-/** `clean` are the shared members of the record before in which nothing was found: they need not be read again. */
-function classify({ facts, content, isRedacted }: ToClassify, clean: Map<string, JsonValue>): Classified {
+/** `clean`: shared members of the record before in which nothing was found, so that they need not be read again. */
+function labelRecord(
+  { facts, content, isRedacted }: RecordToLabel,
+  clean: Map<string, JsonValue>,
+): RecordLabels {
   const labels = createLabels(isRedacted);
   for (const claimed of facts.data_classes ?? []) labels.claim(claimed);
   if (isRedacted) markFacts(facts, labels);
@@ -60,56 +68,55 @@ function walkContent(content: Content, labels: Labels, clean: Map<string, JsonVa
   }
 }
 
-/** Where a value stands; its pointer is made only if something is found there. */
-interface Path {
+/** Path to a value, from the inside out. Its pointer is built only where something is found. */
+interface ValuePath {
   readonly segment: string | number;
-  readonly around: Path | undefined;
+  readonly parent: ValuePath | undefined;
 }
 
-function walk(value: JsonValue, name: string, path: Path, labels: Labels): void {
+function walk(value: JsonValue, name: string, path: ValuePath, labels: Labels): void {
   if (typeof value === 'string') labels.takeText(value, name, path, false);
   else if (typeof value !== 'object' || value === null) return;
   else if (isJsonObject(value)) walkObject(value, path, labels);
-  else value.forEach((element, segment) => walk(element, '', { segment, around: path }, labels));
+  else value.forEach((element, segment) => walk(element, '', { segment, parent: path }, labels));
 }
 
-function walkObject(object: JsonObject, around: Path | undefined, labels: Labels): void {
-  for (const name of Object.keys(object)) walkMember(name, object[name] ?? null, around, labels);
+function walkObject(object: JsonObject, parent: ValuePath | undefined, labels: Labels): void {
+  for (const name of Object.keys(object)) walkMember(name, object[name] ?? null, parent, labels);
 }
 
-function walkMember(name: string, value: JsonValue, around: Path | undefined, labels: Labels): void {
-  const path = { segment: name, around };
-  // The names that sources give are short words; one that says more may come from a person.
+function walkMember(name: string, value: JsonValue, parent: ValuePath | undefined, labels: Labels): void {
+  const path = { segment: name, parent };
+  // Sources use short words as names; a longer name may come from a person.
   if (name.length > LONGEST_WORD || !PLAIN_NAME.test(name)) labels.takeText(name, '', path, true);
   walk(value, name, path, labels);
 }
-const LONGEST_WORD = 40;
-const PLAIN_NAME = /^[\w./ -]*$/;
 
 interface Labels {
   readonly findings: JsonObject[];
   omitted(): number;
-  /** Of all findings so far. */
+  /** Number of all findings so far. */
   count(): number;
-  takeText(text: string, name: string, path: Path, isName: boolean): void;
+  takeText(text: string, name: string, path: ValuePath, isName: boolean): void;
   takeBytes(bytes: Buffer): void;
-  /** What is said of a type by the source. */
+  /** Adds a class that the source names. */
   claim(type: string): void;
   classes(): DataClass[];
 }
 
-/** Nothing that is looked for is shorter. */
-const LEAST_TEXT = 6;
+/** No detector finds anything in a shorter text. */
+const MIN_TEXT_LENGTH = 6;
 const MARK = /\[secret:([a-z_]{1,32}):[0-9a-f]{16}\]/g;
 const KNOWN: ReadonlySet<string> = new Set(DATA_CLASSES);
 const SECRETS: ReadonlySet<string> = new Set(SECRET_TYPES);
 
+/** The labels of one record, collected while its content is walked. */
 function createLabels(isRedacted: boolean): Labels {
   const findings: JsonObject[] = [];
   const classes = new Set<DataClass>();
   let omitted = 0;
   const find = (text: string, name: string) => {
-    const found = text.length < LEAST_TEXT ? [] : findPersonal(text, name);
+    const found = text.length < MIN_TEXT_LENGTH ? [] : findPersonal(text, name);
     return isRedacted && text.includes('[secret:') ? [...found, ...findMarks(text)] : found;
   };
   return {
@@ -121,7 +128,8 @@ function createLabels(isRedacted: boolean): Labels {
         classes.add(type);
         const pointer = findings.length < MAX_FINDINGS ? toPointer(path) : undefined;
         if (pointer === undefined) omitted += 1;
-        else findings.push({ type, pointer, start, end, ...(isName ? { of: 'name' } : {}) });
+        else
+          findings.push(isName ? { type, pointer, start, end, of: 'name' } : { type, pointer, start, end });
       }
     },
     takeBytes(bytes) {
@@ -145,7 +153,7 @@ function findMarks(
   });
 }
 
-/** Facts are identifiers, and stay what they are; only marks in them count. */
+/** Facts are identifiers and are not searched; only marks in them count. */
 function markFacts(facts: Facts, labels: Labels): void {
   for (const fact of Object.values(facts)) {
     if (typeof fact === 'string') for (const { type } of findMarks(fact)) labels.claim(type);
@@ -153,16 +161,16 @@ function markFacts(facts: Facts, labels: Labels): void {
 }
 
 /** RFC 6901 section 3. */
-function toPointer(path: Path | undefined): string {
+function toPointer(path: ValuePath | undefined): string {
   if (path === undefined) return '';
   const segment = String(path.segment).replaceAll('~', '~0').replaceAll('/', '~1');
-  return `${toPointer(path.around)}/${segment}`;
+  return `${toPointer(path.parent)}/${segment}`;
 }
 
-/** Names of members that only the classifier writes. */
+/** Members that only this file writes. */
 const OWN_MEMBERS = ['data_findings', 'data_findings_omitted'];
 
-/** What the source called so stands under `extensions`, beside or around what is there. */
+/** Moves members of these names from the source to `extensions`, into the present object or around it. */
 function withoutFindings(content: Content): Content {
   if (!OWN_MEMBERS.some((name) => Object.hasOwn(content, name))) return content;
   const rest: Record<string, JsonValue> = {};
@@ -182,9 +190,6 @@ function withFindings(content: Content, labels: Labels): Content {
   const { findings } = labels;
   if (findings.length === 0) return content;
   const beyond = labels.omitted();
-  return {
-    ...content,
-    data_findings: findings,
-    ...(beyond === 0 ? {} : { data_findings_omitted: beyond }),
-  };
+  const labelled = { ...content, data_findings: findings };
+  return beyond === 0 ? labelled : { ...labelled, data_findings_omitted: beyond };
 }

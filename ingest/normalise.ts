@@ -5,7 +5,7 @@ import type { DraftRecord, Expanded, QuarantinedItem, SourceConnector } from '..
 import type { Envelope, EnvelopeSource } from '../schemas/envelope.ts';
 import type { JsonObject } from '../schemas/json.ts';
 import type { AuditRecord } from '../schemas/record.ts';
-import { createClassify, type Classify } from './label.ts';
+import { createLabeller, type LabelRecord } from './label.ts';
 import type { Surrogates } from './surrogates.ts';
 
 export interface NormaliserOptions {
@@ -13,7 +13,7 @@ export interface NormaliserOptions {
   readonly retentionClass: string;
   readonly connectors?: Readonly<Record<EnvelopeSource, SourceConnector>>;
   /** How records are labelled. @default by the detectors of `connectors/detect` */
-  readonly classify?: Classify;
+  readonly classify?: LabelRecord;
 }
 
 /** The records of one envelope, quarantined ones among them, in the order of its body. */
@@ -33,7 +33,7 @@ export function createNormaliser({
   surrogates,
   retentionClass,
   connectors = SOURCE_CONNECTORS,
-  classify = createClassify(),
+  classify = createLabeller(),
 }: NormaliserOptions): Normalise {
   return (envelope) => {
     const { received_at, principal: collector, collector_run: run } = envelope;

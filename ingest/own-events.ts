@@ -1,6 +1,5 @@
-/** Events that this program itself reports, as envelopes for the event log: one order and one trail with all others. */
-import type { Clock } from '../schemas/clock.ts';
-import { toInstant } from '../schemas/clock.ts';
+/** Events of this program itself, as envelopes for the event log: they share one order and one trail with all others. */
+import { toInstant, type Clock } from '../schemas/clock.ts';
 import type { Envelope } from '../schemas/envelope.ts';
 import type { NativeEvent } from '../schemas/native-event.ts';
 

@@ -1,9 +1,9 @@
 /**
- * PORT: which record ids the log already holds, so that a repeated delivery in any grouping is recognised.
+ * PORT: the record ids that the log holds already, so that a repeated delivery in any grouping is recognised.
  *
- * It is a projection of the log, as the record store is: `size` tells up to which leaf index it knows the ids, and
- * whoever opens it feeds the missing ones from the archive. `add` is durable on return, idempotent, and moves `size`
- * in the same transaction.
+ * It is a projection of the log, as the record store is: it knows the ids of the leaves below `size`, and the sequencer
+ * adds the missing ones from the archive. `add` is durable on return, idempotent, and raises `size` in the same
+ * transaction.
  */
 export interface SeenIds {
   has(ids: readonly string[]): Promise<ReadonlySet<string>>;

@@ -1,8 +1,8 @@
 import { hmacSha256Hex } from '../store/chain/sha256.ts';
 
 /**
- * Keyed names for what must be recognisable in the immortal leaf without being readable there. Each kind has its own
- * domain, so that equal text of two kinds yields unlike surrogates. Deterministic for one key.
+ * Keyed names for ids and people: a leaf is kept for ever, so they must be recognisable in it without being readable.
+ * Each kind has a separate domain, so that equal text of two kinds yields different surrogates. Deterministic for one key.
  */
 export interface Surrogates {
   /** 64 hex digits; the parts are encoded unambiguously, so ['a', 'bc'] and ['ab', 'c'] differ. */
@@ -13,10 +13,10 @@ export interface Surrogates {
   subject(claimed: string): string;
 }
 
-/** `key` is the pseudonym key of the installation: whoever has it can test guesses, so it never leaves the host. */
+/** `key` is the pseudonym key of the installation. Its holder can test guesses, so it never leaves the host. */
 export function createSurrogates(key: Uint8Array): Surrogates {
   function surrogate(domain: string, parts: readonly string[]): string {
-    // JSON escapes lone surrogates, so unlike parts never encode alike.
+    // JSON escapes unpaired UTF-16 surrogates, so different parts never encode alike.
     return hmacSha256Hex(key, Buffer.from(JSON.stringify([`affidavit/v1/${domain}`, ...parts])));
   }
   return {

@@ -1,3 +1,4 @@
+/** Appends to the embedded event log: many callers, one durable transaction at a time. */
 import { PipelineError } from '../../schemas/errors.ts';
 import type { BinaryDatabase, Environment } from './environment.ts';
 import {
@@ -13,33 +14,33 @@ import {
 export interface BacklogLimits {
   readonly maxBacklogBytes: number;
   readonly maxBacklogEnvelopes: number;
-  /** Share of both that one collector may fill; beyond it an append is refused with COLLECTOR_PUSHBACK. @default 100 */
+  /** Share of both that one collector may fill; beyond it appends are refused with COLLECTOR_PUSHBACK. @default 100 */
   readonly maxPerCollectorPercent?: number;
 }
 
-/** One encoded envelope and whose it is. */
-export interface Frame {
+/** One encoded envelope and the collector that sent it. */
+export interface EncodedEnvelope {
   readonly bytes: Buffer;
   readonly collector: string;
 }
 
-export interface Appender {
-  /** Resolves when the frames are durable, in order; rejects as `EventLog.append` does. */
-  append(frames: readonly Frame[]): Promise<void>;
-  /** Resolves when nothing is waiting to be written. */
-  idle(): Promise<void>;
+/** Named databases of the event log. */
+export interface LogDatabases {
+  readonly entries: BinaryDatabase;
+  readonly meta: BinaryDatabase;
 }
 
-interface Waiting {
-  readonly frames: readonly Frame[];
+interface PendingAppend {
+  readonly frames: readonly EncodedEnvelope[];
   readonly bytes: number;
+  /** Settles the caller's promise. */
   readonly settle: (refusal: PipelineError | undefined) => void;
 }
 
 /**
- * Room on the disk that new envelopes leave alone, so that those which were acknowledged can still be sealed when the
- * disk runs full: as much as sealing takes at any time, and for each byte that waits its share of the archive, its rows,
- * and these rows again, because the engine keeps merged parts for minutes.
+ * Room on the disk that new envelopes must leave free, so that acknowledged envelopes can still be sealed when the disk
+ * runs full. Sealing needs a fixed part, and for each waiting byte its share of the archive, its rows, and these rows
+ * again, because the engine keeps merged parts for minutes.
  */
 const SEALING_RESERVE_BYTES = 32 * 1024 * 1024;
 const SEALING_BYTES_PER_BYTE = 3;
@@ -49,46 +50,60 @@ const GROUP_MAX_BYTES = 32 * 1024 * 1024;
 const GROUP_MAX_APPENDS = 4096;
 
 /**
- * Group commit: appends that arrive while a transaction is being flushed wait together for the next one, so that the
- * price of a flush is shared by all of them. One transaction at a time; calls are written in the order they came.
+ * Group commit: appends that arrive while a transaction is being flushed wait together for the next one and share its
+ * flush. One transaction at a time; appends are written in the order of their calls.
  */
-export function createAppender(
-  environment: Environment,
-  databases: { readonly entries: BinaryDatabase; readonly meta: BinaryDatabase },
-  limits: BacklogLimits,
-  onAppended: () => void,
-): Appender {
-  const waiting: Waiting[] = [];
-  let flushing: Promise<void> | undefined;
+export class Appender {
+  readonly #environment: Environment;
+  readonly #databases: LogDatabases;
+  readonly #limits: BacklogLimits;
+  readonly #onAppended: () => void;
+  /** Appends that no transaction has taken yet, in order. */
+  readonly #pending: PendingAppend[] = [];
+  /** Set while `#flush` runs, which alone takes from `#pending`. */
+  #flushing: Promise<void> | undefined;
 
-  /** Inside the transaction. One refusal per append: undefined where it was written. */
-  function writeGroup(group: readonly Waiting[]): (PipelineError | undefined)[] {
-    let state = readState(databases.meta);
-    const backlog = changeBacklog(databases.meta);
-    const refusals = group.map((one) => {
-      const refusal = refusalOf(one, state, backlog, limits);
-      if (refusal !== undefined) return refusal;
-      for (const { bytes, collector } of one.frames) {
-        void databases.entries.put(toKey(state.next, state.shift), bytes);
-        backlog.add(collector, { envelopes: 1, bytes: bytes.length });
-        state = withOneMore(state, bytes.length);
-      }
-      return undefined;
-    });
-    writeState(databases.meta, state);
-    backlog.write();
-    return refusals;
+  constructor(
+    environment: Environment,
+    databases: LogDatabases,
+    limits: BacklogLimits,
+    onAppended: () => void,
+  ) {
+    this.#environment = environment;
+    this.#databases = databases;
+    this.#limits = limits;
+    this.#onAppended = onAppended;
   }
 
-  async function flush(): Promise<void> {
-    while (waiting.length > 0) {
-      const group = takeGroup(waiting);
+  /** Resolves when the frames are durable, in order; rejects as `EventLog.append` does. */
+  append(frames: readonly EncodedEnvelope[]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const bytes = frames.reduce((sum, frame) => sum + frame.bytes.length, 0);
+      const settle = (refusal: PipelineError | undefined): void => {
+        if (refusal === undefined) resolve();
+        else reject(refusal);
+      };
+      this.#pending.push({ frames, bytes, settle });
+      this.#flushing ??= this.#flush().finally(() => {
+        this.#flushing = undefined;
+      });
+    });
+  }
+
+  /** Resolves when nothing is waiting to be written. */
+  async idle(): Promise<void> {
+    await this.#flushing;
+  }
+
+  async #flush(): Promise<void> {
+    while (this.#pending.length > 0) {
+      const group = takeGroup(this.#pending);
       try {
-        environment.refresh();
-        const needBytes = roomFor(group, readState(databases.meta).bytes);
-        const refusals = await environment.commit(() => writeGroup(group), needBytes);
+        this.#environment.refresh();
+        const needBytes = roomFor(group, readState(this.#databases.meta).bytes);
+        const refusals = await this.#environment.commit(() => this.#writeGroup(group), needBytes);
         group.forEach((one, index) => one.settle(refusals[index]));
-        onAppended();
+        this.#onAppended();
       } catch (error) {
         const refusal = error instanceof PipelineError ? error : unavailable(error);
         for (const one of group) one.settle(refusal);
@@ -96,23 +111,25 @@ export function createAppender(
     }
   }
 
-  return {
-    append: (frames) =>
-      new Promise((resolve, reject) => {
-        const bytes = frames.reduce((sum, frame) => sum + frame.bytes.length, 0);
-        const settle = (refusal: PipelineError | undefined): void => {
-          if (refusal === undefined) resolve();
-          else reject(refusal);
-        };
-        waiting.push({ frames, bytes, settle });
-        flushing ??= flush().finally(() => {
-          flushing = undefined;
-        });
-      }),
-    idle: async () => {
-      await flushing;
-    },
-  };
+  /** Runs inside the transaction. One element per append: the refusal, or undefined where it was written. */
+  #writeGroup(group: readonly PendingAppend[]): (PipelineError | undefined)[] {
+    const { entries, meta } = this.#databases;
+    let state = readState(meta);
+    const backlog = changeBacklog(meta);
+    const refusals = group.map((one) => {
+      const refusal = refusalOf(one, state, backlog, this.#limits);
+      if (refusal !== undefined) return refusal;
+      for (const { bytes, collector } of one.frames) {
+        void entries.put(toKey(state.next, state.shift), bytes);
+        backlog.add(collector, { envelopes: 1, bytes: bytes.length });
+        state = withOneMore(state, bytes.length);
+      }
+      return undefined;
+    });
+    writeState(meta, state);
+    backlog.write();
+    return refusals;
+  }
 }
 
 function withOneMore(state: LogState, bytes: number): LogState {
@@ -124,8 +141,8 @@ function withOneMore(state: LogState, bytes: number): LogState {
   };
 }
 
-/** Large values need neighbouring pages, and pages are replaced, not changed: twice the bytes. */
-function roomFor(group: readonly Waiting[], backlogBytes: number): number {
+/** LMDB replaces pages instead of changing them, and large values need neighbouring pages: twice the bytes of the group. */
+function roomFor(group: readonly PendingAppend[], backlogBytes: number): number {
   const groupBytes = group.reduce((sum, { bytes }) => sum + bytes, 0);
   return SEALING_RESERVE_BYTES + SEALING_BYTES_PER_BYTE * (backlogBytes + groupBytes) + 2 * groupBytes;
 }
@@ -134,30 +151,30 @@ function unavailable(cause: unknown): PipelineError {
   return new PipelineError('LOG_UNAVAILABLE', 'event log cannot append', { cause });
 }
 
-function takeGroup(waiting: Waiting[]): Waiting[] {
+function takeGroup(pending: PendingAppend[]): PendingAppend[] {
   let bytes = 0;
   let count = 0;
-  for (const one of waiting) {
+  for (const one of pending) {
     bytes += one.bytes;
     if (count > 0 && (bytes > GROUP_MAX_BYTES || count === GROUP_MAX_APPENDS)) break;
     count += 1;
   }
-  return waiting.splice(0, count);
+  return pending.splice(0, count);
 }
 
 function refusalOf(
-  { frames, bytes }: Waiting,
+  { frames, bytes }: PendingAppend,
   total: Backlog,
   backlog: BacklogChange,
   limits: BacklogLimits,
 ): PipelineError | undefined {
   const { maxBacklogBytes, maxBacklogEnvelopes, maxPerCollectorPercent = 100 } = limits;
-  const passes = (held: Backlog, percent: number): boolean =>
+  const exceeds = (held: Backlog, percent: number): boolean =>
     held.envelopes + frames.length > (maxBacklogEnvelopes * percent) / 100 ||
     held.bytes + bytes > (maxBacklogBytes * percent) / 100;
-  if (passes(total, 100)) return new PipelineError('LOG_PUSHBACK', 'event log backlog is full');
+  if (exceeds(total, 100)) return new PipelineError('LOG_PUSHBACK', 'event log backlog is full');
   const collectors = new Set(frames.map(({ collector }) => collector));
-  if ([...collectors].some((collector) => passes(backlog.of(collector), maxPerCollectorPercent))) {
+  if ([...collectors].some((collector) => exceeds(backlog.of(collector), maxPerCollectorPercent))) {
     return new PipelineError('COLLECTOR_PUSHBACK', 'the collector fills its share of the backlog');
   }
   return undefined;

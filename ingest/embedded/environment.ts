@@ -1,3 +1,4 @@
+/** LMDB environments with durable commits. */
 import { statfsSync } from 'node:fs';
 import { mkdir, open as openFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
@@ -11,29 +12,29 @@ export interface Environment {
   database(name: string): BinaryDatabase;
   /**
    * Runs `action` synchronously inside one write transaction and resolves with its result when the transaction is on
-   * stable storage. All or nothing: if `action` throws or the commit fails, no write of it stays. Throws LOG_PUSHBACK
-   * when the map is full and LOG_UNAVAILABLE when the medium fails or does not answer; a PipelineError of `action`
-   * passes unchanged. Nothing is begun, and LOG_UNAVAILABLE is thrown, where the disk has less room than
-   * `MIN_FREE_BYTES` and `needBytes` on top.
+   * stable storage. All or nothing: if `action` throws or the commit fails, none of its writes stays. Throws LOG_PUSHBACK
+   * where the map is full and LOG_UNAVAILABLE where the medium fails or does not answer; a PipelineError of `action`
+   * passes unchanged. Where the disk has less room than `MIN_FREE_BYTES` plus `needBytes`, it throws LOG_UNAVAILABLE
+   * and begins no transaction.
    */
   commit<T>(action: () => T, needBytes?: number): Promise<T>;
-  /** Makes the next read see what any thread or process has committed. */
+  /** Makes the next read see all commits of all threads and processes. */
   refresh(): void;
   /** Waits for commits in flight. Idempotent. */
   close(): Promise<void>;
 }
 
 export interface EnvironmentOptions {
-  /** Address space to reserve; grown by LMDB when the data passes it. */
+  /** Address space to reserve; LMDB grows it when the data exceeds it. */
   readonly mapBytes: number;
   /** @default 30000 */
   readonly commitDeadlineMs?: number;
 }
 
 /**
- * Room on the disk below which no transaction is begun. A write that finds the disk full leaves the library's memory
- * damaged, and the process dies of it or hangs: seen with lmdb 3.5.6, in the flush of a spilled page. So the disk must
- * not be found full, not even when others fill it while a transaction is being written.
+ * Room on the disk below which no transaction is begun. A write to a full disk damages the library's memory, and then
+ * the process dies or hangs: seen with lmdb 3.5.6, in the flush of a spilled page. So no write may meet a full disk, not
+ * even when others fill it while a transaction is being written.
  */
 export const MIN_FREE_BYTES = 8 * 1024 * 1024;
 
@@ -44,10 +45,10 @@ const MDB_MAP_FULL = -30792;
  * Opens or creates the environment in folder `dir`, readable by this user alone.
  *
  * `overlappingSync` is off on purpose. With it, a commit is visible to readers before it is flushed: the sequencer
- * could seal an entry that a power cut then takes back, and its offset would be given to another envelope that
- * nobody reads. Without it LMDB commits in the order write pages, fdatasync, write the meta page through an O_DSYNC
- * descriptor, and only then shows the transaction to readers and resolves. So visible means durable, to every thread
- * and process, and a crash between the two steps leaves the previous meta page in force.
+ * could seal an entry that a power cut then removes, and its offset would go to another envelope that nobody reads.
+ * Without it LMDB commits in the order write pages, fdatasync, write the meta page through an O_DSYNC descriptor, and
+ * only then shows the transaction to readers and resolves. So visible means durable, to every thread and process, and a
+ * crash between the two steps leaves the previous meta page in force.
  *
  * The folders are synced too, because a file is only as durable as its directory entry.
  *
@@ -58,6 +59,7 @@ export async function openEnvironment(dir: string, options: EnvironmentOptions):
   const path = resolve(dir);
   const root = await openDurably(path, options.mapBytes);
   const deadlineMs = options.commitDeadlineMs ?? 30_000;
+  // `commit` owns the count: commits that passed their deadline and have not ended. `close` sets `closing` once.
   let overdueCount = 0;
   let closing: Promise<void> | undefined;
 
@@ -67,7 +69,7 @@ export async function openEnvironment(dir: string, options: EnvironmentOptions):
     let committed: Promise<T>;
     try {
       requireRoom(path, MIN_FREE_BYTES + needBytes);
-      // A child transaction rather than a plain one: what it wrote before a throw is rolled back.
+      // A child transaction and not a plain one: a throw rolls its writes back.
       committed = root.childTransaction(action);
     } catch (error) {
       throw await toPipelineError(error);
@@ -90,14 +92,14 @@ export async function openEnvironment(dir: string, options: EnvironmentOptions):
     refresh: () => {
       root.resetReadTxn();
     },
-    // Closing waits for commits, so one that never ends is left behind for the process to take with it.
+    // Closing would wait for a commit that never ends, so then the environment stays open until the process exits.
     close: () => (closing ??= overdueCount > 0 ? Promise.resolve() : root.close()),
   };
 }
 
 /**
- * lmdb answers nothing at all if its writer cannot begin a transaction, as after a failed write of the meta page.
- * A commit that passes its deadline is refused; it may still be applied, which the port allows.
+ * lmdb never answers where its writer cannot begin a transaction, as after a failed write of the meta page. A commit that
+ * exceeds its deadline is refused. It may still be applied, which the port allows.
  */
 function withDeadline<T>(work: Promise<T>, deadlineMs: number, overdue: () => void): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -118,8 +120,8 @@ async function openDurably(path: string, mapBytes: number): Promise<RootDatabase
       path,
       noSubdir: false,
       overlappingSync: false,
-      // With it on, lmdb makes a promise of its own per event turn that nobody holds: if the disk is full it rejects
-      // unhandled and takes the process along.
+      // With it on, lmdb makes a promise per event turn that nobody holds: on a full disk it rejects unhandled and ends
+      // the process.
       eventTurnBatching: false,
       mapSize: mapBytes,
       maxDbs: 4,
@@ -135,10 +137,10 @@ async function openDurably(path: string, mapBytes: number): Promise<RootDatabase
   }
 }
 
-/** A call of the system that takes microseconds, beside a flush that takes milliseconds. */
+/** A system call of microseconds, before a flush of milliseconds. */
 function requireRoom(path: string, bytes: number): void {
   const { bavail, bsize, blocks } = statfsSync(path);
-  // Some network file systems tell no size at all.
+  // Some network file systems report no size.
   if (blocks === 0 || bavail * bsize >= bytes) return;
   throw new PipelineError('LOG_UNAVAILABLE', `fewer than ${String(bytes)} bytes are free on the disk`);
 }

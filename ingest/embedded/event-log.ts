@@ -1,20 +1,18 @@
 import { PipelineError } from '../../schemas/errors.ts';
 import type { ConsumeOptions, EventLog, LoggedEnvelope } from '../event-log.ts';
 import { collectorOf, decodeEnvelope, encodeEnvelope } from '../framing.ts';
-import { createAppender, type BacklogLimits } from './appender.ts';
-import { openEnvironment, type BinaryDatabase, type Environment } from './environment.ts';
+import { Appender, type BacklogLimits, type LogDatabases } from './appender.ts';
+import { openEnvironment, type Environment } from './environment.ts';
 import { changeBacklog, readState, toKey, toOffset, writeState } from './state.ts';
 
 export interface EmbeddedEventLogOptions extends BacklogLimits {
-  /** Folder of its own, created if absent. */
+  /** Folder for this log alone, created if absent. */
   readonly dir: string;
   /** How long an idle consumer waits before it looks for appends of other threads and processes. @default 20 */
   readonly pollMs?: number;
 }
 
-interface Stored {
-  readonly entries: BinaryDatabase;
-  readonly meta: BinaryDatabase;
+interface LogStorage extends LogDatabases {
   readonly environment: Environment;
 }
 
@@ -33,10 +31,11 @@ interface StoredBatch {
 const REMOVE_MAX_ENTRIES = 2000;
 
 /**
- * The event log on LMDB: one partition, 0. Envelopes in, batches out; nothing leaves before it was acknowledged.
+ * The event log on LMDB: one partition, 0. In: envelopes. Out: batches. An envelope is removed only after it was
+ * acknowledged.
  *
  * Any number of threads and processes may open the same folder, once each, and append; one of them consumes. Offsets
- * are given inside the write transaction, hence strictly rising over all of them. Durability is that of
+ * are assigned inside the write transaction, hence strictly rising over all of them. Durability is that of
  * `openEnvironment`: an append resolves, and its entries become visible to any consumer, only after the flush.
  */
 export async function openEmbeddedEventLog(options: EmbeddedEventLogOptions): Promise<EventLog> {
@@ -44,14 +43,15 @@ export async function openEmbeddedEventLog(options: EmbeddedEventLogOptions): Pr
   const environment = await openEnvironment(options.dir, {
     mapBytes: 4 * options.maxBacklogBytes + 256 * 1024 * 1024,
   });
-  const stored = {
+  const storage = {
     environment,
     entries: environment.database('entries'),
     meta: environment.database('meta'),
   };
+  // Idle consumers; `sleep` adds and removes them, an append of this process wakes them.
   const sleepers = new Set<() => void>();
   const wake = (): void => sleepers.forEach((awake) => awake());
-  const appender = createAppender(environment, stored, options, wake);
+  const appender = new Appender(environment, storage, options, wake);
   const stopped = new AbortController();
   const consumers = new Set<Promise<void>>();
 
@@ -75,7 +75,7 @@ export async function openEmbeddedEventLog(options: EmbeddedEventLogOptions): Pr
       if (consumeOptions.partition !== 0) throw new RangeError('the embedded event log has partition 0 only');
       const signal = AbortSignal.any([consumeOptions.signal, stopped.signal]);
       const idle = (): Promise<void> => sleep(sleepers, signal, options.pollMs ?? 20);
-      const running = consumeUntilAborted(stored, { ...consumeOptions, signal }, idle, onBatch);
+      const running = consumeUntilAborted(storage, { ...consumeOptions, signal }, idle, onBatch);
       consumers.add(running);
       try {
         await running;
@@ -86,7 +86,7 @@ export async function openEmbeddedEventLog(options: EmbeddedEventLogOptions): Pr
     lag: () =>
       new Promise((resolve) => {
         environment.refresh();
-        const { envelopes, bytes } = readState(stored.meta);
+        const { envelopes, bytes } = readState(storage.meta);
         resolve({ envelopes, bytes });
       }),
     close: () => (closing ??= close()),
@@ -94,63 +94,63 @@ export async function openEmbeddedEventLog(options: EmbeddedEventLogOptions): Pr
 }
 
 async function consumeUntilAborted(
-  stored: Stored,
+  storage: LogStorage,
   options: ConsumeOptions,
   idle: () => Promise<void>,
   onBatch: (batch: readonly LoggedEnvelope[]) => Promise<void>,
 ): Promise<void> {
-  await skipTo(stored, options.from);
+  await skipTo(storage, options.from);
   while (!options.signal.aborted) {
-    const batch = readBatch(stored, options);
+    const batch = readBatch(storage, options);
     if (batch.envelopes.length === 0) {
       await idle();
     } else {
       await onBatch(batch.envelopes);
       // A crash on this line leaves entries that are sealed; the next consumer starts behind them and skips them.
-      await acknowledge(stored, batch.entries);
+      await acknowledge(storage, batch.entries);
     }
   }
 }
 
 /**
- * Brings the log in line with the ledger, which alone knows what was sealed.
+ * Brings the log in line with the ledger, which alone knows which envelopes were sealed.
  *
- * Entries before `from` were sealed by a consumer that died before it could acknowledge them: they go. A log whose
- * next offset is *before* `from` was replaced, by an empty folder or an older copy. Whatever it holds may be unsealed,
- * so its offsets are shifted up to `from` and all of it is delivered; the sequencer recognises what it knows already.
+ * Entries before `from` were sealed by a consumer that died before it could acknowledge them: they are removed. A log
+ * whose next offset is *before* `from` was replaced by an empty folder or an older copy. Its entries may be unsealed, so
+ * its offsets are shifted up to `from` and all of them are delivered; the sequencer recognises repeated records.
  */
-async function skipTo(stored: Stored, from: bigint): Promise<void> {
-  await stored.environment.commit(() => {
-    const state = readState(stored.meta);
+async function skipTo(storage: LogStorage, from: bigint): Promise<void> {
+  await storage.environment.commit(() => {
+    const state = readState(storage.meta);
     if (state.next >= from) return;
     const shift = from - (state.next - BigInt(state.envelopes));
-    writeState(stored.meta, { ...state, next: state.next + shift, shift: state.shift + shift });
+    writeState(storage.meta, { ...state, next: state.next + shift, shift: state.shift + shift });
   });
   let removed: number;
   do {
-    removed = await stored.environment.commit(() => {
-      const { shift } = readState(stored.meta);
+    removed = await storage.environment.commit(() => {
+      const { shift } = readState(storage.meta);
       if (from <= shift) return 0;
-      const range = stored.entries.getRange({ end: toKey(from, shift), limit: REMOVE_MAX_ENTRIES });
+      const range = storage.entries.getRange({ end: toKey(from, shift), limit: REMOVE_MAX_ENTRIES });
       const sealed: StoredEntry[] = [];
-      // One at a time: the bodies themselves may be too many to hold.
+      // Keeps sizes only: the bodies together may not fit into memory.
       for (const { key, value } of range) {
         sealed.push({ key, size: value.length, collector: collectorOf(value) });
       }
-      removeEntries(stored, sealed);
+      removeEntries(storage, sealed);
       return sealed.length;
     });
   } while (removed === REMOVE_MAX_ENTRIES);
 }
 
-function readBatch(stored: Stored, options: ConsumeOptions): StoredBatch {
-  stored.environment.refresh();
-  const { shift } = readState(stored.meta);
+function readBatch(storage: LogStorage, options: ConsumeOptions): StoredBatch {
+  storage.environment.refresh();
+  const { shift } = readState(storage.meta);
   const envelopes: LoggedEnvelope[] = [];
   const entries: StoredEntry[] = [];
   let bytes = 0;
-  for (const { key, value } of stored.entries.getRange({ limit: options.maxEnvelopes })) {
-    // The first one always goes, or an envelope beyond maxBytes would block the log for ever.
+  for (const { key, value } of storage.entries.getRange({ limit: options.maxEnvelopes })) {
+    // The first envelope is always taken, or one larger than maxBytes would block the log for ever.
     if (entries.length > 0 && bytes + value.length > options.maxBytes) break;
     bytes += value.length;
     const offset = toOffset(key, shift);
@@ -161,25 +161,25 @@ function readBatch(stored: Stored, options: ConsumeOptions): StoredBatch {
   return { envelopes, entries };
 }
 
-async function acknowledge(stored: Stored, entries: readonly StoredEntry[]): Promise<void> {
+async function acknowledge(storage: LogStorage, entries: readonly StoredEntry[]): Promise<void> {
   for (let start = 0; start < entries.length; start += REMOVE_MAX_ENTRIES) {
     const chunk = entries.slice(start, start + REMOVE_MAX_ENTRIES);
-    await stored.environment.commit(() => removeEntries(stored, chunk));
+    await storage.environment.commit(() => removeEntries(storage, chunk));
   }
 }
 
-/** Inside a transaction. */
-function removeEntries(stored: Stored, entries: readonly StoredEntry[]): void {
-  const state = readState(stored.meta);
+/** Runs inside a transaction. */
+function removeEntries(storage: LogStorage, entries: readonly StoredEntry[]): void {
+  const state = readState(storage.meta);
   let { envelopes, bytes } = state;
-  const backlog = changeBacklog(stored.meta);
+  const backlog = changeBacklog(storage.meta);
   for (const { key, size, collector } of entries) {
-    void stored.entries.remove(key);
+    void storage.entries.remove(key);
     backlog.add(collector, { envelopes: -1, bytes: -size });
     envelopes -= 1;
     bytes -= size;
   }
-  writeState(stored.meta, { ...state, envelopes, bytes });
+  writeState(storage.meta, { ...state, envelopes, bytes });
   backlog.write();
 }
 

@@ -6,10 +6,10 @@ const NOTHING = Buffer.alloc(0);
 const HEX_ID = /^[0-9a-f]{64}$/;
 
 /**
- * Seen ids on LMDB: the 32 bytes of each id as a key without a value. All of them are kept, because a record whose id
- * collides is taken for a repetition and not sealed, and whoever writes records must not be able to look for one.
+ * Seen ids on LMDB: the 32 bytes of each id as a key without a value. No id is shortened: a record whose id collides
+ * counts as a repetition and is not sealed, and a sender must not be able to construct such a record.
  *
- * Throws RangeError for anything but 64 lower-case hex digits: ids are made by this system.
+ * Throws RangeError for anything but 64 lower-case hex digits: this program makes all ids.
  */
 export async function openEmbeddedSeenIds(options: { readonly dir: string }): Promise<SeenIds> {
   const environment = await openEnvironment(options.dir, { mapBytes: 1024 * 1024 * 1024 });

@@ -4,7 +4,7 @@ import type { BinaryDatabase } from './environment.ts';
 export interface LogState {
   /** Offset of the next envelope. Kept apart from the entries, so that it survives their removal. */
   readonly next: bigint;
-  /** Appended and not yet acknowledged. */
+  /** Envelopes that were appended and not yet acknowledged, and their bytes. */
   readonly envelopes: number;
   readonly bytes: number;
   /** Added to a stored key to give its offset; see `skipTo`. */
@@ -25,7 +25,7 @@ export function readState(meta: BinaryDatabase): LogState {
   };
 }
 
-/** To be called inside a transaction. */
+/** Call it inside a transaction. */
 export function writeState(meta: BinaryDatabase, state: LogState): void {
   const bytes = Buffer.alloc(32);
   bytes.writeBigUInt64BE(state.next, 0);
@@ -46,7 +46,7 @@ export function toOffset(key: Buffer, shift: bigint): bigint {
   return key.readBigUInt64BE() + shift;
 }
 
-/** What one collector has in the log. */
+/** Envelopes of one collector in the log. */
 export interface Backlog {
   readonly envelopes: number;
   readonly bytes: number;
@@ -55,12 +55,12 @@ export interface Backlog {
 /** A change of the backlog of collectors, read once and written once within one transaction. */
 export interface BacklogChange {
   of(collector: string): Backlog;
-  /** Negative counts take away. */
+  /** Negative counts subtract. */
   add(collector: string, change: Backlog): void;
   write(): void;
 }
 
-/** To be called inside a transaction. */
+/** Call it inside a transaction. */
 export function changeBacklog(meta: BinaryDatabase): BacklogChange {
   const changed = new Map<string, Backlog>();
   const of = (collector: string): Backlog => changed.get(collector) ?? readBacklog(meta, collector);
@@ -82,7 +82,7 @@ function readBacklog(meta: BinaryDatabase, collector: string): Backlog {
   return { envelopes: Number(bytes.readBigUInt64BE(0)), bytes: Number(bytes.readBigUInt64BE(8)) };
 }
 
-/** A collector without envelopes leaves no key; nor does one whose envelopes were written before these were counted. */
+/** A collector without envelopes has no key. Envelopes of older versions were not counted, so counts may fall below 0. */
 function writeBacklog(meta: BinaryDatabase, collector: string, { envelopes, bytes }: Backlog): void {
   if (envelopes <= 0 || bytes <= 0) {
     void meta.remove(backlogKey(collector));

@@ -1,4 +1,4 @@
-/** What may be a key, for every adapter alike, so that an archive can move from one store to another. Pure. */
+/** The form of keys, the same for every adapter, so that an archive can move from one store to another. Pure. */
 import { LOCK_SUFFIX } from '../../schemas/archive-lock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 
@@ -12,7 +12,7 @@ export function isKey(key: string): boolean {
   return key.length <= MAX_KEY_LENGTH && key.split('/').every(isSegment);
 }
 
-/** Throws PARAMETER_INVALID. `archivePrefix` is what the archive puts before each of its keys. */
+/** Throws PARAMETER_INVALID. The archive puts `archivePrefix` before each of its keys. */
 export function checkKey(key: string, archivePrefix = ''): void {
   if (isKey(key) && archivePrefix.length + key.length <= MAX_KEY_LENGTH) return;
   throw new PipelineError('PARAMETER_INVALID', 'archive key is not valid', { place: key });

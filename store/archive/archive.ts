@@ -1,4 +1,4 @@
-/** How long an object must stay; `compliance` cannot be shortened by anybody. */
+/** How long an object must stay. Nobody can shorten `compliance`. */
 export interface ArchiveLock {
   readonly mode: 'compliance' | 'governance';
   /** RFC 3339 instant in UTC. */
@@ -11,11 +11,11 @@ export interface ArchiveLock {
  * - `put` is create-only and resolves when the bytes and their lock are durable. The same bytes under the same key
  *   again succeed with `'exists'`; other bytes throw ARCHIVE_CONFLICT, and the stored object is not touched. Of
  *   concurrent writers of one key exactly one gets `'created'`.
- * - `get` throws ARCHIVE_DAMAGED if what it reads is not what was written; resolves undefined if there is no object.
- * - `list` yields all keys below `prefix`, and if `after` is given only those behind it, in ascending byte order,
- *   complete as of its start.
+ * - `get` throws ARCHIVE_DAMAGED where the bytes are not those that were put; resolves undefined without an object.
+ * - `list` yields all keys below `prefix`, with `after` only those behind it, in ascending byte order, complete as of
+ *   its start.
  * - Failures of the medium throw ARCHIVE_UNAVAILABLE (retry later); a failed `put` may have been applied.
- * - There is no delete and no overwrite. Keys are ASCII path segments joined by `/`.
+ * - Objects are never deleted or overwritten. Keys are ASCII path segments joined by `/`.
  */
 export interface Archive {
   put(key: string, bytes: Uint8Array, lock: ArchiveLock): Promise<'created' | 'exists'>;

@@ -1,6 +1,6 @@
 /**
- * Who wrote a bundle. Its header names the root, so a signature over the header speaks for every leaf, and for what
- * stands beside the tree: `next_offset`, `integrated_at`, `duplicate_count`, `payloads`. Pure; node:crypto only.
+ * The signature of a bundle. The header names the root, so a signature over the header covers every leaf. It also covers
+ * the members outside the tree: `next_offset`, `integrated_at`, `duplicate_count`, `payloads`. Pure; node:crypto only.
  */
 import { canonicalJson } from '../../schemas/canonical.ts';
 import type { BundleHeader, UnsignedBundleHeader } from '../../schemas/bundle.ts';
@@ -14,7 +14,7 @@ export function headerMessage(header: UnsignedBundleHeader): Buffer {
   return Buffer.from(`${DOMAIN}${canonicalJson(header)}`);
 }
 
-/** Whether the holder of `key` wrote this header. */
+/** Whether the holder of `key` signed this header. */
 export function isHeaderSigned({ signature, ...header }: BundleHeader, key: VerifierKey): boolean {
   const bytes = fromBase64(signature);
   return bytes !== undefined && isSignedBy(key, headerMessage(header), bytes);

@@ -1,5 +1,5 @@
 /**
- * Whether bytes are canonical JSON (RFC 8785, restricted to safe integers), by one pass over them: accepts exactly the
+ * Whether bytes are canonical JSON (RFC 8785, restricted to safe integers), by one pass over them. Accepts exactly the
  * texts that `canonicalJson` in schemas/canonical.ts writes, without building their values. Pure.
  */
 import { isUtf8 } from 'node:buffer';
@@ -18,7 +18,7 @@ const CLOSE_OBJECT = 0x7d;
 const FIRST_PRINTABLE = 0x20;
 const FIRST_NON_ASCII = 0x80;
 
-/** Every integer of so many digits is safe; one more, and its value decides. */
+/** Every integer of up to 15 digits is safe; of 16 digits the value decides. */
 const ALWAYS_SAFE_DIGITS = 15;
 const MAX_SAFE_DIGITS = 16;
 /** `"`, `\`, b, f, n, r, t: what may follow a backslash, besides `u` with four digits. */
@@ -28,22 +28,22 @@ const CONTROL_ESCAPE = /^\\u00(?:0[0-7be-f]|1[0-9a-f])$/;
 const CONTROL_ESCAPE_LENGTH = 6;
 const LITERALS = ['true', 'false', 'null'];
 
-/** No canonical value starts at the place asked for. */
-const NOWHERE = -1;
+/** No canonical value starts at the offset asked for. */
+const NO_MATCH = -1;
 
-/** Of a part of a text, if so asked: one that ends where a digit cannot follow, in a text that is UTF-8 throughout. */
+/** With `start` and `end`: a part of a text that is UTF-8 throughout, where no digit follows the part. */
 export function isCanonicalJson(text: Buffer, start = 0, end = text.length): boolean {
   try {
-    // Bytes of other characters than ASCII can stand in strings alone, where the pass below lets them through.
+    // Other characters than ASCII can appear in strings only, and the pass below accepts all of their bytes.
     return endOfValue(text, start) === end && isUtf8(text);
   } catch (error) {
-    // Nesting beyond the stack; `canonicalJson` writes no such text either.
+    // Nesting beyond the stack; `canonicalJson` cannot write such a text either.
     if (error instanceof RangeError) return false;
     throw error;
   }
 }
 
-/** Place behind the value that starts at `at`, or NOWHERE. Bytes beyond the end read as undefined and match nothing. */
+/** Offset behind the value that starts at `at`, or NO_MATCH. Bytes beyond the end read as undefined and match nothing. */
 function endOfValue(bytes: Buffer, at: number): number {
   switch (bytes[at]) {
     case QUOTE:
@@ -58,36 +58,36 @@ function endOfValue(bytes: Buffer, at: number): number {
 }
 
 function endOfString(bytes: Buffer, at: number): number {
-  let place = at + 1;
+  let next = at + 1;
   for (;;) {
-    const byte = bytes[place] ?? 0;
-    if (byte === QUOTE) return place + 1;
-    if (byte < FIRST_PRINTABLE) return NOWHERE;
-    place = byte === BACKSLASH ? endOfEscape(bytes, place) : place + 1;
-    if (place === NOWHERE) return NOWHERE;
+    const byte = bytes[next] ?? 0;
+    if (byte === QUOTE) return next + 1;
+    if (byte < FIRST_PRINTABLE) return NO_MATCH;
+    next = byte === BACKSLASH ? endOfEscape(bytes, next) : next + 1;
+    if (next === NO_MATCH) return NO_MATCH;
   }
 }
 
 function endOfEscape(bytes: Buffer, at: number): number {
   if (SHORT_ESCAPES.includes(bytes[at + 1] ?? 0)) return at + 2;
   const end = at + CONTROL_ESCAPE_LENGTH;
-  return CONTROL_ESCAPE.test(bytes.toString('latin1', at, end)) ? end : NOWHERE;
+  return CONTROL_ESCAPE.test(bytes.toString('latin1', at, end)) ? end : NO_MATCH;
 }
 
-/** Members in rising order of their names by UTF-16 code units (RFC 8785 section 3.2.3), so none is there twice. */
+/** Members in rising order of their names by UTF-16 code units (RFC 8785 section 3.2.3), so that no name repeats. */
 function endOfObject(bytes: Buffer, at: number): number {
   if (bytes[at + 1] === CLOSE_OBJECT) return at + 2;
-  let previous = NOWHERE;
-  let place = at;
+  let previous = NO_MATCH;
+  let next = at;
   do {
-    const name = place + 1;
-    const colon = bytes[name] === QUOTE ? endOfString(bytes, name) : NOWHERE;
-    if (bytes[colon] !== COLON) return NOWHERE;
-    if (previous !== NOWHERE && !isRising(bytes, previous, name)) return NOWHERE;
+    const name = next + 1;
+    const colon = bytes[name] === QUOTE ? endOfString(bytes, name) : NO_MATCH;
+    if (bytes[colon] !== COLON) return NO_MATCH;
+    if (previous !== NO_MATCH && !isRising(bytes, previous, name)) return NO_MATCH;
     previous = name;
-    place = endOfValue(bytes, colon + 1);
-  } while (bytes[place] === COMMA);
-  return bytes[place] === CLOSE_OBJECT ? place + 1 : NOWHERE;
+    next = endOfValue(bytes, colon + 1);
+  } while (bytes[next] === COMMA);
+  return bytes[next] === CLOSE_OBJECT ? next + 1 : NO_MATCH;
 }
 
 /** Whether the name that starts at `left` sorts before the one at `right`. Both are well-formed strings. */
@@ -112,23 +112,23 @@ function nameAt(bytes: Buffer, at: number): string {
 
 function endOfArray(bytes: Buffer, at: number): number {
   if (bytes[at + 1] === CLOSE_ARRAY) return at + 2;
-  let place = at;
-  do place = endOfValue(bytes, place + 1);
-  while (bytes[place] === COMMA);
-  return bytes[place] === CLOSE_ARRAY ? place + 1 : NOWHERE;
+  let next = at;
+  do next = endOfValue(bytes, next + 1);
+  while (bytes[next] === COMMA);
+  return bytes[next] === CLOSE_ARRAY ? next + 1 : NO_MATCH;
 }
 
-/** No leading zero, no negative zero, and nothing that a double cannot hold exactly. */
+/** Refuses a leading zero, negative zero, and an integer that a double cannot hold exactly. */
 function endOfInteger(bytes: Buffer, at: number): number {
   const first = bytes[at] === MINUS ? at + 1 : at;
   let end = first;
   while (isDigit(bytes[end])) end += 1;
   const digits = end - first;
-  if (bytes[first] === ZERO) return digits === 1 && first === at ? end : NOWHERE;
+  if (bytes[first] === ZERO) return digits === 1 && first === at ? end : NO_MATCH;
   if (digits > 0 && digits <= ALWAYS_SAFE_DIGITS) return end;
   const isSafe =
     digits === MAX_SAFE_DIGITS && Number.isSafeInteger(Number(bytes.toString('latin1', first, end)));
-  return isSafe ? end : NOWHERE;
+  return isSafe ? end : NO_MATCH;
 }
 
 function isDigit(byte: number | undefined): boolean {
@@ -137,5 +137,5 @@ function isDigit(byte: number | undefined): boolean {
 
 function endOfLiteral(bytes: Buffer, at: number): number {
   const literal = LITERALS.find((each) => each === bytes.toString('latin1', at, at + each.length));
-  return literal === undefined ? NOWHERE : at + literal.length;
+  return literal === undefined ? NO_MATCH : at + literal.length;
 }

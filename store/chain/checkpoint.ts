@@ -1,4 +1,4 @@
-/** Tree heads as C2SP tlog-checkpoint writes them: the text that is signed as a note. Pure. */
+/** Checkpoints as C2SP tlog-checkpoint defines them: the text that is signed as a note. Pure. */
 import { fromBase64, type VerifierKey, verifyNote } from './note.ts';
 
 const HASH_BYTES = 32;

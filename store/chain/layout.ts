@@ -1,8 +1,8 @@
-/** Where the objects of a log lie in an archive. Numbers are zero-padded, so byte order is log order. Pure. */
+/** The keys of a log's objects in an archive. Numbers are zero-padded, so byte order is log order. Pure. */
 import type { PayloadRef } from '../../schemas/bundle.ts';
 
-/** What a key says about its object. `position` is a leaf index or tree size, undefined for the genesis. */
-export interface Place {
+/** A key, taken apart. `position` is a leaf index or tree size, undefined for the genesis. */
+export interface ParsedKey {
   readonly log: string;
   readonly folder: 'genesis' | 'bundle' | 'checkpoint' | 'facts' | 'content';
   readonly position: number | undefined;
@@ -33,8 +33,8 @@ export function bundleKey(log: string, startIndex: number): string {
 }
 
 /**
- * Part of the digest stands in the key because a batch whose bundle was never created is sealed anew with other
- * salts: its first payload objects stay behind, named by no bundle, and must not block the next attempt.
+ * The key carries part of the digest. A batch whose bundle was never created is sealed again with other salts: the
+ * payload objects of the first attempt stay behind, named by no bundle, and must not block the next attempt.
  */
 export function payloadKey(
   log: string,
@@ -53,13 +53,13 @@ export function checkpointKey(log: string, treeSize: number): string {
   return `${checkpointPrefix(log)}${padIndex(treeSize)}`;
 }
 
-/** Undefined for what is no key of an archive. */
-export function parseKey(key: string): Place | undefined {
+/** Undefined where the text is not a key of an archive. */
+export function parseKey(key: string): ParsedKey | undefined {
   const [, log, genesis, numbered, number, kind, start] = KEY.exec(key) ?? [];
   const folder = genesis ?? numbered ?? kind;
   if (log === undefined || folder === undefined) return undefined;
   const digits = number ?? start;
   const position = digits === undefined ? undefined : Number(digits);
   if (position !== undefined && !Number.isSafeInteger(position)) return undefined;
-  return { log, folder: folder as Place['folder'], position };
+  return { log, folder: folder as ParsedKey['folder'], position };
 }

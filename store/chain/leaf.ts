@@ -32,12 +32,12 @@ export interface SealedRecord {
   readonly salts: LeafSalts;
 }
 
-/** HMAC-SHA-256 under the salt over the canonical text of the part, hex. Whoever lacks the salt learns nothing. */
+/** HMAC-SHA-256 under the salt over the canonical text of the part, hex. Without the salt it reveals nothing. */
 export function commitment(saltHex: string, part: string): string {
   return hmacSha256Hex(Buffer.from(saltHex, 'hex'), Buffer.from(part));
 }
 
-/** SHA-256 of a text, hex. Over a payload line it gives nothing away, because the line holds the salt. */
+/** SHA-256 of a text, hex. Over a payload line it reveals nothing, because the line holds the salt. */
 export function sha256Hex(bytes: string | Uint8Array): string {
   return hash('sha256', bytes, 'hex');
 }
@@ -53,7 +53,7 @@ export function sealRecord(record: AuditRecord, index: number, salts: LeafSalts)
   const content_text = record.content === null ? null : canonicalJson(record.content);
   const facts_line = payloadLine(index, salts.facts, facts_text);
   const content_line = content_text === null ? null : payloadLine(index, salts.content, content_text);
-  // In the order of the canonical form, which then need not be sorted.
+  // In the order of the canonical form, so that sorting the members costs nothing.
   const leaf: Leaf = {
     content_commitment: content_text === null ? null : commitment(salts.content, content_text),
     content_digest: content_line === null ? null : sha256Hex(content_line),

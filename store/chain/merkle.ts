@@ -50,7 +50,7 @@ export function appendLeaves(frontier: Frontier, size: number, leafHashes: reado
     // Each trailing one bit of the count is a perfect subtree of the same height as `root`: join them.
     for (let bits = count; bits % 2 === 1; bits = Math.floor(bits / 2)) {
       const left = roots.pop();
-      if (left === undefined) throw new RangeError('frontier is shorter than its tree size asks');
+      if (left === undefined) throw new RangeError('the frontier is shorter than its tree size demands');
       root = nodeHash(left, root);
     }
     roots.push(root);
@@ -71,7 +71,7 @@ export function rootOf(leafHashes: readonly Uint8Array[]): Uint8Array {
 
 /**
  * The subtrees whose roots are the audit path of a leaf, from the leaf upwards (RFC 6962 section 2.1.1, PATH).
- * Whoever can hash these ranges can prove the leaf; nothing else of the tree is needed.
+ * The hashes of these ranges prove the leaf; nothing else of the tree is needed.
  */
 export function inclusionRanges(index: number, size: number): LeafRange[] {
   if (!Number.isSafeInteger(index) || index < 0 || index >= size)

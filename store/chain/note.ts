@@ -110,7 +110,7 @@ function hasControlCharacter(note: string): boolean {
   return /\p{Cc}/u.test(note.replaceAll('\n', ''));
 }
 
-/** Strict: one text per value, so that no byte of an encoding is without meaning. */
+/** Strict: one text per value, so that no byte of the text can change without changing the value. */
 export function fromBase64(text: string): Buffer | undefined {
   const bytes = Buffer.from(text, 'base64');
   return bytes.toString('base64') === text ? bytes : undefined;

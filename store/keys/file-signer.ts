@@ -7,7 +7,7 @@ import { readSecretFile, writeSecretFile } from './secret-file.ts';
 /** A raw Ed25519 public key is the last 32 bytes of its SubjectPublicKeyInfo (RFC 8410 section 4). */
 const ED25519_PUBLIC_KEY_BYTES = 32;
 
-/** Makes a new Ed25519 key as PKCS #8 PEM, mode 0600. Refuses to replace one that is there. */
+/** Makes a new Ed25519 key as PKCS #8 PEM, mode 0600. Refuses to replace an existing one. */
 export async function createSigningKey(path: string): Promise<void> {
   if ((await readSecretFile(path)) !== undefined) {
     throw new PipelineError('START_REFUSED', `signing key ${path} exists already and is never replaced`);

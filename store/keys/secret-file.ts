@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 const OWNER_ONLY_FILE = 0o600;
 const OWNER_ONLY_FOLDER = 0o700;
 
-/** The file's bytes, or undefined if there is none. Other failures throw as the system names them. */
+/** The bytes of the file; undefined where it does not exist. Other failures throw the system's error. */
 export async function readSecretFile(path: string): Promise<Buffer | undefined> {
   try {
     return await readFile(path);
@@ -15,8 +15,8 @@ export async function readSecretFile(path: string): Promise<Buffer | undefined> 
 }
 
 /**
- * Replaces a file as one step, readable by its owner alone. When it resolves the new bytes survive a power loss;
- * if the process dies before, the old bytes are still there.
+ * Replaces a file in one step, readable by its owner alone. When it resolves, the new bytes survive a power loss. If the
+ * process dies before, the old bytes are still there.
  */
 export async function writeSecretFile(path: string, bytes: string | Uint8Array): Promise<void> {
   const folder = dirname(path);

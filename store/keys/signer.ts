@@ -14,8 +14,8 @@ export interface Signer {
  * PORT: remembers, outside the archive and the record store, the largest head ever signed for each origin.
  *
  * `advance` resolves only when the new head is durable. It throws SIGNER_REFUSED for a smaller size, or for the same
- * size with another root: signing either would fork the log. The same head again is accepted. SIGNER_UNAVAILABLE says
- * that it cannot remember now, and nothing has changed.
+ * size with another root: signing either would fork the log. The same head again is accepted. It throws
+ * SIGNER_UNAVAILABLE where it cannot remember a head now; then nothing has changed.
  */
 export interface HeadGuard {
   latest(origin: string): Promise<{ readonly tree_size: number; readonly root_hash: string } | undefined>;

@@ -6,7 +6,7 @@ import { HashHex } from '../../schemas/primitives.ts';
 import type { Role, VerifyToken } from '../../schemas/principal.ts';
 import { readSecretFile, writeSecretFile } from './secret-file.ts';
 
-/** Shortest token taken from an operator; `init` generates 32 random bytes. */
+/** Shortest token that an operator may choose; `init` generates 32 random bytes. */
 export const MIN_TOKEN_LENGTH = 8;
 
 const TokenFile = Type.Array(
@@ -18,7 +18,7 @@ const TokenFile = Type.Array(
 );
 export type TokenEntry = Static<typeof TokenFile>[number];
 
-/** Only the hash is stored. Generated tokens are random and long, so a plain hash leaves nothing to guess. */
+/** Only the hash is stored. Generated tokens are random and long, so a plain hash is enough. */
 export function toTokenEntry(id: string, role: Role, token: string): TokenEntry {
   if (token.length < MIN_TOKEN_LENGTH) {
     throw new PipelineError(
@@ -43,7 +43,7 @@ export async function readTokens(path: string): Promise<readonly TokenEntry[] | 
   }
 }
 
-/** Compares digests of equal length against every entry, so that time tells neither the token nor which entry it was. */
+/** Compares digests of equal length with every entry, so that time reveals neither the token nor which entry matched. */
 export function createTokenVerifier(entries: readonly TokenEntry[]): VerifyToken {
   const known = entries.map(({ id, role, sha256 }) => ({
     principal: { id, role },

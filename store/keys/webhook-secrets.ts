@@ -3,11 +3,11 @@ import { Value } from 'typebox/value';
 import { PipelineError } from '../../schemas/errors.ts';
 import { readSecretFile } from './secret-file.ts';
 
-/** Shorter ones can be found by trying, from one delivery that somebody has seen. */
+/** From one delivery an attacker can find a shorter secret by trying. */
 const MIN_SECRET_LENGTH = 16;
 
 const Secrets = Type.Array(Type.String({ minLength: MIN_SECRET_LENGTH }));
-/** As Anthropic gives them out: the key is what the base64 says, and a misspelt one would fit nothing. */
+/** The form in which Anthropic issues secrets: the key is the decoded base64. */
 const STANDARD_SECRET = /^whsec_[A-Za-z0-9+/]{16,256}={0,2}$/;
 const WebhookSecretFile = Type.Object(
   {
@@ -18,7 +18,7 @@ const WebhookSecretFile = Type.Object(
   { additionalProperties: false },
 );
 
-/** Secrets by platform; all of one are valid at once, so that a new one can be in force before the old one goes. */
+/** Secrets by platform. All secrets of one platform are valid at once, so that a new one can replace an old one. */
 export type WebhookSecretEntries = Readonly<Static<typeof WebhookSecretFile>>;
 
 const PLATFORMS = [
@@ -29,14 +29,14 @@ const PLATFORMS = [
 type Platform = (typeof PLATFORMS)[number];
 
 /**
- * Those of the file, if there is one, and those of the configuration, written `github:SECRET gitlab:TOKEN`. Throws
- * CONFIG_INVALID for one that is too short or none, START_REFUSED for a file of another shape.
+ * The secrets of the file, if it exists, and those of the configuration, written `github:SECRET gitlab:TOKEN`. Throws
+ * CONFIG_INVALID for a secret that is malformed or too short, START_REFUSED for a file of another shape.
  */
 export async function readWebhookSecrets(
   path: string,
   configured: string | undefined,
 ): Promise<WebhookSecretEntries> {
-  const kept = await readFileOf(path);
+  const kept = await readSecretsFile(path);
   const given = parseConfigured(configured);
   const ofPlatform = (platform: Platform) => [
     ...(kept[platform] ?? []),
@@ -45,13 +45,13 @@ export async function readWebhookSecrets(
   return Object.fromEntries(PLATFORMS.map((platform) => [platform, ofPlatform(platform)]));
 }
 
-async function readFileOf(path: string): Promise<WebhookSecretEntries> {
+async function readSecretsFile(path: string): Promise<WebhookSecretEntries> {
   const bytes = await readSecretFile(path);
   if (bytes === undefined) return {};
   try {
     return Value.Parse(WebhookSecretFile, JSON.parse(bytes.toString('utf8')));
   } catch {
-    // Without its cause: what does not parse is quoted there, and it is secrets.
+    // Without its cause, which quotes the text that does not parse: secrets.
     throw new PipelineError(
       'START_REFUSED',
       `${path} is not {"github": [SECRET, …], "gitlab": [TOKEN, …], "anthropic": ["whsec_…", …]} with secrets of ${String(MIN_SECRET_LENGTH)} characters or more`,
@@ -71,7 +71,7 @@ function parseConfigured(
       if (platform === undefined || secret.length < MIN_SECRET_LENGTH) {
         throw new PipelineError(
           'CONFIG_INVALID',
-          `a secret for webhooks of ${platform ?? 'nobody known'} is shorter than ${String(MIN_SECRET_LENGTH)} characters`,
+          `a secret for webhooks of ${platform ?? 'an unknown platform'} is shorter than ${String(MIN_SECRET_LENGTH)} characters`,
         );
       }
       if (platform === 'anthropic' && !STANDARD_SECRET.test(secret)) {

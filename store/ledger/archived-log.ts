@@ -1,4 +1,4 @@
-/** A log as its archive tells it, for processes that do not write it. In: checkpoint objects. Out: the newest one. */
+/** A log read from its archive, for processes that do not write it. In: checkpoint objects. Out: the newest one. */
 import { Value } from 'typebox/value';
 import { LogGenesis } from '../../schemas/bundle.ts';
 import type { Clock } from '../../schemas/clock.ts';
@@ -7,21 +7,21 @@ import type { Archive } from '../archive/archive.ts';
 import { openCheckpoint } from '../chain/checkpoint.ts';
 import { checkpointKey, checkpointPrefix, genesisKey } from '../chain/layout.ts';
 import { parseVkey } from '../chain/note.ts';
-import type { PublishedCheckpoint, PublishedLog } from './published-log.ts';
-import type { RecordStore } from '../records/record-store.ts';
 import type { Signer } from '../keys/signer.ts';
+import type { RecordStore } from '../records/record-store.ts';
+import type { PublishedCheckpoint, PublishedLog } from './published-log.ts';
 
 export interface ArchivedLogOptions {
   readonly log: string;
   readonly signer: Pick<Signer, 'name' | 'vkey'>;
   readonly archive: Archive;
-  /** Asked once how long the log is about, so that a long one need not be listed from its start. */
+  /** Asked once for the approximate size of the log, so that a long one need not be listed from its start. */
   readonly records: RecordStore;
   readonly clock: Clock;
 }
 
 /**
- * Name and public key of a log as its genesis tells them, so that who only reads needs no signing key. Rejects with
+ * Name and public key of a log from its genesis, so that a process that only reads needs no signing key. Rejects with
  * START_REFUSED where the archive does not hold a log of this name.
  */
 export async function readLogKey(
@@ -36,40 +36,58 @@ export async function readLogKey(
   throw new PipelineError('START_REFUSED', `log ${log} of the archive is ${genesis.origin}, not ${origin}`);
 }
 
-/** How old an answer may be. */
+/** Largest age of an answer. */
 const MAX_AGE_MS = 1_000;
-/** The newest checkpoint is hardly further behind the rows than this; where it is, the whole log is listed once. */
+/** The newest checkpoint is rarely further behind the rows than this. Where it is, the whole log is listed once. */
 const LOOK_BACK_LEAVES = 1_000_000;
 
 /**
- * Follows the checkpoints of a log: each look lists only what came since the one before. An answer may be a second old.
- * Rejects with ARCHIVE_DAMAGED where the newest checkpoint carries no good signature of the log.
+ * Follows the checkpoints of a log. An answer may be a second old. Rejects with ARCHIVE_DAMAGED where the newest checkpoint
+ * carries no good signature of the log.
  */
-export function openArchivedLog({ log, signer, archive, records, clock }: ArchivedLogOptions): PublishedLog {
-  let newest: PublishedCheckpoint | undefined;
-  let lookedAtMs = Number.NEGATIVE_INFINITY;
-  let looking: Promise<void> | undefined;
-
-  const look = async () => {
-    const startedAtMs = clock();
-    const after = newest === undefined ? await guessStart(records, log) : newest.tree_size;
-    const key =
-      (await lastKey(archive, log, after)) ??
-      (newest === undefined ? await lastKey(archive, log, undefined) : undefined);
-    if (key !== undefined) newest = await readCheckpoint(archive, key, signer.vkey);
-    lookedAtMs = startedAtMs;
-  };
+export function openArchivedLog(options: ArchivedLogOptions): PublishedLog {
+  const newest = new NewestCheckpoint(options);
   return {
-    log,
-    origin: signer.name,
-    vkey: signer.vkey,
-    async checkpoint() {
-      if (Math.abs(clock() - lookedAtMs) < MAX_AGE_MS) return newest;
-      looking ??= look().finally(() => (looking = undefined));
-      await looking;
-      return newest;
-    },
+    log: options.log,
+    origin: options.signer.name,
+    vkey: options.signer.vkey,
+    checkpoint: () => newest.get(),
   };
+}
+
+/** The newest checkpoint, read again when it is a second old. Each look lists only the keys behind the one before. */
+class NewestCheckpoint {
+  readonly #options: ArchivedLogOptions;
+  #newest: PublishedCheckpoint | undefined;
+  #lookedAtMs = Number.NEGATIVE_INFINITY;
+  /** Set while a look is under way: all callers wait for the same one. */
+  #looking: Promise<void> | undefined;
+
+  constructor(options: ArchivedLogOptions) {
+    this.#options = options;
+  }
+
+  async get(): Promise<PublishedCheckpoint | undefined> {
+    if (Math.abs(this.#options.clock() - this.#lookedAtMs) < MAX_AGE_MS) return this.#newest;
+    this.#looking ??= this.#look().finally(() => (this.#looking = undefined));
+    await this.#looking;
+    return this.#newest;
+  }
+
+  async #look(): Promise<void> {
+    const { signer, archive, clock } = this.#options;
+    const startedAtMs = clock();
+    const key = await this.#newestKey();
+    if (key !== undefined) this.#newest = await readCheckpoint(archive, key, signer.vkey);
+    this.#lookedAtMs = startedAtMs;
+  }
+
+  async #newestKey(): Promise<string | undefined> {
+    const { log, archive, records } = this.#options;
+    if (this.#newest !== undefined) return lastKey(archive, log, this.#newest.tree_size);
+    const guess = await guessStart(records, log);
+    return (await lastKey(archive, log, guess)) ?? (await lastKey(archive, log, undefined));
+  }
 }
 
 async function guessStart(records: RecordStore, log: string): Promise<number> {

@@ -1,16 +1,16 @@
 import { PipelineError } from '../../schemas/errors.ts';
 import { checkpointText } from '../chain/checkpoint.ts';
 import { checkpointKey } from '../chain/layout.ts';
-import { frontierRoot } from '../chain/merkle.ts';
 import { formatNote, parseVkey } from '../chain/note.ts';
+import { rootHashOf, type Head } from './head.ts';
 import type { LedgerOptions } from './options.ts';
-import type { Head } from './recovery.ts';
 import type { PublishedCheckpoint } from './published-log.ts';
 
-/** Signs heads and puts them into the archive; remembers the newest one that is there. */
+/** Signs heads and puts them into the archive. The ledger owns it and runs one `publish` at a time. */
 export function createPublisher({ log, archive, signer, guard, lockFor }: LedgerOptions) {
   let latest: PublishedCheckpoint | undefined;
   return {
+    /** The newest checkpoint that is in the archive. */
     latest: () => latest,
     /**
      * Idempotent: Ed25519 is deterministic, so signing one head again after a crash yields the same bytes. The guard
@@ -18,7 +18,7 @@ export function createPublisher({ log, archive, signer, guard, lockFor }: Ledger
      */
     async publish(head: Head): Promise<void> {
       if (head.treeSize === 0 || latest?.tree_size === head.treeSize) return;
-      const root_hash = Buffer.from(frontierRoot(head.frontier)).toString('hex');
+      const root_hash = rootHashOf(head);
       const tree_size = head.treeSize;
       await guard.advance(signer.name, { tree_size, root_hash });
       const text = checkpointText({ origin: signer.name, tree_size, root_hash });
@@ -27,11 +27,8 @@ export function createPublisher({ log, archive, signer, guard, lockFor }: Ledger
         throw new PipelineError('START_REFUSED', 'the signer has no Ed25519 verifier key');
       const signature = await signer.sign(Buffer.from(text));
       const note = formatNote(text, [{ name: key.name, keyId: key.keyId, signature }]);
-      await archive.put(
-        checkpointKey(log, tree_size),
-        Buffer.from(note),
-        lockFor('log', '', head.integratedAtMs),
-      );
+      const lock = lockFor('log', '', head.integratedAtMs);
+      await archive.put(checkpointKey(log, tree_size), Buffer.from(note), lock);
       latest = { note, tree_size, root_hash };
     },
   };

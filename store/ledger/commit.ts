@@ -7,15 +7,15 @@ import type { BundleHeader, PayloadRef, UnsignedBundleHeader } from '../../schem
 import { toInstant } from '../../schemas/clock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { AuditRecord } from '../../schemas/record.ts';
-import { packBundle, packLines } from '../chain/bundle.ts';
+import { packBundle, packLines } from '../chain/bundle-bytes.ts';
 import { headerMessage } from '../chain/bundle-signature.ts';
 import { bundleKey, payloadKey } from '../chain/layout.ts';
 import { SALT_BYTES, sealRecord, sha256Hex, type SealedRecord } from '../chain/leaf.ts';
 import { appendLeaves, chainHash, frontierRoot } from '../chain/merkle.ts';
-import type { LedgerOptions } from './options.ts';
-import type { Head } from './recovery.ts';
 import { toSealedRow } from '../records/record-row.ts';
 import type { RecordRow } from '../records/record-store.ts';
+import type { Head } from './head.ts';
+import type { LedgerOptions } from './options.ts';
 
 export interface Batch {
   readonly records: readonly AuditRecord[];
@@ -25,25 +25,25 @@ export interface Batch {
   readonly duplicate_count: number;
 }
 
-/** A batch that is ready to be committed. Nothing names it yet. */
-export interface PreparedBundle {
-  /** The head once it is committed. */
+/** A bundle before it is created: its payload objects are in the archive, and nothing names it yet. */
+export interface BundleDraft {
+  /** The head once the bundle is created. */
   readonly head: Head;
   readonly key: string;
   readonly bytes: Uint8Array;
-  /** Its rows, made when they are asked for: until then they would be memory for nothing. */
+  /** Builds its rows. They are large, so they are built when they are inserted. */
   readonly rows: () => RecordRow[];
 }
 
 /** Step 1: seals the batch behind `before` and puts its payload objects into the archive. */
-export async function prepare(options: LedgerOptions, before: Head, batch: Batch): Promise<PreparedBundle> {
-  const now = Math.max(options.clock(), before.integratedAtMs);
+export async function draftBundle(options: LedgerOptions, before: Head, batch: Batch): Promise<BundleDraft> {
+  const nowMs = Math.max(options.clock(), before.integratedAtMs);
   const sealed = sealAll(options, batch.records, before.treeSize);
-  const payloads = await putPayloads(options, before.treeSize, sealed, now);
+  const payloads = await putPayloads(options, before.treeSize, sealed, nowMs);
   // If the process dies here, payload objects lie in the archive that no bundle names. They are never read.
 
-  const chains = chainOn(before.chainHead, sealed);
-  const head = advance(before, { batch, sealed, chains, now });
+  const chains = extendChain(before.chainHead, sealed);
+  const head = extendHead(before, { batch, sealed, chains, nowMs });
   const header = await sign(options, {
     v: 1,
     origin: options.signer.name,
@@ -54,21 +54,18 @@ export async function prepare(options: LedgerOptions, before: Head, batch: Batch
     chain_head: hex(head.chainHead),
     frontier: head.frontier.map(hex),
     next_offset: String(head.nextOffset),
-    integrated_at: toInstant(now),
+    integrated_at: toInstant(nowMs),
     duplicate_count: batch.duplicate_count,
     payloads,
   });
   const leafTexts = sealed.map(({ leaf_text }) => leaf_text);
   const bytes = await packBundle(header, leafTexts);
-  const rows = () => composeRows(options.log, { header, batch, sealed, chains });
+  const rows = () => composeRows(options.log, header, { batch, sealed, chains });
   return { head, key: bundleKey(options.log, header.start_index), bytes, rows };
 }
 
 /** Step 2, the commit and the fence: of two sequencers on one log, one creation wins and the other must stop. */
-export async function createBundle(
-  options: LedgerOptions,
-  { head, key, bytes }: PreparedBundle,
-): Promise<void> {
+export async function createBundle(options: LedgerOptions, { head, key, bytes }: BundleDraft): Promise<void> {
   try {
     await options.archive.put(key, bytes, options.lockFor('log', '', head.integratedAtMs));
   } catch (error) {
@@ -81,19 +78,19 @@ export async function createBundle(
 }
 
 /** Step 3: the rows become queryable. */
-export async function insertRows(options: LedgerOptions, { key, rows }: PreparedBundle): Promise<void> {
+export async function insertRows(options: LedgerOptions, { key, rows }: BundleDraft): Promise<void> {
   await options.records.insert(options.log, rows(), key);
   // If the process dies here, the rows are durable and only the checkpoint is missing; recovery signs it.
 }
 
-interface Composition {
-  readonly header: BundleHeader;
+/** A batch with its sealed records and their chain values: three lists of one length. */
+interface SealedBatch {
   readonly batch: Batch;
   readonly sealed: readonly SealedRecord[];
   readonly chains: readonly Uint8Array[];
 }
 
-function composeRows(log: string, { header, batch, sealed, chains }: Composition): RecordRow[] {
+function composeRows(log: string, header: BundleHeader, { batch, sealed, chains }: SealedBatch): RecordRow[] {
   return sealed.map((one, position) =>
     toSealedRow(one, {
       log,
@@ -105,7 +102,7 @@ function composeRows(log: string, { header, batch, sealed, chains }: Composition
   );
 }
 
-/** Salts are drawn for the whole batch at once: a call for each costs more than hashing with it. */
+/** Draws the salts for the whole batch at once: one call for each would cost more than the hashing. */
 function sealAll(
   { randomBytes }: LedgerOptions,
   records: readonly AuditRecord[],
@@ -127,7 +124,7 @@ async function putPayloads(
   options: LedgerOptions,
   startIndex: number,
   sealed: readonly SealedRecord[],
-  now: number,
+  nowMs: number,
 ): Promise<PayloadRef[]> {
   const refs: PayloadRef[] = [];
   for (const retention_class of new Set(sealed.map(({ leaf }) => leaf.retention_class))) {
@@ -141,7 +138,7 @@ async function putPayloads(
       const bytes = await packLines(parts[kind]);
       const named = { kind, retention_class, sha256: sha256Hex(bytes) };
       const key = payloadKey(options.log, named, startIndex);
-      await options.archive.put(key, bytes, options.lockFor(kind, retention_class, now));
+      await options.archive.put(key, bytes, options.lockFor(kind, retention_class, nowMs));
       refs.push({ ...named, key, size_bytes: bytes.length, line_count: parts[kind].length });
     }
   }
@@ -149,26 +146,22 @@ async function putPayloads(
 }
 
 /** Chain value of each leaf. */
-function chainOn(previous: Uint8Array, sealed: readonly SealedRecord[]): Uint8Array[] {
+function extendChain(previous: Uint8Array, sealed: readonly SealedRecord[]): Uint8Array[] {
   let chain = previous;
   return sealed.map(({ leaf_hash }) => (chain = chainHash(chain, leaf_hash)));
 }
 
-interface Step {
-  readonly batch: Batch;
-  readonly sealed: readonly SealedRecord[];
-  readonly chains: readonly Uint8Array[];
-  readonly now: number;
-}
-
-function advance(before: Head, { batch, sealed, chains, now }: Step): Head {
+function extendHead(
+  before: Head,
+  { batch, sealed, chains, nowMs }: SealedBatch & { readonly nowMs: number },
+): Head {
   const hashes = sealed.map(({ leaf_hash }) => leaf_hash);
   return {
     treeSize: before.treeSize + hashes.length,
     frontier: appendLeaves(before.frontier, before.treeSize, hashes),
     chainHead: chains.at(-1) ?? before.chainHead,
     nextOffset: batch.next_offset,
-    integratedAtMs: now,
+    integratedAtMs: nowMs,
   };
 }
 
@@ -181,7 +174,7 @@ function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
 }
 
-/** Lists of one batch have one length. */
+/** The lists of a batch have one length, so a missing element is a defect. */
 function never(): never {
   throw new PipelineError('INTERNAL', 'records and leaves of a batch do not match');
 }

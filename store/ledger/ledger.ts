@@ -1,66 +1,61 @@
 /**
  * One log and its life: open, append, recover after a failure. In: batches of normalised records in event-log order.
- * Out: payload objects, bundles and checkpoints in the archive, rows in the record store (`ledger-commit.ts` has the
- * steps). Two invariants: no bundle is created before the one in front of it is queryable and under a published
- * checkpoint; after a failure nothing is appended before the head was read again.
+ * Out: payload objects, bundles and checkpoints in the archive, rows in the record store (`commit.ts` has the steps).
+ * Two invariants: no bundle is created before the one in front of it is queryable and under a published checkpoint;
+ * after a failure nothing is appended before the head was read again.
  */
-import { Value } from 'typebox/value';
 import { canonicalJson } from '../../schemas/canonical.ts';
 import { toInstant } from '../../schemas/clock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
-import { Leaf } from '../../schemas/leaf.ts';
-import { bundleKey } from '../chain/layout.ts';
 import { createPublisher } from './checkpoint-publisher.ts';
-import { createBundle, insertRows, prepare, type Batch, type PreparedBundle } from './commit.ts';
+import { createBundle, draftBundle, insertRows, type Batch, type BundleDraft } from './commit.ts';
+import type { Head } from './head.ts';
 import type { LedgerOptions } from './options.ts';
-import { bundleStarts, readLeafTexts, recoverHead, type Head } from './recovery.ts';
 import type { PublishedLog } from './published-log.ts';
-import { toRows } from '../records/record-row.ts';
+import { recoverHead } from './recovery.ts';
+import { leafIdsFrom } from './sealed-bundles.ts';
 
 export interface Appended {
-  /** Resolves when the batch is queryable and under a published checkpoint. May be left unheard. */
+  /** Resolves when the batch is queryable and under a published checkpoint. The caller need not handle a rejection. */
   readonly published: Promise<void>;
 }
 
 /**
  * One log, owned by one sequencer. `append` resolves when the batch is committed; the next one may follow at once, and
- * is prepared while the rows of this one are written. After any rejection, of `append` or of what it gave, the state in
- * memory is worthless: call `recover`, then read the event log again from `nextOffset`, because a failed write may
- * have been applied.
+ * is prepared while the rows of this one are written.
+ *
+ * After any rejection, of `append` or of `published`, the state in memory is worthless: call `recover`, then read the
+ * event log again from `nextOffset`, because a failed write may have been applied. `append` cannot recover by itself:
+ * the caller has cleared its batch of duplicates against a head that may have moved.
  */
 export interface Ledger extends PublishedLog {
-  /** Waits for what is under way, whatever comes of it. */
+  /** Waits for writes in flight, whether they succeed or fail. */
   recover(): Promise<void>;
   append(batch: Batch): Promise<Appended>;
   treeSize(): number;
   nextOffset(): bigint;
   /** Ids of all leaves at or after `index`, bundle by bundle, each with the tree size after it. */
-  idsSince(index: number): AsyncIterable<{ readonly ids: readonly string[]; readonly tree_size: number }>;
+  leafIdsFrom(index: number): AsyncIterable<{ readonly ids: readonly string[]; readonly tree_size: number }>;
 }
 
-/** Opens the log for appending: refuses on doubt (START_REFUSED), finishes what a crash left undone. */
+/** Opens the log for appending: refuses on doubt (START_REFUSED), finishes work that a crash interrupted. */
 export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   const publisher = createPublisher(options);
+  // `recover` and `append` own these three. The caller runs one of them at a time.
   let head: Head | undefined;
   // Whether something was begun since `head` was read or written, that may or may not have been applied.
   let isInDoubt = true;
   let publishing: Promise<void> = Promise.resolve();
 
-  const publish = async (bundle: PreparedBundle) => {
-    await insertRows(options, bundle);
-    await publisher.publish(bundle.head);
+  const publish = async (draft: BundleDraft) => {
+    await insertRows(options, draft);
+    await publisher.publish(draft.head);
   };
   const recover = async () => {
     isInDoubt = true;
     await publishing.catch(() => undefined);
     publishing = Promise.resolve();
-    const recovered = await recoverHead(options, (bundle, chain) =>
-      options.records.insert(
-        options.log,
-        toRows(bundle, chain),
-        bundleKey(options.log, bundle.header.start_index),
-      ),
-    );
+    const recovered = await recoverHead(options);
     await publisher.publish(recovered);
     head = recovered;
     isInDoubt = false;
@@ -75,46 +70,36 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     recover,
     treeSize: () => head?.treeSize ?? 0,
     nextOffset: () => head?.nextOffset ?? 0n,
-    idsSince: (index) => idsSince(options, index),
+    leafIdsFrom: (index) => leafIdsFrom(options.archive, options.log, index),
     async append(batch) {
       if (head === undefined || isInDoubt)
         throw new PipelineError('START_REFUSED', 'the ledger failed before and was not recovered');
       if (batch.records.length === 0) return { published: publishing };
       isInDoubt = true;
-      const bundle = await prepare(options, head, batch);
+      const draft = await draftBundle(options, head, batch);
       await publishing;
-      await createBundle(options, bundle);
-      publishing = publish(bundle);
-      // The next append or whoever waits for it hears of a failure; it may also be that nobody does.
+      await createBundle(options, draft);
+      publishing = publish(draft);
+      // The next append and the caller that waits for `published` get the failure. Without either, it is no crash.
       publishing.catch(() => undefined);
-      head = bundle.head;
+      head = draft.head;
       isInDoubt = false;
       return { published: publishing };
     },
   };
 }
 
-async function* idsSince({ archive, log }: LedgerOptions, index: number) {
-  const starts = await bundleStarts(archive, log);
-  const first = Math.max(
-    starts.findLastIndex((start) => start <= index),
-    0,
-  );
-  for (const start of starts.slice(first)) {
-    const leaves = (await readLeafTexts(archive, log, start)).map((text) =>
-      Value.Parse(Leaf, JSON.parse(text)),
-    );
-    const ids = leaves.slice(Math.max(index - start, 0)).map(({ id }) => id);
-    if (ids.length > 0) yield { ids, tree_size: start + leaves.length };
-  }
-}
-
-/** First object of a log; creating it twice with other content is refused by the archive. */
+/** Writes the first object of a log. The archive refuses to create it twice with other content. */
 export async function createLog(
   { archive, signer, clock, lockFor, log }: Omit<LedgerOptions, 'records' | 'guard' | 'randomBytes'>,
   key: string,
 ): Promise<void> {
-  const now = clock();
-  const genesis = canonicalJson({ v: 1, origin: signer.name, vkey: signer.vkey, created_at: toInstant(now) });
-  await archive.put(key, Buffer.from(`${genesis}\n`), lockFor('log', log, now));
+  const nowMs = clock();
+  const genesis = canonicalJson({
+    v: 1,
+    origin: signer.name,
+    vkey: signer.vkey,
+    created_at: toInstant(nowMs),
+  });
+  await archive.put(key, Buffer.from(`${genesis}\n`), lockFor('log', log, nowMs));
 }

@@ -1,8 +1,9 @@
+/** The ports and settings of a ledger. */
 import type { PartKind } from '../../schemas/bundle.ts';
 import type { Clock } from '../../schemas/clock.ts';
 import type { Archive, ArchiveLock } from '../archive/archive.ts';
-import type { RecordStore } from '../records/record-store.ts';
 import type { HeadGuard, Signer } from '../keys/signer.ts';
+import type { RecordStore } from '../records/record-store.ts';
 
 export interface LedgerPorts {
   readonly archive: Archive;
@@ -13,13 +14,13 @@ export interface LedgerPorts {
   readonly randomBytes: (count: number) => Uint8Array;
 }
 
-/** What kind of object a lock is asked for; content has a retention clock of its own. */
+/** Kind of object that gets a lock. Facts, content and the log itself have separate retention times. */
 export type LockKind = PartKind | 'log';
 
 export interface LedgerOptions extends LedgerPorts {
   /** Short name of the log, e.g. `p0`. */
   readonly log: string;
-  /** Told after each bundle that recovery brings into the record store. */
+  /** Called after recovery has inserted the rows of a bundle. */
   readonly onReplay?: (leavesDone: number, leavesTotal: number) => void;
-  readonly lockFor: (kind: LockKind, retentionClass: string, now: number) => ArchiveLock;
+  readonly lockFor: (kind: LockKind, retentionClass: string, nowMs: number) => ArchiveLock;
 }

@@ -1,4 +1,4 @@
-/** A checkpoint as it was published, beside the values that were signed. */
+/** A published checkpoint and the values that were signed. */
 export interface PublishedCheckpoint {
   /** The whole signed note, text and signature lines. */
   readonly note: string;
@@ -7,7 +7,7 @@ export interface PublishedCheckpoint {
   readonly root_hash: string;
 }
 
-/** PORT: what the outside may know of one log: its name, its key and its newest published head. */
+/** PORT: the public side of one log: its name, its key and its newest published head. */
 export interface PublishedLog {
   /** Short name of the log in rows and keys, e.g. `p0`. */
   readonly log: string;

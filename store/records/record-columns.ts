@@ -1,8 +1,8 @@
-/** The columns of the `records` table: their order, and what the one that holds a claimed instant can hold. Pure. */
+/** The columns of the `records` table: their order, and the range of the column for claimed instants. Pure. */
 import { Facts } from '../../schemas/record.ts';
 import type { RecordRow } from './record-store.ts';
 
-/** All members of a row that are not facts. */
+/** The members of a row that are not facts. */
 const OWN_COLUMNS = [
   'log',
   'leaf_index',
@@ -23,14 +23,14 @@ const OWN_COLUMNS = [
   'content_salt',
 ] as const satisfies readonly Exclude<keyof RecordRow, keyof Facts>[];
 
-/** A row's own members, then its facts, in the order in which rows are written and read. */
+/** The order in which rows are written and read: first these members, then the facts. */
 export const ROW_COLUMNS: readonly (keyof RecordRow)[] = [
   ...OWN_COLUMNS,
   ...(Object.keys(Facts.properties) as (keyof Facts)[]),
 ];
 
 /**
- * Whether `occurred_at` can hold a claimed instant; one that it cannot hold stands in the text of facts alone.
+ * Whether `occurred_at` can hold a claimed instant. Any other claim is kept in the text of facts alone.
  * Nanoseconds since 1970 in 64 bits end in 2262; the engine's calendar begins in 1900 and knows no 30 February.
  */
 export function isStorableInstant(text: string): boolean {
@@ -38,6 +38,6 @@ export function isStorableInstant(text: string): boolean {
   if (Number.isNaN(unixMs)) return false;
   const instant = new Date(unixMs);
   const year = instant.getUTCFullYear();
-  // A day that the month does not have rolls over when parsed here, and is refused by the engine.
+  // A day that the month does not have rolls over when parsed here; the engine refuses it.
   return year >= 1900 && year < 2262 && instant.toISOString().slice(0, 10) === text.slice(0, 10);
 }

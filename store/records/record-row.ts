@@ -7,7 +7,7 @@ import { sha256Hex, type SealedRecord } from '../chain/leaf.ts';
 import { chainHash, leafHash } from '../chain/merkle.ts';
 import type { RecordRow } from './record-store.ts';
 
-/** A bundle with its payload lines, as the writer just built it or as recovery read it back. */
+/** A created bundle with its payload lines, read back from the archive. */
 export interface SealedBundle {
   readonly log: string;
   readonly header: BundleHeader;
@@ -21,14 +21,14 @@ export interface SealedBundle {
 const leafShape = Compile(Leaf);
 const factsShape = Compile(Facts);
 
-/** What a payload line is cut at: the part stands between these, and the salt is 64 hex digits at the end. */
+/** The text before the part of a payload line, and the text behind it with the salt. */
 const LINE_HEAD = /^\{"index":(0|[1-9][0-9]{0,15}),"part":/;
 const LINE_TAIL = /,"salt":"([0-9a-f]{64})"\}$/;
 
 /**
- * Rows of one bundle in leaf order, as recovery reads it back: the rows that `toSealedRow` makes when the bundle is
- * written. Throws ARCHIVE_DAMAGED where the leaves are not those that the header names, or a payload line is missing
- * or is not the one its leaf commits to.
+ * Rows of one bundle in leaf order, equal to those that `toSealedRow` makes when the bundle is written. Throws
+ * ARCHIVE_DAMAGED where the leaves are not those that the header names, or a payload line is missing or is not the one
+ * its leaf commits to.
  *
  * @param previousChain chain value of the leaf before the bundle
  */
@@ -79,15 +79,15 @@ function toRow(bundle: SealedBundle, { index, leafText, hash, chain }: PlacedLea
   });
 }
 
-/** Where a sealed record stands, and its facts as an object. */
-export interface RowPlace extends Pick<RecordRow, 'log' | 'leaf_index' | 'chain_hash' | 'integrated_at'> {
+/** Position of a sealed record in its log, and its facts as an object. */
+export interface RowPosition extends Pick<RecordRow, 'log' | 'leaf_index' | 'chain_hash' | 'integrated_at'> {
   readonly facts: Facts;
 }
 
-/** The row of a record that was just sealed: the one that recovery would make of its bundle. */
-export function toSealedRow(sealed: SealedRecord, place: RowPlace): RecordRow {
+/** The row of a record that was just sealed, equal to the one that recovery makes of its bundle. */
+export function toSealedRow(sealed: SealedRecord, position: RowPosition): RecordRow {
   return composeRow(sealed.leaf, {
-    ...place,
+    ...position,
     texts: {
       leaf_hash: Buffer.from(sealed.leaf_hash).toString('hex'),
       leaf: sealed.leaf_text,
@@ -101,14 +101,14 @@ export function toSealedRow(sealed: SealedRecord, place: RowPlace): RecordRow {
 
 type RowTexts = Pick<RecordRow, 'leaf_hash' | 'leaf' | 'facts' | 'facts_salt' | 'content' | 'content_salt'>;
 
-/** The facts come last: members that are added behind a spread make a slow object of it, sixty times as dear. */
-function composeRow(leaf: Leaf, place: RowPlace & { readonly texts: RowTexts }): RecordRow {
-  const { texts } = place;
+/** The facts come last: with members behind the spread, building the object takes sixty times as long. */
+function composeRow(leaf: Leaf, position: RowPosition & { readonly texts: RowTexts }): RecordRow {
+  const { texts } = position;
   return {
-    log: place.log,
-    leaf_index: place.leaf_index,
-    chain_hash: place.chain_hash,
-    integrated_at: place.integrated_at,
+    log: position.log,
+    leaf_index: position.leaf_index,
+    chain_hash: position.chain_hash,
+    integrated_at: position.integrated_at,
     leaf_hash: texts.leaf_hash,
     leaf: texts.leaf,
     facts: texts.facts,
@@ -122,11 +122,11 @@ function composeRow(leaf: Leaf, place: RowPlace & { readonly texts: RowTexts }):
     subject: leaf.subject ?? '',
     retention_class: leaf.retention_class,
     received_at: leaf.received_at,
-    ...place.facts,
+    ...position.facts,
   };
 }
 
-/** Cuts the part's own text out of a payload line, so that what is stored in a row is what was hashed. */
+/** Cuts the text of the part out of a payload line, so that the row stores the very text that was hashed. */
 function openLine(
   line: string | undefined,
   digest: string,

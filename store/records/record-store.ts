@@ -26,7 +26,7 @@ export interface RecordRow extends Omit<Facts, never> {
   readonly content_salt: string;
 }
 
-/** A parameterised question. `params` fill `{name: Type}` placeholders; values never enter the text. */
+/** A parameterised SELECT. `params` fill `{name: Type}` placeholders; values never enter the text. */
 export interface Query<Row> {
   readonly name: string;
   readonly sql: string;
@@ -35,7 +35,7 @@ export interface Query<Row> {
   readonly row?: Row;
 }
 
-/** Bounds of one read, so that no question can hold the store. */
+/** Bounds of one read, so that a single query cannot block the store. */
 export interface ReadLimits {
   readonly maxExecutionMs?: number;
   readonly maxRowsToRead?: number;
@@ -46,13 +46,13 @@ export interface ReadLimits {
  *
  * - `insert` appends the rows of one bundle in leaf order. It is idempotent by `token` (the bundle key) and by
  *   position: rows below `size(log)` are never written twice. Rows are durable and visible when it resolves. Where rows
- *   before them are missing, as in a store that was restored from an older copy, it throws STORE_UNAVAILABLE: whoever
- *   has the archive brings these first.
+ *   before them are missing, as in a store that was restored from an older copy, it throws STORE_UNAVAILABLE: recovery
+ *   inserts those from the archive first.
  * - `size` is the number of rows of one log, which equals the next leaf index.
- * - `read` runs one SELECT under limits; passing a limit throws QUERY_LIMIT. 64-bit integers come back as numbers
+ * - `read` runs one SELECT under limits; exceeding a limit throws QUERY_LIMIT. 64-bit integers come back as numbers
  *   where they are safe, instants as RFC 3339 text in UTC.
  * - `clear` empties the projection, for `rebuild` alone.
- * - An engine that does not answer throws STORE_UNAVAILABLE (retry later).
+ * - Where the engine does not answer, all methods throw STORE_UNAVAILABLE (retry later).
  */
 export interface RecordStore {
   insert(log: string, rows: readonly RecordRow[], token: string): Promise<void>;

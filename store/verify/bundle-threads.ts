@@ -1,29 +1,29 @@
-/** Checks bundles ahead of their turn, on all cores. In: the bundles of a log, in order. Out: those that are sound. */
+/** Checks bundles ahead of their turn, on all cores. In: the bundles of a log, in order. Out: the sound ones. */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import type { BundleAddress, SoundBundle } from './sound-bundle.ts';
+import type { BundleAddress, Precheck } from './precheck.ts';
 
-/** Tells of each bundle of a log, asked for in order, whether it was found sound. */
+/** The results of checking the bundles of a log ahead, taken in order. */
 export interface LookAhead {
-  /** Undefined where the bundle must be checked by whoever asks. Never rejects. */
-  next(): Promise<SoundBundle | undefined>;
+  /** Result for the next bundle; undefined where the caller must check it. Never rejects. */
+  next(): Promise<Precheck | undefined>;
   /** Ends all threads; idempotent. */
   close(): Promise<void>;
 }
 
-/** Undefined where looking ahead is not worth it. */
+/** Undefined where threads are not worth their start. */
 export type OpenLookAhead = (bundles: readonly BundleAddress[]) => LookAhead | undefined;
 
 /** Below this a thread would take longer to start than it saves. */
 const MIN_BUNDLES = 4;
 const MIN_LEAVES = 20_000;
 const MAX_THREADS = 4;
-/** One that a thread is at and one that waits: more would only take memory. */
+/** One in work and one that waits: more would only take memory. */
 const BUNDLES_PER_THREAD = 2;
-/** Lines come and go: a small nursery keeps what is dead from piling up. A bundle that needs more is not for threads. */
+/** Lines are short-lived: a small nursery frees them soon. A bundle that needs more memory is left to the caller. */
 const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 6, maxOldGenerationSizeMb: 96 };
 
-/** The sources run the same entry as the build does; only the ending differs. */
+/** Sources and build run the same entry; only the ending of its name differs. */
 const ENTRY = new URL(
   import.meta.url.endsWith('.ts') ? 'bundle-worker.ts' : 'bundle-worker.js',
   import.meta.url,
@@ -34,14 +34,15 @@ export const lookAheadInThreads: OpenLookAhead = (bundles) => {
   return isLarge ? startThreads(bundles, Math.min(availableParallelism(), MAX_THREADS)) : undefined;
 };
 
-/** A thread that cannot be had or breaks off leaves its bundles to whoever asks. `entry` is what each one runs. */
+/** A thread that does not start, or that ends early, leaves its bundles to the caller. Each thread runs `entry`. */
 export function startThreads(
   bundles: readonly BundleAddress[],
   threadCount: number,
   entry: URL = ENTRY,
 ): LookAhead {
   const threads = Array.from({ length: threadCount }, () => startThread(entry));
-  const asked: Promise<SoundBundle | undefined>[] = [];
+  // `asked` holds the bundles on their way, `position` the next one to ask for. Only `ask` and `next` change them.
+  const asked: Promise<Precheck | undefined>[] = [];
   let position = 0;
   const ask = (): void => {
     const bundle = bundles[position];
@@ -53,9 +54,9 @@ export function startThreads(
   for (let ahead = 0; ahead < threadCount * BUNDLES_PER_THREAD; ahead += 1) ask();
   return {
     async next() {
-      const sound = await asked.shift();
+      const result = await asked.shift();
       ask();
-      return sound;
+      return result;
     },
     async close() {
       await Promise.all(threads.map((thread) => thread.close()));
@@ -64,21 +65,22 @@ export function startThreads(
 }
 
 interface Thread {
-  ask(bundle: BundleAddress): Promise<SoundBundle | undefined>;
+  ask(bundle: BundleAddress): Promise<Precheck | undefined>;
   close(): Promise<void>;
 }
 
-type Answer = (sound: SoundBundle | undefined) => void;
+type Answer = (result: Precheck | undefined) => void;
 
 function startThread(entry: URL): Thread {
   const worker = startWorker(entry);
+  // Answers come in the order of asking. Once `isOver`, nothing waits any more.
   const waiting: Answer[] = [];
   let isOver = worker === undefined;
   const giveUp = (): void => {
     isOver = true;
     for (const answer of waiting.splice(0)) answer(undefined);
   };
-  worker?.on('message', (sound: SoundBundle | undefined) => waiting.shift()?.(sound));
+  worker?.on('message', (result: Precheck | undefined) => waiting.shift()?.(result));
   worker?.on('messageerror', giveUp);
   worker?.on('error', giveUp);
   worker?.on('exit', giveUp);
@@ -98,7 +100,7 @@ function startThread(entry: URL): Thread {
   };
 }
 
-/** Undefined where the system has no room for another thread. */
+/** Undefined where the system refuses another thread. */
 function startWorker(entry: URL): Worker | undefined {
   try {
     return new Worker(entry, { resourceLimits: RESOURCE_LIMITS });

@@ -1,13 +1,14 @@
-/** Entry of a thread that looks for sound bundles: an address in, what was found of it out, in the order of asking. */
+/** Entry of a thread that checks bundles ahead. In: addresses. Out: one result for each, in the order of asking. */
 import { parentPort } from 'node:worker_threads';
-import { findSound, type BundleAddress } from './sound-bundle.ts';
+import { precheckBundle, type BundleAddress } from './precheck.ts';
 
+/** The check before; owned by the listener below. */
 let previous = Promise.resolve();
 
 parentPort?.on('message', (address: BundleAddress) => {
   // One at a time: two would hold the lines of two bundles in memory.
   previous = previous.then(async () => {
-    const sound = await findSound(address);
-    parentPort?.postMessage(sound, sound === undefined ? [] : [sound.leafHashes.buffer as ArrayBuffer]);
+    const result = await precheckBundle(address);
+    parentPort?.postMessage(result, result === undefined ? [] : [result.leafHashes.buffer as ArrayBuffer]);
   });
 });

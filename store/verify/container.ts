@@ -17,7 +17,7 @@ export interface Container {
   close(): void;
 }
 
-/** Comment that the writer puts at the end: the SHA-256 of all bytes before the two-byte comment length. */
+/** The writer's comment at the end: the SHA-256 of all bytes before the two-byte comment length. */
 const SEAL = /^affidavit-sha256:([0-9a-f]{64})$/;
 const STORED = 0;
 const DEFLATED = 8;
@@ -36,15 +36,15 @@ interface Located {
   readonly local: LocalFileHeader;
 }
 
-/** Undefined if the file is no ZIP or an ambiguous one; then a failure was reported. */
+/** Undefined where the file is not a ZIP, or an ambiguous one; then a failure was reported. */
 export async function openContainer(path: string, findings: Findings): Promise<Container | undefined> {
   let zip: ZipFile | undefined;
   try {
     zip = await openZipFile(path);
     const isSealed = await checkSeal(path, zip);
-    // Going on after this failure, so that the file in which the changed byte lies is named as well.
+    // The checks go on after this failure, so that the file with the changed byte is named as well.
     if (!isSealed)
-      findings.fail('container_damaged', null, 'its bytes do not match the digest in its comment');
+      findings.fail('container_damaged', null, 'the bytes of the ZIP do not match the digest in its comment');
     const located = await locateEntries(zip);
     await checkAccounting(path, zip, located);
     const files = new Map(located.filter(isFile).map((each) => [each.entry.fileName, each]));
@@ -54,7 +54,7 @@ export async function openContainer(path: string, findings: Findings): Promise<C
     findings.fail(
       'container_damaged',
       null,
-      error instanceof Error ? error.message : 'it does not read as a ZIP',
+      error instanceof Error ? error.message : 'the file does not read as a ZIP',
     );
     return undefined;
   }
@@ -87,7 +87,7 @@ function openZipFile(path: string): Promise<ZipFile> {
   });
 }
 
-/** Any tool may pack the files again without comment; a comment that is there must be the seal, and fit. */
+/** Any tool may pack the files again without a comment. A comment must be the seal and match. */
 async function checkSeal(path: string, { comment, fileSize }: ZipFile): Promise<boolean> {
   if (comment === '') return true;
   const sealed = SEAL.exec(comment)?.[1];
@@ -103,7 +103,7 @@ async function locateEntries(zip: ZipFile): Promise<Located[]> {
   const names = new Set<string>();
   for await (const entry of zip.eachEntry()) {
     const local = await zip.readLocalFileHeaderPromise(entry);
-    if (names.has(entry.fileName)) throw refusal(`${entry.fileName} is there twice`);
+    if (names.has(entry.fileName)) throw refusal(`${entry.fileName} is in the ZIP twice`);
     names.add(entry.fileName);
     checkEntry(entry, local);
     located.push({ entry, local });
@@ -111,7 +111,7 @@ async function locateEntries(zip: ZipFile): Promise<Located[]> {
   return located.sort((left, right) => offsetOf(left) - offsetOf(right));
 }
 
-/** What only some ZIP readers can read, or read alike, is refused. */
+/** Refuses entries that some ZIP readers cannot read, or read differently. */
 function checkEntry(entry: Entry, local: LocalFileHeader): void {
   const { fileName, generalPurposeBitFlag: flags, compressionMethod } = entry;
   if ((flags & ENCRYPTED_FLAG) !== 0) throw refusal(`${fileName} is encrypted`);
@@ -224,7 +224,7 @@ async function* inflated(zip: ZipFile, entry: Entry): AsyncGenerator<Uint8Array>
     if (size > entry.uncompressedSize) throw refusal(`${entry.fileName} inflates beyond its size`);
     yield chunk;
   }
-  // Bytes behind the end of the deflate stream would be read by nobody, or by somebody else.
+  // Bytes behind the end of the deflate stream would be read by some readers and not by others.
   const consumed = inflate?.bytesWritten ?? entry.compressedSize;
   if (size !== entry.uncompressedSize || crc !== entry.crc32 || consumed !== entry.compressedSize) {
     throw refusal(`${entry.fileName} is not what the directory says`);

@@ -1,55 +1,53 @@
 /**
- * Heads that somebody kept, held against an archive or a package beside its own checks. Sealing alone cannot show that
- * a log was cut back or rebuilt by whoever holds its key; a head kept elsewhere can. Reads at most a few bundles per
- * head: the frontier before a bundle stands in the header of the one before, which verification has recomputed.
+ * Compares heads that were kept elsewhere with an archive or a package. The holder of the key can cut a log back or
+ * rebuild it, and sealing alone cannot show that; a head kept elsewhere can. Reads at most a few bundles per head: the
+ * header of each bundle has the frontier at its end, which verification has recomputed.
  */
 import { BundleHeader, LogGenesis } from '../../schemas/bundle.ts';
-import { decodeBundle } from '../chain/bundle.ts';
+import { decodeBundle } from '../chain/bundle-bytes.ts';
 import { openCheckpoint, parseCheckpoint, type Checkpoint } from '../chain/checkpoint.ts';
 import { bundleKey, checkpointKey, genesisKey } from '../chain/layout.ts';
 import { appendLeaves, emptyRoot, frontierRoot, leafHash, type Frontier } from '../chain/merkle.ts';
 import { parseNote, parseVkey, type VerifierKey } from '../chain/note.ts';
-import type { ArchiveFiles } from './archive-files.ts';
-import type { ArchiveSource } from './archive-source.ts';
+import type { ArchiveListing } from './archive-listing.ts';
+import type { ArchiveReader } from './archive-reader.ts';
 import type { Findings, KeptCheckpoint } from './report.ts';
 import { parseCanonical } from './shape.ts';
 
-/** A log of the archive as its genesis and the names of its objects tell it. */
+/** A log of the archive: the key of its genesis and the numbers of its objects. */
 export interface KeptLog {
-  readonly source: ArchiveSource;
+  readonly reader: ArchiveReader;
   readonly log: string;
   readonly key: VerifierKey;
-  /** First indexes of its bundles, rising. */
+  /** Start indexes of its bundles, rising. */
   readonly bundles: readonly number[];
   /** Sizes of its checkpoints, rising. */
   readonly checkpoints: readonly number[];
 }
 
-interface OpenKept extends Checkpoint {
+/** A kept head whose signature is good. */
+interface KeptHead extends Checkpoint {
   readonly name: string;
 }
 
-interface ReadBundle {
+interface HeaderAndLeaves {
   readonly header: BundleHeader;
   readonly leafTexts: readonly string[];
 }
 
 /**
- * Each kept head must be a good signed note of a log that is here, of no more leaves than there are, and its root must
- * be what the leaves make at its size. A head that differs is named by the largest kept size that agrees.
+ * Each kept head must be a good signed note of a log in the archive, its size must not exceed the log, and its root must
+ * be the root of the leaves at its size. A mismatch is reported at the largest kept size that agrees.
  */
 export async function checkKeptCheckpoints(
-  files: ArchiveFiles,
+  listing: ArchiveListing,
   kept: readonly KeptCheckpoint[] = [],
   findings: Findings,
 ): Promise<void> {
   if (kept.length === 0) return;
-  const logs = await readLogs(files);
-  const opened = openAll(
-    kept,
-    logs.map(({ key }) => key),
-    findings,
-  );
+  const logs = await readLogs(listing);
+  const keys = logs.map(({ key }) => key);
+  const opened = openKeptHeads(kept, keys, findings);
   for (const log of logs) {
     const heads = opened
       .filter(({ origin }) => origin === log.key.name)
@@ -58,19 +56,19 @@ export async function checkKeptCheckpoints(
   }
 }
 
-/** What a package says of its log: one head. `isSigned` tells whether its own checkpoint was found good. */
+/** The one head that a package has of its log. `isSigned`: the checkpoint inside the package is good. */
 export interface PackageHead extends Checkpoint {
   readonly key: VerifierKey;
   readonly isSigned: boolean;
 }
 
-/** Heads of the size of the package must be its head; one of another size cannot be compared, and that is said. */
+/** A kept head of the package's size must be the package's head. One of another size gets a notice: nothing compares. */
 export function compareKeptCheckpoints(
   head: PackageHead,
   kept: readonly KeptCheckpoint[] = [],
   findings: Findings,
 ): void {
-  for (const { name, tree_size, root_hash } of openAll(kept, [head.key], findings)) {
+  for (const { name, tree_size, root_hash } of openKeptHeads(kept, [head.key], findings)) {
     if (tree_size !== head.tree_size) {
       const detail = `${name} is of ${String(tree_size)} leaves, the package of ${String(head.tree_size)}; a package holds no proof that one extends the other`;
       findings.notice('kept_checkpoint_not_comparable', null, detail);
@@ -81,11 +79,11 @@ export function compareKeptCheckpoints(
   }
 }
 
-function openAll(
+function openKeptHeads(
   kept: readonly KeptCheckpoint[],
   keys: readonly VerifierKey[],
   findings: Findings,
-): OpenKept[] {
+): KeptHead[] {
   return kept.flatMap(({ name, note }) => {
     const checkpoint = keys.map((key) => openCheckpoint(note, key)).find((opened) => opened !== undefined);
     if (checkpoint !== undefined) return [{ ...checkpoint, name }];
@@ -98,7 +96,7 @@ function openAll(
   });
 }
 
-/** Whether a note is the head of a log of this name, and none of its signatures claims to be by this key. */
+/** Whether a note is a head of the log that the key names, signed by other keys of that name only. */
 export function isOfOtherKey(note: string, key: VerifierKey): boolean {
   const parsed = parseNote(note);
   if (parsed === undefined || parseCheckpoint(parsed.text)?.origin !== key.name) return false;
@@ -106,19 +104,20 @@ export function isOfOtherKey(note: string, key: VerifierKey): boolean {
   return named.length > 0 && named.every(({ keyId }) => keyId !== key.keyId);
 }
 
-/** Logs whose genesis reads; the others were named as broken before. */
-export async function readLogs({ source, logs }: ArchiveFiles): Promise<KeptLog[]> {
+/** Logs whose genesis reads; the others have failed already. */
+export async function readLogs({ reader, logs }: ArchiveListing): Promise<KeptLog[]> {
   const known: KeptLog[] = [];
   for (const { log, early } of logs) {
-    const text = (await source.read(genesisKey(log)))?.bytes.toString('utf8') ?? '';
+    const text = (await reader.read(genesisKey(log)))?.bytes.toString('utf8') ?? '';
     const genesis = text.endsWith('\n') ? parseCanonical(LogGenesis, text.slice(0, -1)) : undefined;
     const key = genesis && parseVkey(genesis.vkey);
-    if (key !== undefined) known.push({ source, log, key, ...early });
+    if (key !== undefined)
+      known.push({ reader, log, key, bundles: early.bundles, checkpoints: early.checkpoints });
   }
   return known;
 }
 
-async function checkHeads(log: KeptLog, heads: readonly OpenKept[], findings: Findings): Promise<void> {
+async function checkHeads(log: KeptLog, heads: readonly KeptHead[], findings: Findings): Promise<void> {
   const end = await endOf(log);
   const agreed: number[] = [];
   for (const head of heads) {
@@ -134,9 +133,9 @@ async function checkHeads(log: KeptLog, heads: readonly OpenKept[], findings: Fi
     } else if (root === head.root_hash) {
       agreed.push(head.tree_size);
     } else {
-      const isTwice = await vouchesOtherwise(log, head, heads);
+      const isConflicting = await hasConflictingSignature(log, head, heads);
       const detail = `${head.name} signs root ${head.root_hash} at size ${String(head.tree_size)}, the leaves make ${root}`;
-      const code = isTwice ? 'log_equivocation' : 'kept_checkpoint_mismatch';
+      const code = isConflicting ? 'log_equivocation' : 'kept_checkpoint_mismatch';
       findings.fail(code, agreed.findLast((size) => size < head.tree_size) ?? 0, detail);
     }
   }
@@ -145,41 +144,45 @@ async function checkHeads(log: KeptLog, heads: readonly OpenKept[], findings: Fi
 /** Tree size of the archive; undefined where its newest bundle does not read. */
 async function endOf(log: KeptLog): Promise<number | undefined> {
   const last = log.bundles.at(-1);
-  return last === undefined ? 0 : (await readBundle(log, last))?.header.tree_size;
+  return last === undefined ? 0 : (await readHeaderAndLeaves(log, last))?.header.tree_size;
 }
 
-/** Root that the leaves make at a size, hex. */
+/** Root of the leaves at a size, hex; undefined where the bundles around it do not read. */
 async function rootAt(log: KeptLog, size: number): Promise<string | undefined> {
   if (size === 0) return hex(emptyRoot());
-  const place = log.bundles.findLastIndex((start) => start < size);
-  const start = log.bundles[place];
-  const bundle = start === undefined ? undefined : await readBundle(log, start);
-  const before = await frontierBefore(log, place);
+  const position = log.bundles.findLastIndex((start) => start < size);
+  const start = log.bundles[position];
+  const bundle = start === undefined ? undefined : await readHeaderAndLeaves(log, start);
+  const before = await frontierBefore(log, position);
   if (start === undefined || bundle === undefined || before === undefined) return undefined;
   if (size > start + bundle.leafTexts.length) return undefined;
   const hashes = bundle.leafTexts.slice(0, size - start).map((text) => leafHash(Buffer.from(text)));
   return hex(frontierRoot(appendLeaves(before, start, hashes)));
 }
 
-async function frontierBefore(log: KeptLog, place: number): Promise<Frontier | undefined> {
-  const start = log.bundles[place];
+async function frontierBefore(log: KeptLog, position: number): Promise<Frontier | undefined> {
+  const start = log.bundles[position];
   if (start === 0) return [];
-  const previous = log.bundles[place - 1];
-  const bundle = previous === undefined ? undefined : await readBundle(log, previous);
+  const previous = log.bundles[position - 1];
+  const bundle = previous === undefined ? undefined : await readHeaderAndLeaves(log, previous);
   if (bundle === undefined || bundle.header.tree_size !== start) return undefined;
   return bundle.header.frontier.map((hash) => Buffer.from(hash, 'hex'));
 }
 
 /**
- * Whether the key of the log signed, besides a kept head that differs, another root of that size, or a later head
- * that the leaves here do make: then it is the key that told two stories, not only the disk.
+ * Whether the key of the log signed a head that contradicts a kept one: another root of that size, or a later head that
+ * fits the leaves of the archive. Then the key was used for two histories, and the fault is not of the disk alone.
  */
-async function vouchesOtherwise(log: KeptLog, kept: OpenKept, heads: readonly OpenKept[]): Promise<boolean> {
+async function hasConflictingSignature(
+  log: KeptLog,
+  kept: KeptHead,
+  heads: readonly KeptHead[],
+): Promise<boolean> {
   const isOther = ({ tree_size, root_hash }: Checkpoint) =>
     tree_size === kept.tree_size && root_hash !== kept.root_hash;
   if (heads.some(isOther)) return true;
   for (const size of log.checkpoints.filter((each) => each >= kept.tree_size)) {
-    const note = await log.source.read(checkpointKey(log.log, size));
+    const note = await log.reader.read(checkpointKey(log.log, size));
     const checkpoint = note && openCheckpoint(note.bytes.toString('utf8'), log.key);
     if (checkpoint?.tree_size !== size) continue;
     if (isOther(checkpoint) || checkpoint.root_hash === (await rootAt(log, size))) return true;
@@ -187,8 +190,8 @@ async function vouchesOtherwise(log: KeptLog, kept: OpenKept, heads: readonly Op
   return false;
 }
 
-async function readBundle(log: KeptLog, start: number): Promise<ReadBundle | undefined> {
-  const object = await log.source.read(bundleKey(log.log, start));
+async function readHeaderAndLeaves(log: KeptLog, start: number): Promise<HeaderAndLeaves | undefined> {
+  const object = await log.reader.read(bundleKey(log.log, start));
   if (object === undefined) return undefined;
   try {
     const { headerText, leafTexts } = decodeBundle(object.bytes);

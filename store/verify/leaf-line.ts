@@ -1,8 +1,8 @@
-/** What a leaf says of the parts of its record, read from its line. */
+/** The commitments of a leaf to the parts of its record, read from its line. */
 import type { Leaf } from '../../schemas/leaf.ts';
-import { byteSet, endOfHash, endOfQuoted, endOfRun, endOfText, NOWHERE, QUOTE } from './line-bytes.ts';
+import { byteSet, endOfHash, endOfQuoted, endOfRun, endOfText, NO_MATCH, QUOTE } from './line-bytes.ts';
 
-export type LeafParts = Pick<
+export type LeafCommitments = Pick<
   Leaf,
   'retention_class' | 'facts_commitment' | 'facts_digest' | 'content_commitment' | 'content_digest'
 >;
@@ -13,7 +13,7 @@ const LETTER = byteSet(LETTERS);
 const DIGIT = byteSet(DIGITS);
 const TYPE_CHARS = byteSet(`${LETTERS}${DIGITS}_`);
 const CLASS_CHARS = byteSet(`${LETTERS}${DIGITS}-`);
-/** ASCII without quotation mark and backslash: what the canonical form writes as it is. */
+/** ASCII without quotation mark and backslash: the canonical form does not escape these characters. */
 const PLAIN = byteSet(` !#$%&'()*+,-./${DIGITS}:;<=>?@${LETTERS.toUpperCase()}[]^_\`${LETTERS}{|}~`);
 const SOURCES = [
   '"hook"',
@@ -36,11 +36,11 @@ const DOT = 0x2e;
 const ZERO = 0x30;
 
 /**
- * Reads the line of a leaf at sight, without building its value: the members of a leaf stand in the order of the
- * canonical form. Whatever it reads is the canonical JSON of a leaf; undefined leaves the question open, because a leaf
- * may be written in a way that only `parseCanonical` can judge.
+ * Reads the line of a leaf byte by byte, without building its value: the canonical form fixes the order of the members.
+ * A line that it reads is the canonical JSON of a leaf. Undefined decides nothing: only `parseCanonical` judges lines
+ * with escapes or other characters than ASCII.
  */
-export function readLeafLine(line: Buffer): LeafParts | undefined {
+export function readLeafLine(line: Buffer): LeafCommitments | undefined {
   const contentCommitment = endOfText(line, 0, '{"content_commitment":');
   const contentDigest = endOfText(line, endOfHashOrNull(line, contentCommitment), ',"content_digest":');
   const factsCommitment = endOfText(line, endOfHashOrNull(line, contentDigest), ',"facts_commitment":');
@@ -82,31 +82,31 @@ function endOfPlainOrNull(line: Buffer, at: number): number {
 
 /** RFC 3339 in UTC, with up to nine digits of a second. */
 function endOfInstant(line: Buffer, at: number): number {
-  if (at === NOWHERE) return NOWHERE;
+  if (at === NO_MATCH) return NO_MATCH;
   for (let offset = 0; offset < INSTANT.length; offset += 1) {
     const byte = line[at + offset] ?? 0;
     const asked = INSTANT.charCodeAt(offset);
-    if (asked === ZERO ? DIGIT[byte] !== 1 : byte !== asked) return NOWHERE;
+    if (asked === ZERO ? DIGIT[byte] !== 1 : byte !== asked) return NO_MATCH;
   }
   const seconds = at + INSTANT.length;
   if (line[seconds] !== DOT) return endOfText(line, seconds, 'Z');
   const fraction = endOfRun(line, seconds + 1, DIGIT);
   const digits = fraction - seconds - 1;
-  return digits >= 1 && digits <= MAX_FRACTION_DIGITS ? endOfText(line, fraction, 'Z') : NOWHERE;
+  return digits >= 1 && digits <= MAX_FRACTION_DIGITS ? endOfText(line, fraction, 'Z') : NO_MATCH;
 }
 
 function endOfClass(line: Buffer, at: number): number {
-  if (at === NOWHERE || LETTER[line[at] ?? 0] !== 1) return NOWHERE;
+  if (at === NO_MATCH || LETTER[line[at] ?? 0] !== 1) return NO_MATCH;
   const end = endOfRun(line, at, CLASS_CHARS);
-  return end - at <= MAX_CLASS_LENGTH ? end : NOWHERE;
+  return end - at <= MAX_CLASS_LENGTH ? end : NO_MATCH;
 }
 
 function endOfSource(line: Buffer, at: number): number {
   for (const source of SOURCES) {
     const end = endOfText(line, at, source);
-    if (end !== NOWHERE) return end;
+    if (end !== NO_MATCH) return end;
   }
-  return NOWHERE;
+  return NO_MATCH;
 }
 
 /** Words that begin with a letter, with dots between them. */
@@ -114,8 +114,8 @@ function endOfType(line: Buffer, at: number): number {
   let end = at;
   do {
     const word = end === at ? at : end + 1;
-    if (word === NOWHERE || LETTER[line[word] ?? 0] !== 1) return NOWHERE;
+    if (word === NO_MATCH || LETTER[line[word] ?? 0] !== 1) return NO_MATCH;
     end = endOfRun(line, word, TYPE_CHARS);
   } while (line[end] === DOT);
-  return end - at <= MAX_TYPE_LENGTH ? end : NOWHERE;
+  return end - at <= MAX_TYPE_LENGTH ? end : NO_MATCH;
 }

@@ -1,12 +1,12 @@
 /**
- * Reading lines of a known form byte by byte: a line is read once, and no string is made but those that are kept.
- * Places count from the start of the line. Where something is not as asked, what stands behind it is nowhere, and so is
- * all that follows from there. Pure.
+ * Reading lines of a known form byte by byte: a line is read once, and only strings that are kept are built. Offsets
+ * count from the start of the line. Every function returns NO_MATCH where the line differs, and where it is called with
+ * NO_MATCH, so that calls can be chained. Pure.
  */
 
-export const NOWHERE = -1;
+export const NO_MATCH = -1;
 
-/** One for each byte that the set holds; bytes beyond the end of a line count as 0, which no set holds. */
+/** 1 for each byte that the set holds. Bytes beyond the end of a line count as 0, which no set holds. */
 export type ByteSet = Uint8Array;
 
 export const LOWER_HEX = byteSet('0123456789abcdef');
@@ -24,39 +24,39 @@ export function byteSet(chars: string): ByteSet {
   return set;
 }
 
-/** Place behind `text`, which is ASCII, if it stands at `at`. */
+/** Offset behind `text`, which is ASCII, if the line has it at `at`. */
 export function endOfText(line: Uint8Array, at: number, text: string): number {
-  if (at === NOWHERE) return NOWHERE;
+  if (at === NO_MATCH) return NO_MATCH;
   for (let offset = 0; offset < text.length; offset += 1)
-    if (line[at + offset] !== text.charCodeAt(offset)) return NOWHERE;
+    if (line[at + offset] !== text.charCodeAt(offset)) return NO_MATCH;
   return at + text.length;
 }
 
-/** Place behind all bytes of the set from `at` on; `at` itself if there is none. */
+/** Offset behind all bytes of the set from `at` on; `at` itself where the first byte is not in the set. */
 export function endOfRun(line: Uint8Array, at: number, set: ByteSet): number {
   let end = at;
   while (set[line[end] ?? 0] === 1) end += 1;
   return end;
 }
 
-/** Place behind a string of bytes of the set, in its quotation marks. */
+/** Offset behind a string of bytes of the set, in quotation marks. */
 export function endOfQuoted(line: Uint8Array, at: number, set: ByteSet): number {
-  if (at === NOWHERE || line[at] !== QUOTE) return NOWHERE;
+  if (at === NO_MATCH || line[at] !== QUOTE) return NO_MATCH;
   const end = endOfRun(line, at + 1, set);
-  return line[end] === QUOTE ? end + 1 : NOWHERE;
+  return line[end] === QUOTE ? end + 1 : NO_MATCH;
 }
 
-/** Place behind a SHA-256 in hex, in its quotation marks. */
+/** Offset behind a SHA-256 in hex, in quotation marks. */
 export function endOfHash(line: Uint8Array, at: number): number {
   const end = endOfQuoted(line, at, LOWER_HEX);
-  return end === at + HASH_DIGITS + 2 ? end : NOWHERE;
+  return end === at + HASH_DIGITS + 2 ? end : NO_MATCH;
 }
 
-/** Fills `bytes` from hex digits that were read as such. */
+/** Fills `bytes` from hex digits that were checked before. */
 export function decodeHex(line: Uint8Array, at: number, bytes: Uint8Array): void {
-  for (let place = 0; place < bytes.length; place += 1) {
-    const high = DIGIT_VALUES[line[at + 2 * place] ?? 0] ?? 0;
-    const low = DIGIT_VALUES[line[at + 2 * place + 1] ?? 0] ?? 0;
-    bytes[place] = (high << HALF_BYTE) | low;
+  for (let position = 0; position < bytes.length; position += 1) {
+    const high = DIGIT_VALUES[line[at + 2 * position] ?? 0] ?? 0;
+    const low = DIGIT_VALUES[line[at + 2 * position + 1] ?? 0] ?? 0;
+    bytes[position] = (high << HALF_BYTE) | low;
   }
 }

@@ -4,15 +4,15 @@ import { canonicalJson } from '../../schemas/canonical.ts';
 import { parseCanonical } from './shape.ts';
 
 /**
- * Text of a lock file: line 1 is the canonical JSON of the record, line 2 the SHA-256 of line 1 in hex. The second
- * line is not there against a forger, but so that a flipped bit of a date does not pass for another date.
+ * Text of a lock file: line 1 is the canonical JSON of the record, line 2 the SHA-256 of line 1 in hex. The second line
+ * protects against a flipped bit, which would turn one date into another. It does not protect against a forger.
  */
 export function formatLockFile(lock: ArchiveLockRecord): string {
   const line = canonicalJson(lock);
   return `${line}\n${lineDigest(line)}\n`;
 }
 
-/** The record of a lock file; undefined unless every byte is as `formatLockFile` would write it. */
+/** The record of a lock file; undefined unless every byte is as `formatLockFile` writes it. */
 export function parseLockFile(text: string): ArchiveLockRecord | undefined {
   const [line = '', digest, end, ...rest] = text.split('\n');
   if (digest !== lineDigest(line) || end !== '' || rest.length > 0) return undefined;

@@ -1,4 +1,4 @@
-/** The records of a package against the signed root: line by line, so that size is no matter. */
+/** The records of a package against the signed root, line by line, so that memory does not grow with the package. */
 import { canonicalJson } from '../../schemas/canonical.ts';
 import { PACKAGE_PATHS, PackageProof, PackageRecord } from '../../schemas/evidence-package.ts';
 import { Leaf } from '../../schemas/leaf.ts';
@@ -9,7 +9,7 @@ import { parseTlogProof } from '../chain/tlog-proof.ts';
 import type { Container } from './container.ts';
 import type { Findings, Progress } from './report.ts';
 import { parseCanonical } from './shape.ts';
-import { readLines, readText } from './text.ts';
+import { readLines, readText } from './package-text.ts';
 
 export interface SignedTree {
   readonly tree_size: number;
@@ -33,7 +33,7 @@ interface RecordRun {
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
-/** Checks records.jsonl with proofs.jsonl and the stand-alone proofs; resolves the ids of the records that are there. */
+/** Checks records.jsonl with proofs.jsonl and the stand-alone proofs. Resolves the ids of the records. */
 export async function verifyRecords(run: RecordRun): Promise<Set<string>> {
   const { container, findings } = run;
   const ids = new Set<string>();
@@ -68,7 +68,7 @@ export async function verifyRecords(run: RecordRun): Promise<Set<string>> {
   return ids;
 }
 
-/** Lines of both files side by side; '' where there is no proof any more, undefined where there is no record. */
+/** Lines of both files side by side: '' where the proofs have ended, undefined where the records have. */
 async function* pairedLines(container: Container): AsyncGenerator<[string | undefined, string]> {
   const proofs = readLines(container.read(PACKAGE_PATHS.proofs));
   for await (const line of readLines(container.read(PACKAGE_PATHS.records))) {

@@ -1,11 +1,11 @@
-/** What results.json claims against the lists and records of the same package. */
+/** The claims of results.json against the lists and records of the same package. */
 import type { CompletenessStatement, ControlResult, PopulationResult } from '../../schemas/control.ts';
 import { PACKAGE_PATHS, PackageResults, type PackageManifest } from '../../schemas/evidence-package.ts';
 import type { VerificationReport } from '../../schemas/verification.ts';
 import type { Container } from './container.ts';
 import type { Findings } from './report.ts';
 import { parseShape } from './shape.ts';
-import { readCsv, readText } from './text.ts';
+import { readCsv, readText } from './package-text.ts';
 
 interface ResultsRun {
   readonly container: Container;
@@ -15,7 +15,7 @@ interface ResultsRun {
   readonly findings: Findings;
 }
 
-/** Checks every count and digest that can be checked; resolves what the statements inside say of completeness. */
+/** Checks every count and digest that can be checked. Resolves the completeness that the statements inside claim. */
 export async function verifyResults(run: ResultsRun): Promise<VerificationReport['completeness']> {
   const { container, manifest, findings } = run;
   const results = parseShape(PackageResults, await readText(container.read(PACKAGE_PATHS.results)));

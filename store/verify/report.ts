@@ -1,4 +1,4 @@
-/** Collects what the checks find and turns it into the verdict. */
+/** Collects the findings of all checks and turns them into the verdict. */
 import {
   FAILURES,
   type FailureCode,
@@ -10,17 +10,17 @@ import {
 
 export interface VerifyOptions {
   /**
-   * Verifier keys that were obtained apart from the evidence: the key of each log must be among them. Without them,
-   * whoever wrote the evidence chose the key.
+   * Verifier keys that were obtained apart from the evidence: the key of each log must be among them. Without them the
+   * writer of the evidence chose the key.
    */
   readonly pinnedVkeys?: readonly string[] | undefined;
-  /** Heads that somebody kept apart from the evidence, which must all be heads of the same log. */
+  /** Heads that were kept apart from the evidence. They must all be heads of the same log. */
   readonly keptCheckpoints?: readonly KeptCheckpoint[] | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
 export interface KeptCheckpoint {
-  /** Where it came from, for people. */
+  /** Where the note came from, for people. */
   readonly name: string;
   /** The signed note, byte for byte. */
   readonly note: string;
@@ -29,26 +29,26 @@ export interface KeptCheckpoint {
 export interface Progress {
   readonly step: string;
   readonly done: number;
-  /** Undefined while it is not known. */
+  /** Undefined while the number is unknown. */
   readonly total?: number | undefined;
 }
 
-/** Where checks report. `index` is the first leaf index that is broken by it, null where no leaf is concerned. */
+/** Where checks report. `index` is the first leaf that the failure breaks, null where it breaks no leaf. */
 export interface Findings {
   fail(code: FailureCode, index: number | null, detail: string): void;
   notice(code: VerificationNotice['code'], index: number | null, detail: string): void;
-  /** Puts what is known better in the place of a failure that `failures` gave. */
-  sharpen(failure: VerificationFailure, code: FailureCode, detail: string): void;
+  /** Replaces a failure, as `failures` returned it, by a more exact one. */
+  refine(failure: VerificationFailure, code: FailureCode, detail: string): void;
   failures(): VerificationFailure[];
   notices(): readonly VerificationNotice[];
 }
 
-/** What the checks established besides failures. */
+/** The facts that the checks established besides failures. */
 export interface Established {
   readonly kind: VerificationReport['kind'];
   readonly tree_size: number | null;
   readonly root_hash: string | null;
-  /** Leaves under a good signature. */
+  /** Number of leaves under a good signature. */
   readonly signed_tree_size: number;
   readonly isPinned: boolean;
   readonly completeness: VerificationReport['completeness'];
@@ -78,16 +78,16 @@ export function createFindings(): Findings {
     notice(code, index, detail) {
       if (notices.length < MAX_FINDINGS) notices.push({ code, index, detail });
     },
-    sharpen(failure, code, detail) {
-      const place = failures.indexOf(failure);
-      if (place >= 0) failures[place] = { ...failure, code, detail };
+    refine(failure, code, detail) {
+      const position = failures.indexOf(failure);
+      if (position >= 0) failures[position] = { ...failure, code, detail };
     },
-    failures: () => failures.toSorted((left, right) => placeOf(left) - placeOf(right)),
+    failures: () => failures.toSorted((left, right) => orderOf(left) - orderOf(right)),
     notices: () => notices,
   };
 }
 
-function placeOf({ index }: VerificationFailure): number {
+function orderOf({ index }: VerificationFailure): number {
   return index ?? Number.MAX_VALUE;
 }
 
@@ -114,7 +114,7 @@ function anchoringOf({ signed_tree_size, isPinned }: Established): VerificationR
   return isPinned ? 'signed_by_pinned_key' : 'signed';
 }
 
-/** Checks the key that the evidence brings along against the pinned one; true only if one was pinned and is it. */
+/** Checks the key inside the evidence against the pinned ones. True only where a key was pinned and it is this one. */
 export function checkPin(findings: Findings, vkey: string, { pinnedVkeys }: VerifyOptions): boolean {
   if (pinnedVkeys === undefined) return false;
   const isPinned = pinnedVkeys.some((pinned) => pinned.trim() === vkey);
@@ -135,10 +135,10 @@ const COMPLETENESS_TEXT: Readonly<Record<VerificationReport['completeness'], str
   not_assessed: 'not assessed; hashing proves what was sealed, not that all arrived',
 };
 
-/** Failures that are printed; one that is real brings others along, and the first names the place. */
+/** Failures that are printed. One defect often causes several failures, and the first says where it is. */
 const MAX_PRINTED = 5;
 
-/** For people; ends in a newline. The first line is the verdict, failures follow with what to do. */
+/** For people; ends in a newline. The first line is the verdict. Each failure is printed with its meaning and action. */
 export function renderReport(report: VerificationReport): string {
   const lines = [
     report.ok ? 'VERIFIED' : 'NOT VERIFIED',

@@ -1,4 +1,4 @@
-/** Text of untrusted files into checked values. Nothing here throws for what a file may hold. */
+/** Text of untrusted files into checked values. Never throws, whatever a file holds. */
 import type { Static, TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
 import type { JsonValue } from '../../schemas/json.ts';
@@ -7,9 +7,8 @@ import { isCanonicalJson } from '../chain/canonical-bytes.ts';
 const compiled = new WeakMap<TSchema, Validator>();
 
 /**
- * The value of a text that is the canonical JSON of something of this shape, else undefined. Asking for the
- * canonical form leaves one text per value: no white space, member order or duplicate member can hide anything.
- * Bytes are taken for UTF-8.
+ * The value of a text that is canonical JSON and of this shape, else undefined. The canonical form leaves one text per
+ * value: no white space, member order or duplicate member can hide anything. Bytes are read as UTF-8.
  */
 export function parseCanonical<Schema extends TSchema>(
   schema: Schema,
@@ -20,7 +19,7 @@ export function parseCanonical<Schema extends TSchema>(
   return isCanonicalJson(bytes) ? parseShape(schema, bytes.toString('utf8')) : undefined;
 }
 
-/** As `parseCanonical`, for files that need not be canonical because a digest covers their bytes. */
+/** As `parseCanonical`, for files whose bytes a digest covers, so that they need not be canonical. */
 export function parseShape<Schema extends TSchema>(schema: Schema, text: string): Static<Schema> | undefined {
   const value = parseJson(text);
   return value !== undefined && matches(schema, value) ? value : undefined;

@@ -1,23 +1,23 @@
 /**
- * Says more exactly what a broken archive holds instead of what belongs there: another bundle or checkpoint of the
- * same log, or the signature of another key. Looks only at objects that have failed already.
+ * Makes failures more exact: a malformed bundle may be another bundle of the same log, an invalid checkpoint may be of
+ * another size or signed by another key. Reads only objects that have failed already.
  */
 import { BundleHeader } from '../../schemas/bundle.ts';
 import type { VerificationFailure } from '../../schemas/verification.ts';
-import { decodeBundle } from '../chain/bundle.ts';
+import { decodeBundle } from '../chain/bundle-bytes.ts';
 import { openCheckpoint } from '../chain/checkpoint.ts';
 import { bundleKey, checkpointKey } from '../chain/layout.ts';
-import type { ArchiveFiles } from './archive-files.ts';
+import type { ArchiveListing } from './archive-listing.ts';
 import { isOfOtherKey, readLogs, type KeptLog } from './kept-checkpoint.ts';
 import type { Findings } from './report.ts';
 import { parseCanonical } from './shape.ts';
 
-export async function nameSubstitutes(files: ArchiveFiles, findings: Findings): Promise<void> {
+export async function nameSubstitutes(listing: ArchiveListing, findings: Findings): Promise<void> {
   const failures = findings.failures();
   const isUnclear = ({ code }: VerificationFailure) =>
     code === 'bundle_malformed' || code === 'checkpoint_invalid';
   if (!failures.some(isUnclear)) return;
-  for (const log of await readLogs(files)) {
+  for (const log of await readLogs(listing)) {
     for (const failure of failures.filter(isUnclear)) {
       if (failure.code === 'bundle_malformed') await nameBundle(log, failure, findings);
       else await nameCheckpoint(log, failure, findings);
@@ -28,10 +28,10 @@ export async function nameSubstitutes(files: ArchiveFiles, findings: Findings): 
 async function nameBundle(log: KeptLog, failure: VerificationFailure, findings: Findings): Promise<void> {
   if (failure.index === null || !log.bundles.includes(failure.index)) return;
   const name = bundleKey(log.log, failure.index);
-  const object = await log.source.read(name);
+  const object = await log.reader.read(name);
   const header = object && headerOf(object.bytes);
   if (header?.origin !== log.key.name || header.start_index === failure.index) return;
-  findings.sharpen(failure, 'bundle_misplaced', `${name} holds the bundle of ${String(header.start_index)}`);
+  findings.refine(failure, 'bundle_misplaced', `${name} holds the bundle of ${String(header.start_index)}`);
 }
 
 function headerOf(bytes: Uint8Array): BundleHeader | undefined {
@@ -45,16 +45,13 @@ function headerOf(bytes: Uint8Array): BundleHeader | undefined {
 async function nameCheckpoint(log: KeptLog, failure: VerificationFailure, findings: Findings): Promise<void> {
   const size = log.checkpoints.find((each) => checkpointKey(log.log, each) === failure.detail);
   if (size === undefined) return;
-  const note = (await log.source.read(failure.detail))?.bytes.toString('utf8') ?? '';
+  const note = (await log.reader.read(failure.detail))?.bytes.toString('utf8') ?? '';
   const checkpoint = openCheckpoint(note, log.key);
   if (checkpoint !== undefined && checkpoint.tree_size !== size) {
     const detail = `${failure.detail} holds the head of ${String(checkpoint.tree_size)}`;
-    findings.sharpen(failure, 'checkpoint_misplaced', detail);
+    findings.refine(failure, 'checkpoint_misplaced', detail);
   } else if (isOfOtherKey(note, log.key)) {
-    findings.sharpen(
-      failure,
-      'checkpoint_other_key',
-      `${failure.detail} was not signed by the key of the log`,
-    );
+    const detail = `${failure.detail} was not signed by the key of the log`;
+    findings.refine(failure, 'checkpoint_other_key', detail);
   }
 }

@@ -1,4 +1,4 @@
-/** The tree that the leaves of a log make, bundle after bundle. Pure. */
+/** The Merkle tree that the leaves of a log make, bundle after bundle. Pure. */
 import type { BundleHeader } from '../../schemas/bundle.ts';
 import { appendLeaves, chainHash, frontierRoot, type Frontier } from '../chain/merkle.ts';
 import type { Findings } from './report.ts';
@@ -10,25 +10,18 @@ export interface TreeState {
   readonly chainHead: Uint8Array;
 }
 
-/** What of a bundle the tree depends on. */
-export interface HashedBundle {
-  readonly header: BundleHeader;
-  /** RFC 6962 leaf hashes in log order, 32 bytes each, side by side. */
-  readonly leafHashes: Uint8Array;
-}
-
 const HASH_BYTES = 32;
 
 /**
  * Appends the leaves to the tree and compares with the header. SPEC (archive.md): root_hash and frontier are those of
  * the tree after the last leaf (RFC 6962 section 2.1); chain_head is chain_hash of the last leaf.
  *
- * Without a state before (an older bundle was unreadable) only the header itself can be checked. Where the bundle is
- * wrong, its own claim is carried on, so that newer bundles are judged by their own leaves and not by this one.
+ * Without a state before (an older bundle was unreadable) only the header itself can be checked. Where the leaves do not
+ * lead to the header's root, the next bundle is still judged from that root, so that one bad bundle breaks no others.
  */
 export function growTree(
   before: TreeState | undefined,
-  { header, leafHashes }: HashedBundle,
+  { header, leafHashes }: { readonly header: BundleHeader; readonly leafHashes: Uint8Array },
   findings: Findings,
 ): TreeState | undefined {
   const claimed: TreeState = {
@@ -68,21 +61,26 @@ function append(state: TreeState, joined: Uint8Array): TreeState {
   };
 }
 
+/** Puts hashes side by side. */
 export function joinHashes(hashes: readonly Uint8Array[]): Uint8Array {
   const joined = new Uint8Array(hashes.length * HASH_BYTES);
-  hashes.forEach((hash, place) => joined.set(hash, place * HASH_BYTES));
+  hashes.forEach((hash, position) => joined.set(hash, position * HASH_BYTES));
   return joined;
 }
 
 function splitHashes(joined: Uint8Array): Uint8Array[] {
-  return Array.from({ length: countHashes(joined) }, (_, place) =>
-    joined.subarray(place * HASH_BYTES, (place + 1) * HASH_BYTES),
+  return Array.from({ length: countHashes(joined) }, (_, position) =>
+    joined.subarray(position * HASH_BYTES, (position + 1) * HASH_BYTES),
   );
 }
 
-/** Number of hashes that lie side by side. */
+/** Number of the hashes that lie side by side. */
 export function countHashes(joined: Uint8Array): number {
   return joined.length / HASH_BYTES;
+}
+
+export function rootHex({ frontier }: TreeState): string {
+  return hex(frontierRoot(frontier));
 }
 
 function hexes(hashes: Frontier): string {

@@ -7,7 +7,7 @@ import { fetchPackage } from '../../commands/package-client.ts';
 import { loadRecordings } from '../../commands/recordings.ts';
 import type { VerificationReport } from '../../schemas/verification.ts';
 import { parseVkey } from '../../store/chain/note.ts';
-import { verifyPath } from '../../store/verify/path.ts';
+import { verifyPath } from '../../store/verify/verify-path.ts';
 import {
   ADMIN_TOKEN,
   getAll,

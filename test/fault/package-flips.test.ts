@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { verifyPackage } from '../../store/verify/package.ts';
+import { verifyPackage } from '../../store/verify/verify-package.ts';
 import { buildTestPackage } from '../support/package-builder.ts';
 
 it('names a flip of any byte of the ZIP of a package', { timeout: 300_000 }, async () => {

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { createClassify, MAX_FINDINGS } from '../../ingest/label.ts';
+import { createLabeller, MAX_FINDINGS } from '../../ingest/label.ts';
 import { createNormaliser } from '../../ingest/normalise.ts';
 import { createSurrogates } from '../../ingest/surrogates.ts';
 import type { JsonObject } from '../../schemas/json.ts';
 import { envelope, recordedRequests } from '../connectors/sources/recorded.ts';
 
 const FACTS = { source_event: 'x', collector: 'c' };
-const classify = createClassify();
+const classify = createLabeller();
 const MARK = '[secret:github_token:0123456789abcdef]';
 const label = (content: JsonObject | null, isRedacted = false) =>
   classify({ facts: FACTS, content, isRedacted });

@@ -168,12 +168,12 @@ describe('the sequencer', () => {
   it('tries again when the sealed ids cannot be read as it begins', async () => {
     const ledger = await openLedger(options);
     let failures = 0;
-    const idsSince: Ledger['idsSince'] = async function* (index) {
+    const leafIdsFrom: Ledger['leafIdsFrom'] = async function* (index) {
       failures += 1;
       if (failures === 1) throw new PipelineError('ARCHIVE_UNAVAILABLE', 'broken by the test');
-      yield* ledger.idsSince(index);
+      yield* ledger.leafIdsFrom(index);
     };
-    const sequencer = sequencerOf({ ...ledger, idsSince });
+    const sequencer = sequencerOf({ ...ledger, leafIdsFrom });
     await eventLog.append([0].map(hookEnvelope));
     await drain(sequencer);
     expect(toolUses()).toEqual(['t0']);

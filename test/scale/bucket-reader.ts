@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { BundleHeader } from '../../schemas/bundle.ts';
 import type { Archive } from '../../store/archive/archive.ts';
-import { decodeBundle, decodeLines } from '../../store/chain/bundle.ts';
+import { decodeBundle, decodeLines } from '../../store/chain/bundle-bytes.ts';
 import { bundleKey, bundlePrefix } from '../../store/chain/layout.ts';
 import { openS3Archive } from '../../store/archive/s3/archive.ts';
 import type { ScaleOut } from '../support/scale-out.ts';

@@ -1,6 +1,6 @@
 /** What must be true of archive, record store and event log when one process has recovered and nothing is left to do. */
 import type { BundleHeader } from '../../schemas/bundle.ts';
-import { decodeBundle, decodeLines } from '../../store/chain/bundle.ts';
+import { decodeBundle, decodeLines } from '../../store/chain/bundle-bytes.ts';
 import { isHeaderSigned } from '../../store/chain/bundle-signature.ts';
 import { openCheckpoint } from '../../store/chain/checkpoint.ts';
 import { bundlePrefix, checkpointPrefix } from '../../store/chain/layout.ts';

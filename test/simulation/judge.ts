@@ -3,7 +3,7 @@
  * effect. Keeps the first thing that must not be; `final-checks.ts` looks at what is left in the end.
  */
 import type { BundleHeader } from '../../schemas/bundle.ts';
-import { decodeBundle } from '../../store/chain/bundle.ts';
+import { decodeBundle } from '../../store/chain/bundle-bytes.ts';
 import { parseCheckpoint } from '../../store/chain/checkpoint.ts';
 import {
   leafHash,

@@ -3,7 +3,7 @@
  * its own: look, insert what is not there, look again, insert anew what a remembered token kept out.
  */
 import { PipelineError } from '../../schemas/errors.ts';
-import { requireContiguous, toUnits, type InsertUnit } from '../../store/records/clickhouse/insert-units.ts';
+import { requireContiguous, toBlocks, type InsertBlock } from '../../store/records/clickhouse/insert-blocks.ts';
 import type { RecordRow, RecordStore } from '../../store/records/record-store.ts';
 import type { Mutant } from './mutants.ts';
 import type { Caller, Scheduler } from './scheduler.ts';
@@ -26,7 +26,7 @@ interface Look<T> {
 /** What one process sends to the table. */
 interface Statements {
   look<T>(name: string, effect: () => T): Promise<Look<T>>;
-  insert(unit: InsertUnit, looks: Looks): Promise<void>;
+  insert(unit: InsertBlock, looks: Looks): Promise<void>;
 }
 
 /** `looked` is told how often rows had been lost when the process asked what is there. */
@@ -56,7 +56,7 @@ export function openRowsModel(
     insert: async (log, rows, token) => {
       if (rows.length === 0) return;
       requireContiguous(log, rows);
-      if (mutant === 'rows_inserted_blindly') return insertBlindly(statements, table, toUnits(rows, token));
+      if (mutant === 'rows_inserted_blindly') return insertBlindly(statements, table, toBlocks(rows, token));
       await insertBundle(statements, table, { rows, token, looked });
     },
     size: async () => {
@@ -83,7 +83,7 @@ async function insertBundle(statements: Statements, table: TableModel, bundle: B
   bundle.looked(head.moment.losses);
   if (head.found < first) throw new PipelineError('STORE_UNAVAILABLE', `rows before ${first} are missing`);
   const find = () => statements.look('present', () => table.present(first, first + rows.length));
-  const units = toUnits(rows, token);
+  const units = toBlocks(rows, token);
   const before = head.found === first ? { ...head, found: new Set<number>() } : await find();
   await insertMissing(statements, units, head.moment, before);
   let visible = await find();
@@ -98,7 +98,7 @@ async function insertBundle(statements: Statements, table: TableModel, bundle: B
 
 async function insertMissing(
   statements: Statements,
-  units: readonly InsertUnit[],
+  units: readonly InsertBlock[],
   began: Moment,
   { found, moment }: Look<ReadonlySet<number>>,
 ): Promise<void> {
@@ -111,6 +111,6 @@ async function insertMissing(
   }
 }
 
-async function insertBlindly(statements: Statements, table: TableModel, units: readonly InsertUnit[]) {
+async function insertBlindly(statements: Statements, table: TableModel, units: readonly InsertBlock[]) {
   for (const unit of units) await statements.insert(unit, { began: table.moment(), last: table.moment() });
 }

@@ -4,7 +4,7 @@
  * and tokens back alike.
  */
 import { PipelineError } from '../../schemas/errors.ts';
-import type { InsertUnit } from '../../store/records/clickhouse/insert-units.ts';
+import type { InsertBlock } from '../../store/records/clickhouse/insert-blocks.ts';
 import type { RecordRow } from '../../store/records/record-store.ts';
 import type { Coverage } from './coverage.ts';
 import type { Judge } from './judge.ts';
@@ -31,7 +31,7 @@ export interface TableModel {
   present(from: number, to: number): Set<number>;
   /** Rows without a hole before them. */
   unbroken(): number;
-  insert(unit: InsertUnit, looks: Looks): void;
+  insert(unit: InsertBlock, looks: Looks): void;
   /** Keeps a copy that can be restored. */
   backUp(): void;
   restore(): void;

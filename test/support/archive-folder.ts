@@ -4,7 +4,7 @@ import { join, relative } from 'node:path';
 import { lockFileName } from '../../schemas/archive-lock.ts';
 import type { AuditRecord } from '../../schemas/record.ts';
 import type { BundleHeader, UnsignedBundleHeader } from '../../schemas/bundle.ts';
-import { decodeBundle, packBundle, packLines } from '../../store/chain/bundle.ts';
+import { decodeBundle, packBundle, packLines } from '../../store/chain/bundle-bytes.ts';
 import { headerMessage } from '../../store/chain/bundle-signature.ts';
 import { bundleKey, payloadKey } from '../../store/chain/layout.ts';
 import { sealRecord, sha256Hex, type SealedRecord } from '../../store/chain/leaf.ts';

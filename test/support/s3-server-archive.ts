@@ -1,14 +1,24 @@
-/** Opens the S3 archive on a test server, with what a test wants to see and short waits. */
-import { openS3Archive, type S3Archive, type S3ArchiveOptions } from '../../store/archive/s3/archive.ts';
+/** Opens the S3 archive on a test server with short waits, and collects its findings and retries. */
+import type { Archive } from '../../store/archive/archive.ts';
+import { openS3Archive, type S3ArchiveOptions } from '../../store/archive/s3/archive.ts';
 import { openBucket, type S3Bucket } from '../../store/archive/s3/client.ts';
+import type { Retrying } from '../../store/archive/s3/retry.ts';
 import type { Tampering } from '../../store/archive/s3/stored-version.ts';
+import { versionsOf, type KeyVersions } from '../../store/archive/s3/versions.ts';
 import { REGION, type S3Server } from './s3-server.ts';
 
 export interface OpenedS3Archive {
-  readonly archive: S3Archive;
+  readonly archive: Archive;
   readonly tampering: (readonly [key: string, what: Tampering])[];
   readonly retries: string[];
 }
+
+/** For reads past the archive: short waits that do not sleep. */
+export const TEST_RETRYING: Retrying = {
+  limits: { maxAttempts: 4, baseDelayMs: 1, maxDelayMs: 1 },
+  random: () => 0.5,
+  sleep: () => Promise.resolve(),
+};
 
 let putCount = 0;
 
@@ -30,6 +40,13 @@ export function openTestArchive(
     ...target,
   });
   return { archive, tampering, retries };
+}
+
+/** All versions and markers of one key, the prefix included. */
+export async function allVersions(bucket: S3Bucket, key: string): Promise<KeyVersions> {
+  const found = await versionsOf(bucket, TEST_RETRYING, key);
+  if (found === undefined) throw new Error(`no version of ${key}`);
+  return found;
 }
 
 /** The bucket as somebody else with the same rights sees it. */

@@ -1,11 +1,11 @@
 /** An archive folder's objects in a bucket, and how a test reads the bucket for verification. */
 import { openLocalArchive } from '../../store/archive/local/archive.ts';
 import type { ArchiveLock } from '../../store/archive/archive.ts';
-import { openS3Source } from '../../store/archive/s3/archive-source.ts';
+import { openS3Reader } from '../../store/archive/s3/archive-reader.ts';
 import type { S3Bucket } from '../../store/archive/s3/client.ts';
-import { verifySource } from '../../store/verify/archive.ts';
+import { verifyReader } from '../../store/verify/verify-archive.ts';
 import type { VerifyOptions } from '../../store/verify/report.ts';
-import { openTestArchive } from './s3-server-archive.ts';
+import { openTestArchive, TEST_RETRYING } from './s3-server-archive.ts';
 import type { S3Server } from './s3-server.ts';
 
 /** Puts every object of the folder under the prefix, as the writer of an archive does. */
@@ -25,10 +25,5 @@ export async function copyToBucket(
 }
 
 export function verifyInBucket(bucket: S3Bucket, prefix: string, options: VerifyOptions = {}) {
-  const retrying = {
-    limits: { maxAttempts: 4, baseDelayMs: 1, maxDelayMs: 1 },
-    random: () => 0.5,
-    sleep: () => Promise.resolve(),
-  };
-  return verifySource(openS3Source({ bucket, prefix, retrying }), options);
+  return verifyReader(openS3Reader({ bucket, prefix, retrying: TEST_RETRYING }), options);
 }

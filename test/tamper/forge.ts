@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { lockFileName } from '../../schemas/archive-lock.ts';
 import type { BundleHeader } from '../../schemas/bundle.ts';
 import type { VerificationReport } from '../../schemas/verification.ts';
-import { decodeBundle, decodeLines, packBundle, packLines } from '../../store/chain/bundle.ts';
+import { decodeBundle, decodeLines, packBundle, packLines } from '../../store/chain/bundle-bytes.ts';
 import { checkpointText } from '../../store/chain/checkpoint.ts';
 import { bundleKey, checkpointKey, payloadKey } from '../../store/chain/layout.ts';
 import { sha256Hex } from '../../store/chain/leaf.ts';

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FAILURES, type FailureCode } from '../../schemas/verification.ts';
 import { checkpointKey, genesisKey } from '../../store/chain/layout.ts';
 import { leafHash, rootOf } from '../../store/chain/merkle.ts';
-import { verifyArchive } from '../../store/verify/archive.ts';
+import { verifyArchive } from '../../store/verify/verify-archive.ts';
 import type { VerifyOptions } from '../../store/verify/report.ts';
 import type { Signer } from '../../store/keys/signer.ts';
 import { filesBelow } from '../support/archive-folder.ts';

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { PACKAGE_PATHS } from '../../schemas/evidence-package.ts';
 import { FAILURES, type FailureCode } from '../../schemas/verification.ts';
 import { sha256Hex } from '../../store/chain/leaf.ts';
-import { verifyPackage } from '../../store/verify/package.ts';
+import { verifyPackage } from '../../store/verify/verify-package.ts';
 import type { VerifyOptions } from '../../store/verify/report.ts';
 import { createTestSigner } from '../support/ledger.ts';
 import { buildTestPackage, swap, type PackageFiles, type TestPackage } from '../support/package-builder.ts';

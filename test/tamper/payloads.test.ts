@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { packLines } from '../../store/chain/bundle.ts';
+import { packLines } from '../../store/chain/bundle-bytes.ts';
 import { payloadKey } from '../../store/chain/layout.ts';
 import { sha256Hex } from '../../store/chain/leaf.ts';
 import { overwrite, removeObject, replaceObject } from '../support/archive-folder.ts';

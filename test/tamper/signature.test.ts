@@ -1,7 +1,7 @@
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { verifyArchive } from '../../store/verify/archive.ts';
+import { verifyArchive } from '../../store/verify/verify-archive.ts';
 import { filesBelow } from '../support/archive-folder.ts';
 import { createTestSigner } from '../support/ledger.ts';
 import {

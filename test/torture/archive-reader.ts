@@ -2,7 +2,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BundleHeader } from '../../schemas/bundle.ts';
-import { decodeBundle, decodeLines } from '../../store/chain/bundle.ts';
+import { decodeBundle, decodeLines } from '../../store/chain/bundle-bytes.ts';
 import { openCheckpoint } from '../../store/chain/checkpoint.ts';
 import { bundleKey, bundlePrefix, checkpointPrefix, genesisKey } from '../../store/chain/layout.ts';
 import { parseVkey } from '../../store/chain/note.ts';

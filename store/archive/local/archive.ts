@@ -1,9 +1,9 @@
 /**
- * Archive on a local folder: one read-only file per object, and beside it a lock file that says until when it must
+ * Archive on a local folder: one read-only file per object, and beside it a lock file with the date until which it must
  * stay. In: keys and bytes. Out: the same bytes, or an error. Invariant: where an object is visible, the lock file of
  * exactly its bytes is durable.
  *
- * Only the file system's own rights enforce the lock: whoever owns the folder can still delete. Verification notices.
+ * Only the rights of the file system enforce the lock: the owner of the folder can still delete. Verification detects it.
  */
 import { createHash } from 'node:crypto';
 import { link, mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises';
@@ -28,10 +28,10 @@ interface Staged {
 }
 
 const READ_ONLY = 0o444;
-/** A put takes seconds; what lies in the staging folder longer than a day was left by a process that died. */
+/** A put takes seconds: files that lie in the staging folder for a day were left by a process that died. */
 const STAGING_LIFETIME_MS = 24 * 60 * 60 * 1000;
 
-/** Opens or creates the folder and removes what a dead process left half-written. Several processes may share it. */
+/** Opens or creates the folder and removes half-written files of dead processes. Several processes may share it. */
 export async function openLocalArchive({ dir, clock }: LocalArchiveOptions): Promise<Archive> {
   const durableFolders = new Set<string>();
   await translated('opening the archive', async () => {
@@ -63,7 +63,7 @@ export async function openLocalArchive({ dir, clock }: LocalArchiveOptions): Pro
  *  2. the lock file may be there without an object. It names the digest of these bytes and is looked at for no others,
  *     so it neither blocks a retry with other bytes nor reads as a missing object.
  *  3. the lock is durable, and the object is there as a whole or not at all: the put may have been applied.
- *  4. object and lock are durable; the caller just was not told.
+ *  4. object and lock are durable; only the caller has no answer.
  */
 async function putObject(dir: string, bytes: Uint8Array, lock: ArchiveLockRecord) {
   const objectPath = join(dir, lock.key);
@@ -75,16 +75,16 @@ async function putObject(dir: string, bytes: Uint8Array, lock: ArchiveLockRecord
     // link(2) fails if the name exists, in one step: of concurrent writers exactly one passes.
     const isNew = await linkIfAbsent(staged.object, objectPath); // 3
     if (!isNew && digestOf(await readFile(objectPath)) !== lock.sha256) {
-      // The name is taken for good, so nobody can ever need the lock that was just made for other bytes.
+      // The name is taken for good, so the lock that was just made for other bytes is of no use to anybody.
       if (isOwnLock) await unlink(lockPath).catch(ignoreMissing);
-      // Throws ARCHIVE_DAMAGED where the bytes in place were never put, which is another matter than a rival.
+      // Throws ARCHIVE_DAMAGED where the present bytes were never put: then the file was changed, and no rival wrote it.
       await getObject(dir, lock.key);
       throw new PipelineError('ARCHIVE_CONFLICT', `${lock.key} exists with other bytes`, { place: lock.key });
     }
     await syncFolder(dirname(objectPath)); // 4
     return isNew ? ('created' as const) : ('exists' as const);
   } finally {
-    // Failing to tidy up must not fail a put that is durable; the next open removes what stays.
+    // A failed removal must not fail a durable put; a later open removes the files.
     await rm(staged.folder, { recursive: true, force: true }).catch(() => undefined);
   }
 }
@@ -106,7 +106,7 @@ async function stage(dir: string, bytes: Uint8Array, lock: ArchiveLockRecord): P
   }
 }
 
-/** Puts the lock file in place; false if one is there for the same bytes. That stays, unless this one protects longer. */
+/** Links the lock file; false where the same bytes have one already. That one stays, unless the new one protects longer. */
 async function placeLock(stagedPath: string, lockPath: string, lock: ArchiveLockRecord): Promise<boolean> {
   if (await linkIfAbsent(stagedPath, lockPath)) return true;
   const present = parseLockFile(await readFile(lockPath, 'utf8'));
@@ -142,10 +142,10 @@ async function getObject(dir: string, key: string): Promise<Uint8Array | undefin
 async function* listKeys(dir: string, prefix: string, after = ''): AsyncGenerator<string> {
   checkPrefix(prefix);
   const base = prefix.slice(0, prefix.lastIndexOf('/') + 1);
-  for await (const key of walk(dir, base, prefix)) if (key > after) yield key;
+  for await (const key of walkKeys(dir, base, prefix)) if (key > after) yield key;
 }
 
-async function* walk(dir: string, base: string, prefix: string): AsyncGenerator<string> {
+async function* walkKeys(dir: string, base: string, prefix: string): AsyncGenerator<string> {
   const entries = await translated(`listing ${base}`, () => readFolder(join(dir, base)));
   const names = entries
     .filter((entry) => isKey(entry.name))
@@ -153,7 +153,7 @@ async function* walk(dir: string, base: string, prefix: string): AsyncGenerator<
     .filter((key) => key.startsWith(prefix));
   // Keys are ASCII, where the order of code units is the order of bytes.
   for (const key of names.sort()) {
-    if (key.endsWith('/')) yield* walk(dir, key, prefix);
+    if (key.endsWith('/')) yield* walkKeys(dir, key, prefix);
     else yield key;
   }
 }
@@ -183,8 +183,8 @@ async function makeRoot(dir: string): Promise<void> {
 }
 
 /**
- * Makes the folders of a key, so that they are still there after a power cut. A folder that is there already is
- * flushed once too, because whoever made it may not have come so far.
+ * Makes the folders of a key, so that they survive a power cut. A folder that exists already is flushed once too: the
+ * process that made it may have died before it flushed it.
  */
 async function makeFolders(dir: string, key: string, durable: Set<string>): Promise<void> {
   let folder = dir;
@@ -262,7 +262,7 @@ function ignoreExisting(error: unknown): undefined {
   if (systemCode(error) !== 'EEXIST') throw error;
 }
 
-/** Any refusal of the file system (no space, read-only, I/O error, no rights, too many files) may pass: retry later. */
+/** Every refusal of the file system (no space, read-only, I/O error, no rights, too many files) is to be retried later. */
 async function translated<T>(attempt: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

@@ -1,16 +1,16 @@
-/** One client of one bucket, and what its answers mean. The only place that knows the SDK's errors. */
+/** One client of one bucket, and the meaning of its answers. The only file that knows the SDK's errors. */
 import { S3Client, S3ServiceException, type S3ClientConfig } from '@aws-sdk/client-s3';
 
 export interface S3Connection {
-  /** URL of a server that speaks S3; left out for AWS itself. */
+  /** URL of a server that speaks S3. @default AWS itself */
   readonly endpoint?: string | undefined;
   readonly region: string;
   readonly bucket: string;
-  /** Left out: the SDK's default chain (environment, profile, web identity, instance). */
+  /** @default the SDK's chain (environment, profile, web identity, instance) */
   readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string } | undefined;
-  /** Bucket in the path instead of the host name; preset where an endpoint is given. */
+  /** Bucket in the path instead of the host name. @default true where an endpoint is given */
   readonly forcePathStyle?: boolean | undefined;
-  /** A request that was not answered by then has an unknown outcome. */
+  /** A request without an answer by then has an unknown outcome. @default 20000 */
   readonly requestTimeoutMs?: number | undefined;
 }
 
@@ -31,7 +31,7 @@ export type S3Outcome = 'transient' | 'exists' | 'missing' | 'refused';
 const CONNECT_TIMEOUT_MS = 3_000;
 const REQUEST_TIMEOUT_MS = 20_000;
 
-/** 4xx answers that speak of this attempt and not of the request: a body cut or changed on its way, a racing writer. */
+/** 4xx answers that concern this attempt and not the request: a body cut or changed on its way, a racing writer. */
 const PASSING_CODES: ReadonlySet<string> = new Set([
   'BadDigest',
   'ConditionalRequestConflict',
@@ -45,8 +45,8 @@ const PASSING_CODES: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * The SDK's own retries are off: after a write of unknown outcome the adapter must look before it repeats, and the SDK
- * would repeat at once and take its own object for a rival's. Digests are the adapter's, so the SDK adds none.
+ * The SDK's retries are off: after a write of unknown outcome the adapter must look before it repeats, and the SDK would
+ * repeat at once and take its first object for a rival's. The adapter sends digests, so the SDK adds none.
  */
 export function openBucket(connection: S3Connection): S3Bucket {
   const { endpoint, region, bucket, credentials, requestTimeoutMs = REQUEST_TIMEOUT_MS } = connection;
@@ -62,13 +62,13 @@ export function openBucket(connection: S3Connection): S3Bucket {
       socketTimeout: requestTimeoutMs,
       throwOnRequestTimeout: true,
     },
-    ...(endpoint === undefined ? {} : { endpoint }),
-    ...(credentials === undefined ? {} : { credentials }),
   };
+  if (endpoint !== undefined) config.endpoint = endpoint;
+  if (credentials !== undefined) config.credentials = credentials;
   return { client: new S3Client(config), bucket };
 }
 
-/** Undefined for what is no answer and no failure of the connection: a mistake in this program or its settings. */
+/** Undefined where the error is neither an answer nor a failed connection: a mistake in this program or its settings. */
 export function outcomeOf(error: unknown): S3Outcome | undefined {
   const status = statusOf(error);
   if (nameOf(error) === 'CredentialsProviderError') return 'refused';
@@ -79,16 +79,16 @@ export function outcomeOf(error: unknown): S3Outcome | undefined {
   return status === 404 ? 'missing' : 'refused';
 }
 
-/** For people: `403 AccessDenied`, or the name of what broke the connection. Never a key, a token or a body. */
+/** For people: `403 AccessDenied`, or the name of the connection's error. Never a key, a token or a body. */
 export function describeError(error: unknown): string {
   const status = statusOf(error);
   return status === undefined ? nameOf(error) : `${String(status)} ${nameOf(error)}`;
 }
 
-/** Status of the HTTP answer, undefined if there was none. */
+/** Status of the HTTP answer, undefined without an answer. */
 function statusOf(error: unknown): number | undefined {
   if (error instanceof S3ServiceException) return error.$metadata.httpStatusCode;
-  // An answer that does not decode (a proxy's page, a cut body) carries its status without being of the service.
+  // An answer that does not decode (a proxy's page, a cut body) has a status and is not an S3ServiceException.
   const metadata = (error as { $metadata?: { httpStatusCode?: number } } | undefined)?.$metadata;
   return metadata?.httpStatusCode;
 }

@@ -1,4 +1,4 @@
-/** One trial per property of a store. Each makes its own objects, so that no trial spoils another. */
+/** One trial per property of a store. Each trial makes objects for itself, so that no trial spoils another. */
 import {
   DeleteObjectCommand,
   GetBucketVersioningCommand,
@@ -17,19 +17,19 @@ import {
   isStillRead,
   lockedSpecimen,
   putSpecimen,
-  say,
+  describeAttempt,
   type Attempt,
   type Observation,
   type Specimen,
   type Trial,
-} from './probe-trial.ts';
+} from './probe-specimen.ts';
 import { headVersion, readVersion } from './stored-version.ts';
 import { versionsOf } from './versions.ts';
 
-/** The store's clock may be behind ours; it deletes what has run out by its own. */
+/** The store's clock, which decides when a lock has run out, may be behind ours. */
 const LONGEST_EXPIRY_MS = 60_000;
 const POLL_MS = 1_000;
-/** The probe does not repeat: what a store does at the first attempt is what is wanted. */
+/** The probe does not repeat: it wants the store's behaviour at the first attempt. */
 const ONCE = {
   limits: { maxAttempts: 1, baseDelayMs: 0, maxDelayMs: 0 },
   random: () => 0,
@@ -83,7 +83,7 @@ async function tryLockConfiguration({ bucket: { client, bucket } }: Trial): Prom
     const answer = await client.send(new GetObjectLockConfigurationCommand({ Bucket: bucket }));
     enabled = answer.ObjectLockConfiguration?.ObjectLockEnabled;
   });
-  const observed = made.isDone ? `object lock is ${enabled ?? 'not enabled'}` : say(made);
+  const observed = made.isDone ? `object lock is ${enabled ?? 'not enabled'}` : describeAttempt(made);
   return { ok: enabled === 'Enabled', observed };
 }
 
@@ -130,7 +130,7 @@ async function tryDelete(
 
 async function afterDelete(trial: Trial, specimen: Specimen, made: Attempt): Promise<Observation> {
   const ok = await isStillRead(trial, specimen);
-  return { ok, observed: `delete ${say(made)}; the version is ${ok ? 'still read' : 'gone'}` };
+  return { ok, observed: `delete ${describeAttempt(made)}; the version is ${ok ? 'still read' : 'gone'}` };
 }
 
 async function tryMultiDelete(trial: Trial): Promise<Observation> {
@@ -141,7 +141,7 @@ async function tryMultiDelete(trial: Trial): Promise<Observation> {
   for (const specimen of specimens) if (await isStillRead(trial, specimen)) read += 1;
   return {
     ok: read === specimens.length,
-    observed: `${made.isDone ? answer : say(made)}; ${String(read)} of ${String(specimens.length)} versions still read`,
+    observed: `${made.isDone ? answer : describeAttempt(made)}; ${String(read)} of ${String(specimens.length)} versions still read`,
   };
 }
 
@@ -155,7 +155,7 @@ async function tryRelock(trial: Trial, name: string, mode: ArchiveLock['mode']):
     const made = await attempt(() =>
       changeRetention(trial, specimen, { lock: { mode, retain_until }, isBypassing }),
     );
-    said.push(`${isBypassing ? 'with bypass ' : ''}${say(made)}`);
+    said.push(`${isBypassing ? 'with bypass ' : ''}${describeAttempt(made)}`);
   }
   const { lock } = await headVersion(trial.bucket, specimen.key, specimen.versionId);
   const ok = await isStillLocked(trial, specimen);
@@ -165,7 +165,7 @@ async function tryRelock(trial: Trial, name: string, mode: ArchiveLock['mode']):
   return { ok, observed: `change ${said.join(', ')}; ${state}` };
 }
 
-/** Whether a put over a marker adds a version differs among stores; both are good as long as the first stays. */
+/** Stores differ in whether a put over a marker adds a version. Both are good as long as the first version stays. */
 async function tryMarker(trial: Trial): Promise<Observation> {
   const { client, bucket } = trial.bucket;
   const specimen = await lockedSpecimen(trial, 'marker');
@@ -178,7 +178,7 @@ async function tryMarker(trial: Trial): Promise<Observation> {
   const ok = isFirst && (await isStillRead(trial, specimen));
   return {
     ok,
-    observed: `delete without version ${say(marked)}, create-only put over it ${say(over)}; the first version is ${
+    observed: `delete without version ${describeAttempt(marked)}, create-only put over it ${describeAttempt(over)}; the first version is ${
       ok ? 'still listed first and read' : 'hidden or gone'
     }`,
   };
@@ -199,7 +199,7 @@ async function tryLegalHold(trial: Trial): Promise<Observation> {
   await attempt(() => hold('OFF'));
   return {
     ok,
-    observed: `hold ${say(held)}, delete after the date ${say(made)}; the version is ${
+    observed: `hold ${describeAttempt(held)}, delete after the date ${describeAttempt(made)}; the version is ${
       ok ? 'still read' : 'gone, or its date never passed'
     }`,
   };
@@ -213,7 +213,7 @@ async function tryExpiry(trial: Trial): Promise<Observation> {
     : { ok: true, observed: `deleted ${String(Math.ceil(waitedMs / 1000))} s after its date` };
 }
 
-/** Waits for the lock to run out, then deletes as soon as the store lets it. Undefined: it never did. */
+/** Waits for the lock to run out, then deletes as soon as the store allows it. Undefined where it never does. */
 async function untilDeletable(trial: Trial, specimen: Specimen): Promise<number | undefined> {
   const endMs = Date.parse(specimen.lock.retain_until);
   await trial.sleep(Math.max(0, endMs - trial.clock()));

@@ -1,6 +1,6 @@
 /**
- * Create-only put under lock. In: a key, bytes and a lock. Out: who created the object, or an error. Invariant: what
- * this resolves for is the first locked version of its key, with these bytes and at least this lock.
+ * Create-only put under lock. In: a key, bytes and a lock. Out: who created the object, or an error. Invariant: when the
+ * put resolves, the first locked version of the key has these bytes and at least this lock.
  */
 import { PutObjectRetentionCommand } from '@aws-sdk/client-s3';
 import { PipelineError } from '../../../schemas/errors.ts';
@@ -26,31 +26,34 @@ export interface PutContext {
 }
 
 /**
- * Three requests where nothing goes wrong: the put, then side by side HEAD of the version it made and a listing of the
- * key. The listing is what makes creation exclusive where `If-None-Match` is not enough: over a delete marker, or on a
- * store that ignores it. What is true if the process dies behind each mark:
- *  1. nothing, or the object with its lock as a whole: a store under object lock knows no object without it.
- *  2. the object is durable; the caller just was not told, and its next put finds its own bytes.
+ * Three requests where nothing goes wrong: the put, then side by side HEAD of the new version and a listing of the key.
+ * The listing makes creation exclusive where `If-None-Match` is not enough: over a delete marker, or on a store that
+ * ignores it. After a crash behind each mark it is true that:
+ *  1. nothing is stored, or the object with its lock as a whole: a store under object lock has no object without it.
+ *  2. the object is durable; the caller has no answer, and its next put finds its first object.
  */
 export function putObject(context: PutContext, wanted: WantedVersion): Promise<'created' | 'exists'> {
   const { bucket, retrying } = context;
   return withRetries(retrying, `putting ${wanted.key}`, async (failures) => {
     // The failed attempt may have been applied, or another writer may have come first.
-    const settled = failures === 0 ? undefined : await settle(context, wanted);
-    if (settled !== undefined) return settled;
+    const present = failures === 0 ? undefined : await judgePresent(context, wanted);
+    if (present !== undefined) return present;
     let versionId: string;
     try {
       versionId = await writeVersion(bucket, wanted, context); // 1
     } catch (error) {
       if (outcomeOf(error) !== 'exists') throw error;
-      return (await settle(context, wanted)) ?? refuseHidden(wanted.key);
+      return (await judgePresent(context, wanted)) ?? refuseHidden(wanted.key);
     }
     return confirm(context, wanted, versionId); // 2
   });
 }
 
-/** Judges what is there already; undefined if no version ever was. */
-async function settle(context: PutContext, wanted: WantedVersion): Promise<'created' | 'exists' | undefined> {
+/** Judges the versions that the key has already; undefined where it never had one. */
+async function judgePresent(
+  context: PutContext,
+  wanted: WantedVersion,
+): Promise<'created' | 'exists' | undefined> {
   const { bucket, retrying } = context;
   const found = await versionsOf(bucket, retrying, wanted.key);
   if (found === undefined) return undefined;
@@ -77,7 +80,7 @@ async function compare(
   return stored.putId === wanted.putId ? 'created' : 'exists';
 }
 
-/** The version is durable; now it must be the first of its key, and the store must have taken what it was given. */
+/** The version is durable. It must also be the first locked one of its key, and kept as it was sent. */
 async function confirm(
   context: PutContext,
   wanted: WantedVersion,
@@ -100,7 +103,7 @@ async function confirm(
   return truthId === versionId ? 'created' : compare(context, wanted, truthId);
 }
 
-/** Throws ARCHIVE_DAMAGED, which stops the caller: evidence must not go on into a store that does not hold it. */
+/** Throws ARCHIVE_DAMAGED, which stops the caller: no more evidence may go to a store that does not keep it. */
 async function checkKept(context: PutContext, wanted: WantedVersion, stored: StoredVersion): Promise<void> {
   const problems: string[] = [];
   if (!holds(stored.lock, wanted.lock)) problems.push('the lock');

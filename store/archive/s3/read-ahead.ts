@@ -1,30 +1,31 @@
-/** Fetches objects shortly before they are asked for, so that a reader of a bucket does not wait for each in turn. */
+/** Fetches objects shortly before they are read, so that a reader of a bucket does not wait for each in turn. */
 import type { ObjectVersion } from './versions.ts';
 
 export interface ReadAhead<T> {
   /** Keys ascend. */
   add(key: string, version: ObjectVersion): void;
-  /** Undefined for a key that was not added. Rejects as fetching it does. */
+  /** Undefined where the key was not added. Rejects as the fetch does. */
   read(key: string): Promise<T | undefined>;
 }
 
 interface Entry<T> {
   readonly key: string;
   readonly version: ObjectVersion;
-  /** The next one in its folder, which is mostly the one to be read next from it. */
+  /** The next entry of the same folder, which is mostly read next. */
   next: Entry<T> | undefined;
   fetching: Promise<T> | undefined;
 }
 
-/** Of each folder; so many bundles with their payloads are on their way at once. */
+/** Entries of one folder that are fetched ahead, so that four bundles with their payloads are on their way at once. */
 const DEPTH = 4;
-/** What lies fetched and unread; a larger object is fetched when it is asked for. */
+/** Bytes that are fetched and unread. A larger object is fetched when it is read. */
 const MAX_AHEAD_BYTES = 32 * 1024 * 1024;
 
 /** Holds a name and a version per key, and at most 32 MiB of objects. */
 export function createReadAhead<T>(fetch: (key: string, versionId: string) => Promise<T>): ReadAhead<T> {
   const entries = new Map<string, Entry<T>>();
   const newest = new Map<string, Entry<T>>();
+  // Bytes of all entries with `fetching`; changed with it and nowhere else.
   let aheadBytes = 0;
 
   const start = (entry: Entry<T>): Promise<T> => fetch(entry.key, entry.version.versionId);
@@ -35,7 +36,7 @@ export function createReadAhead<T>(fetch: (key: string, versionId: string) => Pr
       if (entry.fetching !== undefined || aheadBytes + sizeBytes > MAX_AHEAD_BYTES) continue;
       aheadBytes += sizeBytes;
       entry.fetching = start(entry);
-      // Whoever reads it gets the failure; nobody may.
+      // `read` passes the failure on. Where nobody reads the entry, the failure is not an unhandled rejection.
       entry.fetching.catch(() => undefined);
     }
   };

@@ -1,18 +1,18 @@
-/** Repeats what may pass, with full jitter. Time and chance come from outside. */
+/** Repeats transient failures, with full jitter. Time and chance come from outside. */
 import { PipelineError } from '../../../schemas/errors.ts';
 import { describeError, outcomeOf } from './client.ts';
 
 export interface RetryLimits {
-  /** Including the first. */
+  /** Includes the first attempt. */
   readonly maxAttempts: number;
-  /** The wait before attempt n is drawn evenly from 0 to `baseDelayMs` * 2^(n-2), at most `maxDelayMs`. */
+  /** The wait before attempt n is uniform from 0 to `baseDelayMs` * 2^(n-2), at most `maxDelayMs`. */
   readonly baseDelayMs: number;
   readonly maxDelayMs: number;
 }
 
 export interface Retrying {
   readonly limits: RetryLimits;
-  /** Even in [0, 1). */
+  /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly sleep: (ms: number) => Promise<void>;
   readonly onRetry?: ((attempt: string, cause: string) => void) | undefined;
@@ -20,7 +20,7 @@ export interface Retrying {
 
 export const RETRY_LIMITS: RetryLimits = { maxAttempts: 5, baseDelayMs: 100, maxDelayMs: 5_000 };
 
-/** Cause of an ARCHIVE_DAMAGED that a second reading may clear. */
+/** Cause of an ARCHIVE_DAMAGED that reading again may clear. */
 export const IN_TRANSIT = 'may have been damaged in transit';
 
 /** Full jitter spreads writers that failed together; `failures` is how many attempts have failed so far. */
@@ -29,8 +29,8 @@ export function delayMs({ limits, random }: Pick<Retrying, 'limits' | 'random'>,
 }
 
 /**
- * Runs `work` until it succeeds, fails for good, or the attempts are used up. A failure of the store, passing or not,
- * ends as ARCHIVE_UNAVAILABLE: rights and buckets can be set right while the caller goes on trying. PipelineErrors
+ * Runs `work` until it succeeds, fails for good, or the attempts are used up. A failure of the store, transient or not,
+ * becomes ARCHIVE_UNAVAILABLE: an operator can mend rights and buckets while the caller goes on trying. PipelineErrors
  * pass through, except that ARCHIVE_DAMAGED is tried again first: bytes may be damaged on their way.
  */
 export async function withRetries<T>(

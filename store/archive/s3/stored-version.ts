@@ -1,4 +1,4 @@
-/** One version of one object: what the store says of it, its bytes, and which version of a key is the truth. */
+/** One version of one object: the store's description, its bytes, and which version of a key is the truth. */
 import {
   GetObjectCommand,
   HeadObjectCommand,
@@ -12,33 +12,32 @@ import type { S3Bucket } from './client.ts';
 import { IN_TRANSIT } from './retry.ts';
 import type { KeyVersions } from './versions.ts';
 
-/** What the store keeps beside the bytes of a version. */
+/** The description that the store keeps beside the bytes of a version. */
 export interface StoredVersion {
   readonly versionId: string;
   readonly sizeBytes: number;
-  /** Undefined: this version carries no lock, so nobody of this program wrote it. A lock that has run out counts. */
+  /** A lock that has run out counts. Undefined: no lock, so this program did not write the version. */
   readonly lock: ArchiveLock | undefined;
-  readonly legalHold: boolean;
-  /** SHA-256 in base64 as the store computed it; of a multipart object over the digests of its parts, then `-<parts>`. */
+  /** SHA-256 in base64 as the store computed it. For a multipart object over the digests of its parts, then `-<parts>`. */
   readonly checksum: string | undefined;
-  /** SHA-256 of the bytes in hex, as the writer said. */
+  /** SHA-256 of the bytes in hex, as the writer named it. */
   readonly sha256: string | undefined;
-  /** Which put wrote it. */
+  /** Id of the put that wrote the version. */
   readonly putId: string | undefined;
-  /** The lock it was written under. What the store shows may be stronger since, and never weaker. */
+  /** The lock it was written under. `lock` may be stronger by now, and never weaker. */
   readonly writtenUnder: ArchiveLock | undefined;
 }
 
-/** Somebody wrote to a key that was written already, or hid it. The first locked version stays what is read. */
+/** A version or marker was added to a key that was written already. The key still reads as its first locked version. */
 export interface Tampering {
   readonly kind: 'second_version' | 'delete_marker' | 'lock_missing';
-  /** The version that is read, if one is. */
+  /** The version that is read; undefined where none is. */
   readonly truthVersionId: string | undefined;
-  /** The versions or markers that should not be there. */
+  /** The versions or markers that were added. */
   readonly otherVersionIds: readonly string[];
 }
 
-/** Names of the members of user metadata. Metadata belongs to its version and cannot be changed. */
+/** Names of the members of user metadata, which belongs to its version and cannot be changed. */
 export const METADATA = {
   sha256: 'sha256',
   putId: 'put-id',
@@ -60,20 +59,20 @@ export async function headVersion(
   return toStoredVersion(versionId, await client.send(command));
 }
 
-/** A version as it was read. */
+/** A version with its bytes. */
 export interface ReadVersion {
   readonly stored: StoredVersion;
   readonly bytes: Buffer;
 }
 
-/** The bytes of a version and what the store says of it. Throws ARCHIVE_DAMAGED if they do not agree. */
+/** A version with its bytes. Throws ARCHIVE_DAMAGED where the bytes do not match its digests and size. */
 export async function readVersion(bucket: S3Bucket, key: string, versionId: string): Promise<ReadVersion> {
   const read = await getVersion(bucket, key, { VersionId: versionId, ChecksumMode: 'ENABLED' });
   if (!isWhatWasWritten(read.stored, read.bytes)) throw damaged(key);
   return read;
 }
 
-/** The same without any check, for whoever judges the bytes; the store's own checksum is not asked for. */
+/** Unchecked read, for the verifier, which judges the bytes itself. Does not ask for the store's checksum. */
 export function fetchVersion(bucket: S3Bucket, key: string, versionId: string): Promise<ReadVersion> {
   return getVersion(bucket, key, { VersionId: versionId });
 }
@@ -88,7 +87,7 @@ async function getVersion(
   return { stored: toStoredVersion(which.VersionId, answer), bytes };
 }
 
-/** The SDK checks the store's checksum while it reads, and says so with a plain Error. */
+/** The SDK checks the store's checksum while it reads, and throws a plain Error where it differs. */
 async function bodyOf(key: string, { Body }: GetObjectCommandOutput): Promise<Uint8Array> {
   try {
     return (await Body?.transformToByteArray()) ?? new Uint8Array();
@@ -104,8 +103,8 @@ export function damaged(key: string): PipelineError {
 }
 
 /**
- * The oldest version that carries a lock, and everything beside it. Asks for nothing where there is one version alone:
- * whoever reads that sees its lock.
+ * The oldest version that carries a lock, and all others as tampering. Makes no request where the key has one version:
+ * reading it shows its lock.
  */
 export async function judgeVersions(
   bucket: S3Bucket,
@@ -149,7 +148,6 @@ function toStoredVersion(
     lock: isLocked
       ? { mode: mode === 'COMPLIANCE' ? 'compliance' : 'governance', retain_until: until.toISOString() }
       : undefined,
-    legalHold: answer.ObjectLockLegalHoldStatus === 'ON',
     checksum: answer.ChecksumSHA256,
     sha256: Metadata?.[METADATA.sha256],
     putId: Metadata?.[METADATA.putId],
@@ -163,14 +161,14 @@ function toLock(mode: string | undefined, retain_until: string | undefined): Arc
   return { mode, retain_until };
 }
 
-/** Whether a lock keeps an object at least as strictly and as long as was asked for. */
+/** Whether a lock keeps an object at least as strictly and as long as the lock that was asked for. */
 export function holds(present: ArchiveLock | undefined, asked: ArchiveLock): boolean {
   if (present === undefined) return false;
   const keepsMode = present.mode === 'compliance' || asked.mode === 'governance';
   return keepsMode && Date.parse(present.retain_until) >= Date.parse(asked.retain_until);
 }
 
-/** Both digests must fit where both are known; bytes without any digest vouch for nothing. */
+/** Both digests must match where both are known. Bytes without any digest are refused. */
 function isWhatWasWritten({ sizeBytes, checksum, sha256 }: StoredVersion, bytes: Buffer): boolean {
   const digest = createHash('sha256').update(bytes).digest();
   const isWhole = checksum !== undefined && !checksum.includes('-');

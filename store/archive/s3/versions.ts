@@ -1,6 +1,6 @@
 /**
  * All versions of all keys. In: a bucket and a prefix. Out: each key with its versions and delete markers, oldest
- * first. A store under object lock hides nothing: what was overwritten or deleted is still listed here.
+ * first. A store under object lock hides nothing: overwritten and deleted versions are still listed here.
  */
 import { ListObjectVersionsCommand, type ListObjectVersionsCommandOutput } from '@aws-sdk/client-s3';
 import { PipelineError } from '../../../schemas/errors.ts';
@@ -10,18 +10,18 @@ import { withRetries, type Retrying } from './retry.ts';
 export interface ObjectVersion {
   readonly versionId: string;
   readonly sizeBytes: number;
-  /** When the store says it was written, Unix milliseconds; AWS gives whole seconds. */
+  /** When it was written by the store's clock, Unix milliseconds; AWS gives whole seconds. */
   readonly lastModifiedMs: number;
 }
 
-/** `versions` and `deleteMarkers` in the order in which they were written, whatever their times say. */
+/** `versions` and `deleteMarkers` in the order of writing, whatever their times are. */
 export interface KeyVersions {
   readonly key: string;
   readonly versions: readonly ObjectVersion[];
   readonly deleteMarkers: readonly ObjectVersion[];
 }
 
-interface Entry {
+interface ListedVersion {
   readonly isMarker: boolean;
   readonly version: ObjectVersion;
 }
@@ -29,10 +29,10 @@ interface Entry {
 /** Keys of the bucket below a prefix. */
 export interface KeyRange {
   readonly prefix: string;
-  /** Only keys behind this one, which need not be there. */
+  /** Only keys behind this one, which need not exist. */
   readonly after?: string | undefined;
   readonly pageSize?: number;
-  /** Keys that hold it behind the prefix are folded into one common prefix. */
+  /** Keys that contain it behind the prefix are folded into one common prefix. */
   readonly delimiter?: string;
 }
 
@@ -48,7 +48,7 @@ export async function* listKeyVersions(
   retrying: Retrying,
   range: KeyRange,
 ): AsyncGenerator<KeyVersions> {
-  let open: readonly [string, readonly Entry[]] | undefined;
+  let open: readonly [string, readonly ListedVersion[]] | undefined;
   for await (const page of pages(bucket, retrying, range)) {
     const groups = groupByKey(page, open);
     open = groups.pop();
@@ -69,7 +69,7 @@ export async function versionsOf(
   return undefined;
 }
 
-/** Rejects with ARCHIVE_UNAVAILABLE and the store's own word where the bucket is not there or may not be listed. */
+/** Rejects with ARCHIVE_UNAVAILABLE and the store's answer where the bucket does not exist or may not be listed. */
 export async function requireBucket({ client, bucket }: S3Bucket, prefix: string): Promise<void> {
   try {
     await client.send(new ListObjectVersionsCommand({ Bucket: bucket, Prefix: prefix, MaxKeys: 1 }));
@@ -94,7 +94,8 @@ export async function namesBelow(bucket: S3Bucket, retrying: Retrying, prefix: s
   return [...names].sort();
 }
 
-interface Marker {
+/** Where the next page begins. */
+interface PageStart {
   readonly KeyMarker?: string | undefined;
   readonly VersionIdMarker?: string | undefined;
 }
@@ -107,9 +108,9 @@ async function* pages(
   const isInside = after?.startsWith(prefix) === true;
   // A store may refuse a marker outside of the prefix: either all of the prefix lies behind it, or nothing.
   if (after !== undefined && !isInside && after > prefix) return;
-  let from: Marker | undefined = isInside ? { KeyMarker: after } : {};
+  let from: PageStart | undefined = isInside ? { KeyMarker: after } : {};
   while (from !== undefined) {
-    // Keys come URL-encoded, because a foreign key may hold what no XML can.
+    // Keys come URL-encoded, because a foreign key may hold characters that XML cannot.
     const command: ListObjectVersionsCommand = new ListObjectVersionsCommand({
       Bucket: bucket,
       Prefix: prefix,
@@ -126,9 +127,9 @@ async function* pages(
 
 function nextPage(
   page: ListObjectVersionsCommandOutput,
-  { KeyMarker, VersionIdMarker }: Marker,
+  { KeyMarker, VersionIdMarker }: PageStart,
   prefix: string,
-): Marker | undefined {
+): PageStart | undefined {
   if (page.IsTruncated !== true) return undefined;
   const next = {
     KeyMarker: decodeKey(page, page.NextKeyMarker ?? ''),
@@ -143,10 +144,10 @@ function nextPage(
 /** Entries of a page by key, ascending; the last key may go on in the next page. Newest entry first, as listed. */
 function groupByKey(
   page: ListObjectVersionsCommandOutput,
-  open: readonly [string, readonly Entry[]] | undefined,
-): (readonly [string, readonly Entry[]])[] {
-  const groups = new Map<string, Entry[]>(open === undefined ? [] : [[open[0], [...open[1]]]]);
-  const add = (isMarker: boolean, listed: Listed) => {
+  open: readonly [string, readonly ListedVersion[]] | undefined,
+): (readonly [string, readonly ListedVersion[]])[] {
+  const groups = new Map<string, ListedVersion[]>(open === undefined ? [] : [[open[0], [...open[1]]]]);
+  const add = (isMarker: boolean, listed: ListingItem) => {
     const key = decodeKey(page, listed.Key ?? '');
     const group = groups.get(key) ?? [];
     group.push({ isMarker, version: toVersion(listed) });
@@ -157,14 +158,14 @@ function groupByKey(
   return [...groups].sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
 }
 
-interface Listed {
+interface ListingItem {
   readonly Key?: string | undefined;
   readonly VersionId?: string | undefined;
   readonly Size?: number | undefined;
   readonly LastModified?: Date | undefined;
 }
 
-function toVersion({ VersionId, Size, LastModified }: Listed): ObjectVersion {
+function toVersion({ VersionId, Size, LastModified }: ListingItem): ObjectVersion {
   return {
     versionId: VersionId ?? 'null',
     sizeBytes: Size ?? 0,
@@ -172,7 +173,7 @@ function toVersion({ VersionId, Size, LastModified }: Listed): ObjectVersion {
   };
 }
 
-function toKeyVersions([key, entries]: readonly [string, readonly Entry[]]): KeyVersions {
+function toKeyVersions([key, entries]: readonly [string, readonly ListedVersion[]]): KeyVersions {
   // The store lists the newest first; times may be equal, so the order of the list decides.
   const oldestFirst = entries.toReversed();
   const pick = (wanted: boolean) =>
@@ -185,7 +186,7 @@ function decodeKey({ EncodingType }: ListObjectVersionsCommandOutput, text: stri
   try {
     return decodeURIComponent(text.replaceAll('+', ' '));
   } catch {
-    // No key of an archive; it stays recognisable as it was listed.
+    // Not a key of an archive; it stays as it was listed, so that people recognise it.
     return text;
   }
 }

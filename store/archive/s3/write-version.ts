@@ -25,7 +25,7 @@ export const MULTIPART_LIMITS: MultipartLimits = {
   partBytes: 16 * 1024 * 1024,
 };
 
-/** One object on its way: everything that is the same in each attempt to write it. */
+/** One object to write: everything that stays the same in each attempt. */
 export interface WantedVersion {
   readonly key: string;
   readonly bytes: Uint8Array;
@@ -41,7 +41,7 @@ interface Part {
   readonly checksum: string;
 }
 
-/** The checksum the store must report for these bytes, see StoredVersion. */
+/** The checksum that the store must report for these bytes, see StoredVersion. */
 export function expectedChecksum({ bytes, sha256 }: WantedVersion, limits: MultipartLimits): string {
   if (bytes.length <= limits.thresholdBytes) return Buffer.from(sha256, 'hex').toString('base64');
   const parts = partsOf(bytes, limits);
@@ -50,8 +50,8 @@ export function expectedChecksum({ bytes, sha256 }: WantedVersion, limits: Multi
 }
 
 /**
- * Resolves the id of the version written. Rejects with the store's answer; then it may have been written all the same.
- * A put of parts costs two requests more than there are parts, and is not visible before its last one.
+ * Resolves the id of the new version. Rejects with the store's answer, and the version may have been written even so. A
+ * put in parts costs two requests more than it has parts, and is not visible before the last one.
  */
 export async function writeVersion(
   bucket: S3Bucket,
@@ -65,7 +65,7 @@ export async function writeVersion(
   if (versionId !== undefined) return versionId;
   throw new PipelineError(
     'ARCHIVE_DAMAGED',
-    `${wanted.key} was stored without a version: nothing can hold it`,
+    `${wanted.key} was stored without a version, so no lock can hold it`,
   );
 }
 
@@ -103,7 +103,7 @@ async function putParts(
     const finish = { ...upload, MultipartUpload: { Parts }, IfNoneMatch: '*' };
     return (await client.send(new CompleteMultipartUploadCommand(finish))).VersionId;
   } catch (error) {
-    // Parts that nobody finishes cost space and are no object. A lifecycle rule removes what this cannot.
+    // Unfinished parts cost space and are not an object. A lifecycle rule removes those that this request cannot.
     await client.send(new AbortMultipartUploadCommand(upload)).catch(() => undefined);
     throw error;
   }

@@ -1,13 +1,13 @@
 import type { createClient } from '@clickhouse/client';
 import { createChdbConnection } from 'chdb/connection';
 
-/** What `createClient` takes in place of an address. */
+/** The connection that `createClient` accepts instead of an address. */
 export type InProcessConnection = NonNullable<Parameters<typeof createClient>[0]>['connection'] & object;
 
 /** Lines of TabSeparated text for one table; all of them or none. */
 export interface TextInsert {
   readonly table: string;
-  /** Of each field, in order. */
+  /** Column of each field, in order. */
   readonly columns: readonly string[];
   readonly text: Buffer;
   /** A second insert of a table under a token that it remembers changes nothing. */
@@ -16,23 +16,24 @@ export interface TextInsert {
 
 export interface ChdbConnection {
   readonly connection: InProcessConnection;
-  /** Past the client, which would make one text of the statement and all rows, several times over. */
+  /** Bypasses the client, which would copy the statement and all rows into one text several times. */
   readonly insertText: (insert: TextInsert) => Promise<void>;
 }
 
 /**
  * Connection to the engine in this process, one statement at a time.
  *
- * A statement that fails after it began to answer leaves what it had answered in the engine, which puts it in front of
- * the next answer: one reader would get another's rows. So no statement starts before the one in front of it is done
- * with, and a failed one is done with when a throw-away statement has taken its remains. This costs no speed: the
- * engine runs statements one after another anyway.
+ * A statement that fails after it began to answer leaves the begun answer in the engine, which puts it in front of the
+ * next one: one reader would get another's rows. So a statement starts only when the one before has ended, and after a
+ * failure a throw-away statement clears the remains first. This costs no speed: the engine runs statements one after
+ * another anyway.
  */
 export function openChdbConnection(
   path: string,
   insertSettings: Readonly<Record<string, string | number>>,
 ): ChdbConnection {
   const engine = createChdbConnection({ path });
+  // The end of the newest statement; `inTurn` alone changes it. Never rejects.
   let last: Promise<unknown> = Promise.resolve();
 
   const inTurn = <T>(statement: () => Promise<T>): Promise<T> => {
@@ -57,11 +58,11 @@ export function openChdbConnection(
     });
   };
   // The client's package and the engine's declare this contract with the same members, but one class in it has a
-  // private member, which makes two types of it. The contract suite runs against what comes out.
+  // private member, so that they are two types. The contract suite runs against this connection.
   return { connection: connection as unknown as InProcessConnection, insertText };
 }
 
 async function discardRemains(engine: ReturnType<typeof createChdbConnection>): Promise<void> {
-  // Where this fails too, the engine is closed or lost, and the next statement says so itself.
+  // Where this fails too, the engine is closed or lost, and the next statement fails with the reason.
   await engine.command({ query: 'SELECT 1' }).catch(() => undefined);
 }

@@ -1,15 +1,16 @@
-/** Goes on after a full disk: sets parts of the `records` table aside that count as written and cannot be read. */
+/** Recovers after a full disk: sets parts of the `records` table aside that are registered and cannot be read. */
 import type { ClickHouseClient } from '@clickhouse/client';
 import { isDamagedPart } from './engine-errors.ts';
 
-/** Runs one write; where it meets a damaged part, loads the table again and runs it once more. */
-export type Mending = <T>(write: () => Promise<T>) => Promise<T>;
+/** Runs one write. Where it meets a damaged part, loads the table again and runs the write once more. */
+export type PartRepair = <T>(write: () => Promise<T>) => Promise<T>;
 
 /**
- * Loading a table makes the engine look at every part and put aside what is not whole. Rows of such a part are missing
- * afterwards, and the caller inserts them again from the archive. Writes must take turns.
+ * Loading a table makes the engine check every part and set damaged ones aside. Their rows are missing afterwards, and
+ * recovery inserts them again from the archive. Writes must take turns.
  */
-export function createMending(client: Pick<ClickHouseClient, 'command'>): Mending {
+export function createPartRepair(client: Pick<ClickHouseClient, 'command'>): PartRepair {
+  // Whether the table was detached and not attached again. Writes take turns, so one of them at a time changes it.
   let isDetached = false;
 
   const attach = async () => {
@@ -18,7 +19,7 @@ export function createMending(client: Pick<ClickHouseClient, 'command'>): Mendin
   };
 
   return async (write) => {
-    // A disk that is still full can refuse the second half, and without the table nothing would ever meet the damage.
+    // On a disk that is still full, attaching may have failed after the detach. Without the table every write fails.
     if (isDetached) await attach();
     try {
       return await write();

@@ -1,15 +1,16 @@
+/** Failures of the engine as errors of this program. */
 import { PipelineError, type ErrorCode } from '../../../schemas/errors.ts';
 
-/** Whose turn it was: only a question can pass limits or carry bad parameters. */
+/** Kind of statement: only a read can exceed limits or carry bad parameters. */
 export type EngineStep = 'read' | 'write';
 
 /** Numeric codes of the engine for: too many rows, timeout, too slow, set size, memory, bytes, result rows. */
 const LIMIT_CODES: ReadonlySet<string> = new Set(['158', '159', '160', '191', '241', '307', '396']);
 
-/** Text that is no number, no instant, or out of a type's range, given as the value of a parameter. */
+/** The value of a parameter is not a number, not an instant, or outside the range of its type. */
 const PARAMETER_CODES: ReadonlySet<string> = new Set(['6', '27', '36', '38', '41', '69', '72', '407', '457']);
 
-/** Statements this version should never have sent: unknown names and types, syntax, writes in a question. */
+/** A defect of this program: unknown names and types, syntax, a write inside a read. */
 const DEFECT_CODES: ReadonlySet<string> = new Set([
   '42',
   '43',
@@ -24,14 +25,14 @@ const DEFECT_CODES: ReadonlySet<string> = new Set([
   '456',
 ]);
 
-/** A part of a table that was not written whole: a full disk can leave one, and the engine reports it at each read. */
+/** A part of a table that was not written whole. A full disk can leave one, and the engine reports it at each read. */
 const DAMAGED_PART_CODE = '246';
 
 export function isDamagedPart(error: unknown): boolean {
   return engineCodeOf(error) === DAMAGED_PART_CODE;
 }
 
-/** Translates a failure of the engine by its numeric code; what has none is an engine that does not answer. */
+/** Translates a failure of the engine by its numeric code. Without a code, the engine did not answer. */
 export function toPipelineError(error: unknown, step: EngineStep, attempted: string): PipelineError {
   if (error instanceof PipelineError) return error;
   const engineCode = engineCodeOf(error);
@@ -41,8 +42,8 @@ export function toPipelineError(error: unknown, step: EngineStep, attempted: str
 }
 
 /**
- * The client and the engine in process carry a class of this error each, so the code is known by its form: digits.
- * A network's failure has a code too, of letters. Past the client the engine in process gives a number of its own name.
+ * The client and the engine in process have one class of this error each, so the code is recognised by its form: digits.
+ * A failure of the network has a code of letters. Errors of `insertText` in process have a number in `clickhouseCode`.
  */
 function engineCodeOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;

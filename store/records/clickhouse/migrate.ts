@@ -1,3 +1,4 @@
+/** Brings the schema of the record store up to date, by numbered SQL files. */
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -35,11 +36,11 @@ export interface MigrateOptions {
   /** Folder of the numbered .sql files. */
   readonly dir: string;
   readonly clock: Clock;
-  /** Name of the cluster on all of whose replicas the tables are to be; undefined for one server. */
+  /** Cluster on all of whose replicas the tables are created; undefined for one server. */
   readonly cluster?: string | undefined;
 }
 
-/** Fills the two placeholders: where a table is made, and by which engine. */
+/** Fills the two placeholders: where a table is created, and its engine. */
 export function inDialect(sql: string, cluster?: string): string {
   return sql
     .replaceAll('{{on_cluster}}', cluster === undefined ? '' : ` ON CLUSTER ${cluster}`)
@@ -50,7 +51,7 @@ export function inDialect(sql: string, cluster?: string): string {
  * Brings the schema to the newest migration, forward only, and remembers each as (number, name, SHA-256).
  * Throws MIGRATION_MISMATCH where an applied one is changed or missing, or the files do not count up from 1.
  *
- * A crash between a statement and its note runs the statement again at the next start: statements allow that.
+ * After a crash between a statement and its note the statement runs again at the next start: statements allow that.
  */
 export async function migrate(
   client: ClickHouseClient,
@@ -71,7 +72,7 @@ export async function migrate(
   }
 }
 
-/** Throws MIGRATION_MISMATCH unless every migration was applied as it is; changes nothing. */
+/** Throws MIGRATION_MISMATCH unless every migration was applied unchanged. Changes nothing. */
 export async function requireMigrated(
   client: ClickHouseClient,
   { dir, cluster }: MigrateOptions,
@@ -87,7 +88,7 @@ export async function requireMigrated(
   throw new PipelineError('MIGRATION_MISMATCH', detail);
 }
 
-/** Drops every table of the projection, so that `migrate` starts from nothing; also where the schema is unknown. */
+/** Drops every table of the projection, also of an unknown schema, so that `migrate` starts from nothing. */
 export async function dropSchema(client: ClickHouseClient, cluster?: string): Promise<void> {
   // The register goes first: without it a half-finished drop is finished by running the migrations again.
   for (const table of ['schema_migrations', 'records']) {
@@ -98,12 +99,12 @@ export async function dropSchema(client: ClickHouseClient, cluster?: string): Pr
 async function readMigrations(dir: string, cluster: string | undefined): Promise<Migration[]> {
   const names = (await readdir(dir)).filter((name) => name.endsWith('.sql')).sort();
   const migrations = await Promise.all(names.map((name) => readMigration(dir, name, cluster)));
-  if (migrations.length === 0) throw new PipelineError('MIGRATION_MISMATCH', 'there is no migration to run');
+  if (migrations.length === 0) throw new PipelineError('MIGRATION_MISMATCH', 'the folder has no migrations');
   migrations.forEach((migration, position) => {
     if (migration.number === position + 1) return;
     throw new PipelineError(
       'MIGRATION_MISMATCH',
-      `${migration.name} stands where number ${position + 1} belongs`,
+      `${migration.name} does not have number ${position + 1}, which comes next`,
     );
   });
   return migrations;
@@ -111,18 +112,19 @@ async function readMigrations(dir: string, cluster: string | undefined): Promise
 
 async function readMigration(dir: string, name: string, cluster: string | undefined): Promise<Migration> {
   const digits = FILE_NAME.exec(name)?.[1];
-  if (digits === undefined) throw new PipelineError('MIGRATION_MISMATCH', `${name} is no migration's name`);
+  if (digits === undefined)
+    throw new PipelineError('MIGRATION_MISMATCH', `${name} is not the name of a migration`);
   const text = await readFile(path.join(dir, name), 'utf8');
   return {
     number: Number(digits),
     name,
-    // As one server runs it, so that a store says the same of its schema wherever it lies.
+    // Of the text for one server, so that the digest is the same on a server and on a cluster.
     sha256: createHash('sha256').update(inDialect(text)).digest('hex'),
     statements: splitStatements(inDialect(text, cluster)),
   };
 }
 
-/** Statements end with a semicolon at the end of a line; whole-line comments are left out first. */
+/** Statements end with a semicolon at the end of a line. Whole-line comments are removed first. */
 function splitStatements(text: string): string[] {
   const code = text.replace(/^\s*--.*$/gm, '');
   return code

@@ -2,7 +2,7 @@
 import { isStorableInstant, ROW_COLUMNS } from '../record-columns.ts';
 import type { RecordRow } from '../record-store.ts';
 
-/** Absent; the engine makes it NULL, or the column's default where that has no NULL. */
+/** Absent: the engine makes it NULL, or the column's default where the column has no NULL. */
 const ABSENT = '\\N';
 const SPECIAL = /[\\\t\n\r\0]/;
 const ALL_SPECIAL = /[\\\t\n\r\0]/g;
@@ -33,7 +33,7 @@ function toField(row: RecordRow, column: keyof RecordRow): string {
   if (value === undefined) return ABSENT;
   if (typeof value === 'object') return `[${value.map(quoted).join(',')}]`;
   if (typeof value !== 'string') return String(value);
-  // The claim is kept in the text of facts. Sent as it is, one hostile clock would stop every later insert.
+  // The claim is kept in the text of facts. Sent to the column, one hostile clock would stop every later insert.
   if (column === 'occurred_at' && !isStorableInstant(value)) return ABSENT;
   return escaped(value);
 }
@@ -42,7 +42,7 @@ function escaped(text: string): string {
   return SPECIAL.test(text) ? text.replace(ALL_SPECIAL, (special) => ESCAPES[special] ?? special) : text;
 }
 
-/** A text inside a list, where the same escapes hold. */
+/** A text inside a list; the same escapes apply. */
 function quoted(text: string): string {
   return `'${escaped(text).replaceAll("'", String.raw`\'`)}'`;
 }

@@ -1,6 +1,6 @@
 /**
- * Rows of the record store against the rows that the archive makes. In: both, range by range in leaf order. Out:
- * failures and notices. Pure. Rows are compared text by text, because what is stored is what was hashed.
+ * Rows of the record store against the rows that follow from the archive. In: both, range by range in leaf order. Out:
+ * failures and notices. Pure. Texts are compared as they are, because the store holds the very texts that were hashed.
  */
 import { Facts } from '../../../schemas/record.ts';
 import type { FailureCode } from '../../../schemas/verification.ts';
@@ -11,97 +11,106 @@ import { isStorableInstant } from '../../records/record-columns.ts';
 import type { RecordRow } from '../../records/record-store.ts';
 
 export interface RowCheckOptions {
-  /** Size of the newest published checkpoint: rows below were written before it was, so they must be there. */
+  /** Tree size of the newest published checkpoint: the rows below were written before it, so they must be there. */
   readonly signedSize: number;
   readonly findings: Findings;
 }
 
-export interface RowCheck {
-  /** `stored` are all rows of the store in the range that `expected` covers, by rising index. */
-  compare(expected: readonly RecordRow[], stored: readonly StoredRow[]): void;
-  /** Hashes of leaves that stand where they do not belong, hex; where each was sealed is for `finish` to be told. */
-  strangers(): ReadonlySet<string>;
-  /** Reports what needs the whole log. `sealedAt` tells the index of each stranger that is a leaf of the log. */
-  finish(sealedAt: ReadonlyMap<string, number>): void;
-}
-
 /** A stored leaf that is not the one sealed at its index. */
-interface Stranger {
+interface MisplacedLeaf {
   readonly index: number;
   readonly sealedHash: string;
   readonly storedHash: string;
 }
 
+/** Indexes without a row, [from, to). */
 interface Gap {
   readonly from: number;
   to: number;
 }
 
-/** A report lists no more failures than this either. */
-const MAX_STRANGERS = 1000;
+/** A report does not list more failures than this either. */
+const MAX_MISPLACED = 1000;
 
-export function createRowCheck({ signedSize, findings }: RowCheckOptions): RowCheck {
-  const strangers: Stranger[] = [];
-  let size = 0;
-  let gap: Gap | undefined;
-  const absent = { count: 0, first: 0 };
+/** Compares the rows of one log: `compare` for each range in leaf order, then `finish`. */
+export class RowCheck {
+  readonly #options: RowCheckOptions;
+  readonly #misplaced: MisplacedLeaf[] = [];
+  /** The gap that ends at the last compared index; undefined where that index has a row. */
+  #gap: Gap | undefined;
+  /** Rows without the content that was sealed. */
+  readonly #absentContent = { count: 0, first: 0 };
 
-  const closeGap = (isEnd: boolean) => {
-    if (gap !== undefined) reportGap(gap, { isEnd, signedSize, findings });
-    gap = undefined;
-  };
+  constructor(options: RowCheckOptions) {
+    this.#options = options;
+  }
 
-  const compareIndex = (sealed: RecordRow, rows: readonly StoredRow[]) => {
-    const own = rows.filter(({ leaf }) => leaf === sealed.leaf);
-    for (const { leaf } of rows) {
-      if (leaf === sealed.leaf || strangers.length >= MAX_STRANGERS) continue;
-      const storedHash = Buffer.from(leafHash(Buffer.from(leaf))).toString('hex');
-      strangers.push({ index: sealed.leaf_index, sealedHash: sealed.leaf_hash, storedHash });
+  /** `stored` are all rows of the store in the range that `expected` covers, by rising index. */
+  compare(expected: readonly RecordRow[], stored: readonly StoredRow[]): void {
+    let next = 0;
+    for (const sealed of expected) {
+      const first = next;
+      while (stored[next]?.leaf_index === sealed.leaf_index) next += 1;
+      if (next > first) {
+        this.#closeGap(false);
+        this.#compareIndex(sealed, stored.slice(first, next));
+      } else {
+        this.#gap ??= { from: sealed.leaf_index, to: sealed.leaf_index };
+        this.#gap.to = sealed.leaf_index + 1;
+      }
     }
+  }
+
+  /** Hashes of stored leaves that were not sealed at their index, hex. `finish` asks where they were sealed. */
+  misplacedHashes(): ReadonlySet<string> {
+    return new Set(this.#misplaced.map(({ storedHash }) => storedHash));
+  }
+
+  /** Reports the findings that need the whole log. `sealedAt`: index by hash of misplaced leaves that the log has. */
+  finish(sealedAt: ReadonlyMap<string, number>): void {
+    const { findings } = this.#options;
+    this.#closeGap(true);
+    reportMisplaced(this.#misplaced, sealedAt, findings);
+    const { count, first } = this.#absentContent;
+    if (count === 0) return;
+    const detail = `content of ${String(count)} rows was taken away; the archive was checked for it`;
+    findings.notice('content_absent', first, detail);
+  }
+
+  #compareIndex(sealed: RecordRow, rows: readonly StoredRow[]): void {
+    const { findings } = this.#options;
+    const own = rows.filter(({ leaf }) => leaf === sealed.leaf);
+    for (const { leaf } of rows) if (leaf !== sealed.leaf) this.#addMisplaced(sealed, leaf);
     if (own.length > 1)
       findings.fail('row_duplicated', sealed.leaf_index, `there are ${String(own.length)} rows or more`);
     for (const row of own) {
       compareRow(sealed, row, findings);
-      if (row.content !== '' || sealed.content === '') continue;
-      if (absent.count === 0) absent.first = sealed.leaf_index;
-      absent.count += 1;
+      if (row.content === '' && sealed.content !== '') this.#countAbsentContent(sealed.leaf_index);
     }
-  };
+  }
 
-  return {
-    compare(expected, stored) {
-      let next = 0;
-      for (const sealed of expected) {
-        const first = next;
-        while (stored[next]?.leaf_index === sealed.leaf_index) next += 1;
-        size = sealed.leaf_index + 1;
-        if (next > first) {
-          closeGap(false);
-          compareIndex(sealed, stored.slice(first, next));
-        } else if (gap === undefined) gap = { from: sealed.leaf_index, to: size };
-        else gap.to = size;
-      }
-    },
-    strangers: () => new Set(strangers.map(({ storedHash }) => storedHash)),
-    finish(sealedAt) {
-      closeGap(true);
-      reportStrangers(strangers, sealedAt, findings);
-      if (absent.count > 0) {
-        const detail = `content of ${String(absent.count)} rows was taken away; the archive was checked for it`;
-        findings.notice('content_absent', absent.first, detail);
-      }
-    },
-  };
+  #addMisplaced(sealed: RecordRow, leaf: string): void {
+    if (this.#misplaced.length >= MAX_MISPLACED) return;
+    const storedHash = Buffer.from(leafHash(Buffer.from(leaf))).toString('hex');
+    this.#misplaced.push({ index: sealed.leaf_index, sealedHash: sealed.leaf_hash, storedHash });
+  }
+
+  #countAbsentContent(index: number): void {
+    if (this.#absentContent.count === 0) this.#absentContent.first = index;
+    this.#absentContent.count += 1;
+  }
+
+  #closeGap(isEnd: boolean): void {
+    if (this.#gap !== undefined) reportGap(this.#gap, isEnd, this.#options);
+    this.#gap = undefined;
+  }
 }
 
 /**
- * A checkpoint is published when the rows of its bundle are durable. So rows that a published checkpoint covers were
- * there once; those beyond may never have been, and the next start brings them.
+ * A checkpoint is published when the rows of its bundle are durable. So rows under a published checkpoint were in the
+ * store once. Rows beyond it may not have been written yet; the next start inserts them.
  */
-function reportGap(
-  { from, to }: Gap,
-  { isEnd, signedSize, findings }: RowCheckOptions & { readonly isEnd: boolean },
-): void {
+function reportGap({ from, to }: Gap, isEnd: boolean, { signedSize, findings }: RowCheckOptions): void {
   const detail = `rows ${String(from)} to ${String(to - 1)} are not in the record store`;
   if (from >= signedSize)
     findings.notice('store_lag', from, `${detail}; no published checkpoint covers them`);
@@ -109,14 +118,14 @@ function reportGap(
   else findings.fail(from === 0 ? 'row_missing_at_start' : 'row_missing', from, detail);
 }
 
-function reportStrangers(
-  strangers: readonly Stranger[],
+function reportMisplaced(
+  misplaced: readonly MisplacedLeaf[],
   sealedAt: ReadonlyMap<string, number>,
   findings: Findings,
 ): void {
-  for (const { index, sealedHash, storedHash } of strangers) {
+  for (const { index, sealedHash, storedHash } of misplaced) {
     const home = sealedAt.get(storedHash);
-    const isSwapped = strangers.some((other) => other.index === home && other.storedHash === sealedHash);
+    const isSwapped = misplaced.some((other) => other.index === home && other.storedHash === sealedHash);
     if (home === undefined) findings.fail('row_leaf_edited', index, 'its leaf is no leaf of this log');
     else if (!isSwapped) findings.fail('row_replayed', index, `it holds what was sealed at ${String(home)}`);
     else if (index < home) findings.fail('rows_swapped', index, `with the row of ${String(home)}`);
@@ -131,7 +140,7 @@ function compareRow(sealed: RecordRow, row: StoredRow, findings: Findings): void
   if (row.chain_hash !== sealed.chain_hash) fail('row_chain_hash_edited', 'chain_hash');
   if (row.facts !== sealed.facts) fail('row_facts_edited', 'facts');
   else if (row.facts_salt !== sealed.facts_salt) fail('row_salt_edited', 'facts_salt');
-  // Content that was taken away leaves its columns empty; the salt dies with it, or is of no use any more.
+  // Content that was taken away leaves its columns empty, with or without the salt.
   const isAbsent = row.content === '';
   if (!isAbsent && row.content !== sealed.content) fail('row_content_edited', 'content');
   else if (row.content_salt !== sealed.content_salt && !(isAbsent && row.content_salt === ''))
@@ -147,7 +156,7 @@ const FACTS_TYPES = Object.entries(Facts.properties as Record<string, { readonly
 const MILLISECOND_DIGITS = 3;
 const NANOSECOND_DIGITS = 9;
 
-/** Columns that are derived from leaf, facts or header, and say something else than these. */
+/** Columns that are derived from leaf, facts or header, and differ from these. */
 function editedColumns(sealed: RecordRow, row: StoredRow): string[] {
   const edited: string[] = LEAF_COLUMNS.filter((name) => row[name] !== sealed[name]);
   for (const name of ['received_at', 'integrated_at'] as const) {
@@ -173,7 +182,7 @@ function absentOf(type: string | undefined): StoredValue {
   return type === 'integer' || type === 'boolean' ? null : '';
 }
 
-/** Same text for the same instant, cut to the digits that the column holds; null for no instant. */
+/** The same text for the same instant, cut to the digits that the column holds; null where the text is not an instant. */
 function instantOf(value: StoredValue | undefined, digits: number): string | null {
   const [, whole, fraction = ''] = /^([^.Z]*)(?:\.([0-9]*))?Z$/.exec(String(value)) ?? [];
   return whole === undefined ? null : `${whole}.${fraction.padEnd(digits, '0').slice(0, digits)}`;

@@ -6,11 +6,11 @@ import type { Archive } from '../../archive/archive.ts';
 import { checkpointPrefix } from '../../chain/layout.ts';
 import { chainStart, leafHash } from '../../chain/merkle.ts';
 import type { Findings, Progress } from '../report.ts';
-import { bundleStarts, readBundle, readLeafTexts } from '../../ledger/recovery.ts';
+import { bundleStarts, readLeafTexts, readSealedBundle } from '../../ledger/sealed-bundles.ts';
 import { storedElsewhere, storedRows, storedTail } from '../../records/queries/stored-rows.ts';
 import { toRows } from '../../records/record-row.ts';
 import type { RecordRow, RecordStore } from '../../records/record-store.ts';
-import { createRowCheck } from './row-check.ts';
+import { RowCheck } from './row-check.ts';
 
 export interface StoreVerificationOptions {
   readonly archive: Archive;
@@ -24,12 +24,12 @@ export interface StoreVerificationOptions {
 /** Rows that are compared at once; a larger bundle is compared as a whole. */
 const ROWS_PER_READ = 1000;
 
-/** It reads everything, and must end all the same. */
+/** Wide limits: the check reads every row, and must still end. */
 const READ_LIMITS = { maxExecutionMs: 300_000, maxRowsToRead: 10_000_000_000 } as const;
 
 /**
- * Compares every row of every log. Rejects with ARCHIVE_DAMAGED where the archive is not sound: verify it first.
- * STORE_UNAVAILABLE where the store does not answer.
+ * Compares every row of every log. Rejects with ARCHIVE_DAMAGED where the archive is not sound, so verify the archive
+ * first, and with STORE_UNAVAILABLE where the store does not answer.
  */
 export async function verifyRecordStore(options: StoreVerificationOptions): Promise<void> {
   const { records, logs, findings } = options;
@@ -42,7 +42,7 @@ export async function verifyRecordStore(options: StoreVerificationOptions): Prom
 
 async function verifyRowsOf(options: StoreVerificationOptions, log: string): Promise<void> {
   const { archive, records, findings, onProgress } = options;
-  const check = createRowCheck({ signedSize: await newestCheckpoint(archive, log), findings });
+  const check = new RowCheck({ signedSize: await newestCheckpoint(archive, log), findings });
   let size = 0;
   for await (const rows of sealedRows(archive, log)) {
     const first = rows[0]?.leaf_index ?? 0;
@@ -51,14 +51,14 @@ async function verifyRowsOf(options: StoreVerificationOptions, log: string): Pro
     check.compare(rows, await records.read(storedRows(range), READ_LIMITS));
     onProgress?.({ step: `rows of ${log}`, done: size });
   }
-  check.finish(await whereSealed(archive, log, check.strangers()));
+  check.finish(await whereSealed(archive, log, check.misplacedHashes()));
   for (const tail of await records.read(storedTail({ log, from_index: size }), READ_LIMITS)) {
     const detail = `${String(tail.row_count)} rows from ${String(tail.first_index)} on; log ${log} ends at ${String(size)}`;
     findings.fail('row_beyond_log', tail.first_index, detail);
   }
 }
 
-/** Size of the newest checkpoint; 0 where nothing is published. */
+/** Tree size of the newest checkpoint; 0 before the first one. */
 async function newestCheckpoint(archive: Archive, log: string): Promise<number> {
   const prefix = checkpointPrefix(log);
   let size = 0;
@@ -66,13 +66,13 @@ async function newestCheckpoint(archive: Archive, log: string): Promise<number> 
   return size;
 }
 
-/** Rows as the ledger would write them, in portions of whole bundles. */
+/** Rows as the ledger writes them, in portions of whole bundles. */
 async function* sealedRows(archive: Archive, log: string): AsyncGenerator<RecordRow[]> {
   let chain: Uint8Array = chainStart();
   let portion: RecordRow[] = [];
   for (const start of await bundleStarts(archive, log)) {
-    const bundle = await readBundle(archive, log, start);
-    portion = [...portion, ...toRows(bundle, chain)];
+    const bundle = await readSealedBundle(archive, log, start);
+    portion = portion.concat(toRows(bundle, chain));
     chain = Buffer.from(bundle.header.chain_head, 'hex');
     if (portion.length < ROWS_PER_READ) continue;
     yield portion;
@@ -81,7 +81,7 @@ async function* sealedRows(archive: Archive, log: string): AsyncGenerator<Record
   if (portion.length > 0) yield portion;
 }
 
-/** Looks the leaves of these hashes up in the whole log; reads it only if there is something to look for. */
+/** Indexes of the leaves with these hashes. Reads the whole log, unless there are none to find. */
 async function whereSealed(
   archive: Archive,
   log: string,

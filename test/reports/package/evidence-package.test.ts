@@ -14,7 +14,7 @@ import type { PackageManifest, PackageRecord, PackageResults } from '../../../sc
 import { sha256Hex } from '../../../store/chain/leaf.ts';
 import { leafHash } from '../../../store/chain/merkle.ts';
 import { openContainer } from '../../../store/verify/container.ts';
-import { verifyPackage } from '../../../store/verify/package.ts';
+import { verifyPackage } from '../../../store/verify/verify-package.ts';
 import { createFindings } from '../../../store/verify/report.ts';
 import type { PublishedLog } from '../../../store/ledger/published-log.ts';
 import type { RecordRow } from '../../../store/records/record-store.ts';

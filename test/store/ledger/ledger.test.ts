@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { BundleHeader } from '../../../schemas/bundle.ts';
 import type { AuditRecord } from '../../../schemas/record.ts';
-import { decodeBundle, packBundle } from '../../../store/chain/bundle.ts';
+import { decodeBundle, packBundle } from '../../../store/chain/bundle-bytes.ts';
 import { openCheckpoint } from '../../../store/chain/checkpoint.ts';
 import { bundleKey } from '../../../store/chain/layout.ts';
 import { inclusionProof, leafHash, rootOf } from '../../../store/chain/merkle.ts';
@@ -112,7 +112,7 @@ describe('the ledger', () => {
     await appendWhole(again, batch(7, 2));
     await checkLog(again, store, idsOf(records(0, 9)));
     const seen: string[] = [];
-    for await (const { ids } of again.idsSince(4)) seen.push(...ids);
+    for await (const { ids } of again.leafIdsFrom(4)) seen.push(...ids);
     expect(seen).toEqual(idsOf(records(4, 5)));
   });
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bundleKey } from '../../../store/chain/layout.ts';
-import { verifyArchive } from '../../../store/verify/archive.ts';
+import { verifyArchive } from '../../../store/verify/verify-archive.ts';
 import { lookAheadInThreads, startThreads, type LookAhead } from '../../../store/verify/bundle-threads.ts';
-import type { BundleAddress, SoundBundle } from '../../../store/verify/sound-bundle.ts';
+import type { BundleAddress, Precheck } from '../../../store/verify/precheck.ts';
 import { replaceObject, writeTestArchive, type TestArchive } from '../../support/archive-folder.ts';
 import { BUNDLE_WORKER, entryOf } from '../../support/bundle-worker.ts';
 
@@ -36,7 +36,7 @@ describe('threads that check bundles first', () => {
 
   /** Verifies both archives; gives the reports and what the threads told. */
   async function verifyBoth(open: (bundles: readonly BundleAddress[]) => LookAhead | undefined) {
-    const told: (SoundBundle | undefined)[] = [];
+    const told: (Precheck | undefined)[] = [];
     const lookAhead = (bundles: readonly BundleAddress[]) => {
       const ahead = open(bundles);
       if (ahead === undefined) return undefined;

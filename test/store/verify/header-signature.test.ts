@@ -2,9 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { BundleHeader } from '../../../schemas/bundle.ts';
-import { decodeBundle, packBundle } from '../../../store/chain/bundle.ts';
+import { decodeBundle, packBundle } from '../../../store/chain/bundle-bytes.ts';
 import { bundleKey, checkpointKey } from '../../../store/chain/layout.ts';
-import { verifyArchive } from '../../../store/verify/archive.ts';
+import { verifyArchive } from '../../../store/verify/verify-archive.ts';
 import {
   removeObject,
   replaceObject,

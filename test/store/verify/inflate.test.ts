@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeLines } from '../../../store/chain/bundle.ts';
+import { decodeLines } from '../../../store/chain/bundle-bytes.ts';
 import { visitLines } from '../../../store/verify/inflate.ts';
 
 async function linesIn(gzipped: Uint8Array): Promise<string[]> {

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { canonicalJson } from '../../../schemas/canonical.ts';
 import { Leaf } from '../../../schemas/leaf.ts';
-import { readLeafLine, type LeafParts } from '../../../store/verify/leaf-line.ts';
+import { readLeafLine, type LeafCommitments } from '../../../store/verify/leaf-line.ts';
 import { parseCanonical } from '../../../store/verify/shape.ts';
 
 const text = (chars: string, minLength: number, maxLength: number) =>
@@ -39,7 +39,7 @@ const unusualLeaf = fc
   .tuple(plainLeaf, fc.string({ unit: 'grapheme' }), fc.constantFrom('"', '\\', '\n', 'é', '😂', '\u007f'))
   .map(([leaf, beginning, mark]): Leaf => ({ ...leaf, principal: beginning + mark }));
 
-function partsOf(leaf: Leaf): LeafParts {
+function partsOf(leaf: Leaf): LeafCommitments {
   const { retention_class, facts_commitment, facts_digest, content_commitment, content_digest } = leaf;
   return { content_commitment, content_digest, facts_commitment, facts_digest, retention_class };
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Check } from 'typebox/value';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { FAILURES, VerificationReport } from '../../../schemas/verification.ts';
-import { verifyPath } from '../../../store/verify/path.ts';
+import { verifyPath } from '../../../store/verify/verify-path.ts';
 import {
   buildReport,
   createFindings,

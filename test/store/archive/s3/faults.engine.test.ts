@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { ArchiveLock } from '../../../../store/archive/archive.ts';
-import { openTestArchive, type OpenedS3Archive } from '../../../support/s3-server-archive.ts';
+import type { S3Bucket } from '../../../../store/archive/s3/client.ts';
+import {
+  allVersions,
+  openTestArchive,
+  openTestBucket,
+  type OpenedS3Archive,
+} from '../../../support/s3-server-archive.ts';
 import { startS3Proxy, type S3Fault, type S3Proxy } from '../../../support/s3-server-proxy.ts';
 import { findEngine, startS3Server, type S3Server } from '../../../support/s3-server.ts';
 
@@ -14,6 +20,7 @@ const engine = await findEngine('minio');
 describe.skipIf(engine.path === undefined)('the S3 archive before a store that fails', () => {
   let server: S3Server;
   let proxy: S3Proxy;
+  let rival: S3Bucket;
   let prefix: string;
   let opened: OpenedS3Archive;
   let count = 0;
@@ -22,9 +29,11 @@ describe.skipIf(engine.path === undefined)('the S3 archive before a store that f
     server = await startS3Server('minio', engine.path!);
     await server.makeBucket(BUCKET);
     proxy = await startS3Proxy(server.port);
+    rival = openTestBucket(server, BUCKET);
   });
 
   afterAll(async () => {
+    rival.client.destroy();
     await proxy.close();
     await server.stop();
   });
@@ -41,10 +50,7 @@ describe.skipIf(engine.path === undefined)('the S3 archive before a store that f
     return () => opened.archive.close();
   });
 
-  const versionCount = async (key: string) => {
-    for await (const found of opened.archive.listVersions(key)) return found.versions.length;
-    return 0;
-  };
+  const versionCount = async (key: string) => (await allVersions(rival, `${prefix}${key}`)).versions.length;
   const PUT = { method: 'PUT', times: 1 } as const;
 
   it.each<[string, S3Fault]>([

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ArchiveLock } from '../../../../store/archive/archive.ts';
 import { bundleKey, checkpointKey, genesisKey } from '../../../../store/chain/layout.ts';
-import { verifyArchive } from '../../../../store/verify/archive.ts';
+import { verifyArchive } from '../../../../store/verify/verify-archive.ts';
 import type { S3Bucket } from '../../../../store/archive/s3/client.ts';
 import {
   removeObject,

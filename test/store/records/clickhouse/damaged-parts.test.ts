@@ -2,7 +2,7 @@ import { readdir, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
 import { openEngine } from '../../../../store/records/clickhouse/client.ts';
-import { createMending } from '../../../../store/records/clickhouse/damaged-parts.ts';
+import { createPartRepair } from '../../../../store/records/clickhouse/damaged-parts.ts';
 import { chdbPlace } from '../../../support/chdb-store.ts';
 import { killableBundle } from '../../../support/killable-bundles.ts';
 
@@ -29,13 +29,13 @@ function tableThatRefuses(refusals: number) {
 
 it('loads the table again where a part is damaged, and writes', async () => {
   const { client, write, asked } = tableThatRefuses(0);
-  await expect(createMending(client)(write)).resolves.toBe('written');
+  await expect(createPartRepair(client)(write)).resolves.toBe('written');
   expect(asked).toEqual(['DETACH TABLE records SYNC', 'ATTACH TABLE records']);
 });
 
 it('loads a table that the full disk has kept out at the next write', async () => {
   const { client, write, asked } = tableThatRefuses(2);
-  const mending = createMending(client);
+  const mending = createPartRepair(client);
   await expect(mending(write)).rejects.toThrow('no space left');
   await expect(mending(write)).rejects.toThrow('no space left');
   await expect(mending(write)).resolves.toBe('written');
@@ -45,7 +45,7 @@ it('loads a table that the full disk has kept out at the next write', async () =
 it('leaves every other failure to the caller', async () => {
   const { client, asked } = tableThatRefuses(0);
   const failure = new Error('the disk is full');
-  await expect(createMending(client)(() => Promise.reject(failure))).rejects.toBe(failure);
+  await expect(createPartRepair(client)(() => Promise.reject(failure))).rejects.toBe(failure);
   expect(asked).toEqual([]);
 });
 

@@ -3,7 +3,7 @@ import { Facts } from '../../../../schemas/record.ts';
 import { createFindings } from '../../../../store/verify/report.ts';
 import type { StoredRow } from '../../../../store/records/queries/stored-rows.ts';
 import type { RecordRow } from '../../../../store/records/record-store.ts';
-import { createRowCheck } from '../../../../store/verify/store/row-check.ts';
+import { RowCheck } from '../../../../store/verify/store/row-check.ts';
 import { auditRecord, sealedRows } from '../../../support/sealed-rows.ts';
 
 const TYPES = Object.entries(Facts.properties as Record<string, { readonly type?: string }>);
@@ -19,10 +19,10 @@ function stored(row: RecordRow, over: Partial<Record<string, string | number | n
 
 function compare(expected: readonly RecordRow[], rows: readonly StoredRow[], signedSize = expected.length) {
   const findings = createFindings();
-  const check = createRowCheck({ signedSize, findings });
+  const check = new RowCheck({ signedSize, findings });
   check.compare(expected, rows);
   const sealedAt = new Map(expected.map(({ leaf_hash, leaf_index }) => [leaf_hash, leaf_index]));
-  const wanted = check.strangers();
+  const wanted = check.misplacedHashes();
   check.finish(new Map([...sealedAt].filter(([hash]) => wanted.has(hash))));
   return {
     failures: findings.failures().map(({ code, index }) => [code, index]),
@@ -79,7 +79,7 @@ describe('comparing rows with what was sealed', () => {
 
   it('joins a gap over ranges that are compared one after another', () => {
     const findings = createFindings();
-    const check = createRowCheck({ signedSize: 6, findings });
+    const check = new RowCheck({ signedSize: 6, findings });
     check.compare(rows.slice(0, 3), [stored(rows[0]!)]);
     check.compare(rows.slice(3), [stored(rows[5]!)]);
     check.finish(new Map());

@@ -1,6 +1,6 @@
 /**
- * Finds out what a store really does, by trying it on a throw-away prefix. In: a bucket. Out: one finding per property.
- * Several servers answer as if they locked and do not; so a finding rests on what can be read afterwards.
+ * Tests how a store really behaves, on a throw-away prefix. In: a bucket. Out: one finding per property. Several servers
+ * answer as if they locked and do not, so a finding rests on the objects that can be read afterwards.
  */
 import { ListObjectVersionsCommand } from '@aws-sdk/client-s3';
 import type { Clock } from '../../../schemas/clock.ts';
@@ -14,37 +14,44 @@ import {
 } from '../../../schemas/probe.ts';
 import { checkArchivePrefix } from '../archive-key.ts';
 import type { S3Bucket } from './client.ts';
-import { attempt, CannotTry, deleteVersion, refusalOf, type Observation, type Trial } from './probe-trial.ts';
+import {
+  attempt,
+  CannotTry,
+  deleteVersion,
+  refusalOf,
+  type Observation,
+  type Trial,
+} from './probe-specimen.ts';
 import { TRIALS } from './probe-trials.ts';
 import { headVersion } from './stored-version.ts';
 import { requireBucket } from './versions.ts';
 
 export interface ProbeOptions {
-  /** `quick` waits for nothing; `full` also waits for its locks to run out, and tidies up behind them. */
+  /** `quick` waits for nothing; `full` also waits for its locks to run out, and deletes its objects then. */
   readonly part: ProbeReport['part'];
   readonly endpoint?: string | undefined;
-  /** Prefix of the archive; the probe writes below a folder of its own in it, which is no key of an archive. */
+  /** Prefix of the archive. The probe writes to `PROBE_FOLDER` below it, which no key of an archive can name. */
   readonly prefix?: string | undefined;
-  /** Names this probe; no two may have the same. */
+  /** Unique name of this probe. */
   readonly id: string;
   readonly clock: Clock;
   readonly sleep: (ms: number) => Promise<void>;
-  /** How long the objects of the probe are locked; must outlast the few requests that one trial takes. */
+  /** How long the objects of the probe are locked; must outlast the requests of one trial. @default 15000 */
   readonly lockMs?: number | undefined;
   readonly onStep?: ((name: string) => void) | undefined;
 }
 
-/** Below the prefix of an archive; nothing in it is evidence. */
+/** Below the prefix of an archive. Nothing in it is evidence. */
 export const PROBE_FOLDER = '.affidavit-probe/';
 const LOCK_MS = 15_000;
-/** These wait for a lock to run out; the others are tried meanwhile. */
+/** These trials wait for a lock to run out; the others run meanwhile. */
 const WAITING: ReadonlySet<ProbeCode> = new Set(['legal_hold_kept', 'deletable_after_expiry']);
-/** A store may keep a lock for a moment longer than its date says. */
+/** A store may keep a lock for a moment longer than its date. */
 const EXPIRY_GRACE_MS = 2_000;
 
 /**
- * Tries everything of the part. Rejects with ARCHIVE_UNAVAILABLE if the store does not answer or the bucket is not
- * there, which says nothing about what it would do. A property that could not be tried counts as not held.
+ * Runs all trials of the part. Rejects with ARCHIVE_UNAVAILABLE where the store does not answer or the bucket does not
+ * exist: that says nothing about its locks. A property that could not be tried counts as not held.
  */
 export async function probeStore(bucket: S3Bucket, options: ProbeOptions): Promise<ProbeReport> {
   const { part, endpoint, prefix = '', id, clock, sleep, lockMs = LOCK_MS } = options;
@@ -102,7 +109,7 @@ async function tryOne(trial: Trial, code: ProbeCode): Promise<Observation> {
   }
 }
 
-/** Deletes what the store lets go of; with `isPatient` it first waits for the last lock. Resolves what is left. */
+/** Deletes the objects of the probe as far as the store allows; `isPatient` waits for the last lock. Resolves the rest. */
 async function tidyUp(trial: Trial, isPatient: boolean): Promise<ProbeReport['left_behind']> {
   let left = await deleteAll(trial);
   if (isPatient && left.length > 0) {

@@ -1,41 +1,42 @@
 /**
- * A bucket as verification reads it. In: a bucket and a prefix. Out: of each key its first locked version, and every
- * other version, marker or weak lock as a failure. Only reads: rights to list versions, get them and see locks suffice.
+ * Reads an archive in a bucket for verification. In: a bucket and a prefix. Out: the first locked version of each key;
+ * every other version, every marker and every weakened lock as a failure. Only reads: the rights to list versions, to
+ * get them and to see their locks suffice.
  */
 import { GetObjectRetentionCommand } from '@aws-sdk/client-s3';
 import { createHash } from 'node:crypto';
 import { PipelineError } from '../../../schemas/errors.ts';
 import type { FailureCode } from '../../../schemas/verification.ts';
-import { parseKey, type Place } from '../../chain/layout.ts';
-import type { ArchiveObject, LockProblem } from '../../verify/archive-object.ts';
-import type { ArchiveSource, LoneLock, SourceEntry } from '../../verify/archive-source.ts';
+import { parseKey, type ParsedKey } from '../../chain/layout.ts';
+import type { ArchiveReader, ListedObject, OrphanLock } from '../../verify/archive-reader.ts';
 import type { Findings } from '../../verify/report.ts';
+import type { LockProblem, StoredObject } from '../../verify/stored-object.ts';
 import { describeError, outcomeOf, type S3Bucket } from './client.ts';
-import { PROBE_FOLDER } from './probe.ts';
+import { PROBE_FOLDER } from './probe-store.ts';
 import { createReadAhead, type ReadAhead } from './read-ahead.ts';
 import { withRetries, type Retrying } from './retry.ts';
 import { damaged, fetchVersion, headVersion, holds, type StoredVersion } from './stored-version.ts';
-import { listKeyVersions, namesBelow, type KeyVersions } from './versions.ts';
+import { listKeyVersions, namesBelow, type KeyVersions, type ObjectVersion } from './versions.ts';
 
-export interface S3SourceOptions {
+export interface S3ReaderOptions {
   readonly bucket: S3Bucket;
   /** Empty, or segments that each end in a slash. */
   readonly prefix: string;
   readonly retrying: Retrying;
 }
 
-interface Context extends S3SourceOptions {
-  readonly ahead: ReadAhead<ArchiveObject>;
-  /** Keys of which the walk has already said that the version that is read carries no lock. */
+interface Context extends S3ReaderOptions {
+  readonly ahead: ReadAhead<StoredObject>;
+  /** Keys whose version without lock the walk has reported already. The walk fills it. */
   readonly unlocked: Set<string>;
 }
 
-/** Somebody may have added versions without end; the first few tell the story. */
+/** An attacker may add any number of versions; the first few are enough to report it. */
 const MAX_LOOKED_AT = 16;
 const MAX_NAMED = 3;
 
 /** Makes no request. */
-export function openS3Source(options: S3SourceOptions): ArchiveSource {
+export function openS3Reader(options: S3ReaderOptions): ArchiveReader {
   const { bucket, prefix, retrying } = options;
   const context: Context = {
     ...options,
@@ -51,42 +52,43 @@ export function openS3Source(options: S3SourceOptions): ArchiveSource {
       for (const { code, detail } of problems) findings.fail(code, index ?? indexOf(parseKey(key)), detail);
       return Promise.resolve();
     },
-    // A lock is part of its object here, so none is ever alone.
-    loneLocks: () => nothing(),
+    // The lock of a version is part of it, so a lock without an object cannot exist.
+    orphanLocks: () => noOrphanLocks(),
   };
 }
 
-async function* walk(context: Context, findings: Findings): AsyncGenerator<SourceEntry> {
+async function* walk(context: Context, findings: Findings): AsyncGenerator<ListedObject> {
   const { bucket, prefix, retrying, ahead } = context;
   for await (const found of listKeyVersions(bucket, retrying, { prefix })) {
     const key = found.key.slice(prefix.length);
     if (key.startsWith(PROBE_FOLDER)) continue;
-    const place = parseKey(key);
-    const truth = place === undefined ? found.versions[0] : await judge(context, found, place, findings);
-    // What was never more than a marker is no object, and hides none.
+    const parsed = parseKey(key);
+    const truth =
+      parsed === undefined ? found.versions[0] : await chooseVersion(context, found, parsed, findings);
+    // A key with markers alone is not an object and hides none.
     if (truth === undefined) continue;
-    if (place !== undefined) ahead.add(key, truth);
-    // An object may even have the name of the prefix itself.
-    yield { key: key === '' ? prefix : key, place };
+    if (parsed !== undefined) ahead.add(key, truth);
+    // The key of an object may equal the prefix.
+    yield { key: key === '' ? prefix : key, parsed };
   }
 }
 
 /**
- * The version to read: the oldest that carries a lock, and where there is none the oldest. Whatever else lies under the
- * key is reported at the first leaf that its object speaks for.
+ * The version to read: the oldest that carries a lock, and without locks the oldest. Other versions and markers under
+ * the key are reported at the first leaf of the object.
  */
-async function judge(
+async function chooseVersion(
   context: Context,
   { key: path, versions, deleteMarkers }: KeyVersions,
-  place: Place,
+  parsed: ParsedKey,
   findings: Findings,
-): Promise<KeyVersions['versions'][number] | undefined> {
+): Promise<ObjectVersion | undefined> {
   const [first] = versions;
-  // Whoever reads a version that is alone sees its lock.
+  // The only version is returned as it is: reading it shows its lock.
   if (versions.length === 1 && deleteMarkers.length === 0) return first;
   const key = path.slice(context.prefix.length);
   const fail = (code: FailureCode, ids: readonly string[], what: string) => {
-    if (ids.length > 0) findings.fail(code, indexOf(place), `${key}: ${nameSome(ids)} ${what}`);
+    if (ids.length > 0) findings.fail(code, indexOf(parsed), `${key}: ${nameSome(ids)} ${what}`);
   };
   const { truth, unlocked } = await findTruth(context, path, versions);
   const read = truth ?? first;
@@ -100,10 +102,10 @@ async function judge(
   return read;
 }
 
-/** The first leaf that an object speaks for, if it is one that leaves lie in. */
-function indexOf(place: Place | undefined): number | null {
-  const holdsLeaves = place !== undefined && place.folder !== 'genesis' && place.folder !== 'checkpoint';
-  return holdsLeaves ? (place.position ?? null) : null;
+/** The first leaf of a bundle or payload object; null for other objects. */
+function indexOf(parsed: ParsedKey | undefined): number | null {
+  const holdsLeaves = parsed !== undefined && parsed.folder !== 'genesis' && parsed.folder !== 'checkpoint';
+  return holdsLeaves ? (parsed.position ?? null) : null;
 }
 
 function nameSome(ids: readonly string[]): string {
@@ -112,20 +114,20 @@ function nameSome(ids: readonly string[]): string {
   return `${named}${more}`;
 }
 
-async function* nothing(): AsyncGenerator<LoneLock> {
+async function* noOrphanLocks(): AsyncGenerator<OrphanLock> {
   // Yields none.
 }
 
-/** Looks at versions, oldest first, until one is locked, and at a few more to say which are not. */
+/** Looks at versions, oldest first, until one is locked, and at a few more to name those without lock. */
 async function findTruth(
   { bucket, retrying }: Context,
   path: string,
-  versions: KeyVersions['versions'],
+  versions: readonly ObjectVersion[],
 ): Promise<{
-  readonly truth: KeyVersions['versions'][number] | undefined;
+  readonly truth: ObjectVersion | undefined;
   readonly unlocked: readonly string[];
 }> {
-  let truth: KeyVersions['versions'][number] | undefined;
+  let truth: ObjectVersion | undefined;
   const unlocked: string[] = [];
   for (const [position, version] of versions.entries()) {
     if (truth !== undefined && position >= MAX_LOOKED_AT) break;
@@ -140,8 +142,8 @@ async function findTruth(
   return { truth, unlocked };
 }
 
-/** The bytes of a version and what is wrong with how it is kept. Bytes that do not fit are read again first. */
-async function readObject(context: Context, key: string, versionId: string): Promise<ArchiveObject> {
+/** The bytes of a version and the defects of how it is kept. Bytes that do not match their digest are read again first. */
+async function readObject(context: Context, key: string, versionId: string): Promise<StoredObject> {
   const { bucket, prefix, retrying } = context;
   const path = `${prefix}${key}`;
   return withRetries(retrying, `reading ${path}`, async (failures) => {
@@ -150,7 +152,7 @@ async function readObject(context: Context, key: string, versionId: string): Pro
     const isLast = failures + 1 >= retrying.limits.maxAttempts;
     if (stored.sha256 !== undefined && stored.sha256 !== sha256 && !isLast) throw damaged(path);
     const problems = await problemsOf(context, key, { stored, sha256 });
-    return { bytes, sha256, size: bytes.length, problems };
+    return { bytes, sha256, sizeBytes: bytes.length, problems };
   });
 }
 
@@ -161,8 +163,8 @@ async function problemsOf(
 ): Promise<LockProblem[]> {
   const problems: LockProblem[] = [];
   const { lock, writtenUnder, versionId } = stored;
-  const isTold = stored.sha256 !== undefined && writtenUnder !== undefined;
-  if (!isTold) problems.push({ code: 'lock_damaged', detail: key });
+  const isDescribed = stored.sha256 !== undefined && writtenUnder !== undefined;
+  if (!isDescribed) problems.push({ code: 'lock_damaged', detail: key });
   if (stored.sha256 !== undefined && stored.sha256 !== sha256) {
     problems.push({ code: 'object_damaged', detail: key });
   }
@@ -172,18 +174,18 @@ async function problemsOf(
       problems.push({ code: 'version_unlocked', detail: `${key}: ${versionId} without lock` });
     }
   } else if (writtenUnder !== undefined && !holds(lock, writtenUnder)) {
-    const say = ({ mode, retain_until }: typeof lock) => `${mode} until ${retain_until}`;
+    const describe = ({ mode, retain_until }: typeof lock) => `${mode} until ${retain_until}`;
     problems.push({
       code: 'lock_weakened',
-      detail: `${key} was written under ${say(writtenUnder)} and is under ${say(lock)}`,
+      detail: `${key} was written under ${describe(writtenUnder)} and is under ${describe(lock)}`,
     });
   }
   return problems;
 }
 
 /**
- * A store shows the lock of a version only to those who may see it, and is silent to others: asked for the lock alone it
- * says which of the two it is. Rejects with ARCHIVE_UNAVAILABLE where it may not be seen.
+ * Whether a version has a lock. HEAD omits the lock both where there is none and where the caller may not see it; this
+ * request tells the two cases apart. Rejects with ARCHIVE_UNAVAILABLE where the caller may not see it.
  */
 async function hasRetention({ client, bucket }: S3Bucket, Key: string, VersionId: string): Promise<boolean> {
   try {
@@ -194,7 +196,7 @@ async function hasRetention({ client, bucket }: S3Bucket, Key: string, VersionId
   } catch (error) {
     const answer = describeError(error);
     if (outcomeOf(error) === 'transient' || outcomeOf(error) === undefined) throw error;
-    // Of a bucket without object lock stores say that the request is wrong.
+    // For a bucket without object lock, stores answer that the request is invalid.
     if (!answer.startsWith('403 ')) return false;
     const detail = `the lock of ${Key} cannot be seen: ${answer}; grant s3:GetObjectRetention`;
     throw new PipelineError('ARCHIVE_UNAVAILABLE', detail, { cause: error });

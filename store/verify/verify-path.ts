@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { VerificationReport } from '../../schemas/verification.ts';
 import { LOG_ROOT } from '../chain/layout.ts';
-import { verifyArchive } from './archive.ts';
-import { verifyPackage } from './package.ts';
+import { verifyArchive } from './verify-archive.ts';
+import { verifyPackage } from './verify-package.ts';
 import type { VerifyOptions } from './report.ts';
 
 /**
- * Verifies whatever lies at the path: a file is taken for an evidence package, a folder for an archive. A data folder
- * is accepted for the archive inside it. Throws NOT_FOUND if nothing is there and ARCHIVE_UNAVAILABLE if it cannot be
- * read; whatever it holds ends in the report.
+ * Verifies a file as an evidence package, and a folder as an archive. A data folder is verified by the archive inside
+ * it. Throws NOT_FOUND where the path does not exist and ARCHIVE_UNAVAILABLE where it cannot be read. A defect of the
+ * evidence becomes a failure in the report.
  */
 export async function verifyPath(path: string, options: VerifyOptions = {}): Promise<VerificationReport> {
   try {

@@ -6,12 +6,12 @@ import { lockFileName } from '../../../schemas/archive-lock.ts';
 import type { BundleHeader } from '../../../schemas/bundle.ts';
 import { canonicalJson } from '../../../schemas/canonical.ts';
 import type { VerificationReport } from '../../../schemas/verification.ts';
-import { decodeBundle, decodeLines, packBundle, packLines } from '../../../store/chain/bundle.ts';
+import { decodeBundle, decodeLines, packBundle, packLines } from '../../../store/chain/bundle-bytes.ts';
 import { checkpointText } from '../../../store/chain/checkpoint.ts';
 import { bundleKey, checkpointKey, genesisKey, payloadKey } from '../../../store/chain/layout.ts';
 import { sha256Hex } from '../../../store/chain/leaf.ts';
 import { formatNote, parseVkey } from '../../../store/chain/note.ts';
-import { verifyArchive } from '../../../store/verify/archive.ts';
+import { verifyArchive } from '../../../store/verify/verify-archive.ts';
 import { formatLockFile } from '../../../store/verify/lock-file.ts';
 import { openLedger } from '../../../store/ledger/ledger.ts';
 import {

@@ -12,7 +12,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { VerificationReport } from '../../../../schemas/verification.ts';
 import type { ArchiveLock } from '../../../../store/archive/archive.ts';
 import { bundleKey, checkpointKey, genesisKey } from '../../../../store/chain/layout.ts';
-import { verifyArchive } from '../../../../store/verify/archive.ts';
+import { verifyArchive } from '../../../../store/verify/verify-archive.ts';
 import { openLedger } from '../../../../store/ledger/ledger.ts';
 import { openBucket, type S3Bucket } from '../../../../store/archive/s3/client.ts';
 import { versionsOf } from '../../../../store/archive/s3/versions.ts';

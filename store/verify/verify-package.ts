@@ -22,7 +22,7 @@ import {
   type VerifyOptions,
 } from './report.ts';
 import { parseCanonical } from './shape.ts';
-import { readText } from './text.ts';
+import { readText } from './package-text.ts';
 
 export interface VerifyPackageOptions extends VerifyOptions {
   readonly path: string;
@@ -39,11 +39,11 @@ interface Manifest {
   readonly sha256: string;
 }
 
-/** Files that no manifest can name: itself, and the signature over it. */
+/** Files that a manifest cannot name: itself, and the signature over it. */
 const UNNAMED: readonly string[] = [PACKAGE_PATHS.manifest, PACKAGE_PATHS.manifestNote];
 const REQUIRED = Object.values(PACKAGE_PATHS).filter((path) => !UNNAMED.includes(path));
 
-/** Rejects only if the file system does; whatever the file holds becomes a failure in the report. */
+/** Rejects only where the file system does; a defect of the file becomes a failure in the report. */
 export async function verifyPackage({ path, ...options }: VerifyPackageOptions): Promise<VerificationReport> {
   const findings = createFindings();
   const nothing: Established = { ...NOTHING_ESTABLISHED, kind: 'package' };
@@ -173,7 +173,7 @@ async function isAsNamed(container: Container, file: ManifestFile): Promise<bool
 /** No small file of the format comes near; a larger one is refused before it fills the memory. */
 const MAX_TEXT_BYTES = 256 * 1024 * 1024;
 
-/** Text of a file, '' if it is missing or does not read; what depends on it then fails by its own check. */
+/** Text of a file, '' where it is missing or does not read. The checks that need the text then fail. */
 async function textOf({ container }: PackageRun, path: string): Promise<string> {
   try {
     const { size = 0 } = container.files.get(path) ?? {};
@@ -183,7 +183,7 @@ async function textOf({ container }: PackageRun, path: string): Promise<string> 
   }
 }
 
-/** A file that does not read was named by `verifyFiles` already; what rests on it is not established. */
+/** Runs a check of a file. Where the file does not read, that is a failure and the result is `otherwise`. */
 async function guarded<T>(
   { findings }: PackageRun,
   path: string,

@@ -1,4 +1,4 @@
-/** What trials on a store are made of: throw-away objects, attempts that may be refused, and looking afterwards. */
+/** The tools of trials on a store: throw-away objects, attempts that may be refused, and reads afterwards. */
 import {
   DeleteObjectCommand,
   DeleteObjectsCommand,
@@ -22,7 +22,7 @@ export interface Trial {
   readonly lockMs: number;
 }
 
-/** A version that a trial made. */
+/** A version that a trial wrote. */
 export interface Specimen {
   readonly key: string;
   readonly versionId: string;
@@ -30,21 +30,21 @@ export interface Specimen {
   readonly lock: ArchiveLock;
 }
 
-/** What became of one attempt: done, or what the store said instead. */
+/** The outcome of one attempt: done, or the store's answer. */
 export type Attempt = { readonly isDone: true } | { readonly isDone: false; readonly answer: string };
 
-/** What is observed of one property. */
+/** The observation of one property. */
 export interface Observation {
   readonly ok: boolean;
   readonly observed: string;
 }
 
-/** Locks are whole seconds; two more than asked, so that a lock is never shorter than the trial takes it to be. */
+/** Locks are whole seconds; two more than asked, so that a lock is never shorter than the trial assumes. */
 export function lockFor({ clock, lockMs }: Trial, mode: ArchiveLock['mode'] = 'compliance'): ArchiveLock {
   return { mode, retain_until: toInstant((Math.ceil((clock() + lockMs) / 1000) + 2) * 1000) };
 }
 
-/** A put as the archive makes it, without its care: the store's answer is what is wanted. */
+/** A put as the archive makes it, without its checks: the trial wants the store's answer. */
 export async function putSpecimen(
   { bucket: { client, bucket }, prefix }: Trial,
   name: string,
@@ -65,7 +65,7 @@ export async function putSpecimen(
   return answer.VersionId;
 }
 
-/** A locked object to try things on. Rejects if the store does not take it: nothing can be tried then. */
+/** A locked object for a trial. Rejects where the store does not take it: then nothing can be tried. */
 export async function lockedSpecimen(
   trial: Trial,
   name: string,
@@ -77,12 +77,12 @@ export async function lockedSpecimen(
   return { key: `${trial.prefix}${name}`, versionId, text: name, lock };
 }
 
-/** Thrown where a trial cannot be made; the finding says why. */
+/** Thrown where a trial cannot be made; the finding carries the reason. */
 export class CannotTry extends Error {
   override name = 'CannotTry';
 }
 
-/** Runs what the store should perhaps refuse. A store that does not answer at all ends the probe instead. */
+/** Runs a request that the store may refuse. A store that does not answer at all ends the probe. */
 export async function attempt(work: () => Promise<unknown>): Promise<Attempt> {
   try {
     await work();
@@ -92,18 +92,18 @@ export async function attempt(work: () => Promise<unknown>): Promise<Attempt> {
   }
 }
 
-/** The store's refusal for people; throws ARCHIVE_UNAVAILABLE for what was no refusal. */
+/** The store's refusal, for people. Throws ARCHIVE_UNAVAILABLE where the error is not a refusal. */
 export function refusalOf(error: unknown): string {
   const outcome = outcomeOf(error);
   if (outcome === 'refused' || outcome === 'exists' || outcome === 'missing') return describeError(error);
   if (outcome === undefined) throw error;
-  // A server may say 501 for what it does not know.
+  // A server may answer 501 to a request that it does not know.
   const description = describeError(error);
   if (/^[45]\d\d /.test(description) && !description.startsWith('503 ')) return description;
   throw new PipelineError('ARCHIVE_UNAVAILABLE', `probing: ${description}`, { cause: error });
 }
 
-export function say(made: Attempt): string {
+export function describeAttempt(made: Attempt): string {
   return made.isDone ? 'accepted' : `refused with ${made.answer}`;
 }
 
@@ -116,7 +116,7 @@ export function deleteVersion(
   return client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key, VersionId: versionId, ...bypass }));
 }
 
-/** Refusals of a multi-object delete stand in an answer that says 200. */
+/** A multi-object delete answers 200 and lists its refusals in the body. */
 export async function deleteWithMany(
   { bucket: { client, bucket } }: Trial,
   specimens: readonly Specimen[],
@@ -149,7 +149,7 @@ export function changeRetention(
   );
 }
 
-/** Whether the version can still be read, with the bytes it was made of. */
+/** Whether the version can still be read, with the bytes it was written with. */
 export async function isStillRead({ bucket }: Trial, { key, versionId, text }: Specimen): Promise<boolean> {
   try {
     return (await readVersion(bucket, key, versionId)).bytes.equals(Buffer.from(text));
@@ -160,7 +160,7 @@ export async function isStillRead({ bucket }: Trial, { key, versionId, text }: S
   }
 }
 
-/** Whether the version still has at least the lock it was made with. */
+/** Whether the version still has at least the lock it was written with. */
 export async function isStillLocked({ bucket }: Trial, specimen: Specimen): Promise<boolean> {
   const { lock } = await headVersion(bucket, specimen.key, specimen.versionId);
   if (lock?.mode !== specimen.lock.mode) return false;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { csvLine } from '../../../reports/render/csv.ts';
-import { readCsv, readLines, readText } from '../../../store/verify/text.ts';
+import { readCsv, readLines, readText } from '../../../store/verify/package-text.ts';
 
 async function* chunked(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += size) yield await Promise.resolve(bytes.subarray(at, at + size));

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openEngine } from '../../../../store/records/clickhouse/client.ts';
-import { toUnits } from '../../../../store/records/clickhouse/insert-units.ts';
+import { toBlocks } from '../../../../store/records/clickhouse/insert-blocks.ts';
 import { chdbPlace } from '../../../support/chdb-store.ts';
 import { killableBundle } from '../../../support/killable-bundles.ts';
 
@@ -10,14 +10,14 @@ describe('units of an insert', () => {
 
   it('are the bundle itself, with its own token, where it is of one class and month', () => {
     const plain = rows.map((row) => ({ ...row, retention_class: 'standard' }));
-    expect(toUnits(plain, 't')).toEqual([{ token: 't', rows: plain }]);
+    expect(toBlocks(plain, 't')).toEqual([{ token: 't', rows: plain }]);
   });
 
   it('are one per class and month, with tokens that a replay makes again', () => {
-    const units = toUnits(rows, 't');
+    const units = toBlocks(rows, 't');
     expect(units.map((unit) => unit.token)).toEqual(['t#0', 't#1']);
     expect(units.map((unit) => new Set(unit.rows.map((row) => row.retention_class)).size)).toEqual([1, 1]);
-    expect(toUnits(rows, 't')).toEqual(units);
+    expect(toBlocks(rows, 't')).toEqual(units);
   });
 
   it('stay below the size that the engine writes at once', () => {
@@ -26,7 +26,7 @@ describe('units of an insert', () => {
       retention_class: 'standard',
       content: 'x'.repeat(3_000_000),
     }));
-    const units = toUnits(large, 't');
+    const units = toBlocks(large, 't');
     expect(units.length).toBeGreaterThan(1);
     expect(units.flatMap((unit) => unit.rows)).toEqual(large);
   });

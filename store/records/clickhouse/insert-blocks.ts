@@ -1,21 +1,21 @@
 import { PipelineError } from '../../../schemas/errors.ts';
 import type { RecordRow } from '../record-store.ts';
 
-/** Rows that go in together or not at all: one partition, one block. */
-export interface InsertUnit {
+/** Rows that are inserted together or not at all: one partition, one block of the engine. */
+export interface InsertBlock {
   readonly token: string;
   readonly rows: readonly RecordRow[];
 }
 
-/** Far below the engine's block (about a million rows, 256 MiB), which is the largest thing it writes at once. */
-const MAX_ROWS_PER_UNIT = 100_000;
-const MAX_TEXT_PER_UNIT = 64 * 1024 * 1024;
+/** Far below the largest block that the engine writes at once (about a million rows, 256 MiB). */
+const MAX_ROWS_PER_BLOCK = 100_000;
+const MAX_TEXT_PER_BLOCK = 64 * 1024 * 1024;
 
 /**
- * Cuts a bundle into units. The cut depends on the rows alone, so a replay makes the same units with the same tokens.
- * A bundle that is one unit, which is the rule, keeps the bundle's own token.
+ * Cuts a bundle into blocks. The cut depends on the rows alone, so a replay makes the same blocks with the same tokens.
+ * Most bundles are one block, which keeps the token of the bundle.
  */
-export function toUnits(rows: readonly RecordRow[], token: string): InsertUnit[] {
+export function toBlocks(rows: readonly RecordRow[], token: string): InsertBlock[] {
   const groups = new Map<string, RecordRow[]>();
   for (const row of rows) {
     const partition = `${row.integrated_at.slice(0, 7)} ${row.retention_class}`;
@@ -34,7 +34,7 @@ function cutBySize(rows: readonly RecordRow[]): RecordRow[][] {
   for (const row of rows) {
     const open = cuts.at(-1);
     const size = row.content.length + row.facts.length + row.leaf.length;
-    if (open === undefined || open.length >= MAX_ROWS_PER_UNIT || text + size > MAX_TEXT_PER_UNIT) {
+    if (open === undefined || open.length >= MAX_ROWS_PER_BLOCK || text + size > MAX_TEXT_PER_BLOCK) {
       cuts.push([row]);
       text = size;
     } else {
@@ -45,7 +45,7 @@ function cutBySize(rows: readonly RecordRow[]): RecordRow[][] {
   return cuts;
 }
 
-/** Rows of one bundle follow each other in one log; anything else is a defect of the caller. */
+/** Throws INTERNAL unless the rows follow each other in this log. */
 export function requireContiguous(log: string, rows: readonly RecordRow[]): void {
   const first = rows[0]?.leaf_index ?? 0;
   rows.forEach((row, position) => {

@@ -1,4 +1,4 @@
-/** Text files of a package as streams: lines and CSV rows, each held alone in memory. Throw RangeError for bad bytes. */
+/** Text files of a package as streams. Memory holds one line or CSV row at a time. Bad bytes throw RangeError. */
 
 /** No line of the formats comes near; a longer one is refused before it fills the memory. */
 const MAX_LINE_CHARS = 256 * 1024 * 1024;
@@ -53,6 +53,6 @@ async function* decoded(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<strin
     yield decoder.decode();
   } catch (cause) {
     if (cause instanceof RangeError) throw cause;
-    throw new RangeError('it does not read as UTF-8 text', { cause });
+    throw new RangeError('the file is not UTF-8 text', { cause });
   }
 }

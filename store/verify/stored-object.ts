@@ -1,28 +1,30 @@
-/** One object of an archive, and how a folder's file is read as one. */
+/** One object of an archive as it was read, and how a file becomes one. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FailureCode } from '../../schemas/verification.ts';
 import { sha256Hex } from '../chain/leaf.ts';
 
-export interface ArchiveObject {
+export interface StoredObject {
   readonly bytes: Buffer;
-  /** Of the bytes, hex. */
+  /** SHA-256 of the bytes, hex. */
   readonly sha256: string;
-  /** Number of the bytes. */
-  readonly size: number;
-  /** What is wrong with how it is kept, where reading it tells; a folder keeps that in files of their own. */
+  readonly sizeBytes: number;
+  /** Defects of how it is kept, where reading the object shows them. A folder keeps its locks in separate files. */
   readonly problems?: readonly LockProblem[];
 }
+
+/** An object without its bytes: enough to check its lock. */
+export type ObjectDigest = Omit<StoredObject, 'bytes'>;
 
 export interface LockProblem {
   readonly code: FailureCode;
   readonly detail: string;
 }
 
-/** Undefined if there is none. */
-export async function readArchiveObject(dir: string, key: string): Promise<ArchiveObject | undefined> {
+/** Undefined where the file does not exist. */
+export async function readStoredObject(dir: string, key: string): Promise<StoredObject | undefined> {
   const bytes = await readIfPresent(join(dir, key));
-  return bytes && { bytes, sha256: sha256Hex(bytes), size: bytes.length };
+  return bytes && { bytes, sha256: sha256Hex(bytes), sizeBytes: bytes.length };
 }
 
 export async function readIfPresent(path: string): Promise<Buffer | undefined> {

@@ -6,7 +6,7 @@ import { ZipFile } from 'yazl';
 import { afterEach, describe, expect, it } from 'vitest';
 import { PACKAGE_PATHS } from '../../../schemas/evidence-package.ts';
 import type { FailureCode } from '../../../schemas/verification.ts';
-import { verifyPackage } from '../../../store/verify/package.ts';
+import { verifyPackage } from '../../../store/verify/verify-package.ts';
 import { createTestSigner } from '../../support/ledger.ts';
 import {
   buildTestPackage,

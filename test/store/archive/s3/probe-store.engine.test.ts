@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PROBES, refusals, type ProbeReport } from '../../../../schemas/probe.ts';
-import { probeStore } from '../../../../store/archive/s3/probe.ts';
+import { probeStore } from '../../../../store/archive/s3/probe-store.ts';
 import { openTestBucket } from '../../../support/s3-server-archive.ts';
 import { findEngine, startS3Server, type S3Engine, type S3Server } from '../../../support/s3-server.ts';
 

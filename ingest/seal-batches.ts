@@ -1,0 +1,157 @@
+/**
+ * Seals envelopes into the ledger, bundle by bundle. In: envelopes of one partition, in order. Out: sealed records, and
+ * their ids among the seen ids. The caller acknowledges the envelopes when this resolves, and not before.
+ */
+import { setImmediate } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { PipelineError } from '../schemas/errors.ts';
+import type { AuditRecord } from '../schemas/record.ts';
+import type { Appended, Ledger } from '../store/ledger/ledger.ts';
+import type { LoggedEnvelope } from './event-log.ts';
+import type { Normalise } from './normalise.ts';
+import type { SeenIds } from './seen-ids.ts';
+
+export interface SealingOptions {
+  readonly ledger: Ledger;
+  readonly seenIds: SeenIds;
+  readonly normalise: Normalise;
+  readonly logger: Logger;
+  /** Bounds of the envelopes in one bundle. A single larger envelope makes a bundle alone. */
+  readonly maxBatchEnvelopes: number;
+  readonly maxBatchBytes: number;
+}
+
+/** Counts of one bundle: received = records + duplicates; quarantined records are among the records. */
+export interface BatchCounts {
+  readonly envelopes: number;
+  readonly records: number;
+  readonly duplicates: number;
+  readonly quarantined: number;
+}
+
+/** Bundles are filled to this share of their bound or less, so that the last one is not left with a few envelopes. */
+const FULL_ENOUGH = 0.9;
+/** How long expanding may hold the thread before other work gets a turn. */
+const TURN_MS = 5;
+
+/**
+ * Seals envelopes in one bundle after another. Writing a bundle is mostly waiting: meanwhile the next one is expanded,
+ * and sealed as far as it can be before its turn comes. Resolves when all are published. `onPublished` is called
+ * after each.
+ */
+export async function sealInBundles(
+  options: SealingOptions,
+  envelopes: readonly LoggedEnvelope[],
+  onPublished: (counts: BatchCounts) => void,
+): Promise<void> {
+  let expanding = Promise.resolve<AuditRecord[]>([]);
+  const expandNext = (batch: readonly LoggedEnvelope[]) => {
+    expanding = expand(options, batch);
+    // The loop below gets the failure. Where the bundle before fails, nobody waits for this one.
+    expanding.catch(() => undefined);
+  };
+  const batches = cutIntoBatches(options, envelopes);
+  expandNext(batches[0] ?? []);
+  let published = Promise.resolve();
+  for (const [position, batch] of batches.entries()) {
+    const expanded = await expanding;
+    expandNext(batches[position + 1] ?? []);
+    const sealed = await sealBatch(options, { batch, expanded });
+    published = sealed.published.then(() => {
+      const { counts, treeSize } = sealed;
+      options.logger.info({ ...counts, treeSize }, 'integrated batch');
+      onPublished(counts);
+    });
+    // A later bundle waits for this one and fails with it.
+    published.catch(() => undefined);
+  }
+  await published;
+}
+
+/** Envelopes in order, in lists of about the same size, each within the bounds of one bundle. */
+function cutIntoBatches(
+  { maxBatchEnvelopes, maxBatchBytes }: SealingOptions,
+  envelopes: readonly LoggedEnvelope[],
+): LoggedEnvelope[][] {
+  const batches: LoggedEnvelope[][] = [];
+  const totalBytes = envelopes.reduce((sum, { envelope }) => sum + envelope.body.length, 0);
+  const shareBytes = totalBytes / Math.ceil(totalBytes / (maxBatchBytes * FULL_ENOUGH));
+  let bytes = 0;
+  for (const logged of envelopes) {
+    const open = batches.at(-1);
+    const size = logged.envelope.body.length;
+    const isFull = bytes >= shareBytes || bytes + size > maxBatchBytes;
+    if (open === undefined || open.length >= maxBatchEnvelopes || isFull) {
+      batches.push([logged]);
+      bytes = size;
+    } else {
+      open.push(logged);
+      bytes += size;
+    }
+  }
+  return batches;
+}
+
+interface ExpandedBatch {
+  readonly batch: readonly LoggedEnvelope[];
+  readonly expanded: readonly AuditRecord[];
+}
+
+interface SealedBatch extends Appended {
+  readonly counts: BatchCounts;
+  readonly treeSize: number;
+}
+
+async function sealBatch(
+  { ledger, seenIds }: SealingOptions,
+  { batch, expanded }: ExpandedBatch,
+): Promise<SealedBatch> {
+  const fresh = await withoutDuplicates(seenIds, expanded);
+  const duplicates = expanded.length - fresh.length;
+  if (duplicates > 0) await requireOwnHead(ledger, seenIds);
+  const next_offset = (batch.at(-1)?.offset ?? ledger.nextOffset() - 1n) + 1n;
+  const { published } = await ledger.append({ records: fresh, next_offset, duplicate_count: duplicates });
+  const treeSize = ledger.treeSize();
+  const ids = fresh.map(({ id }) => id);
+  await seenIds.add(ids, treeSize);
+  const quarantined = fresh.filter(({ type }) => type === 'quarantined').length;
+  const counts = { envelopes: batch.length, records: fresh.length, duplicates, quarantined };
+  return { published, counts, treeSize };
+}
+
+/**
+ * Ids from beyond the ledger's head were sealed by another sequencer, and this one cannot tell whether their bundle is
+ * published yet: it may not acknowledge what repeats them.
+ */
+async function requireOwnHead(ledger: Ledger, seenIds: SeenIds): Promise<void> {
+  const known = await seenIds.size();
+  if (known <= ledger.treeSize()) return;
+  const detail = `ids are sealed up to ${known}, this sequencer knows the log up to ${ledger.treeSize()}`;
+  throw new PipelineError('LEDGER_LOST_RACE', detail);
+}
+
+/** Gives other work a turn between envelopes: expanding a large batch must not hold the thread. */
+async function expand(
+  { normalise }: SealingOptions,
+  batch: readonly LoggedEnvelope[],
+): Promise<AuditRecord[]> {
+  const records: AuditRecord[] = [];
+  let turnEndsMs = performance.now() + TURN_MS;
+  for (const { envelope } of batch) {
+    for (const record of normalise(envelope).records) records.push(record);
+    if (performance.now() < turnEndsMs) continue;
+    await setImmediate();
+    turnEndsMs = performance.now() + TURN_MS;
+  }
+  return records;
+}
+
+/** Keeps the first delivery of each record that the log does not hold yet. */
+async function withoutDuplicates(seenIds: SeenIds, records: readonly AuditRecord[]): Promise<AuditRecord[]> {
+  const seen = new Set(await seenIds.has(records.map(({ id }) => id)));
+  return records.filter(({ id }) => {
+    if (seen.has(id)) return false;
+    seen.add(id);
+    return true;
+  });
+}

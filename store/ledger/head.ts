@@ -1,0 +1,67 @@
+/** The head of a log: where it ends, by its newest bundle. */
+import type { BundleHeader } from '../../schemas/bundle.ts';
+import { PipelineError } from '../../schemas/errors.ts';
+import { isHeaderSigned } from '../chain/bundle-signature.ts';
+import { bundleKey } from '../chain/layout.ts';
+import { chainStart, frontierRoot, type Frontier } from '../chain/merkle.ts';
+import { parseVkey } from '../chain/note.ts';
+import type { LedgerOptions } from './options.ts';
+import { readHeaderAndLeaves } from './sealed-bundles.ts';
+
+export interface Head {
+  readonly treeSize: number;
+  readonly frontier: Frontier;
+  readonly chainHead: Uint8Array;
+  readonly nextOffset: bigint;
+  readonly integratedAtMs: number;
+}
+
+const EMPTY_HEAD: Head = {
+  treeSize: 0,
+  frontier: [],
+  chainHead: chainStart(),
+  nextOffset: 0n,
+  integratedAtMs: 0,
+};
+
+/** Root hash of the head, hex. */
+export function rootHashOf({ frontier }: Pick<Head, 'frontier'>): string {
+  return Buffer.from(frontierRoot(frontier)).toString('hex');
+}
+
+/** The head at the end of the bundle that starts at `start`; without one, the head of an empty log. */
+export async function readHead(options: LedgerOptions, start: number | undefined): Promise<Head> {
+  if (start === undefined) return EMPTY_HEAD;
+  const { archive, log } = options;
+  const key = bundleKey(log, start);
+  const { header } = await readHeaderAndLeaves(archive, key);
+  requireSigned(options, key, header);
+  const frontier = header.frontier.map((hash) => Buffer.from(hash, 'hex'));
+  if (rootHashOf({ frontier }) !== header.root_hash) {
+    throw new PipelineError('ARCHIVE_DAMAGED', `bundle ${key} names a root that its frontier does not have`);
+  }
+  return {
+    treeSize: header.tree_size,
+    frontier,
+    chainHead: Buffer.from(header.chain_head, 'hex'),
+    nextOffset: BigInt(header.next_offset),
+    integratedAtMs: Date.parse(header.integrated_at),
+  };
+}
+
+/**
+ * Recovery finishes unfinished bundles, so it must not take a forged bundle for one: a writer to the archive without the
+ * key of the log cannot sign the header. Throws START_REFUSED.
+ */
+export function requireSigned(
+  { signer }: Pick<LedgerOptions, 'signer'>,
+  key: string,
+  header: BundleHeader,
+): void {
+  const logKey = parseVkey(signer.vkey);
+  if (logKey !== undefined && isHeaderSigned(header, logKey)) return;
+  throw new PipelineError(
+    'START_REFUSED',
+    `bundle ${key} does not carry a signature of this log's key: somebody else wrote or changed it`,
+  );
+}

@@ -1,0 +1,47 @@
+/** PORT: an archive as verification reads it. */
+import type { ParsedKey } from '../chain/layout.ts';
+import type { Findings } from './report.ts';
+import type { ObjectDigest, StoredObject } from './stored-object.ts';
+
+/** One thing that lies in an archive. `parsed` is undefined where the name is not a key of an archive. */
+export interface ListedObject {
+  readonly key: string;
+  readonly parsed: ParsedKey | undefined;
+}
+
+/** A lock whose object is missing, as an interrupted writer leaves it. */
+export interface OrphanLock {
+  readonly name: string;
+  readonly parsed: ParsedKey;
+}
+
+/**
+ * Gives names and bytes, and reports how objects are kept. The caller judges the bytes. A defect of the archive becomes
+ * a failure; a defect of the medium rejects. Reading changes nothing.
+ */
+export interface ArchiveReader {
+  /** How people name the place that was given: a folder, or a prefix of a bucket. */
+  readonly kind: 'folder' | 'prefix';
+  /** Names directly in a folder, of objects and of folders, ascending. Empty where the folder does not exist. */
+  namesIn(folder: string): Promise<string[]>;
+  /** Everything but `orphanLocks`, each thing once. The caller walks to the end before it asks for anything else. */
+  walk(findings: Findings): AsyncIterable<ListedObject>;
+  /** Undefined where the object does not exist. Damaged bytes are given too: later checks say which leaves they break. */
+  read(key: string): Promise<StoredObject | undefined>;
+  /** Reports unless the object is kept as the archive keeps its objects, and its lock names exactly these bytes. */
+  checkLock(key: string, object: ObjectDigest, index: number | null, findings: Findings): Promise<void>;
+  /** Locks of a log without objects, asked for after all objects were checked. Reports the damaged ones. */
+  orphanLocks(log: string, findings: Findings): AsyncIterable<OrphanLock>;
+}
+
+/** An object, or undefined where it does not exist. Reports where it is not kept as it should be. */
+export async function readObject(
+  reader: ArchiveReader,
+  key: string,
+  index: number | null,
+  findings: Findings,
+): Promise<StoredObject | undefined> {
+  const object = await reader.read(key);
+  if (object !== undefined) await reader.checkLock(key, object, index, findings);
+  return object;
+}

@@ -1,0 +1,92 @@
+/** Takes one bundle of a log, from its file or from a thread that has checked it, and checks what lies around it. */
+import { BundleHeader } from '../../schemas/bundle.ts';
+import { Leaf } from '../../schemas/leaf.ts';
+import { isHeaderSigned } from '../chain/bundle-signature.ts';
+import { bundleKey, parseKey } from '../chain/layout.ts';
+import { readObject } from './archive-reader.ts';
+import { readLeafLine } from './leaf-line.ts';
+import type { LogRun } from './log-run.ts';
+import { checkPayload, checkPayloadRefs, noLines, payloadGroup, type PayloadLines } from './payload.ts';
+import type { Precheck } from './precheck.ts';
+import { fitsPosition, readBundle, type LineReaders, type ReadBundle } from './read-bundle.ts';
+import { parseCanonical } from './shape.ts';
+import { countHashes } from './tree.ts';
+
+/** The judges of the lines of a bundle: a line that these refuse is not a header or not a leaf. */
+const LINE_READERS: LineReaders = {
+  header: (line) => parseCanonical(BundleHeader, line),
+  leaf: (line) => readLeafLine(line) ?? parseCanonical(Leaf, line),
+};
+
+/** Undefined where the bundle does not read; then a failure was reported. */
+export async function takeBundle(
+  run: LogRun,
+  start: number,
+  precheck: Precheck | undefined,
+): Promise<ReadBundle | undefined> {
+  const accepted = precheck && (await acceptPrecheck(run, start, precheck));
+  if (accepted !== undefined) return accepted;
+  const { reader, listing, origin, findings } = run;
+  const object = await readObject(reader, bundleKey(listing.log, start), start, findings);
+  return object && readBundle(object.bytes, { start, origin }, LINE_READERS, findings);
+}
+
+/**
+ * A bundle that a thread found sound, if its first line is a header and belongs here. Otherwise undefined, and the
+ * bundle is judged from its file again. The thread has not seen the locks, so these are checked here.
+ */
+async function acceptPrecheck(
+  { reader, listing, origin, findings }: LogRun,
+  start: number,
+  { object, headerLine, leafHashes }: Precheck,
+): Promise<ReadBundle | undefined> {
+  const header = parseCanonical(BundleHeader, Buffer.from(headerLine));
+  if (header === undefined || !fitsPosition(header, countHashes(leafHashes), { start, origin }))
+    return undefined;
+  await reader.checkLock(bundleKey(listing.log, start), object, start, findings);
+  return { header, leafHashes };
+}
+
+/**
+ * SPEC (archive.md): the key of the genesis signs each header. The newest bundle may lie beyond all checkpoints, and
+ * `next_offset`, `integrated_at` and `duplicate_count` outside the tree: for these the signature alone speaks.
+ */
+export function checkHeaderSignature({ listing, key, findings }: LogRun, header: BundleHeader): void {
+  if (key === undefined || isHeaderSigned(header, key)) return;
+  const name = bundleKey(listing.log, header.start_index);
+  const detail = `the key of the log did not sign the header of ${name}`;
+  findings.fail('bundle_unsigned', header.start_index, detail);
+}
+
+export async function checkPayloads(
+  run: LogRun,
+  { header, payloadLines }: Pick<ReadBundle, 'header' | 'payloadLines'>,
+): Promise<void> {
+  if (payloadLines === undefined) await checkPayloadLocks(run, header);
+  else await checkPayloadObjects(run, header, payloadLines);
+}
+
+/** A thread has checked the bytes of the payload objects. */
+async function checkPayloadLocks({ reader, listing, findings }: LogRun, header: BundleHeader): Promise<void> {
+  for (const { key, sha256, size_bytes: sizeBytes } of header.payloads) {
+    await reader.checkLock(key, { sha256, sizeBytes }, null, findings);
+    listing.payloads.delete(key);
+  }
+}
+
+async function checkPayloadObjects(
+  { reader, listing, findings }: LogRun,
+  header: BundleHeader,
+  payloadLines: PayloadLines,
+): Promise<void> {
+  checkPayloadRefs(listing.log, header, payloadLines, findings);
+  for (const ref of header.payloads) {
+    const lines = payloadLines.get(payloadGroup(ref.kind, ref.retention_class)) ?? noLines();
+    const first = lines.indexes[0] ?? header.start_index;
+    const object = parseKey(ref.key) && (await readObject(reader, ref.key, null, findings));
+    listing.payloads.delete(ref.key);
+    if (object === undefined)
+      findings.fail('payload_missing', first, `${ref.key}, and no sealed receipt says it was purged`);
+    else await checkPayload(ref, object, lines, findings);
+  }
+}

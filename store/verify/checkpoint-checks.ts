@@ -1,0 +1,61 @@
+/** The checkpoints of a log against its leaves. */
+import { openCheckpoint } from '../chain/checkpoint.ts';
+import { checkpointKey } from '../chain/layout.ts';
+import { readObject } from './archive-reader.ts';
+import type { LogEnd, LogRun } from './log-run.ts';
+import { rootHex } from './tree.ts';
+
+/**
+ * SPEC (archive.md): a signed note by the key of the genesis, its origin that of the genesis, its size that of its
+ * name. If the root differs, some leaf since the last good checkpoint is not the leaf that was signed.
+ */
+export async function isCheckpointGood(
+  { reader, listing, key, findings }: LogRun,
+  { tree, signedSize }: Pick<LogEnd, 'tree' | 'signedSize'>,
+  size: number,
+): Promise<boolean> {
+  const name = checkpointKey(listing.log, size);
+  const object = await readObject(reader, name, null, findings);
+  if (key === undefined) return false;
+  const note = object?.bytes.toString('utf8') ?? '';
+  const checkpoint = openCheckpoint(note, key);
+  if (checkpoint?.tree_size !== size || !Buffer.from(note).equals(object?.bytes ?? Buffer.of())) {
+    findings.fail('checkpoint_invalid', null, name);
+    return false;
+  }
+  if (tree === undefined) return false;
+  if (checkpoint.root_hash === rootHex(tree)) return true;
+  const detail = `${name} signs root ${checkpoint.root_hash}, the leaves make ${rootHex(tree)}`;
+  findings.fail('checkpoint_root_mismatch', signedSize, detail);
+  return false;
+}
+
+/**
+ * SPEC (archive.md): the writer publishes a checkpoint where each bundle ends, before it creates the next one. So at most
+ * the newest bundle may be without, and no checkpoint may lie beyond or between the bundles.
+ */
+export function checkCheckpointCover(run: LogRun, end: LogEnd): void {
+  for (const size of end.strayCheckpoints) reportStray(run, end, size);
+  const present = new Set(run.listing.checkpoints);
+  const [, ...bundleEnds] = [...run.listing.early.bundles, end.size];
+  for (const size of bundleEnds) if (!present.has(size)) reportMissing(run, end, size);
+}
+
+function reportStray({ listing, findings }: LogRun, end: LogEnd, size: number): void {
+  if (size <= end.size) {
+    findings.fail('checkpoint_invalid', null, `${checkpointKey(listing.log, size)} is at no bundle's end`);
+    return;
+  }
+  const detail = `a head of ${String(size)} leaves was signed, the bundles of ${listing.log} end at ${String(end.size)}`;
+  findings.fail('bundle_missing', end.size, detail);
+}
+
+function reportMissing({ listing, findings }: LogRun, end: LogEnd, size: number): void {
+  const detail = `${listing.log} has no checkpoint of ${String(size)} leaves`;
+  if (size !== end.size) {
+    findings.fail('checkpoint_missing', null, detail);
+    return;
+  }
+  const newestStart = listing.early.bundles.at(-1) ?? 0;
+  findings.notice('unpublished_tail', newestStart, `${detail}: the newest bundle is not signed yet`);
+}

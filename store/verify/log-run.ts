@@ -1,0 +1,29 @@
+/** Values that the checks of one log share. */
+import type { VerifierKey } from '../chain/note.ts';
+import type { LogListing } from './archive-listing.ts';
+import type { ArchiveReader } from './archive-reader.ts';
+import type { Findings } from './report.ts';
+import type { TreeState } from './tree.ts';
+
+export interface LogObjects {
+  readonly reader: ArchiveReader;
+  readonly listing: LogListing;
+  readonly findings: Findings;
+}
+
+export interface LogRun extends LogObjects {
+  /** Undefined where the genesis does not read; then neither origin nor signatures can be judged. */
+  readonly origin: string | undefined;
+  readonly key: VerifierKey | undefined;
+}
+
+/** Where the bundles of a log end. */
+export interface LogEnd {
+  /** Undefined where the last leaves could not be read. */
+  readonly tree: TreeState | undefined;
+  readonly size: number;
+  /** Size of the last checkpoint that is good and fits the leaves. */
+  readonly signedSize: number;
+  /** Sizes of checkpoints at which no bundle ends. */
+  readonly strayCheckpoints: readonly number[];
+}

@@ -1,0 +1,79 @@
+/**
+ * Verifies an archive from its objects alone. In: a folder or another reader of objects. Out: a report. Memory holds the
+ * names of all objects and one bundle with its payloads. docs/formats/archive.md states the rules quoted here.
+ */
+import type { VerificationReport } from '../../schemas/verification.ts';
+import { listArchive, type ArchiveListing, type LogListing } from './archive-listing.ts';
+import type { ArchiveReader } from './archive-reader.ts';
+import { lookAheadInThreads, type OpenLookAhead } from './bundle-threads.ts';
+import { openFolderReader } from './folder-reader.ts';
+import { checkKeptCheckpoints } from './kept-checkpoint.ts';
+import { buildReport, createFindings, NOTHING_ESTABLISHED, type Established } from './report.ts';
+import type { VerifyOptions } from './report.ts';
+import { nameSubstitutes } from './substitutes.ts';
+import { rootHex } from './tree.ts';
+import { verifyLog, type LogVerdict, type VerifyReaderOptions } from './verify-log.ts';
+
+export interface VerifyArchiveOptions extends VerifyOptions {
+  readonly dir: string;
+  /** Opens the threads that check bundles before their turn. The report is the same without. @default large logs only */
+  readonly lookAhead?: OpenLookAhead | undefined;
+}
+
+/** Verifies a folder. Rejects only where the file system does; a defect of the files becomes a failure in the report. */
+export function verifyArchive({
+  dir,
+  lookAhead = lookAheadInThreads,
+  ...options
+}: VerifyArchiveOptions): Promise<VerificationReport> {
+  return verifyReader(openFolderReader(dir), {
+    ...options,
+    lookAhead: (log, starts) => lookAhead(starts.map((start) => ({ dir, log, start }))),
+  });
+}
+
+/** Rejects only where the reader does; a defect of the objects becomes a failure in the report. */
+export async function verifyReader(
+  reader: ArchiveReader,
+  options: VerifyReaderOptions = {},
+): Promise<VerificationReport> {
+  const findings = createFindings();
+  const listing = await listArchive(reader, options, findings);
+  const logs = listing.logs.filter(hasObjects);
+  if (logs.length === 0) return reportNothing(listing);
+  const verdicts: LogVerdict[] = [];
+  for (const log of logs) verdicts.push(await verifyLog({ reader, listing: log, findings }, options));
+  await nameSubstitutes(listing, findings);
+  await checkKeptCheckpoints(listing, options.keptCheckpoints, findings);
+  return buildReport(findings, establish(verdicts));
+}
+
+/** A log whose creation was interrupted has folders and no objects; it never was one. */
+function hasObjects({ hasGenesis, early, payloads }: LogListing): boolean {
+  return hasGenesis || early.bundles.length > 0 || early.checkpoints.length > 0 || payloads.size > 0;
+}
+
+function reportNothing({ reader, hasManifest }: ArchiveListing): VerificationReport {
+  const findings = createFindings();
+  const detail = hasManifest
+    ? 'this is an unpacked evidence package; verify the ZIP, or pack the files again'
+    : `there is no log below this ${reader.kind}`;
+  findings.fail('nothing_to_verify', null, detail);
+  return buildReport(findings, { ...NOTHING_ESTABLISHED, kind: 'archive' });
+}
+
+function establish(verdicts: readonly LogVerdict[]): Established {
+  const trees = verdicts.map(({ tree }) => tree).filter((tree) => tree !== undefined);
+  const isKnown = trees.length === verdicts.length;
+  const [only] = trees;
+  return {
+    kind: 'archive',
+    tree_size: isKnown ? trees.reduce((sum, { size }) => sum + size, 0) : null,
+    // Several logs have no common root.
+    root_hash: isKnown && only !== undefined && trees.length === 1 ? rootHex(only) : null,
+    signed_tree_size: verdicts.reduce((sum, { signedSize }) => sum + signedSize, 0),
+    isPinned: verdicts.every(({ isPinned }) => isPinned),
+    completeness: 'not_assessed',
+    disclosure: 'facts_and_content',
+  };
+}

@@ -1,0 +1,130 @@
+/** Verifies one log of an archive: genesis, bundles in order, checkpoints, and the objects that are left over. */
+import { LogGenesis } from '../../schemas/bundle.ts';
+import { genesisKey } from '../chain/layout.ts';
+import { chainStart } from '../chain/merkle.ts';
+import { parseVkey } from '../chain/note.ts';
+import { readObject } from './archive-reader.ts';
+import { checkHeaderSignature, checkPayloads, takeBundle } from './bundle-checks.ts';
+import type { LookAhead } from './bundle-threads.ts';
+import { checkCheckpointCover, isCheckpointGood } from './checkpoint-checks.ts';
+import { checkLeftovers } from './leftovers.ts';
+import type { LogEnd, LogObjects, LogRun } from './log-run.ts';
+import type { ReadBundle } from './read-bundle.ts';
+import { checkPin, type VerifyOptions } from './report.ts';
+import { parseCanonical } from './shape.ts';
+import { growTree, type TreeState } from './tree.ts';
+
+export interface VerifyReaderOptions extends VerifyOptions {
+  /** Opens the checks of the bundles of a log before their turn, where these are worth their threads. */
+  readonly lookAhead?: ((log: string, starts: readonly number[]) => LookAhead | undefined) | undefined;
+}
+
+export interface LogVerdict {
+  readonly tree: TreeState | undefined;
+  readonly signedSize: number;
+  readonly isPinned: boolean;
+}
+
+/** How far a log was verified. `verifyBundles` owns it; nothing else keeps a reference. */
+interface Progress {
+  /** Undefined where the last leaves could not be read. */
+  tree: TreeState | undefined;
+  size: number;
+  signedSize: number;
+  /** Sizes of checkpoints that no bundle has reached yet. */
+  readonly pendingCheckpoints: Set<number>;
+}
+
+export async function verifyLog(objects: LogObjects, options: VerifyReaderOptions): Promise<LogVerdict> {
+  const genesis = await readGenesis(objects);
+  const isPinned = genesis !== undefined && checkPin(objects.findings, genesis.vkey, options);
+  const run: LogRun = { ...objects, origin: genesis?.origin, key: genesis && parseVkey(genesis.vkey) };
+  const end = await verifyBundles(run, options);
+  checkCheckpointCover(run, end);
+  await checkLeftovers(run, end);
+  if (isPinned) checkSignedAtAll(run, end);
+  return { tree: end.tree, signedSize: end.signedSize, isPinned };
+}
+
+/** SPEC (archive.md): canonical JSON and a newline; the vkey's name is the origin. */
+async function readGenesis({ reader, listing, findings }: LogObjects): Promise<LogGenesis | undefined> {
+  const key = genesisKey(listing.log);
+  const object = await readObject(reader, key, null, findings);
+  const text = object?.bytes.toString('utf8') ?? '';
+  const genesis = text.endsWith('\n') ? parseCanonical(LogGenesis, text.slice(0, -1)) : undefined;
+  if (genesis !== undefined && parseVkey(genesis.vkey)?.name === genesis.origin) return genesis;
+  findings.fail('genesis_malformed', null, key);
+  return undefined;
+}
+
+/** All bundles in order, each with its payloads and the checkpoint at its end. */
+async function verifyBundles(run: LogRun, options: VerifyReaderOptions): Promise<LogEnd> {
+  const { log, early } = run.listing;
+  const ahead = options.lookAhead?.(log, early.bundles);
+  const progress = startOf(early.checkpoints);
+  try {
+    for (const [position, start] of early.bundles.entries()) {
+      if (start !== progress.size) reportGap(run, progress, start);
+      const bundle = await takeBundle(run, start, await ahead?.next());
+      if (bundle === undefined) {
+        skipBundle(progress, start, early.bundles[position + 1]);
+        continue;
+      }
+      await verifyBundle(run, progress, bundle);
+      options.onProgress?.({
+        step: `leaves of ${log}`,
+        done: progress.size,
+        total: early.checkpoints.at(-1),
+      });
+    }
+  } finally {
+    await ahead?.close();
+  }
+  const { tree, size, signedSize, pendingCheckpoints } = progress;
+  return { tree, size, signedSize, strayCheckpoints: [...pendingCheckpoints] };
+}
+
+async function verifyBundle(run: LogRun, progress: Progress, bundle: ReadBundle): Promise<void> {
+  progress.tree = growTree(progress.tree, bundle, run.findings);
+  await checkPayloads(run, bundle);
+  const size = bundle.header.tree_size;
+  progress.size = size;
+  if (progress.pendingCheckpoints.delete(size) && (await isCheckpointGood(run, progress, size)))
+    progress.signedSize = size;
+  // The signature comes last: every other failure of the header says more about the bundle.
+  checkHeaderSignature(run, bundle.header);
+}
+
+function startOf(checkpoints: readonly number[]): Progress {
+  return {
+    tree: { size: 0, frontier: [], chainHead: chainStart() },
+    size: 0,
+    signedSize: 0,
+    pendingCheckpoints: new Set(checkpoints),
+  };
+}
+
+function reportGap({ listing, findings }: LogRun, progress: Progress, start: number): void {
+  const { size } = progress;
+  const detail = `${listing.log} has no bundle at ${String(size)}, the next is at ${String(start)}`;
+  findings.fail('bundle_missing', Math.min(start, size), detail);
+  dropCheckpoints(progress, size, start);
+  progress.tree = undefined;
+}
+
+/** The bundle at `start` does not read: verification goes on at the next one. */
+function skipBundle(progress: Progress, start: number, nextStart = start): void {
+  progress.tree = undefined;
+  progress.size = nextStart;
+  dropCheckpoints(progress, start, nextStart);
+}
+
+/** Checkpoints inside a range of unread leaves cannot be compared with anything. They are not a failure besides. */
+function dropCheckpoints({ pendingCheckpoints }: Progress, after: number, upTo: number): void {
+  for (const size of pendingCheckpoints) if (size > after && size <= upTo) pendingCheckpoints.delete(size);
+}
+
+function checkSignedAtAll({ listing, findings }: LogRun, { size, signedSize }: LogEnd): void {
+  if (size === 0 || signedSize > 0) return;
+  findings.fail('checkpoint_missing', 0, `the pinned key signed nothing of ${listing.log}`);
+}

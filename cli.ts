@@ -1,12 +1,14 @@
-/** The command line: argv → one subcommand. Owns exit codes and signals of all but the hook client. */
+/** The command line: argv → one subcommand. Owns the exit codes and signals of every command except the hook client. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
 import type { CanaryOptions } from './commands/canary.ts';
-import type { CollectGatewayOptions } from './commands/collect/gateway.ts';
-import type { CollectOptions } from './commands/collect/compliance-api.ts';
-import type { GithubAuditLogOptions } from './commands/collect/github-audit-log.ts';
-import type { GithubDeliveriesOptions } from './commands/collect/github-deliveries.ts';
+import type { CollectGatewayOptions } from './commands/collect-gateway.ts';
+import type {
+  ComplianceApiCommandOptions,
+  GithubAuditLogCommandOptions,
+  GithubDeliveriesCommandOptions,
+} from './commands/collect-platforms.ts';
 import type { InitOptions } from './commands/init.ts';
 import { PROFILES, SYSTEMS, type ManagedSettingsOptions } from './commands/managed-settings-choices.ts';
 import type { Output } from './commands/output.ts';
@@ -32,7 +34,7 @@ const notes: Output = {
 };
 
 const stop = new AbortController();
-/** A terminal and npm both pass one Ctrl-C on; what comes later than this was meant. */
+/** A terminal and npm both pass on one Ctrl-C. A signal that comes later than this is a second one. */
 const SAME_SIGNAL_MS = 1_000;
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 for (const signal of STOP_SIGNALS) process.on(signal, onStopSignal);
@@ -44,17 +46,17 @@ const program = new Command('affidavit')
   .description('Audit and compliance evidence for AI coding agents: sealed records, offline verification.')
   .version(version)
   .option('-c, --config <file>', 'JSON configuration file (also AFFIDAVIT_CONFIG)')
-  .showHelpAfterError('(add --help for what there is)')
+  .showHelpAfterError('(add --help to list options and commands)')
   .exitOverride();
-// Each command is loaded when it is asked for: verifying must not load an engine.
+// Each command is loaded when it is run: verifying must not load an engine.
 const config = (given: Readonly<Record<string, string>> = {}) =>
   loadConfig(program.opts<{ config?: string }>().config, undefined, given);
 const json = () => new Option('--json', 'print one JSON object instead of text').default(false);
 
 program
   .command('init')
-  .description('make keys, tokens and the log of the data folder; safe to repeat')
-  .option('--collector <name>', 'also make a token for a further collector of this name')
+  .description('make the keys, tokens and logs of a deployment; safe to repeat')
+  .option('--collector <name>', 'also make a token for a further collector with this name')
   .addOption(json())
   .action(async (options: InitOptions) => {
     const { init } = await import('./commands/init.ts');
@@ -63,10 +65,10 @@ program
 program
   .command('serve')
   .description(
-    'run receivers, sequencer, reports and API in this process until SIGINT or SIGTERM; with --role one of them',
+    'run receivers, sequencer, reports and API in this process until SIGINT or SIGTERM; with --role only one of them',
   )
   .addOption(
-    new Option('--role <role>', 'the one thing that this process does (also AFFIDAVIT_ROLE)').choices(ROLES),
+    new Option('--role <role>', 'the single role of this process (also AFFIDAVIT_ROLE)').choices(ROLES),
   )
   .action(async ({ role }: { readonly role?: string }) => {
     const { serve } = await import('./commands/serve.ts');
@@ -77,7 +79,7 @@ program
   .description(
     'replay recorded sessions through a temporary pipeline, make a package, verify it, tamper with a copy',
   )
-  .option('--keep', 'leave the pipeline’s data folder behind', false)
+  .option('--keep', 'keep the data folder of the pipeline', false)
   .action(async (options: { keep: boolean }) => {
     const { demo } = await import('./commands/demo.ts');
     await demo(output, options);
@@ -88,21 +90,21 @@ program
     'replay the recorded sessions as many people over many days, marked synthetic, in the clients’ own wire ' +
       'formats: one to three sessions a person and day, new ids, shifted times; the same seed makes the same bytes',
   )
-  .option('--users <n>', 'people', '10')
-  .option('--days <n>', 'days', '1')
-  .option('--seed <text>', 'what all is drawn from; several processes take several seeds', '1')
-  .option('--start <day>', 'first day, UTC', '2026-01-05')
+  .option('--users <n>', 'number of people', '10')
+  .option('--days <n>', 'number of days', '1')
+  .option('--seed <text>', 'seed of every random choice; give each of several processes another seed', '1')
+  .option('--start <day>', 'first day, in UTC', '2026-01-05')
   .option('--denials <share>', 'share of sessions in which tool calls are denied', '0.05')
   .option(
     '--incidents <share>',
     'share of sessions that are incidents: personal data in tool calls, or a failing model API',
     '0.02',
   )
-  .option('--rate <n>', 'most records per second')
+  .option('--rate <n>', 'maximum of records per second')
   .option(
     '--to <url>',
-    'post to these receivers, with AFFIDAVIT_COLLECTOR_TOKEN; without it requests are written as NDJSON, ' +
-      'and the summary to standard error',
+    'post to these receivers, with AFFIDAVIT_COLLECTOR_TOKEN; without it the requests go to standard output as ' +
+      'NDJSON, and the summary to standard error',
   )
   .addOption(json())
   .action(async (options: SimulateOptions) => {
@@ -114,29 +116,29 @@ program
   .command('verify')
   .description(
     'verify an evidence package (ZIP) or an archive folder, offline; with --s3 an archive in a bucket; with --store ' +
-      'also every row of the record store against the archive; exit code 3 if anything is wrong',
+      'also compare every row of the record store with the archive; exit code 3 if anything is wrong',
   )
   .argument(
     '[path]',
-    'package file or archive folder; with --s3 a bucket, s3://BUCKET/PREFIX, or a prefix that ends in /; if left ' +
-      'out with --s3 the configured bucket and prefix, with --store the archive of the deployment',
+    'package file or archive folder; with --s3 a bucket, s3://BUCKET/PREFIX, or a prefix that ends in /; the ' +
+      'default with --s3 is the configured bucket and prefix, with --store the archive of the deployment',
   )
   .option(
     '--key <vkey>',
-    'verifier key you got by another way than the evidence; once for each log',
+    'verifier key that you got separately from the evidence; once for each log',
     (key: string, keys: readonly string[] | undefined) => [...(keys ?? []), key],
   )
   .option(
     '--checkpoint <file>',
-    'checkpoint that somebody kept elsewhere, which the log must extend; can be given several times',
+    'checkpoint that was kept elsewhere, which the log must extend; may be given several times',
     (file: string, files: readonly string[] | undefined) => [...(files ?? []), file],
   )
   .option(
     '--store',
-    'compare the record store of the configured data folder too; stop the server first',
+    'also compare the record store of the configured data folder; stop the server first',
     false,
   )
-  .option('--s3', 'verify an archive in a bucket; rights to read suffice (AFFIDAVIT_S3_…)', false)
+  .option('--s3', 'verify an archive in a bucket; the right to read suffices (AFFIDAVIT_S3_…)', false)
   .addOption(json())
   .action(
     async (
@@ -157,8 +159,8 @@ program
   )
   .option('--from <instant>', 'start of the period, inclusive (default: 90 days before its end)')
   .option('--to <instant>', 'end of the period, exclusive (default: now)')
-  .option('--log <name>', 'log to report on, e.g. p0; needed where there are several')
-  .option('--out <file>', 'file to write (default: a name made of framework and period)')
+  .option('--log <name>', 'log to report on, such as p0; required if there are several')
+  .option('--out <file>', 'file to write (default: named after framework and period)')
   .option('--url <url>', 'API of a running server; needs AFFIDAVIT_ADMIN_TOKEN')
   .addOption(json())
   .action(async (options: ReportOptions) => {
@@ -176,14 +178,14 @@ program
 program
   .command('probe')
   .description(
-    'try what an S3 bucket does about object lock, on a throw-away prefix; exit code 3 if it must not hold an archive',
+    'test object lock of an S3 bucket on a throw-away prefix; exit code 3 if the bucket must not hold an archive',
   )
   .option('--bucket <name>', 'bucket with object lock (default: s3.bucket)')
   .option('--endpoint <url>', 'server that speaks S3 (default: s3.endpoint, else AWS)')
   .option('--region <name>', 'region (default: s3.region)')
   .option('--prefix <prefix>', 'prefix of the archive in the bucket, ending in / (default: s3.prefix)')
-  .option('--quick', 'only what needs no waiting, as at the start of the server', false)
-  .option('--url <url>', 'receivers that shall seal the report; needs AFFIDAVIT_COLLECTOR_TOKEN')
+  .option('--quick', 'only the tests that need not wait, as at the start of the server', false)
+  .option('--url <url>', 'receivers that take the report as an event; needs AFFIDAVIT_COLLECTOR_TOKEN')
   .addOption(json())
   .action(async (options: ProbeCommandOptions) => {
     const { probe } = await import('./commands/probe.ts');
@@ -191,41 +193,38 @@ program
   });
 const collect = program
   .command('collect')
-  .description('pull what lies elsewhere into the log; needs AFFIDAVIT_COLLECTOR_TOKEN');
+  .description('pull records of other systems into the log; needs AFFIDAVIT_COLLECTOR_TOKEN');
 collect
   .command('compliance-api')
-  .description(
-    "pull an organisation's activities from Anthropic's compliance API, once; to be run by a timer",
-  )
-  .requiredOption('--key-file <file>', "file with the platform's key")
+  .description("pull an organisation's activities from Anthropic's compliance API, once; run it by a timer")
+  .requiredOption('--key-file <file>', 'file with the key of the platform')
   .requiredOption('--to <url>', 'receivers to post to')
-  .option('--url <url>', 'platform to ask', 'https://api.anthropic.com')
-  .option(
-    '--cursor <file>',
-    'remembers how far it came (default: collect/compliance-api.json in the data folder)',
-  )
-  .option('--since <instant>', 'where the first pull begins (default: the oldest that is there)')
-  .option('--page-size <n>', 'activities asked for at once, at most 5000', '1000')
+  .option('--url <url>', 'base URL of the platform', 'https://api.anthropic.com')
+  .option('--cursor <file>', 'file of the cursor (default: collect/compliance-api.json in the data folder)')
+  .option('--since <instant>', 'where the first pull begins (default: the oldest entry)')
+  .option('--page-size <n>', 'activities in one page, at most 5000', '1000')
   .addOption(json())
-  .action(async (options: CollectOptions) => {
-    const { collectComplianceApi } = await import('./commands/collect/compliance-api.ts');
+  .action(async (options: ComplianceApiCommandOptions) => {
+    const { collectComplianceApi } = await import('./commands/collect-platforms.ts');
     await collectComplianceApi(config(), options, output, stop.signal);
   });
 collect
   .command('gateway')
-  .description('deliver logs of a gateway that lie elsewhere; what was delivered is remembered')
-  .argument('<name>', 'gateway, as in /v1/gateways/NAME')
+  .description(
+    'deliver the logs of a gateway from a folder, a bucket or a topic; delivered items are remembered',
+  )
+  .argument('<name>', 'name of the gateway, as in /v1/gateways/NAME')
   .requiredOption(
     '--from <source>',
     'folder, s3://BUCKET/PREFIX (endpoint and keys of AFFIDAVIT_S3_…), or kafka://BROKER,BROKER/TOPIC?group=NAME',
   )
   .requiredOption('--to <url>', 'receivers to post to')
-  .option('--state <file>', 'remembers how far it came (default: one for each source, in the data folder)')
-  .option('--follow <seconds>', 'look again, until SIGINT or SIGTERM; without it, once')
-  .option('--once', 'of a topic: end at what is there at the start', false)
+  .option('--state <file>', 'file of the state (default: one for each source, in the data folder)')
+  .option('--follow <seconds>', 'look again after so long, until SIGINT or SIGTERM; without it once')
+  .option('--once', 'for a topic: end behind the messages that are there at the start', false)
   .addOption(json())
   .action(async (name: string, options: CollectGatewayOptions) => {
-    const { collectGateway } = await import('./commands/collect/gateway.ts');
+    const { collectGateway } = await import('./commands/collect-gateway.ts');
     if (!(await collectGateway(config(), name, options, output, stop.signal))) {
       process.exitCode = EXIT.operational;
     }
@@ -233,57 +232,63 @@ collect
 collect
   .command('github-deliveries')
   .description(
-    'find deliveries of a GitHub webhook that never arrived and ask for them again, once; to be run by a timer',
+    'find deliveries of a GitHub webhook that never arrived and ask for them again, once; run it by a timer',
   )
   .option('--repo <owner/name>', 'repository of the webhook')
   .option('--org <name>', 'organisation of the webhook')
-  .option('--app', 'the app that the token is of; it has one webhook, and the token is a JSON web token')
+  .option('--app', 'webhook of the app that the token belongs to; the token is a JSON web token')
   .option('--hook <id>', 'number of the webhook, as in the address of its page')
-  .requiredOption('--token-file <file>', "file with a token of GitHub's that may manage the webhook")
-  .requiredOption('--to <url>', 'receivers to tell of the run')
+  .requiredOption('--token-file <file>', 'file with a GitHub token that may manage the webhook')
+  .requiredOption('--to <url>', 'receivers that take the report of the run')
   .option(
     '--api-url <url>',
-    'GitHub to ask; of an enterprise server https://HOST/api/v3',
+    'base URL of GitHub; for an enterprise server https://HOST/api/v3',
     'https://api.github.com',
   )
-  .option('--state <file>', 'remembers what was told as lost (default: in collect/ in the data folder)')
-  .option('--dry-run', 'only show what would be asked for', false)
+  .option(
+    '--state <file>',
+    'file of the state, which deliveries were reported as lost (default: in collect/ in the data folder)',
+  )
+  .option('--dry-run', 'only list the deliveries that would be asked for', false)
   .addOption(json())
-  .action(async (options: GithubDeliveriesOptions) => {
-    const { collectGithubDeliveries } = await import('./commands/collect/github-deliveries.ts');
+  .action(async (options: GithubDeliveriesCommandOptions) => {
+    const { collectGithubDeliveries } = await import('./commands/collect-platforms.ts');
     if (!(await collectGithubDeliveries(config(), options, output, stop.signal))) {
       process.exitCode = EXIT.operational;
     }
   });
 collect
   .command('github-audit-log')
-  .description('pull the audit log of a GitHub organisation or enterprise, once; to be run by a timer')
+  .description('pull the audit log of a GitHub organisation or enterprise, once; run it by a timer')
   .option('--org <name>', 'organisation')
   .option('--enterprise <slug>', 'enterprise')
-  .requiredOption('--token-file <file>', "file with a token of GitHub's that may read the audit log")
+  .requiredOption('--token-file <file>', 'file with a GitHub token that may read the audit log')
   .requiredOption('--to <url>', 'receivers to post to')
   .option(
     '--api-url <url>',
-    'GitHub to ask; of an enterprise server https://HOST/api/v3',
+    'base URL of GitHub; for an enterprise server https://HOST/api/v3',
     'https://api.github.com',
   )
   .option('--include <kinds>', 'web, git or all', 'all')
-  .option('--phrase <words>', "narrows what is pulled, in the words of GitHub's search")
-  .option('--since <instant>', 'where the first pull begins (default: the oldest that is there)')
-  .option('--cursor <file>', 'remembers how far it came (default: in collect/ in the data folder)')
+  .option('--phrase <words>', 'narrows the events, in the words of a GitHub search')
+  .option('--since <instant>', 'where the first pull begins (default: the oldest entry)')
+  .option('--cursor <file>', 'file of the cursor (default: in collect/ in the data folder)')
   .addOption(json())
-  .action(async (options: GithubAuditLogOptions) => {
-    const { collectGithubAuditLog } = await import('./commands/collect/github-audit-log.ts');
+  .action(async (options: GithubAuditLogCommandOptions) => {
+    const { collectGithubAuditLog } = await import('./commands/collect-platforms.ts');
     await collectGithubAuditLog(config(), options, output, stop.signal);
   });
 program
   .command('canary')
   .description(
-    'send a made-up event through each source and tell of it, so that reports show whether it came through; ' +
-      'to be run by a timer, needs AFFIDAVIT_COLLECTOR_TOKEN',
+    'send a made-up event through each source and announce it, so that reports show whether it arrived; ' +
+      'run it by a timer, needs AFFIDAVIT_COLLECTOR_TOKEN',
   )
   .requiredOption('--to <url>', 'receivers to post to')
-  .option('--through <sources>', 'of hook, otel, gateway, transcript; joined by commas (default: all)')
+  .option(
+    '--through <sources>',
+    'one or more of hook, otel, gateway, transcript, joined by commas (default: all)',
+  )
   .addOption(json())
   .action(async (options: CanaryOptions) => {
     const { sendCanaries } = await import('./commands/canary.ts');
@@ -302,16 +307,18 @@ program
   .command('managed-settings')
   .description(
     'write managed settings that make Claude Code report to these receivers: hooks, telemetry, permissions of a ' +
-      'role; where the file belongs is said on standard error',
+      'profile; standard error says where the file belongs',
   )
-  .addOption(new Option('--os <name>', 'system of the machines').choices(SYSTEMS).makeOptionMandatory())
+  .addOption(
+    new Option('--os <name>', 'operating system of the machines').choices(SYSTEMS).makeOptionMandatory(),
+  )
   .requiredOption('--url <url>', 'receivers, as the machines reach them')
   .addOption(
-    new Option('--profile <name>', 'role of the people there').choices(PROFILES).makeOptionMandatory(),
+    new Option('--profile <name>', 'profile of the people there').choices(PROFILES).makeOptionMandatory(),
   )
   .option(
     '--identity <key=value>',
-    'who works there, e.g. enduser.id=jdoe@example.com; can be given several times',
+    'identity of the person, such as enduser.id=jdoe@example.com; may be given several times',
     (pair: string, pairs: readonly string[]) => [...pairs, pair],
     [],
   )
@@ -320,11 +327,11 @@ program
     'environment variable that holds the collector token',
     'AFFIDAVIT_COLLECTOR_TOKEN',
   )
-  .option('--token-file <file>', 'put the token in this file into the settings, readable for all')
-  .option('--node <path>', 'Node.js on those machines (default: where its installer puts it)')
-  .option('--client <path>', 'hook client on those machines (default: a folder of its own)')
-  .option('--guards <path>', 'file of guards on those machines; without it there are none')
-  .option('--enforce', 'stop what a guard that cannot be asked would have judged', false)
+  .option('--token-file <file>', 'write the token from this file into the settings, which everyone can read')
+  .option('--node <path>', 'path of Node.js on those machines (default: the path of its installer)')
+  .option('--client <path>', 'path of the hook client on those machines (default: a folder for the client)')
+  .option('--guards <path>', 'file of guards on those machines; without it there are no guards')
+  .option('--enforce', 'block a call if its guard cannot be asked', false)
   .option('--no-transcripts', 'do not send transcripts')
   .option('--with-content', 'let telemetry carry prompts, answers and tool input', false)
   .addOption(
@@ -333,7 +340,7 @@ program
       .default('http/protobuf'),
   )
   .option('--cleanup-days <n>', 'days for which the client keeps its transcripts', '365')
-  .option('--minimum-version <version>', 'oldest client that may start')
+  .option('--minimum-version <version>', 'oldest version of the client that may start')
   .option('--out <file>', 'file to write (default: standard output)')
   .option('--force', 'overwrite that file', false)
   .action(async (options: ManagedSettingsOptions) => {
@@ -342,9 +349,9 @@ program
   });
 program
   .command('config')
-  .description('work on the configuration')
+  .description('commands for the configuration')
   .command('check')
-  .description('validate the configuration and show what is in force')
+  .description('validate the configuration and show the values in force')
   .addOption(json())
   .action(async (options: { json: boolean }) => {
     const { configCheck } = await import('./commands/config-check.ts');
@@ -357,7 +364,7 @@ try {
   process.exitCode = exitCodeOf(error);
 }
 
-/** The first one ends the work in hand in good order. A later one is left to the system, which ends the process at once. */
+/** The first signal ends the work in hand in good order. For a later signal the system ends the process at once. */
 function onStopSignal(): void {
   if (stop.signal.aborted) return;
   stop.abort();
@@ -371,12 +378,12 @@ async function runVerify(
   command: Command,
 ): Promise<boolean> {
   if (options.s3) {
-    if (options.store) command.error('error: --store alone takes the bucket that is configured');
-    const { verifyS3 } = await import('./commands/verify-bucket.ts');
+    if (options.store) command.error('error: --store uses the configured bucket by itself; leave out --s3');
+    const { verifyS3 } = await import('./commands/verify.ts');
     return verifyS3(config(), path, options, output);
   }
   if (options.store) {
-    const { verifyStoreRows } = await import('./commands/verify-store.ts');
+    const { verifyStoreRows } = await import('./commands/verify.ts');
     return verifyStoreRows(config(), path, options, output);
   }
   if (path === undefined) command.error("error: missing required argument 'path' (or --s3 or --store)");

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { contradictions } from './schemas/config-contradictions.ts';
+import { REMOVED_KEYS } from './schemas/config-removed.ts';
 import { Config } from './schemas/config.ts';
 import { PipelineError } from './schemas/errors.ts';
 import { isJsonObject, type JsonValue } from './schemas/json.ts';
@@ -11,15 +12,15 @@ import { compileValidator, type ShapeProblem } from './schemas/validate.ts';
 export type { Config } from './schemas/config.ts';
 
 const PREFIX = 'AFFIDAVIT_';
-/** Names a configuration file; not a key of the configuration itself. */
+/** Names the configuration file. */
 const FILE_VARIABLE = 'AFFIDAVIT_CONFIG';
 
-/** Variables that are no keys: the file's, and the one of the hook client, which does not load this file. */
+/** Variables that do not set keys: the one of the file, and the one of the hook client, which does not load this file. */
 const OTHER_VARIABLES = new Set([FILE_VARIABLE, 'AFFIDAVIT_HOOK_URL']);
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The part of a JSON schema that tells keys and how to read them from text. */
+/** The part of a JSON schema that is needed to list keys and to read them from text. */
 interface SchemaNode {
   readonly type?: string;
   readonly default?: unknown;
@@ -43,12 +44,21 @@ export function configKeys(node: SchemaNode = CONFIG_SCHEMA, path: readonly stri
   if (node.properties !== undefined) {
     return Object.entries(node.properties).flatMap(([name, child]) => configKeys(child, [...path, name]));
   }
-  const variable = PREFIX + path.join('_').toUpperCase();
+  const variable = variableOf(path);
   const description = node.description ?? '';
   return [{ path, variable, type: node.type ?? 'string', preset: node.default, description }];
 }
 
-/** Thrown with every problem at once, each with the path or variable it stands at. */
+/** The environment variable of a key. */
+function variableOf(path: readonly string[]): string {
+  return PREFIX + path.join('_').toUpperCase();
+}
+
+const removedVariables = new Map(
+  Object.entries(REMOVED_KEYS).map(([key, message]) => [variableOf(key.split('.')), message]),
+);
+
+/** One error for every problem, each with its path or variable. */
 export function configError(problems: readonly ShapeProblem[]): PipelineError {
   const lines = problems.map(({ pointer, message }) => `  ${pointer === '' ? '/' : pointer} ${message}`);
   return new PipelineError('CONFIG_INVALID', `${String(problems.length)} problem(s)\n${lines.join('\n')}`);
@@ -57,10 +67,10 @@ export function configError(problems: readonly ShapeProblem[]): PipelineError {
 const validate = compileValidator(Config, { fillDefaults: true });
 
 /**
- * Loads and checks the configuration. Throws CONFIG_INVALID with all problems: unknown keys and variables, wrong
- * types, values out of bounds, settings that contradict each other, an unreadable file.
+ * Loads and checks the configuration. Throws CONFIG_INVALID with every problem: unknown and removed keys and variables,
+ * wrong types, values out of bounds, settings that contradict each other, an unreadable file.
  *
- * @param given variables that the command line stands for; they outrank those of the environment
+ * @param given variables that command line options set; they outrank the environment
  */
 export function loadConfig(
   file?: string,
@@ -70,6 +80,7 @@ export function loadConfig(
   const problems: ShapeProblem[] = [];
   const value = readConfigFile(file ?? environment[FILE_VARIABLE], problems);
   applyEnvironment(value, { ...environment, ...given }, problems);
+  takeRemoved(value, problems);
   for (const [section, { properties }] of Object.entries(CONFIG_SCHEMA.properties ?? {})) {
     if (properties !== undefined) value[section] ??= {};
   }
@@ -92,6 +103,20 @@ function readConfigFile(path: string | undefined, problems: ShapeProblem[]): Rec
   return {};
 }
 
+/** Takes removed keys out of a configuration file, so that each is reported once, with what holds now. */
+function takeRemoved(value: Record<string, JsonValue>, problems: ShapeProblem[]): void {
+  for (const [key, message] of Object.entries(REMOVED_KEYS)) {
+    const [section = '', name = ''] = key.split('.');
+    const members = value[section];
+    if (!isJsonObject(members) || !(name in members)) continue;
+    problems.push({ pointer: `/${section}/${name}`, message });
+    const left = Object.entries(members).filter(([member]) => member !== name);
+    if (left.length > 0 || section in (CONFIG_SCHEMA.properties ?? {}))
+      value[section] = Object.fromEntries(left);
+    else Reflect.deleteProperty(value, section);
+  }
+}
+
 function applyEnvironment(
   value: Record<string, JsonValue>,
   environment: Environment,
@@ -101,12 +126,14 @@ function applyEnvironment(
   for (const [variable, text] of Object.entries(environment)) {
     if (!variable.startsWith(PREFIX) || OTHER_VARIABLES.has(variable) || text === undefined) continue;
     const key = keys.get(variable);
-    if (key === undefined) problems.push({ pointer: variable, message: 'is not a known variable' });
+    const removed = removedVariables.get(variable);
+    if (removed !== undefined) problems.push({ pointer: variable, message: removed });
+    else if (key === undefined) problems.push({ pointer: variable, message: 'is not a known variable' });
     else setPath(value, key, text);
   }
 }
 
-/** Text that does not read as the key's type is left as it is, so that validation names it like any other problem. */
+/** Text that cannot be read as the type of the key is kept as text, so that validation reports it. */
 function setPath(value: Record<string, JsonValue>, { path, type }: ConfigKey, text: string): void {
   const [first, second] = path;
   const read = readText(type, text);

@@ -1,14 +1,11 @@
-/** Binds the API to what this process has. Part of the composition root. */
-import { randomUUID } from 'node:crypto';
-import type { Logger } from 'pino';
+/** Runs the API on the engines and roles of this process. */
 import { buildApi, type EvidenceSources } from '../api/app.ts';
 import { buildMetrics, type MetricsSnapshot } from '../api/metrics.ts';
 import type { Readiness } from '../api/routes/operation.ts';
+import type { AppContext } from './context.ts';
 import type { IngestThread } from './ingest-thread.ts';
-import { systemClock } from './paths.ts';
-import type { Sequencing } from './sequence-role.ts';
 import { openPackages, type CloseStack, type Engines } from './logs.ts';
-import type { Config } from '../config.ts';
+import type { Sequencing } from './sequence-role.ts';
 import { closeWithin } from '../ingest/receivers/serve.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import { openArchivedLog, readLogKey } from '../store/ledger/archived-log.ts';
@@ -18,22 +15,23 @@ import type { PublishedLog } from '../store/ledger/published-log.ts';
 import { reachable } from '../store/records/queries/reachable.ts';
 import type { RecordStore } from '../store/records/record-store.ts';
 
-/** What a question to the API may still take when the process is asked to end. */
+/** How long a request in hand may still take when the process ends. */
 const CLOSE_GRACE_MS = 5_000;
-const PROBE_LIMIT_MS = 5_000;
+/** How long the record store may take to answer the readiness check. */
+const READINESS_LIMIT_MS = 5_000;
 
 export interface ApiParts {
   readonly tokens: readonly TokenEntry[];
-  readonly logger: Logger;
-  /** Left out where the process serves no evidence. */
+  /** Left out in a process that serves no evidence. */
   readonly engines?: Engines | undefined;
   readonly sequencing?: Sequencing | undefined;
   readonly ingest?: IngestThread | undefined;
 }
 
-/** Listens and gives the port. Every process has the routes of operation; evidence is for the roles api and report. */
-export async function startApi(config: Config, parts: ApiParts, stack: CloseStack): Promise<number> {
-  const { sequencing, ingest, tokens, logger } = parts;
+/** Listens and resolves with the port. Every process serves the routes of operation; api and report serve evidence. */
+export async function startApi(context: AppContext, parts: ApiParts, stack: CloseStack): Promise<number> {
+  const { config, logger, system } = context;
+  const { sequencing, ingest, tokens } = parts;
   const snapshot = async (): Promise<MetricsSnapshot> => ({
     receivers: ingest?.counters(),
     sequencer: sequencing?.counters(),
@@ -42,19 +40,19 @@ export async function startApi(config: Config, parts: ApiParts, stack: CloseStac
   });
   const metrics = buildMetrics(snapshot);
   const app = buildApi({
-    evidence: await evidenceOf(config, parts, stack),
+    evidence: await evidenceOf(context, parts, stack),
     verifyToken: createTokenVerifier(tokens),
-    readiness: () => readinessOf(config, parts),
+    readiness: () => readinessOf(context, parts),
     metrics: () => metrics.text(),
     logger: logger.child({ role: 'api' }),
-    clock: systemClock,
-    newId: randomUUID,
+    clock: system.clock,
+    newId: system.newId,
   });
   stack.keep({ close: closeWithin(app, CLOSE_GRACE_MS) });
   return Number(new URL(await app.listen({ host: config.host, port: config.api.port })).port);
 }
 
-async function readinessOf(config: Config, { sequencing, engines }: ApiParts): Promise<Readiness> {
+async function readinessOf({ config }: AppContext, { sequencing, engines }: ApiParts): Promise<Readiness> {
   const role = config.role === undefined ? {} : { role: config.role };
   if (sequencing === undefined) {
     const reasons = engines === undefined ? [] : await unreachable(engines.records);
@@ -72,10 +70,10 @@ async function readinessOf(config: Config, { sequencing, engines }: ApiParts): P
   };
 }
 
-/** A sequencer hears of it when it writes; who only reads has to ask. */
+/** A sequencer notices a lost record store when it writes; a process that only reads has to ask. */
 async function unreachable(records: RecordStore): Promise<string[]> {
   try {
-    await records.read(reachable(), { maxExecutionMs: PROBE_LIMIT_MS });
+    await records.read(reachable(), { maxExecutionMs: READINESS_LIMIT_MS });
     return [];
   } catch (error) {
     return [error instanceof PipelineError ? error.code : 'INTERNAL'];
@@ -91,20 +89,20 @@ async function sizesOf(ledgers: readonly Ledger[]) {
 }
 
 async function evidenceOf(
-  config: Config,
-  { engines, sequencing, logger }: ApiParts,
+  context: AppContext,
+  { engines, sequencing }: ApiParts,
   stack: CloseStack,
 ): Promise<EvidenceSources | undefined> {
-  if (engines === undefined || config.role === 'sequence') return undefined;
-  const published = await publishedLogs(config, engines, sequencing);
-  const packages =
-    config.role === 'api' ? undefined : stack.keep(await openPackages(config, engines, published, logger));
+  const { role } = context.config;
+  if (engines === undefined || role === 'sequence') return undefined;
+  const published = await publishedLogs(context, engines, sequencing);
+  const packages = role === 'api' ? undefined : stack.keep(await openPackages(context, engines, published));
   return { store: engines.records, published, packages };
 }
 
-/** The ledger itself knows its head first; of logs that other processes may seal the archive tells. */
+/** Logs that this process seals are read from their ledgers; other logs are read from the archive. */
 async function publishedLogs(
-  config: Config,
+  { config, system }: AppContext,
   { deployment, archive, records }: Engines,
   sequencing: Sequencing | undefined,
 ): Promise<readonly PublishedLog[]> {
@@ -112,7 +110,7 @@ async function publishedLogs(
   return Promise.all(
     deployment.logs.map(async ({ log, origin }) => {
       const signer = await readLogKey(archive, log, origin);
-      return openArchivedLog({ log, signer, archive, records, clock: systemClock });
+      return openArchivedLog({ log, signer, archive, records, clock: system.clock });
     }),
   );
 }

@@ -1,19 +1,18 @@
 /**
- * The composition root: Config → adapters → roles, top to bottom as the flow goes. Together with the other compose
- * files the only importer of adapters, and the only place that binds clock, ids and randomness.
+ * The composition root: Config → engines → roles → running process, top to bottom as the flow goes. The files of this
+ * folder are the only importers of adapters.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Logger } from 'pino';
 import { startApi } from './api-role.ts';
-import { readGatewayMappings } from './gateway-mappings.ts';
-import { spawnIngest } from './ingest-thread.ts';
+import { createContext, type AppContext, type Overrides } from './context.ts';
+import { probeAtStart } from './checks.ts';
 import { initialise, type GeneratedTokens } from './deployment.ts';
-import { createOwnEvents, type OwnEvents } from './own-events.ts';
-import { createLogger } from './logger.ts';
+import { readGatewayMappings } from './engines.ts';
+import { receiveInThisThread, spawnIngest, type IngestThread } from './ingest-thread.ts';
+import { CloseStack, openEngines } from './logs.ts';
+import { createOwnEvents } from './own-events.ts';
 import { dataPaths } from './paths.ts';
-import { probeAtStart } from './probe.ts';
 import { startSequencing } from './sequence-role.ts';
-import { createCloseStack, openEngines, type CloseStack } from './logs.ts';
 import type { Config } from '../config.ts';
 import { toTamperingEvent } from '../schemas/archive-tampering.ts';
 import { PipelineError } from '../schemas/errors.ts';
@@ -21,10 +20,11 @@ import { toProbeEvent } from '../schemas/probe.ts';
 import { readTokens, type TokenEntry } from '../store/keys/tokens.ts';
 import { readWebhookSecrets } from '../store/keys/webhook-secrets.ts';
 
+/** A process that closes for longer is given up. */
 const CLOSE_DEADLINE_MS = 20_000;
 
 export interface Running {
-  /** Undefined where the process takes nothing in. */
+  /** Undefined in a process without receivers. */
   readonly ingestPort: number | undefined;
   readonly grpcPort: number | undefined;
   readonly apiPort: number;
@@ -37,48 +37,47 @@ export interface Running {
 }
 
 /**
- * Starts the role of this process, or without one all of them; then the first start initialises the data folder. Throws
- * START_REFUSED on doubt.
+ * Starts the role of this process. A process without a role runs all of them, and its first start initialises the
+ * deployment. Throws START_REFUSED on doubt.
+ *
+ * @param overrides parts to use instead of the configured ones; for tests
  */
-export async function compose(config: Config): Promise<Running> {
-  const stack = createCloseStack();
+export async function compose(config: Config, overrides?: Overrides): Promise<Running> {
+  const stack = new CloseStack();
   let closing: Promise<void> | undefined;
   const close = () => (closing ??= Promise.race([stack.close(), deadline()]));
   try {
-    return { ...(await start(config, stack)), close };
+    return { ...(await start(createContext(config, overrides), stack)), close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-async function start(config: Config, stack: CloseStack): Promise<Omit<Running, 'close'>> {
-  const { role } = config;
-  if (role === 'forward') {
-    throw new PipelineError(
-      'CONFIG_INVALID',
-      'role forward has nothing to do: there is no destination to configure',
-    );
-  }
-  const logger = createLogger(config);
-  // One of several processes must not begin a deployment of its own when it does not find the common one.
-  const { created } = role === undefined ? await initialise(config, logger) : { created: undefined };
-  const tokens = await requireTokens(config);
-  const { engines, sequencing } = role === 'ingest' ? {} : await startEngines(config, logger, stack);
+async function start(context: AppContext, stack: CloseStack): Promise<Omit<Running, 'close'>> {
+  const { role } = context.config;
+  // One of several processes that does not find the common deployment must not begin another.
+  const { created } = role === undefined ? await initialise(context) : { created: undefined };
+  const tokens = await requireTokens(context.config);
+  const { engines, sequencing } = role === 'ingest' ? {} : await startEngines(context, stack);
   const isReceiving = role === undefined || role === 'ingest';
-  const ingest = isReceiving ? stack.keep(await startReceiving(config, tokens)) : undefined;
-  const apiPort = await startApi(config, { tokens, logger, engines, sequencing, ingest }, stack);
+  const ingest = isReceiving ? stack.keep(await startReceiving(context, tokens)) : undefined;
+  const apiPort = await startApi(context, { tokens, engines, sequencing, ingest }, stack);
   const failures = [sequencing?.ended, ingest?.failed].filter((one) => one !== undefined);
   const stopped = failures.length === 0 ? new Promise<never>(() => undefined) : Promise.race(failures);
-  const { port: ingestPort, grpcPort } = ingest ?? {};
-  return { ingestPort, grpcPort, apiPort, created, stopped };
+  return { ingestPort: ingest?.port, grpcPort: ingest?.grpcPort, apiPort, created, stopped };
 }
 
-async function startReceiving(config: Config, tokens: readonly TokenEntry[]) {
-  const { webhookSecrets: path } = dataPaths(config);
-  const webhookSecrets = await readWebhookSecrets(path, config.ingest.webhook_secrets);
-  const gatewayMappings = await readGatewayMappings(config);
-  return spawnIngest({ config, tokens, webhookSecrets, gatewayMappings });
+async function startReceiving(context: AppContext, tokens: readonly TokenEntry[]): Promise<IngestThread> {
+  const { config } = context;
+  const settings = {
+    config,
+    limits: context.limits,
+    tokens,
+    webhookSecrets: await readWebhookSecrets(dataPaths(config).webhookSecrets),
+    gatewayMappings: await readGatewayMappings(config),
+  };
+  return context.hasReplacements ? receiveInThisThread(settings, context) : spawnIngest(settings);
 }
 
 async function requireTokens(config: Config): Promise<readonly TokenEntry[]> {
@@ -88,25 +87,21 @@ async function requireTokens(config: Config): Promise<readonly TokenEntry[]> {
   throw new PipelineError('START_REFUSED', `${path} is missing; run \`affidavit init\` first`);
 }
 
-/** Whoever seals tells of its archive in records of its own; another process has only the lines of its log for it. */
-async function startEngines(config: Config, logger: Logger, stack: CloseStack) {
-  const ownEvents = createOwnEvents(logger);
-  if (config.role !== undefined && config.role !== 'sequence') {
-    return { engines: await openEngines(config, logger, stack), sequencing: undefined };
+/** Only the sequencing role turns archive findings into records; the other roles log them. */
+async function startEngines(context: AppContext, stack: CloseStack) {
+  const { role } = context.config;
+  if (role !== undefined && role !== 'sequence') {
+    return { engines: await openEngines(context, stack), sequencing: undefined };
   }
-  await probeArchive(config, logger, ownEvents);
-  const engines = await openEngines(config, logger, stack, {
+  const ownEvents = createOwnEvents(context);
+  const report = await probeAtStart(context);
+  if (report !== undefined) ownEvents.report(toProbeEvent(report));
+  const engines = await openEngines(context, stack, {
     onTampering: (key, finding) => {
       ownEvents.report(toTamperingEvent(key, finding));
     },
   });
-  return { engines, sequencing: await startSequencing(config, { engines, ownEvents, logger }, stack) };
-}
-
-/** A bucket that does not hold what it is given must not be given anything. */
-async function probeArchive(config: Config, logger: Logger, ownEvents: OwnEvents): Promise<void> {
-  const report = await probeAtStart(config, logger);
-  if (report !== undefined) ownEvents.report(toProbeEvent(report));
+  return { engines, sequencing: await startSequencing(context, { engines, ownEvents }, stack) };
 }
 
 async function deadline(): Promise<never> {

@@ -1,18 +1,15 @@
-/** First start: makes keys, tokens, topics, tables and logs, once. Part of the composition root. */
-import { randomBytes, randomUUID } from 'node:crypto';
+/** First start: makes keys, tokens, topics, tables and logs, once. */
 import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
-import type { Logger } from 'pino';
 import { Type, type Static } from 'typebox';
 import { Value } from 'typebox/value';
-import { openArchive } from './archive.ts';
-import { openKafka } from './event-log.ts';
-import { dataPaths, logOf, systemClock, type DataPaths } from './paths.ts';
-import { probeAtStart } from './probe.ts';
-import { openRecords } from './records.ts';
+import { probeAtStart } from './checks.ts';
+import type { AppContext } from './context.ts';
+import { openArchive, openKafka, openRecords } from './engines.ts';
+import { dataPaths, logOf, type DataPaths } from './paths.ts';
 import type { Config } from '../config.ts';
 import { OWN_COLLECTOR } from '../ingest/own-events.ts';
-import { toInstant, type Clock } from '../schemas/clock.ts';
+import { toInstant } from '../schemas/clock.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import { InstantUtc } from '../schemas/primitives.ts';
 import type { Archive, ArchiveLock } from '../store/archive/archive.ts';
@@ -20,7 +17,6 @@ import { genesisKey } from '../store/chain/layout.ts';
 import { createSigningKey, openFileSigner } from '../store/keys/file-signer.ts';
 import { readSecretFile, writeSecretFile } from '../store/keys/secret-file.ts';
 import { readTokens, toTokenEntry, writeTokens } from '../store/keys/tokens.ts';
-import { createLog } from '../store/ledger/ledger.ts';
 import type { LockKind } from '../store/ledger/options.ts';
 
 const DAY_MS = 86_400_000;
@@ -36,7 +32,7 @@ const DeploymentFile = Type.Union([
   }),
 ]);
 
-/** One log of a deployment: its short name in rows and keys, and its name in checkpoints. */
+/** One log of a deployment: `log` is its short name in rows and keys, `origin` its name in checkpoints. */
 export interface DeployedLog {
   readonly log: string;
   readonly origin: string;
@@ -48,7 +44,7 @@ export interface Deployment {
   readonly created_at: string;
 }
 
-/** Tokens in clear, to be shown once; undefined where the operator gave the token and knows it. */
+/** Tokens in clear, to be shown once; undefined if the operator chose the token and knows it. */
 export interface GeneratedTokens {
   readonly admin: string | undefined;
   readonly collector: string | undefined;
@@ -56,7 +52,7 @@ export interface GeneratedTokens {
 
 export interface Initialised {
   readonly deployment: Deployment;
-  /** Undefined if everything was there already. */
+  /** Undefined if the deployment was complete already. */
   readonly created: GeneratedTokens | undefined;
 }
 
@@ -84,7 +80,7 @@ function parseDeployment(bytes: Buffer, path: string): Deployment {
       created_at: file.created_at,
     };
   } catch (cause) {
-    throw new PipelineError('START_REFUSED', `${path} does not read as written`, { cause });
+    throw new PipelineError('START_REFUSED', `${path} is damaged: it is not a deployment file`, { cause });
   }
 }
 
@@ -93,33 +89,30 @@ function partitionCountOf({ kafka }: Config): number {
 }
 
 /**
- * Makes what is missing and ends with `deployment.json`, so that a start that was cut short is finished by the next.
- * Refuses to make new keys beside an archive that already holds a log: they would start a second history.
+ * Makes every missing part and writes `deployment.json` last, so that the next start completes one that was cut short.
+ * Refuses to make new keys beside an archive that already holds a log: they would begin a second history.
  */
-export async function initialise(
-  config: Config,
-  logger: Logger,
-  clock: Clock = systemClock,
-): Promise<Initialised> {
+export async function initialise(context: AppContext): Promise<Initialised> {
+  const { config, replaced } = context;
   const existing = await readDeployment(config);
   if (existing !== undefined) return { deployment: existing, created: undefined };
   const paths = dataPaths(config);
   await mkdir(config.data, { recursive: true, mode: 0o700 });
-  await probeAtStart(config, logger);
-  const archive = await openArchive(config, logger);
+  await probeAtStart(context);
+  const archive = replaced.archive ?? (await openArchive(context));
   try {
-    await makeKeys(paths, archive, config);
-    const created = await createTokens(config, paths.tokens);
-    if (config.kafka.brokers !== undefined) await createTopics(config, logger);
-    // Of a server other processes may have rights to ask alone.
-    if (config.clickhouse.url !== undefined) await (await openRecords(config)).close();
-    return { deployment: await createLogs(config, clock, archive), created };
+    await makeKeys(paths, archive, context);
+    const created = await createTokens(context, paths.tokens);
+    if (config.kafka.brokers !== undefined) await createTopics(context);
+    // The tables of a server are made here, because other processes may have the right to read alone.
+    if (config.clickhouse.url !== undefined) await (await openRecords(context)).close();
+    return { deployment: await createLogs(context, archive), created };
   } finally {
-    await archive.close();
+    if (replaced.archive === undefined) await archive.close();
   }
 }
 
-async function makeKeys(paths: DataPaths, archive: Archive, config: Config): Promise<void> {
+async function makeKeys(paths: DataPaths, archive: Archive, { config, system }: AppContext): Promise<void> {
   if (!existsSync(paths.signingKey)) {
     if ((await archive.get(genesisKey(logOf(0)))) !== undefined) {
       throw new PipelineError(
@@ -130,21 +123,21 @@ async function makeKeys(paths: DataPaths, archive: Archive, config: Config): Pro
     await createSigningKey(paths.signingKey);
   }
   if ((await readSecretFile(paths.pseudonymKey)) === undefined) {
-    await writeSecretFile(paths.pseudonymKey, randomBytes(PSEUDONYM_KEY_BYTES));
+    await writeSecretFile(paths.pseudonymKey, system.randomBytes(PSEUDONYM_KEY_BYTES));
   }
 }
 
-async function createTopics(config: Config, logger: Logger): Promise<void> {
-  const eventLog = await openKafka(config, logger, { mayCreateTopics: true });
+async function createTopics(context: AppContext): Promise<void> {
+  const eventLog = await openKafka(context, { mayCreateTopics: true });
   await eventLog.close();
 }
 
-/** Adds a collector with a token of its own and gives the token; a running server knows it after its next start. */
-export async function addCollector(config: Config, id: string): Promise<string> {
+/** Adds a collector and returns its token. A running server knows the token after its next start. */
+export async function addCollector({ config, system }: AppContext, id: string): Promise<string> {
   if (!/^[a-z0-9][a-z0-9._-]{0,63}$/.test(id)) {
     throw new PipelineError(
       'CONFIG_INVALID',
-      `collector name ${JSON.stringify(id)} is not of a-z, 0-9, ".", "_", "-"`,
+      `collector name ${JSON.stringify(id)} may have only a-z, 0-9, ".", "_" and "-"`,
     );
   }
   const { tokens: path } = dataPaths(config);
@@ -152,14 +145,14 @@ export async function addCollector(config: Config, id: string): Promise<string> 
   if (id === OWN_COLLECTOR || known.some((entry) => entry.id === id)) {
     throw new PipelineError('CONFIG_INVALID', `a credential named ${id} exists already`);
   }
-  const token = randomBytes(TOKEN_BYTES).toString('base64url');
+  const token = system.randomBytes(TOKEN_BYTES).toString('base64url');
   await writeTokens(path, [...known, toTokenEntry(id, 'collector', token)]);
   return token;
 }
 
-async function createTokens(config: Config, path: string): Promise<GeneratedTokens> {
+async function createTokens({ config, system }: AppContext, path: string): Promise<GeneratedTokens> {
   const generate = (given: string | undefined) =>
-    given === undefined ? randomBytes(TOKEN_BYTES).toString('base64url') : undefined;
+    given === undefined ? system.randomBytes(TOKEN_BYTES).toString('base64url') : undefined;
   const admin = generate(config.admin_token);
   const collector = generate(config.collector_token);
   await writeTokens(path, [
@@ -169,11 +162,12 @@ async function createTokens(config: Config, path: string): Promise<GeneratedToke
   return { admin, collector };
 }
 
-async function createLogs(config: Config, clock: Clock, archive: Archive): Promise<Deployment> {
+async function createLogs({ config, system }: AppContext, archive: Archive): Promise<Deployment> {
+  const { createLog } = await import('../store/ledger/ledger.ts');
+  const { clock, newId } = system;
   const paths = dataPaths(config);
   const count = partitionCountOf(config);
-  const base =
-    (await earlierOrigin(archive, logOf(0))) ?? config.origin ?? `affidavit.invalid/${randomUUID()}/p0`;
+  const base = (await earlierOrigin(archive, logOf(0))) ?? config.origin ?? `affidavit.invalid/${newId()}/p0`;
   const logs: DeployedLog[] = [];
   for (let partition = 0; partition < count; partition += 1) {
     const log = logOf(partition);
@@ -191,7 +185,7 @@ async function createLogs(config: Config, clock: Clock, archive: Archive): Promi
   return { logs, created_at };
 }
 
-/** A start that died after a genesis was written goes on with the origin that stands there. */
+/** A start that died after it wrote a genesis is continued with the origin in that genesis. */
 async function earlierOrigin(archive: Archive, log: string): Promise<string | undefined> {
   const bytes = await archive.get(genesisKey(log));
   if (bytes === undefined) return undefined;
@@ -199,7 +193,7 @@ async function earlierOrigin(archive: Archive, log: string): Promise<string | un
   return Value.Parse(Type.Object({ origin: Type.String() }), genesis).origin;
 }
 
-/** Until when objects are locked: the two retention clocks of the configuration. */
+/** How long objects are locked: content and everything else have a retention period each. */
 export function lockPolicy(config: Config) {
   return (kind: LockKind, _retentionClass: string, now: number): ArchiveLock => {
     const days = kind === 'content' ? config.store.content_retention_days : config.store.retention_days;

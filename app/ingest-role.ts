@@ -1,13 +1,12 @@
 /**
- * Composition root of the receiving thread: event log and receivers alone, so that an acknowledgement never waits
- * for sealing, a query or a report. In: settings as worker data. Out: messages with its port, counters and failure.
+ * Composition of the receiving thread: event log and receivers alone, so that an acknowledgement never waits for
+ * sealing, a query or a report. In: settings as worker data. Out: messages with its ports, counters and failure.
  */
-import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
-import { destination, pino } from 'pino';
-import { openEventLog } from './event-log.ts';
-import { dataPaths, readPseudonymKey, systemClock } from './paths.ts';
+import { createContext, createLogger, type AppContext, type Limits } from './context.ts';
+import { openEventLog } from './engines.ts';
+import { dataPaths, readPseudonymKey } from './paths.ts';
 import type { Config } from '../config.ts';
 import type { TlsTexts } from '../ingest/receivers/grpc/server.ts';
 import type { GatewayMappings } from '../connectors/sources/gateways/mapped-shape.ts';
@@ -17,8 +16,10 @@ import { startReceivers } from '../ingest/receivers/serve.ts';
 import { createTokenVerifier, type TokenEntry } from '../store/keys/tokens.ts';
 import type { WebhookSecretEntries } from '../store/keys/webhook-secrets.ts';
 
+/** Plain values, so that they can be handed to a worker thread. */
 export interface IngestSettings {
   readonly config: Config;
+  readonly limits: Limits;
   readonly tokens: readonly TokenEntry[];
   readonly webhookSecrets: WebhookSecretEntries;
   readonly gatewayMappings: GatewayMappings;
@@ -26,7 +27,7 @@ export interface IngestSettings {
 
 export interface Ingest {
   readonly port: number;
-  /** Of OTLP/gRPC, where there is one. */
+  /** Port of OTLP/gRPC; undefined if it is not served. */
   readonly grpcPort: number | undefined;
   counters(): Record<string, number>;
   close(): Promise<void>;
@@ -38,40 +39,35 @@ export type IngestMessage =
   | { readonly kind: 'closed' }
   | { readonly kind: 'failed'; readonly message: string };
 
-/** As the OTLP specification has them. */
+/** Ports of the OTLP specification. */
 const OTLP_HTTP_PORT = 4318;
 const OTLP_GRPC_PORT = 4317;
+/** How often the thread posts its counters. */
 const COUNTERS_EVERY_MS = 500;
-const STANDARD_ERROR = 2;
 
 /** Runs receivers in this thread. */
-export async function startIngest(settings: IngestSettings): Promise<Ingest> {
+export async function startIngest(settings: IngestSettings, context = contextOf(settings)): Promise<Ingest> {
   const { config, tokens, webhookSecrets, gatewayMappings } = settings;
-  const logger = pino(
-    { level: config.log_level, base: { role: 'ingest' } },
-    destination({ fd: STANDARD_ERROR, sync: true }),
-  );
-  const eventLog = await openEventLog(config, logger);
+  const { logger, system, replaced } = context;
+  const eventLog = replaced.eventLog ?? (await openEventLog(context));
   const counters = createReceiverCounters();
   const { ingest } = config;
   const receivers = await startReceivers(
     {
       eventLog,
-      // Several partitions are several logs, and a session belongs in one of them.
+      // Each partition is a log, and a session must stay in one log.
       splitBySession: config.kafka.brokers !== undefined,
       verifyToken: createTokenVerifier(tokens),
       fingerprint: createFingerprint(await readPseudonymKey(dataPaths(config))),
       webhookSecrets,
       gatewayMappings,
-      clock: systemClock,
-      newId: randomUUID,
+      clock: system.clock,
+      newId: system.newId,
       logger,
       counters,
       limits: {
         maxBodyBytes: ingest.max_body_bytes,
         maxInflatedBytes: ingest.max_inflated_bytes,
-        maxInFlightPerCollectorBytes: ingest.max_in_flight_per_collector_bytes,
-        maxRequestsInFlightPerCollector: ingest.max_requests_in_flight_per_collector,
       },
     },
     {
@@ -87,9 +83,14 @@ export async function startIngest(settings: IngestSettings): Promise<Ingest> {
     counters: () => flatten(counters),
     async close() {
       await receivers.close();
-      await eventLog.close();
+      if (replaced.eventLog === undefined) await eventLog.close();
     },
   };
+}
+
+/** The thread logs under a role name, like every line of the other roles. */
+function contextOf({ config, limits }: IngestSettings): AppContext {
+  return createContext(config, { limits, logger: createLogger(config, { role: 'ingest' }) });
 }
 
 async function readTls({
@@ -106,30 +107,30 @@ async function readTls({
   return { cert, key, clientCa };
 }
 
-/** Refusals become figures of their own, one per error code. */
+/** Refusals become one counter per error code. */
 function flatten({ refused, ...counts }: ReceiverCounters): Record<string, number> {
   const refusals = Object.entries(refused).map(([code, count]) => [`refused_${code}`, count] as const);
   return { ...counts, ...Object.fromEntries(refusals) };
 }
 
 async function runAsWorker(settings: IngestSettings): Promise<void> {
-  const say = (message: IngestMessage) => parentPort?.postMessage(message);
+  const post = (message: IngestMessage) => parentPort?.postMessage(message);
   try {
     const ingest = await startIngest(settings);
     const timer = setInterval(
-      () => say({ kind: 'counters', counters: ingest.counters() }),
+      () => post({ kind: 'counters', counters: ingest.counters() }),
       COUNTERS_EVERY_MS,
     );
     parentPort?.once('message', () => {
       clearInterval(timer);
       void ingest.close().then(
-        () => say({ kind: 'closed' }),
-        (error: unknown) => say({ kind: 'failed', message: String(error) }),
+        () => post({ kind: 'closed' }),
+        (error: unknown) => post({ kind: 'failed', message: String(error) }),
       );
     });
-    say({ kind: 'listening', port: ingest.port, grpcPort: ingest.grpcPort });
+    post({ kind: 'listening', port: ingest.port, grpcPort: ingest.grpcPort });
   } catch (error) {
-    say({ kind: 'failed', message: error instanceof Error ? error.message : String(error) });
+    post({ kind: 'failed', message: error instanceof Error ? error.message : String(error) });
   }
 }
 

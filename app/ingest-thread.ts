@@ -1,75 +1,110 @@
-/** Starts app/ingest-role.ts in a worker thread and speaks with it. Part of the composition root. */
+/** Runs the receivers in a worker thread and talks to it. */
 import { Worker } from 'node:worker_threads';
+import type { AppContext } from './context.ts';
 import type { Ingest, IngestMessage, IngestSettings } from './ingest-role.ts';
 import { PipelineError } from '../schemas/errors.ts';
 
 export interface IngestThread extends Ingest {
-  /** Never resolves while the thread is well; rejects when it ends without being asked. */
+  /** Never resolves while the thread is well; rejects when it ends unasked. */
   readonly failed: Promise<never>;
 }
 
 const CLOSE_MESSAGE = 'close';
 
-/** Resolves when the receivers listen; rejects with what the thread said if they cannot. */
+/** Resolves when the receivers listen; rejects with the thread's own error if they cannot. */
 export async function spawnIngest(settings: IngestSettings): Promise<IngestThread> {
-  // The sources run the same entry as the build does; only the ending differs.
-  const entry = new URL(
-    import.meta.url.endsWith('.ts') ? 'ingest-role.ts' : 'ingest-role.js',
-    import.meta.url,
-  );
-  const worker = new Worker(entry, { workerData: { ingest: settings } });
-  let counters: Record<string, number> = {};
-  let closing = false;
-  let closed = (): void => undefined;
-  const whenClosed = new Promise<void>((resolve) => (closed = resolve));
-  let fail: (error: PipelineError) => void = () => undefined;
-  const failed = new Promise<never>((_, reject) => (fail = reject));
-  failed.catch(() => undefined);
-
-  const ports = await new Promise<Pick<Ingest, 'port' | 'grpcPort'>>((resolve, reject) => {
-    worker.on('message', (message: IngestMessage) => {
-      switch (message.kind) {
-        case 'listening': {
-          resolve(message);
-          return;
-        }
-        case 'counters':
-          counters = message.counters;
-          return;
-        case 'closed': {
-          closed();
-          return;
-        }
-        case 'failed': {
-          refuse(new PipelineError('START_REFUSED', `receivers: ${message.message}`));
-          return;
-        }
-      }
-    });
-    worker.on('error', (cause) =>
-      refuse(new PipelineError('INTERNAL', 'the receiving thread broke', { cause })),
-    );
-    worker.on('exit', (code) => {
-      closed();
-      if (!closing)
-        refuse(new PipelineError('INTERNAL', `the receiving thread ended with code ${String(code)}`));
-    });
-    function refuse(error: PipelineError): void {
-      reject(error);
-      fail(error);
-    }
-  });
-
+  const receiving = new ReceivingThread(settings);
+  const { port, grpcPort } = await receiving.listening;
   return {
-    port: ports.port,
-    grpcPort: ports.grpcPort,
-    failed,
-    counters: () => counters,
-    async close() {
-      closing = true;
-      worker.postMessage(CLOSE_MESSAGE);
-      await whenClosed;
-      await worker.terminate();
-    },
+    port,
+    grpcPort,
+    failed: receiving.failed,
+    counters: () => receiving.counters,
+    close: () => receiving.close(),
   };
+}
+
+type Ports = Pick<Ingest, 'port' | 'grpcPort'>;
+
+/** A worker and its messages: first its ports, then counters again and again, last that it closed or failed. */
+class ReceivingThread {
+  readonly listening: Promise<Ports>;
+  readonly failed: Promise<never>;
+  readonly #worker: Worker;
+  readonly #closed: Promise<void>;
+  #resolveListening: (ports: Ports) => void = () => undefined;
+  #rejectListening: (error: PipelineError) => void = () => undefined;
+  #rejectFailed: (error: PipelineError) => void = () => undefined;
+  #resolveClosed: () => void = () => undefined;
+  #counters: Record<string, number> = {};
+  #isClosing = false;
+
+  constructor(settings: IngestSettings) {
+    this.listening = new Promise((resolve, reject) => {
+      this.#resolveListening = resolve;
+      this.#rejectListening = reject;
+    });
+    this.failed = new Promise<never>((_, reject) => (this.#rejectFailed = reject));
+    // The first failure may come before anybody waits for it.
+    this.failed.catch(() => undefined);
+    this.#closed = new Promise((resolve) => (this.#resolveClosed = resolve));
+    this.#worker = new Worker(entry(), { workerData: { ingest: settings } });
+    this.#worker.on('message', (message: IngestMessage) => this.#onMessage(message));
+    this.#worker.on('error', (cause) =>
+      this.#fail(new PipelineError('INTERNAL', 'the receiving thread broke', { cause })),
+    );
+    this.#worker.on('exit', (code) => {
+      this.#resolveClosed();
+      if (this.#isClosing) return;
+      this.#fail(new PipelineError('INTERNAL', `the receiving thread ended with code ${String(code)}`));
+    });
+  }
+
+  get counters(): Record<string, number> {
+    return this.#counters;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    this.#worker.postMessage(CLOSE_MESSAGE);
+    await this.#closed;
+    await this.#worker.terminate();
+  }
+
+  #onMessage(message: IngestMessage): void {
+    switch (message.kind) {
+      case 'listening':
+        this.#resolveListening(message);
+        return;
+      case 'counters':
+        this.#counters = message.counters;
+        return;
+      case 'closed':
+        this.#resolveClosed();
+        return;
+      case 'failed':
+        this.#fail(new PipelineError('START_REFUSED', `receivers: ${message.message}`));
+    }
+  }
+
+  #fail(error: PipelineError): void {
+    this.#rejectListening(error);
+    this.#rejectFailed(error);
+  }
+}
+
+/** The sources and the build run the same entry; only its ending differs. */
+function entry(): URL {
+  const ending = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+  return new URL(`ingest-role.${ending}`, import.meta.url);
+}
+
+/** Receivers in this thread, for tests: another thread can be handed neither functions nor engines. */
+export async function receiveInThisThread(
+  settings: IngestSettings,
+  context: AppContext,
+): Promise<IngestThread> {
+  const { startIngest } = await import('./ingest-role.ts');
+  const ingest = await startIngest(settings, context);
+  return { ...ingest, failed: new Promise<never>(() => undefined) };
 }

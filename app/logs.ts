@@ -1,27 +1,20 @@
-/** Opens everything behind the event log. Part of the composition root. */
-import { randomBytes, randomUUID } from 'node:crypto';
+/** Opens the engines of an initialised deployment, its logs for appending, and its evidence packages. */
 import { dirname, join } from 'node:path';
-import type { Logger } from 'pino';
-import { openArchive, type OpenArchiveOptions } from './archive.ts';
+import type { AppContext } from './context.ts';
 import { lockPolicy, readDeployment, type DeployedLog, type Deployment } from './deployment.ts';
-import { dataPaths, logOf, systemClock } from './paths.ts';
-import { openRecords } from './records.ts';
-import type { Config } from '../config.ts';
-import { openEmbeddedSeenIds } from '../ingest/embedded/seen-ids.ts';
+import { openArchive, openRecords, type OpenArchiveOptions } from './engines.ts';
+import { dataPaths, logOf } from './paths.ts';
 import type { SeenIds } from '../ingest/seen-ids.ts';
-import { FRAMEWORKS } from '../reports/frameworks/index.ts';
-import { createPackageBuilder } from '../reports/package/evidence-package.ts';
-import { openEvidencePackages } from '../reports/package/jobs.ts';
 import type { EvidencePackages } from '../reports/package/packages.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import type { Archive } from '../store/archive/archive.ts';
 import { openFileHeadGuard } from '../store/keys/file-head-guard.ts';
 import { openFileSigner } from '../store/keys/file-signer.ts';
-import { openLedger, type Ledger } from '../store/ledger/ledger.ts';
+import type { Ledger } from '../store/ledger/ledger.ts';
 import type { PublishedLog } from '../store/ledger/published-log.ts';
 import type { RecordStore } from '../store/records/record-store.ts';
 
-/** What all logs of a deployment share. */
+/** Shared by all logs of a deployment. */
 export interface Engines {
   readonly deployment: Deployment;
   readonly records: RecordStore;
@@ -45,70 +38,65 @@ interface Closeable {
 }
 
 /** Resources in the order they were opened; `close` goes backwards and is idempotent. */
-export interface CloseStack extends Closeable {
-  keep<T extends Closeable>(resource: T): T;
+export class CloseStack implements Closeable {
+  readonly #opened: Closeable[] = [];
+
+  keep<T extends Closeable>(resource: T): T {
+    this.#opened.push(resource);
+    return resource;
+  }
+
+  async close(): Promise<void> {
+    for (const resource of this.#opened.splice(0).reverse()) await resource.close();
+  }
 }
 
-export function createCloseStack(): CloseStack {
-  const opened: Closeable[] = [];
-  return {
-    keep(resource) {
-      opened.push(resource);
-      return resource;
-    },
-    async close() {
-      for (const resource of opened.splice(0).reverse()) await resource.close();
-    },
-  };
-}
+export interface OpenEnginesOptions extends Pick<RecreateOptions, 'recreate'>, OpenArchiveOptions {}
 
-/** The finding stands in the log of the process in any case. */
-const ignore = (): void => undefined;
-
-export interface OpenEnginesOptions extends Pick<RecreateOptions, 'recreate'> {
-  readonly onTampering?: OpenArchiveOptions['onTampering'];
-}
-
-/** Opens what the logs of an initialised deployment share; the stack closes it. */
+/** Opens the engines of an initialised deployment; the stack closes them. Throws START_REFUSED without a deployment. */
 export async function openEngines(
-  config: Config,
-  logger: Logger,
+  context: AppContext,
   stack: CloseStack,
-  { recreate = false, onTampering = ignore }: OpenEnginesOptions = {},
+  { recreate = false, onTampering }: OpenEnginesOptions = {},
 ): Promise<Engines> {
-  const paths = dataPaths(config);
+  const { config, replaced } = context;
   const deployment = await readDeployment(config);
   if (deployment === undefined) {
-    throw new PipelineError(
-      'START_REFUSED',
-      `${paths.keys} holds no deployment; run \`affidavit init\` first`,
-    );
+    const { keys } = dataPaths(config);
+    throw new PipelineError('START_REFUSED', `${keys} holds no deployment; run \`affidavit init\` first`);
   }
-  const records = stack.keep(await openRecords(config, recreate));
-  const archive = stack.keep(await openArchive(config, logger, { onTampering }));
+  const records = replaced.records ?? stack.keep(await openRecords(context, recreate));
+  const archive = replaced.archive ?? stack.keep(await openArchive(context, { onTampering }));
   return { deployment, records, archive };
 }
 
 /** Opens one log for appending; refuses on doubt and then leaves nothing open. */
 export async function openLog(
-  config: Config,
+  { config, system }: Pick<AppContext, 'config' | 'system'>,
   { deployment, records, archive }: Engines,
   { log, origin }: DeployedLog,
   { recreate = false, onReplay }: RecreateOptions = {},
 ): Promise<OpenLog> {
+  const [{ openEmbeddedSeenIds }, { openLedger }] = await Promise.all([
+    import('../ingest/embedded/seen-ids.ts'),
+    import('../store/ledger/ledger.ts'),
+  ]);
   const paths = dataPaths(config);
   const isOnly = deployment.logs.length === 1;
   const seenIds = await openEmbeddedSeenIds({ dir: isOnly ? paths.seenIds : join(paths.seenIds, log) });
   try {
     if (recreate) await seenIds.clear();
     const ledger = await openLedger({
-      ...{ log, archive, records, randomBytes },
-      // A file each: it is read and written as a whole, and logs are published independently of one another.
+      log,
+      archive,
+      records,
+      randomBytes: system.randomBytes,
+      // One file for each log: it is read and written as a whole, and logs are published independently of each other.
       guard: openFileHeadGuard(
         isOnly ? paths.headGuard : join(dirname(paths.headGuard), `head-guard-${log}.json`),
       ),
       signer: await openFileSigner(paths.signingKey, origin),
-      clock: systemClock,
+      clock: system.clock,
       lockFor: lockPolicy(config),
       ...(onReplay === undefined ? {} : { onReplay }),
     });
@@ -119,35 +107,41 @@ export async function openLog(
   }
 }
 
-/** Evidence packages of any one of the given logs. */
+/** Evidence packages of the given logs. Callers order packages of these logs alone. */
 export async function openPackages(
-  config: Config,
+  { config, system, logger }: AppContext,
   { records, deployment }: Engines,
   published: readonly PublishedLog[],
-  logger: Logger,
 ): Promise<EvidencePackages> {
+  const [{ FRAMEWORKS }, { createPackageBuilder }, { openEvidencePackages }] = await Promise.all([
+    import('../reports/frameworks/index.ts'),
+    import('../reports/package/evidence-package.ts'),
+    import('../reports/package/jobs.ts'),
+  ]);
+  const { clock } = system;
   const paths = dataPaths(config);
+  const logCount = deployment.logs.length;
   const builders = new Map<string, ReturnType<typeof createPackageBuilder>>();
   for (const { log, origin } of deployment.logs) {
-    const own = published.find((one) => one.log === log);
-    if (own === undefined) continue;
+    const one = published.find((candidate) => candidate.log === log);
+    if (one === undefined) continue;
     const signer = await openFileSigner(paths.signingKey, origin);
-    const logCount = deployment.logs.length;
     builders.set(
       log,
-      createPackageBuilder({ store: records, published: own, logCount, signer, clock: systemClock, logger }),
+      createPackageBuilder({ store: records, published: one, logCount, signer, clock, logger }),
     );
   }
   return openEvidencePackages({
     dir: paths.packages,
     frameworks: FRAMEWORKS,
     build: async (build) => {
-      const builder = builders.get(build.request.log ?? logOf(0));
-      if (builder === undefined) throw new PipelineError('PARAMETER_INVALID', 'no log has this name');
+      const log = build.request.log ?? logOf(0);
+      const builder = builders.get(log);
+      if (builder === undefined) throw new PipelineError('INTERNAL', `the log ${log} is not open here`);
       await builder(build);
     },
-    clock: systemClock,
-    newId: randomUUID,
+    clock,
+    newId: system.newId,
     logger,
   });
 }

@@ -1,25 +1,23 @@
-/** Brings events of the program itself into the event log. Part of the composition root. */
-import { randomUUID } from 'node:crypto';
-import type { Logger } from 'pino';
-import { systemClock } from './paths.ts';
+/** Appends events of this program itself to the event log. */
+import type { AppContext } from './context.ts';
 import type { EventLog } from '../ingest/event-log.ts';
 import { toOwnEnvelope } from '../ingest/own-events.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import type { NativeEvent } from '../schemas/native-event.ts';
 
 export interface OwnEvents {
-  /** Never throws. An event before `bind` waits for it; one that the event log refuses is told to the log of the process. */
+  /** Never throws. Keeps an event until `bind`; logs an event that the event log refuses. */
   report(event: NativeEvent): void;
-  /** Only processes that have the event log make records of their events; others leave it at the line in their log. */
+  /** Only processes with an event log turn their events into records; the others have just logged them. */
   bind(eventLog: Pick<EventLog, 'append'>): void;
 }
 
-export function createOwnEvents(logger: Logger): OwnEvents {
+export function createOwnEvents({ logger, system }: Pick<AppContext, 'logger' | 'system'>): OwnEvents {
   let target: Pick<EventLog, 'append'> | undefined;
   const waiting: NativeEvent[] = [];
 
   const append = (eventLog: Pick<EventLog, 'append'>, event: NativeEvent) => {
-    const envelope = toOwnEnvelope(event, { clock: systemClock, newId: randomUUID });
+    const envelope = toOwnEnvelope(event, system);
     eventLog.append([envelope]).catch((error: unknown) => {
       const code = error instanceof PipelineError ? error.code : 'INTERNAL';
       logger.error({ code, type: event.type }, 'an event of this program could not be made a record');

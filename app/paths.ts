@@ -1,18 +1,10 @@
-/** Where a deployment lies on this machine, its clock and its randomness. Part of the composition root. */
-import { randomUUID } from 'node:crypto';
+/** Where a deployment keeps its files, and the names of its logs. */
 import { join } from 'node:path';
 import type { Config } from '../config.ts';
-import type { Clock } from '../schemas/clock.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import { readSecretFile } from '../store/keys/secret-file.ts';
 
-/** The machine's clock; everything else gets it handed. */
-export const systemClock: Clock = Date.now;
-
-/** Ids that nobody can guess or repeat; handed on likewise. */
-export const systemId = (): string => randomUUID();
-
-/** Where everything lies: keys in a folder that processes of a deployment may share, the rest below the data folder. */
+/** Keys lie in a folder that the processes of a deployment may share, everything else in the data folder. */
 export function dataPaths({ data, keys = join(data, 'keys') }: Pick<Config, 'data' | 'keys'>) {
   return {
     keys,
@@ -21,7 +13,7 @@ export function dataPaths({ data, keys = join(data, 'keys') }: Pick<Config, 'dat
     pseudonymKey: join(keys, 'pseudonym-key'),
     tokens: join(keys, 'tokens.json'),
     webhookSecrets: join(keys, 'webhook-secrets.json'),
-    // Of this machine, whoever else has the key.
+    // Each machine has one, even where machines share the keys.
     headGuard: join(data, 'keys', 'head-guard.json'),
     eventLog: join(data, 'event-log'),
     seenIds: join(data, 'seen-ids'),
@@ -38,7 +30,7 @@ export function logOf(partition: number): string {
   return `p${String(partition)}`;
 }
 
-/** Throws START_REFUSED where the key that names people and secrets is not there. */
+/** The key of the surrogates for people and secrets. Throws START_REFUSED if the file is missing. */
 export async function readPseudonymKey({ pseudonymKey: path }: DataPaths): Promise<Uint8Array> {
   const key = await readSecretFile(path);
   if (key !== undefined) return key;

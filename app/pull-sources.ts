@@ -1,48 +1,50 @@
-/** Opens what collectors read: a folder, a bucket, a topic. Part of the composition root. */
-import { setTimeout as sleep } from 'node:timers/promises';
-import { destination, pino } from 'pino';
-import { s3ConnectionOf } from './archive.ts';
-import { connectionOf } from './event-log.ts';
+/** Opens the sources and the states of pullers: a folder, a bucket, a topic, a state file. */
+import { createLogger, SYSTEM } from './context.ts';
+import { kafkaConnectionOf, s3ConnectionOf } from './engines.ts';
 import type { Config } from '../config.ts';
-import type { Topic } from '../ingest/pull/gateway-topic.ts';
-import { openFolderOfLogs } from '../ingest/pull/local/gateway-logs.ts';
-import type { LogFiles } from '../ingest/pull/gateway-logs.ts';
+import type { StateFile } from '../ingest/pull/cursor.ts';
+import type { GatewayLogs } from '../ingest/pull/gateway-logs.ts';
+import type { GatewayTopic } from '../ingest/pull/gateway-topic.ts';
+import { readSecretFile, writeSecretFile } from '../store/keys/secret-file.ts';
 
-export type { LogFile, LogFiles } from '../ingest/pull/gateway-logs.ts';
-export type { ReadTopicOptions, Topic, TopicBatch, TopicGap } from '../ingest/pull/gateway-topic.ts';
-export { openFolderOfLogs };
+export async function openFolderOfLogs(folder: string): Promise<GatewayLogs> {
+  const { openFolderOfLogs: open } = await import('../ingest/pull/local/gateway-logs.ts');
+  return open(folder);
+}
 
-/** Endpoint, region and keys are those of the configured archive; the bucket is the caller's. Asks it nothing yet. */
+/** The bucket is reached with the endpoint, region and keys of the configured archive. Makes no request yet. */
 export async function openBucketOfLogs(
   { s3 }: Pick<Config, 's3'>,
   { bucket: name, prefix }: { readonly bucket: string; readonly prefix: string },
-): Promise<LogFiles> {
+): Promise<GatewayLogs> {
   const [{ openBucket }, { openBucketOfLogs: open }, { RETRY_LIMITS }] = await Promise.all([
     import('../store/archive/s3/client.ts'),
     import('../ingest/pull/s3/gateway-logs.ts'),
     import('../store/archive/s3/retry.ts'),
   ]);
-  const bucket = openBucket(s3ConnectionOf({ s3: { ...s3, bucket: name } }));
-  const pause = (ms: number) => sleep(ms);
+  const { random, sleep } = SYSTEM;
   return open({
-    bucket,
+    bucket: openBucket(s3ConnectionOf({ s3: { ...s3, bucket: name } })),
     prefix,
-    retrying: { limits: RETRY_LIMITS, random: () => Math.random(), sleep: pause },
+    retrying: { limits: RETRY_LIMITS, random, sleep: (ms) => sleep(ms) },
   });
 }
 
-const STANDARD_ERROR = 2;
-
-/** TLS and credentials are those of the configured event log; brokers, topic and group are the caller's. */
+/** The brokers are reached with the TLS and credentials of the configured event log. */
 export async function openTopic(
   { kafka, log_level }: Pick<Config, 'kafka' | 'log_level'>,
-  wanted: { readonly brokers: string; readonly topic: string; readonly groupId: string },
-): Promise<Topic> {
+  { brokers, topic, groupId }: { readonly brokers: string; readonly topic: string; readonly groupId: string },
+): Promise<GatewayTopic> {
   const { openKafkaTopic } = await import('../ingest/kafka/topic.ts');
-  const { brokers, topic, groupId } = wanted;
-  const logger = pino(
-    { level: log_level, base: { role: 'collect' } },
-    destination({ fd: STANDARD_ERROR, sync: true }),
-  );
-  return openKafkaTopic({ ...connectionOf({ kafka: { ...kafka, brokers } }, logger), topic, groupId });
+  const logger = createLogger({ log_level }, { role: 'collect' });
+  return openKafkaTopic({ ...kafkaConnectionOf({ kafka: { ...kafka, brokers } }, logger), topic, groupId });
+}
+
+/** The state of a puller in a file that only its owner can read. */
+export function openStateFile(path: string): StateFile {
+  return {
+    path,
+    read: () => readSecretFile(path),
+    write: (bytes) => writeSecretFile(path, bytes),
+  };
 }

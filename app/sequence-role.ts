@@ -1,12 +1,10 @@
-/** Runs sequencers: one on the embedded event log, or one per partition that Kafka assigns. Part of the composition root. */
-import { setTimeout as delay } from 'node:timers/promises';
+/** Runs sequencers: one on the embedded event log, or one for each partition that Kafka assigns to this process. */
 import type { Logger } from 'pino';
-import { openEmbedded, openKafka } from './event-log.ts';
-import { readGatewayMappings } from './gateway-mappings.ts';
+import type { AppContext } from './context.ts';
+import { openEmbedded, openKafka, readGatewayMappings } from './engines.ts';
+import { openLog, type CloseStack, type Engines, type OpenLog } from './logs.ts';
 import type { OwnEvents } from './own-events.ts';
 import { dataPaths, readPseudonymKey } from './paths.ts';
-import { openLog, type CloseStack, type Engines, type OpenLog } from './logs.ts';
-import type { Config } from '../config.ts';
 import { connectorsWith } from '../connectors/sources/index.ts';
 import type { EventLog } from '../ingest/event-log.ts';
 import { createNormaliser, type Normalise } from '../ingest/normalise.ts';
@@ -16,16 +14,19 @@ import { PipelineError, type ErrorCode } from '../schemas/errors.ts';
 import type { Ledger } from '../store/ledger/ledger.ts';
 
 const RETENTION_CLASS = 'standard';
-const FIRST_RETRY_MS = 500;
-const LONGEST_RETRY_MS = 10_000;
+/** The wait before a log is reopened for the first time; each later wait is twice as long. */
+const FIRST_REOPEN_WAIT_MS = 500;
+/** The longest of these waits. A sequencer that ran for longer begins again with the shortest. */
+const MAX_REOPEN_WAIT_MS = 10_000;
 
-/** What the other roles of this process may know of sealing. */
+/** Sealing as the other roles of this process see it. */
 export interface Sequencing {
-  /** Rejects when going on could fork or lose; resolves after the stack was closed. */
+  /** Rejects if continuing could fork the log or lose records; resolves after the stack was closed. */
   readonly ended: Promise<void>;
   /** Ledgers that are open now. */
   ledgers(): readonly Ledger[];
   counters(): SequencerCounters;
+  /** Errors that a sequencer of this process is retrying now. */
   retrying(): readonly ErrorCode[];
   lag(): ReturnType<EventLog['lag']>;
 }
@@ -33,51 +34,55 @@ export interface Sequencing {
 export interface SequencingParts {
   readonly engines: Engines;
   readonly ownEvents: OwnEvents;
-  readonly logger: Logger;
 }
 
-interface Running {
+/** A sequencer and the ledger it appends to. */
+interface RunningSequencer {
   readonly sequencer: Sequencer;
   readonly ledger: Ledger;
 }
 
-interface Parts {
-  readonly config: Config;
+/** Shared by the sequencers of this process. */
+interface SequencerParts {
+  readonly context: AppContext;
   readonly engines: Engines;
   readonly eventLog: EventLog;
   readonly normalise: Normalise;
   readonly logger: Logger;
 }
 
-/** Starts sealing. With the embedded event log the ledger is open when this resolves, so that doubt refuses the start. */
+/** Starts sealing. On the embedded event log the ledger is open when this resolves, so that doubt refuses the start. */
 export async function startSequencing(
-  config: Config,
-  { engines, ownEvents, logger }: SequencingParts,
+  context: AppContext,
+  { engines, ownEvents }: SequencingParts,
   stack: CloseStack,
 ): Promise<Sequencing> {
+  const { config, replaced } = context;
   const normalise = createNormaliser({
     surrogates: createSurrogates(await readPseudonymKey(dataPaths(config))),
     retentionClass: RETENTION_CLASS,
     connectors: connectorsWith(await readGatewayMappings(config)),
   });
-  const board = createBoard();
-  const common = { config, engines, normalise, logger: logger.child({ role: 'sequence' }) };
+  const stats = new RunStats();
+  const common = { context, engines, normalise, logger: context.logger.child({ role: 'sequence' }) };
   const stop = new AbortController();
   let ended: Promise<void>;
   let eventLog: EventLog;
   if (config.kafka.brokers === undefined) {
     const open = stack.keep(await openLogOf(common, 0));
-    eventLog = stack.keep(await openEmbedded(config));
-    ended = board.run(0, start({ ...common, eventLog }, 0, open), stop.signal);
+    eventLog = replaced.eventLog ?? stack.keep(await openEmbedded(context));
+    ended = stats.run(0, createRunning({ ...common, eventLog }, 0, open), stop.signal);
   } else {
-    const shared = stack.keep(await openKafka(config, common.logger));
+    const shared = stack.keep(await openKafka({ ...context, logger: common.logger }));
     eventLog = shared;
-    const run = (partition: number, signal: AbortSignal) =>
-      runPartition({ ...common, eventLog: shared }, board, partition, signal);
-    ended = shared.assignments(run, stop.signal);
+    const parts = { ...common, eventLog: shared };
+    ended = shared.assignments(
+      (partition, signal) => runPartition(parts, stats, partition, signal),
+      stop.signal,
+    );
   }
   ownEvents.bind(eventLog);
-  // Whoever waits on `ended` gets the failure; nobody may be waiting yet.
+  // The caller gets a failure through `ended`, but may not be waiting for it yet.
   ended.catch(() => undefined);
   stack.keep({
     async close() {
@@ -85,38 +90,47 @@ export async function startSequencing(
       await ended.catch(() => undefined);
     },
   });
-  return { ...board, ended, lag: () => eventLog.lag() };
+  return {
+    ended,
+    ledgers: () => stats.ledgers(),
+    counters: () => stats.counters(),
+    retrying: () => stats.retrying(),
+    lag: () => eventLog.lag(),
+  };
 }
 
-/** Seals one partition while it is assigned. What passes, and the loss of a race, is met by opening the log anew. */
+/** Seals a partition while it is assigned. Transient errors and lost races are handled by reopening the log. */
 async function runPartition(
-  parts: Parts,
-  board: Board,
+  parts: SequencerParts,
+  stats: RunStats,
   partition: number,
   signal: AbortSignal,
 ): Promise<void> {
-  let retryMs = FIRST_RETRY_MS;
+  let waitMs = FIRST_REOPEN_WAIT_MS;
   while (!signal.aborted) {
     const startedAtMs = performance.now();
     try {
       const open = await openLogOf(parts, partition);
       try {
-        await board.run(partition, start(parts, partition, open), signal);
+        await stats.run(partition, createRunning(parts, partition, open), signal);
       } finally {
         await open.close();
       }
     } catch (error) {
       if (!(error instanceof PipelineError) || !mayReopen(error)) throw error;
       const { code, detail } = error;
-      // The partition may have gone to another process, which this one will hear of; the archive let only one commit.
-      parts.logger.warn({ code, detail, partition, retryMs }, 'partition given up, will open its log anew');
-      board.fail(partition, code);
-      if (performance.now() - startedAtMs > LONGEST_RETRY_MS) retryMs = FIRST_RETRY_MS;
-      await delay(retryMs, undefined, { signal }).catch(() => undefined);
-      retryMs = Math.min(2 * retryMs, LONGEST_RETRY_MS);
+      // After a lost race the partition may belong to another process. The archive has let only one of the two commit.
+      parts.logger.warn(
+        { code, detail, partition, waitMs },
+        'sealing of the partition failed, reopening its log',
+      );
+      stats.fail(partition, code);
+      if (performance.now() - startedAtMs > MAX_REOPEN_WAIT_MS) waitMs = FIRST_REOPEN_WAIT_MS;
+      await parts.context.system.sleep(waitMs, signal);
+      waitMs = Math.min(2 * waitMs, MAX_REOPEN_WAIT_MS);
     }
   }
-  board.forget(partition);
+  stats.forget(partition);
 }
 
 function mayReopen({ code, retry }: PipelineError): boolean {
@@ -124,54 +138,77 @@ function mayReopen({ code, retry }: PipelineError): boolean {
 }
 
 function openLogOf(
-  { config, engines }: Pick<Parts, 'config' | 'engines'>,
+  { context, engines }: Pick<SequencerParts, 'context' | 'engines'>,
   partition: number,
 ): Promise<OpenLog> {
-  const named = engines.deployment.logs[partition];
-  if (named === undefined) throw new PipelineError('INTERNAL', `partition ${String(partition)} has no log`);
-  return openLog(config, engines, named);
+  const deployed = engines.deployment.logs[partition];
+  if (deployed === undefined) {
+    throw new PipelineError('INTERNAL', `partition ${String(partition)} has no log`);
+  }
+  return openLog(context, engines, deployed);
 }
 
-function start({ config, eventLog, normalise, logger }: Parts, partition: number, open: OpenLog): Running {
+function createRunning(
+  { context, eventLog, normalise, logger }: SequencerParts,
+  partition: number,
+  { ledger, seenIds }: OpenLog,
+): RunningSequencer {
+  const { config, limits, system } = context;
   const sequencer = createSequencer({
-    ...{ eventLog, ledger: open.ledger, seenIds: open.seenIds, normalise, partition },
+    eventLog,
+    ledger,
+    seenIds,
+    normalise,
+    partition,
     logger: config.kafka.brokers === undefined ? logger : logger.child({ partition }),
-    maxBatchEnvelopes: config.sequencer.max_batch_envelopes,
-    maxBatchBytes: config.sequencer.max_batch_bytes,
-    sleep: (ms, signal) => delay(ms, undefined, { signal }).catch(() => undefined),
+    maxBatchEnvelopes: limits.maxBatchEnvelopes,
+    maxBatchBytes: limits.maxBatchBytes,
+    sleep: system.sleep,
   });
-  return { sequencer, ledger: open.ledger };
+  return { sequencer, ledger };
 }
 
-/** Which partitions run here, and the sums of what has run. */
-function createBoard() {
-  const running = new Map<number, Running>();
-  const failing = new Map<number, ErrorCode>();
-  const past: SequencerCounters[] = [];
-  return {
-    async run(partition: number, one: Running, signal: AbortSignal): Promise<void> {
-      running.set(partition, one);
-      failing.delete(partition);
-      try {
-        await one.sequencer.run(signal);
-      } finally {
-        running.delete(partition);
-        past.push(one.sequencer.counters);
-      }
-    },
-    fail: (partition: number, code: ErrorCode) => void failing.set(partition, code),
-    forget: (partition: number) => void failing.delete(partition),
-    ledgers: () => [...running.values()].map(({ ledger }) => ledger),
-    retrying: () => [
-      ...new Set([
-        ...failing.values(),
-        ...[...running.values()].flatMap(({ sequencer }) => sequencer.retrying()),
-      ]),
-    ],
-    counters: () => sum([...past, ...[...running.values()].map(({ sequencer }) => sequencer.counters)]),
-  };
+/** The sequencers that run in this process by partition, and the counters of those that have ended. */
+class RunStats {
+  readonly #running = new Map<number, RunningSequencer>();
+  readonly #failing = new Map<number, ErrorCode>();
+  readonly #ended: SequencerCounters[] = [];
+
+  async run(partition: number, running: RunningSequencer, signal: AbortSignal): Promise<void> {
+    this.#running.set(partition, running);
+    this.#failing.delete(partition);
+    try {
+      await running.sequencer.run(signal);
+    } finally {
+      this.#running.delete(partition);
+      this.#ended.push(running.sequencer.counters);
+    }
+  }
+
+  /** The partition waits until its log is reopened. */
+  fail(partition: number, code: ErrorCode): void {
+    this.#failing.set(partition, code);
+  }
+
+  /** The partition is no longer assigned to this process. */
+  forget(partition: number): void {
+    this.#failing.delete(partition);
+  }
+
+  ledgers(): Ledger[] {
+    return [...this.#running.values()].map(({ ledger }) => ledger);
+  }
+
+  retrying(): ErrorCode[] {
+    const running = [...this.#running.values()].flatMap(({ sequencer }) => sequencer.retrying());
+    return [...new Set([...this.#failing.values(), ...running])];
+  }
+
+  counters(): SequencerCounters {
+    const running = [...this.#running.values()].map(({ sequencer }) => sequencer.counters);
+    return sum([...this.#ended, ...running]);
+  }
 }
-type Board = ReturnType<typeof createBoard>;
 
 function sum(all: readonly SequencerCounters[]): SequencerCounters {
   const total = { envelopes: 0, records: 0, duplicates: 0, quarantined: 0, batches: 0, failures: 0 };

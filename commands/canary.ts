@@ -1,5 +1,5 @@
-/** Sends made-up events through the receivers and tells of them, so that reports can look for them again. */
-import { systemClock, systemId } from '../app/paths.ts';
+/** Sends canaries, made-up events, through the receivers and announces them, so that reports can look for them. */
+import { SYSTEM } from '../app/context.ts';
 import type { Config } from '../config.ts';
 import {
   CANARY_SOURCES,
@@ -7,11 +7,11 @@ import {
   type CanaryRound,
   type CanarySource,
 } from '../connectors/simulation/canary.ts';
+import { call, expectStatus, urlBelow, type Call } from '../ingest/send/http.ts';
 import { toInstant } from '../schemas/clock.ts';
 import { PipelineError } from '../schemas/errors.ts';
-import { requireCollectorToken } from './collect/delivery.ts';
-import { call, expectStatus } from './http.ts';
 import { toJsonLine, type Output } from './output.ts';
+import { requireCollectorToken } from './tokens.ts';
 
 export interface CanaryOptions {
   /** Base URL of the receivers. */
@@ -27,26 +27,29 @@ interface Sent {
 }
 
 /**
- * One round: a canary through each source, once, then the word of it. A canary that was not taken is told of as well,
- * and will be found missing. Resolves to whether all were taken. Throws STORE_UNAVAILABLE if the word of them is not.
+ * One round: a canary through each source, then the announcement of all of them. A canary that was not acknowledged is
+ * announced too, and reports will find it missing. Resolves with whether all were acknowledged. Throws STORE_UNAVAILABLE
+ * if the announcement was not.
  */
 export async function sendCanaries(config: Config, options: CanaryOptions, output: Output): Promise<boolean> {
   const token = requireCollectorToken(config);
-  const url = options.to.replace(/\/+$/, '');
-  const round = { session_id: `canary-${systemId()}`, occurred_at: toInstant(systemClock()) };
+  const { clock, newId } = SYSTEM;
+  const round = { session_id: `canary-${newId()}`, occurred_at: toInstant(clock()) };
   const sent: Sent[] = [];
   for (const through of sourcesOf(options.through)) {
     const { path, contentType, text } = toCanary(through, round);
-    sent.push({ through, acknowledged: await isTaken(`${url}${path}`, { token, contentType, body: text }) });
+    const url = urlBelow(options.to, path);
+    const acknowledged = await isAcknowledged(url, { method: 'POST', token, contentType, body: text });
+    sent.push({ through, acknowledged });
   }
-  const word = JSON.stringify(sent.map((one) => toWord(one, round)));
-  const told = { method: 'POST', token, contentType: 'application/json', body: word } as const;
-  await expectStatus(await call(`${url}/v1/events`, told), 200);
+  const body = JSON.stringify(sent.map((one) => toAnnouncement(one, round)));
+  const announcement = { method: 'POST', token, contentType: 'application/json', body } as const;
+  await expectStatus(await call(urlBelow(options.to, '/v1/events'), announcement), 200);
   output.write(options.json ? toJsonLine({ session_id: round.session_id, sent }) : sent.map(toLine).join(''));
   return sent.every(({ acknowledged }) => acknowledged);
 }
 
-/** Throws CONFIG_INVALID for a name that is none of a source. */
+/** Throws CONFIG_INVALID for an unknown source. */
 function sourcesOf(names: string | undefined): readonly CanarySource[] {
   if (names === undefined) return CANARY_SOURCES;
   return names.split(',').map((name) => {
@@ -59,29 +62,22 @@ function sourcesOf(names: string | undefined): readonly CanarySource[] {
   });
 }
 
-async function isTaken(
-  url: string,
-  {
-    token,
-    contentType,
-    body,
-  }: { readonly token: string; readonly contentType: string; readonly body: string },
-): Promise<boolean> {
+async function isAcknowledged(url: string, request: Call): Promise<boolean> {
   try {
-    const answer = await call(url, { method: 'POST', token, contentType, body });
+    const answer = await call(url, request);
     await answer.body?.cancel();
     return answer.status === 200;
   } catch {
-    // Nobody answered; the word of it tells.
+    // Nobody answered. The announcement says so.
     return false;
   }
 }
 
-function toWord({ through, acknowledged }: Sent, { session_id, occurred_at }: CanaryRound): object {
+function toAnnouncement({ through, acknowledged }: Sent, { session_id, occurred_at }: CanaryRound): object {
   const facts = { reason: through, success: acknowledged };
   return { type: 'canary.sent', session_id, event_id: `${session_id} ${through}`, occurred_at, facts };
 }
 
 function toLine({ through, acknowledged }: Sent): string {
-  return `${through}: ${acknowledged ? 'acknowledged' : 'not acknowledged, and told of'}\n`;
+  return `${through}: ${acknowledged ? 'acknowledged' : 'not acknowledged, but announced'}\n`;
 }

@@ -8,7 +8,7 @@ import {
   TOKEN_VARIABLE,
 } from './hook-events.ts';
 
-/** What to put into a Claude Code settings file, so that its hooks and telemetry arrive at `url`. */
+/** Settings for Claude Code that send its hooks and telemetry to `url`. */
 export function claudeSettings(url: string, collectorToken: string): object {
   const hookUrl = `${url}/v1/hooks/claude-code`;
   const http = {
@@ -35,7 +35,7 @@ export function claudeSettings(url: string, collectorToken: string): object {
       OTEL_METRICS_EXPORTER: 'otlp',
       OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf',
       OTEL_EXPORTER_OTLP_ENDPOINT: url,
-      // A plain space: the client sends the value as it stands, without decoding "%20".
+      // With a plain space: the client sends the value unchanged and does not decode "%20".
       OTEL_EXPORTER_OTLP_HEADERS: `Authorization=Bearer ${collectorToken}`,
       OTEL_EXPORTER_OTLP_COMPRESSION: 'gzip',
       OTEL_LOG_TOOL_DETAILS: '1',
@@ -44,7 +44,7 @@ export function claudeSettings(url: string, collectorToken: string): object {
   };
 }
 
-/** The hook client, by absolute paths; it takes the token from the `env` block, so that no process list shows it. */
+/** The hook client by absolute paths. It reads the token from the `env` block, so no process list shows the token. */
 function hookCommand(url: string): string {
   const client = join(packageRoot(), 'dist', 'hook.mjs');
   return [process.execPath, client, '--url', url].map(quoteForShell).join(' ');

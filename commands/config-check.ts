@@ -5,13 +5,12 @@ import { toJsonLine, type Output } from './output.ts';
 const SECRET_KEYS: ReadonlySet<string> = new Set([
   'admin_token',
   'collector_token',
-  'ingest.webhook_secrets',
   'clickhouse.password',
   'kafka.sasl_password',
   's3.secret_access_key',
 ]);
 
-/** Shows the configuration in force, secrets as `[secret]`. Loading it has reported every problem before. */
+/** Shows the configuration in force, secrets as `[secret]`. Loading has already reported every problem. */
 export function configCheck(config: Config, output: Output, { json }: { readonly json: boolean }): void {
   const shown = configKeys().map(({ path, variable }) => {
     const value = valueAt(config, path);

@@ -6,8 +6,9 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { compose, type Running } from '../app/app.ts';
-import { systemClock } from '../app/paths.ts';
+import { SYSTEM } from '../app/context.ts';
 import { loadConfig, type Config } from '../config.ts';
+import { call, expectStatus } from '../ingest/send/http.ts';
 import { toInstant } from '../schemas/clock.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import { PACKAGE_PATHS } from '../schemas/evidence-package.ts';
@@ -15,13 +16,12 @@ import type { ToolCall } from '../schemas/tool-call.ts';
 import { openContainer } from '../store/verify/container.ts';
 import { verifyPath } from '../store/verify/verify-path.ts';
 import { createFindings, renderReport } from '../store/verify/report.ts';
-import { call, expectStatus } from './http.ts';
 import { createProgress, type Output, type Progress } from './output.ts';
 import { fetchPackage } from './package-client.ts';
 import { loadRecordings, type Recording } from './recordings.ts';
 
 export interface DemoOptions {
-  /** Leave the pipeline's data folder behind. */
+  /** Whether the pipeline's data folder is kept. */
   readonly keep: boolean;
 }
 
@@ -35,12 +35,14 @@ interface Stage {
 }
 
 const DAY_MS = 86_400_000;
+/** The demo gives up if its records are not sealed by then. */
 const SEAL_DEADLINE_MS = 60_000;
+/** How often the readiness of the pipeline is read. */
 const POLL_MS = 50;
 
 /**
- * Shows the whole way on recorded sessions: real HTTP into a temporary pipeline, sealing, a SOC 2 evidence package,
- * offline verification, and a copy with one byte changed. Throws if any step does not show what it should.
+ * Shows every step on recorded sessions: real HTTP into a temporary pipeline, sealing, a SOC 2 evidence package, offline
+ * verification, and a copy with one byte changed. Throws if a step does not have the expected result.
  */
 export async function demo(output: Output, { keep }: DemoOptions): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'affidavit-demo-'));
@@ -60,7 +62,7 @@ export async function demo(output: Output, { keep }: DemoOptions): Promise<void>
   }
 }
 
-/** Free ports, a folder of its own, and nothing of the caller's environment. */
+/** Free ports, a new folder, and no variable of the caller's environment. */
 function demoConfig(data: string): Config {
   const config = loadConfig(undefined, {});
   return {
@@ -91,14 +93,14 @@ async function makePackage(stage: Stage, file: string): Promise<void> {
   const { output, progress } = stage;
   const recordings = await loadRecordings();
   for (const recording of recordings) await send(stage, recording);
-  progress.step('waiting until all is sealed');
+  progress.step('waiting until every record is sealed');
   const sealed = await waitUntilSealed(stage);
   progress.done();
   output.write(`sealed ${String(sealed)} records\n`);
   for (const recording of recordings) await compareWithTruth(stage, recording);
 
   progress.step('making a SOC 2 evidence package');
-  const now = systemClock();
+  const now = SYSTEM.clock();
   const period = { from: toInstant(now - DAY_MS), to: toInstant(now + 1) };
   await writeFile(file, await fetchPackage(stage.apiUrl, stage.adminToken, { framework: 'soc2', period }));
   progress.done();
@@ -114,8 +116,8 @@ async function send(stage: Stage, recording: Recording): Promise<void> {
 }
 
 async function waitUntilSealed({ apiUrl, adminToken }: Stage): Promise<number> {
-  const deadline = systemClock() + SEAL_DEADLINE_MS;
-  while (systemClock() < deadline) {
+  const deadline = SYSTEM.clock() + SEAL_DEADLINE_MS;
+  while (SYSTEM.clock() < deadline) {
     const answer = await expectStatus(await call(`${apiUrl}/readyz`, { token: adminToken }), 200);
     const state = (await answer.json()) as { lag: { envelopes: number }; published_tree_size: number };
     if (state.lag.envelopes === 0) return state.published_tree_size;
@@ -124,7 +126,7 @@ async function waitUntilSealed({ apiUrl, adminToken }: Stage): Promise<number> {
   throw new PipelineError('INTERNAL', `not sealed within ${String(SEAL_DEADLINE_MS)} ms`);
 }
 
-/** An answer may be `unresolved` where hooks and telemetry cannot know; it is never another one than the truth. */
+/** An outcome may be `unresolved` if hooks and telemetry cannot know it; it must never differ from the truth. */
 async function compareWithTruth(
   { apiUrl, adminToken, output }: Stage,
   { name, truth, requests }: Recording,

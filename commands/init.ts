@@ -1,10 +1,10 @@
-import { createLogger } from '../app/logger.ts';
+import { createContext } from '../app/context.ts';
 import { addCollector, initialise, type DeployedLog, type GeneratedTokens } from '../app/deployment.ts';
 import { dataPaths } from '../app/paths.ts';
 import type { Config } from '../config.ts';
 import { openFileSigner } from '../store/keys/file-signer.ts';
 import { toJsonLine, type Output } from './output.ts';
-import { tokenNotice } from './token-notice.ts';
+import { tokenNotice } from './tokens.ts';
 
 export interface InitOptions {
   readonly json: boolean;
@@ -12,11 +12,12 @@ export interface InitOptions {
   readonly collector?: string;
 }
 
-/** Makes keys, tokens and logs of a deployment; does nothing to one that has them, but for a further collector. */
+/** Makes the keys, tokens and logs of a deployment. An existing deployment only gets the further collector. */
 export async function init(config: Config, options: InitOptions, output: Output): Promise<void> {
-  const { deployment, created } = await initialise(config, createLogger(config));
+  const context = createContext(config);
+  const { deployment, created } = await initialise(context);
   const logs = await Promise.all(deployment.logs.map((named) => describeLog(config, named)));
-  const added = options.collector === undefined ? undefined : await addCollector(config, options.collector);
+  const added = options.collector === undefined ? undefined : await addCollector(context, options.collector);
   if (options.json) {
     const { created_at } = deployment;
     const added_collector = added === undefined ? null : { id: options.collector, token: added };
@@ -24,16 +25,16 @@ export async function init(config: Config, options: InitOptions, output: Output)
     output.write(toJsonLine({ ...document, ...tokensOf(created), added_collector }));
     return;
   }
-  const done = created === undefined ? 'holds a deployment already; its keys were not changed' : 'is ready';
-  output.write(`${config.data} ${done}.\n`);
+  const state = created === undefined ? 'already holds a deployment; its keys were not changed' : 'is ready';
+  output.write(`${config.data} ${state}.\n`);
   for (const { origin, vkey } of logs) output.write(`  origin  ${origin}\n  key     ${vkey}\n`);
   output.write(
-    'Give the key to your auditor by another way than the evidence: `affidavit verify --key` pins it.\n',
+    'Give the key to your auditor separately from the evidence: `affidavit verify --key` pins it.\n',
   );
   if (created !== undefined) output.write(tokenNotice(created));
   if (added === undefined) return;
   output.write(
-    `\nShown once: the token of collector ${String(options.collector)}, known after the next start\n  ${added}\n`,
+    `\nShown once: the token of collector ${String(options.collector)}, which the server accepts after its next start\n  ${added}\n`,
   );
 }
 

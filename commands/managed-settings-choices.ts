@@ -1,4 +1,4 @@
-/** What can be chosen on the command line; loaded with it, so it loads nothing else. */
+/** Choices of the command line. It is loaded with every command, so it imports nothing. */
 
 export const PROFILES = ['developer', 'reviewer', 'administrator'] as const;
 export type Profile = (typeof PROFILES)[number];

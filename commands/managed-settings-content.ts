@@ -9,17 +9,18 @@ import type { ManagedSettingsPlan } from './managed-settings-options.ts';
 import { profileSettings } from './managed-settings-permissions.ts';
 import type { ManagedSettings } from './managed-settings-schema.ts';
 
-/** At these the transcript has grown by a turn or more. */
+/** Events at which the transcript has grown by a turn or more. */
 const TRANSCRIPT_EVENTS: readonly HookEventName[] = ['Stop', 'SubagentStop', 'SessionEnd'];
-/** Guards decide about these before they happen. */
+/** Events that a guard decides about before they happen. */
 const GUARDED_EVENTS: readonly HookEventName[] = ['PreToolUse', 'UserPromptSubmit'];
 /** Literal names in the working directory: without them the client watches nothing. */
 const WATCHED_FILES = ['.env', '.envrc', '.mcp.json', 'CLAUDE.md', 'AGENTS.md'].join('|');
-/** Transcripts need more than an event does; the client ends by itself well before. */
+/** A transcript takes longer than an event; the client ends by itself well before. */
 const TRANSCRIPT_TIMEOUT_S = 15;
+/** How long the client may take to send a transcript. */
 const TRANSCRIPT_LIMIT_MS = 10_000;
 
-/** What the file holds; the same plan gives the same bytes. */
+/** The content of the file. The same plan gives the same bytes. */
 export function managedSettings(plan: ManagedSettingsPlan): ManagedSettings {
   const { minimumVersion, cleanupPeriodDays, tokenVariable, url } = plan;
   return {
@@ -52,15 +53,17 @@ function isByCommand(event: HookEventName, { transcripts, guards }: ManagedSetti
   );
 }
 
-/** In exec form: no shell, so paths with spaces and quotes stay what they are on every system. */
+/** In exec form: without a shell, so that paths with spaces and quotes work on every system. */
 function toCommand(event: HookEventName, plan: ManagedSettingsPlan): Handler {
   const isGuarded = plan.guards !== undefined && GUARDED_EVENTS.includes(event);
   const sendsTranscript = plan.transcripts && TRANSCRIPT_EVENTS.includes(event);
   const blocks = plan.enforce && GUARDED_EVENTS.includes(event);
   const args = [
     plan.client,
-    ...['--url', plan.url],
-    ...['--token-variable', plan.tokenVariable],
+    '--url',
+    plan.url,
+    '--token-variable',
+    plan.tokenVariable,
     ...(isGuarded ? ['--guards', plan.guards] : []),
     ...(blocks ? ['--enforce'] : []),
     ...(sendsTranscript ? ['--transcripts', '--timeout', String(TRANSCRIPT_LIMIT_MS)] : []),
@@ -88,7 +91,7 @@ function environment(plan: ManagedSettingsPlan): ManagedSettings['env'] {
   const content = plan.withContent ? '1' : '0';
   return {
     CLAUDE_CODE_ENABLE_TELEMETRY: '1',
-    // Each is named, or a person's own setting could turn a signal off.
+    // Each signal is set here; otherwise a person's own settings could turn it off.
     OTEL_LOGS_EXPORTER: 'otlp',
     OTEL_METRICS_EXPORTER: 'otlp',
     OTEL_TRACES_EXPORTER: 'none',
@@ -107,13 +110,13 @@ function environment(plan: ManagedSettingsPlan): ManagedSettings['env'] {
       ? {}
       : {
           [plan.tokenVariable]: plan.token,
-          // A plain space: the client sends the value as it stands, without decoding "%20".
+          // With a plain space: the client sends the value unchanged and does not decode "%20".
           OTEL_EXPORTER_OTLP_HEADERS: `Authorization=Bearer ${plan.token}`,
         }),
   };
 }
 
-/** A shell reads it on every system: `sh` or, on Windows, its command processor, which knows double quotes only. */
+/** A shell runs it on every system: `sh`, or on Windows the command processor, which knows only double quotes. */
 function headersHelper({ system, node, client, tokenVariable }: ManagedSettingsPlan): string {
   const quote = system === 'windows' ? (text: string) => `"${text}"` : quoteForShell;
   return `${quote(node)} ${quote(client)} --otel-headers --token-variable ${tokenVariable}`;

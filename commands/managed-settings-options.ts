@@ -4,19 +4,19 @@ import { compileValidator, type ShapeProblem } from '../schemas/validate.ts';
 import type { ManagedSettingsOptions, Profile, System } from './managed-settings-choices.ts';
 import { ClientVersion, TokenVariable } from './managed-settings-schema.ts';
 
-/** What the settings are made of. */
+/** The options as read: everything that the settings depend on. */
 export interface ManagedSettingsPlan {
   readonly system: System;
-  /** Of the receivers, without a slash at its end. */
+  /** URL of the receivers, without a slash at its end. */
   readonly url: string;
   readonly profile: Profile;
   readonly resourceAttributes: string | undefined;
   readonly tokenVariable: string;
-  /** Only where it shall be in the file. */
+  /** Undefined unless the token is written into the file. */
   readonly token: string | undefined;
   readonly node: string;
   readonly client: string;
-  /** File of the guards on the machines of the agents. */
+  /** Path of the file of guards on the machines of the agents. */
   readonly guards: string | undefined;
   readonly enforce: boolean;
   readonly transcripts: boolean;
@@ -26,7 +26,7 @@ export interface ManagedSettingsPlan {
   readonly minimumVersion: string | undefined;
 }
 
-/** Where programs lie that an administrator puts on each machine. */
+/** Usual paths of the programs that an administrator installs on each machine. */
 const PRESETS: Readonly<Record<System, { readonly node: string; readonly client: string }>> = {
   linux: { node: '/usr/bin/node', client: '/opt/affidavit/hook.mjs' },
   macos: { node: '/usr/local/bin/node', client: '/Library/Application Support/Affidavit/hook.mjs' },
@@ -38,11 +38,18 @@ const PRESETS: Readonly<Record<System, { readonly node: string; readonly client:
 
 /** The client keeps its own value for these (monitoring-usage, "Standard attributes"). */
 const CLIENTS_OWN: ReadonlySet<string> = new Set([
-  ...['session.id', 'app.version', 'app.entrypoint', 'organization.id', 'terminal.type'],
-  ...['user.id', 'user.email', 'user.account_uuid', 'user.account_id'],
+  'session.id',
+  'app.version',
+  'app.entrypoint',
+  'organization.id',
+  'terminal.type',
+  'user.id',
+  'user.email',
+  'user.account_uuid',
+  'user.account_id',
 ]);
 
-/** Absolute, on one line, and no words for the shell that reads the command for telemetry's headers. */
+/** An absolute path on one line, without characters that a shell treats specially: a shell runs `otelHeadersHelper`. */
 const WINDOWS_PATH = /^(?:[A-Za-z]:[\\/]|\\\\)[^"%\p{Cc}]+$/u;
 const POSIX_PATH = /^\/\P{Cc}+$/u;
 
@@ -52,7 +59,7 @@ const BLOCKING_SINCE = '2.1.295';
 const isVersion = compileValidator(ClientVersion);
 const isTokenVariable = compileValidator(TokenVariable);
 
-/** Reads the options; throws CONFIG_INVALID with all that is wrong with them. */
+/** Reads the options. Throws CONFIG_INVALID with every problem. */
 export function readManagedSettingsOptions(options: ManagedSettingsOptions): ManagedSettingsPlan {
   const problems: ShapeProblem[] = [];
   const complain = (option: string, message: string) => problems.push({ pointer: `--${option}`, message });
@@ -98,7 +105,7 @@ function readUrl(text: string, complain: Complain): string {
   return url.href.replace(/\/+$/, '');
 }
 
-/** Percent-encoded as `OTEL_RESOURCE_ATTRIBUTES` wants it; undefined if there is none. */
+/** Percent-encoded for `OTEL_RESOURCE_ATTRIBUTES`; undefined without an identity. */
 function readIdentity(pairs: readonly string[], complain: Complain): string | undefined {
   const keys = new Set<string>();
   const encoded = pairs.map((pair) => {

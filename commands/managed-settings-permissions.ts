@@ -2,31 +2,52 @@ import type { Profile } from './managed-settings-choices.ts';
 import type { ManagedSettings } from './managed-settings-schema.ts';
 
 /**
- * Files that hold secrets, anywhere on the machine and on every drive: a rule without `//` would cover the current
- * folder alone. Named one by one, because a deny rule has no exceptions and `.env.example` is for reading.
+ * Files that hold secrets, anywhere on the machine and on every drive: a rule without `//` covers only the current
+ * folder. The names are listed one by one, because a deny rule has no exceptions and `.env.example` must stay readable.
  */
 const SECRET_FILES = [
-  ...[
-    '.env',
-    '.env.local',
-    '.env.*.local',
-    '.env.development',
-    '.env.test',
-    '.env.staging',
-    '.env.production',
-  ],
-  ...['*.pem', '*.key', '*.p12', '*.pfx', '*.jks', '*.kdbx'],
-  ...['id_rsa', 'id_dsa', 'id_ecdsa', 'id_ed25519', 'credentials.json', 'service-account*.json'],
-  ...['.netrc', '.pgpass', '.git-credentials', '.htpasswd', 'secrets/**', '.secrets/**'],
+  '.env',
+  '.env.local',
+  '.env.*.local',
+  '.env.development',
+  '.env.test',
+  '.env.staging',
+  '.env.production',
+  '*.pem',
+  '*.key',
+  '*.p12',
+  '*.pfx',
+  '*.jks',
+  '*.kdbx',
+  'id_rsa',
+  'id_dsa',
+  'id_ecdsa',
+  'id_ed25519',
+  'credentials.json',
+  'service-account*.json',
+  '.netrc',
+  '.pgpass',
+  '.git-credentials',
+  '.htpasswd',
+  'secrets/**',
+  '.secrets/**',
 ];
 
-/** The same below a person's home. */
+/** Files that hold secrets below a person's home. */
 const SECRET_HOME_FILES = [
-  ...['.ssh/**', '.gnupg/**', '.aws/**', '.azure/**', '.config/gcloud/**', '.kube/**', '.docker/config.json'],
-  ...['.npmrc', '.pypirc', '.claude/.credentials.json'],
+  '.ssh/**',
+  '.gnupg/**',
+  '.aws/**',
+  '.azure/**',
+  '.config/gcloud/**',
+  '.kube/**',
+  '.docker/config.json',
+  '.npmrc',
+  '.pypirc',
+  '.claude/.credentials.json',
 ];
 
-/** What the agent could alter to be seen differently: transcripts, and events that wait to be sent. */
+/** Files with which an agent could falsify its evidence: transcripts, and events that wait to be sent. */
 const EVIDENCE_FILES = ['.claude/projects/**/*.jsonl', '.local/state/affidavit/**'];
 
 const SECRETS = [
@@ -34,7 +55,7 @@ const SECRETS = [
   ...SECRET_HOME_FILES.map((name) => `~/${name}`),
 ];
 
-/** A Read rule covers Edit and Write from 2.1.228 on; older clients, and notebooks, need the Edit rule. */
+/** Since 2.1.228 a Read rule covers Edit and Write too; older clients and notebooks need the Edit rule. */
 const DENIED_FILES = [
   ...SECRETS.map((path) => `Read(${path})`),
   ...SECRETS.map((path) => `Edit(${path})`),
@@ -42,12 +63,12 @@ const DENIED_FILES = [
 ];
 
 const DENIED_COMMANDS = ['nc', 'ncat', 'netcat', 'telnet', 'mkfs', 'mkfs.*', 'shred'].map(toCommandRule);
-/** Uploads are told from downloads by the guards of the hook client; a rule sees no more than the first words. */
+/** The guards of the hook client distinguish uploads from downloads; a rule sees only the first words. */
 const NETWORK_COMMANDS = ['curl', 'wget', 'scp', 'sftp', 'rsync', 'ssh'].map(toCommandRule);
 const NETWORK_CMDLETS = ['PowerShell(Invoke-WebRequest *)', 'PowerShell(Invoke-RestMethod *)'];
 const PUSH = 'Bash(git push *)';
 
-/** Bypassing is closed to everyone: deny rules would hold, but nobody would be asked anything. */
+/** Nobody may bypass permissions: deny rules would still hold, but ask rules would not. */
 const ALWAYS = { disableBypassPermissionsMode: 'disable' } as const;
 
 type ProfileSettings = Pick<
@@ -56,9 +77,9 @@ type ProfileSettings = Pick<
 >;
 
 /**
- * developer: works, and is asked before anything goes out. reviewer: reads, and changes nothing. administrator: has
- * rights elsewhere that matter, so is asked before each command and each edit. The last two have no auto mode and
- * no rules but these.
+ * developer: works, and is asked before data leaves the machine. reviewer: reads, and changes nothing. administrator:
+ * has rights on other systems, so is asked before each command and each edit. A reviewer and an administrator have
+ * neither auto mode nor rules besides these.
  */
 export function profileSettings(profile: Profile): ProfileSettings {
   switch (profile) {
@@ -81,11 +102,14 @@ export function profileSettings(profile: Profile): ProfileSettings {
             'Glob',
             ...['log', 'diff', 'show', 'blame'].map((verb) => `Bash(git ${verb} *)`),
           ],
-          // No ask rule for Bash: it would win over the allow rules, and what they do not name is asked anyway.
+          // Without an ask rule for Bash, which would outrank the allow rules; other commands are asked about anyway.
           deny: [
             ...DENIED_FILES,
             ...DENIED_COMMANDS,
-            ...['Edit', 'Write', 'NotebookEdit', 'WebFetch'],
+            'Edit',
+            'Write',
+            'NotebookEdit',
+            'WebFetch',
             ...NETWORK_COMMANDS,
             ...NETWORK_CMDLETS,
             PUSH,

@@ -2,8 +2,8 @@ import { Type, type Static } from 'typebox';
 import { HOOK_EVENTS } from './hook-events.ts';
 
 /**
- * The fields of `managed-settings.json` that we write, as the client's documentation has them, so that a field it
- * would ignore or drop cannot leave this program. Each names the page and section that describes it.
+ * The fields of `managed-settings.json` that this program writes, as the client's documentation describes them, so that
+ * a field that the client would ignore cannot leave this program. Each field names its page and section.
  */
 
 const closed = { additionalProperties: false } as const;
@@ -13,12 +13,12 @@ const OnOff = Type.Union([Type.Literal('0'), Type.Literal('1')]);
 const Otlp = Type.Union([Type.Literal('otlp'), Type.Literal('none')]);
 /** settings-reference, "requiredMinimumVersion": "a version number such as 2.1.150"; another value is ignored. */
 export const ClientVersion = Type.String({ pattern: '^[0-9]{1,4}\\.[0-9]{1,4}\\.[0-9]{1,5}$' });
-/** Ends in TOKEN, so that the one variable with a free name is told from a misspelt one. */
+/** Ends in TOKEN, so that a misspelt name of another variable is not taken for it. */
 export const TokenVariable = Type.String({ pattern: '^[A-Z][A-Z0-9_]*_TOKEN$', maxLength: 64 });
 
 /** hooks, "Common fields": seconds. */
 const timeout = Type.Integer({ minimum: 1, maximum: 60 });
-/** hooks, handler options since 2.1.295: what a handler that cannot run does to the call. */
+/** hooks, handler options since 2.1.295: whether a call goes on if its handler cannot run. */
 const onFailure = Type.Optional(Type.Union([Type.Literal('continue'), Type.Literal('block')]));
 
 /** hooks, "Command hook fields", exec form: `args` given, so no shell reads them. */
@@ -104,7 +104,7 @@ const Environment = Type.Object(
     OTEL_LOG_ASSISTANT_RESPONSES: OnOff,
     OTEL_LOG_TOOL_DETAILS: OnOff,
     OTEL_LOG_TOOL_CONTENT: OnOff,
-    /** Content of whole requests: a path or 1 turns it on, so it is there to be off. */
+    /** Content of whole requests. A path or 1 turns it on, so it is set to be off. */
     OTEL_LOG_RAW_API_BODIES: Type.Literal('0'),
     /** monitoring-usage, "Metrics cardinality control". */
     OTEL_METRICS_INCLUDE_SESSION_ID: Type.Literal('true'),
@@ -116,7 +116,7 @@ const Environment = Type.Object(
       }),
     ),
   },
-  // The token's variable, only where the token shall be in the file.
+  // The variable of the token, if the token is written into the file.
   { additionalProperties: false, patternProperties: { '^[A-Z][A-Z0-9_]*_TOKEN$': Text } },
 );
 

@@ -17,14 +17,14 @@ const PLACES: Readonly<Record<System, string>> = {
 export const checkManagedSettings = compileValidator(ManagedSettings);
 
 /**
- * Writes managed settings for one kind of machine to `output`, or to a file, which is not overwritten unless that
- * is forced. Where they belong, and what to mind, goes to `notes`. Throws CONFIG_INVALID for the options.
+ * Writes managed settings for one kind of machine to `output` or to a file. An existing file is overwritten only with
+ * `force`. Where the files belong is written to `notes`. Throws CONFIG_INVALID for the options.
  */
 export function writeManagedSettings(options: ManagedSettingsOptions, output: Output, notes: Output): void {
   const plan = readManagedSettingsOptions(options);
   const settings = managedSettings(plan);
   const checked = checkManagedSettings(settings);
-  // No option leads here: the client would drop what it does not know, and nobody would see it.
+  // Options cannot cause this. The client would silently drop an unknown field.
   if (!checked.ok) throw configError(checked.problems);
   const text = toJsonLine(settings);
   if (options.out === undefined) output.write(text);
@@ -42,7 +42,7 @@ export function writeManagedSettings(options: ManagedSettingsOptions, output: Ou
 
 function writeNew(path: string, text: string, force: boolean): void {
   try {
-    // The client reads it as the person who runs it.
+    // Everyone may read it, because the client runs as the person who starts it.
     writeFileSync(path, text, { mode: 0o644, flag: force ? 'w' : 'wx' });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;

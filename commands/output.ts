@@ -1,19 +1,19 @@
-/** What a command writes to: a terminal, a pipe or a test. */
+/** The output of a command: a terminal, a pipe or a test. */
 export interface Output {
   readonly isTerminal: boolean;
   write(text: string): void;
 }
 
 export interface Progress {
-  /** One line for what is being done now; on a terminal it replaces the one before. */
+  /** Shows one line for the current step; on a terminal it replaces the line before. */
   step(text: string): void;
-  /** Ends the line in hand. */
+  /** Ends the current line. */
   done(): void;
 }
 
 const CLEAR_LINE = '\r\u001b[2K';
 
-/** Progress of long work: a living line on a terminal, nothing elsewhere unless `always` asks for plain lines. */
+/** Progress of long work: one line that changes on a terminal; elsewhere nothing, or plain lines with `always`. */
 export function createProgress(
   output: Output,
   { always = false }: { readonly always?: boolean } = {},

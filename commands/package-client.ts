@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { call, expectStatus } from '../ingest/send/http.ts';
 import type { PackageJob } from '../reports/package/packages.ts';
 import type { FrameworkId, Period } from '../schemas/control.ts';
 import { PipelineError } from '../schemas/errors.ts';
-import { call, expectStatus } from './http.ts';
 
 export interface PackageOrder {
   readonly framework: FrameworkId;
@@ -10,6 +10,7 @@ export interface PackageOrder {
   readonly log?: string;
 }
 
+/** How often the state of the package is asked for. */
 const POLL_MS = 100;
 
 /** Orders a package from a running API, waits for it and returns the ZIP's bytes. */

@@ -13,14 +13,15 @@ export interface Answer {
   readonly retryAfter: string | undefined;
 }
 
-/** Posts over connections that are kept; for thousands of requests a second, where `call` costs too much. */
+/** Posts thousands of requests a second over kept connections, for which `fetch` costs too much. */
 export interface Poster {
-  /** Any status is an answer. Rejects with STORE_UNAVAILABLE if there was none. */
+  /** Resolves with an answer of any status. Rejects with STORE_UNAVAILABLE if nobody answers. */
   post(request: Post): Promise<Answer>;
   close(): void;
 }
 
-const TIMEOUT_MS = 60_000;
+/** How long the receivers may take for an answer. */
+const REQUEST_TIMEOUT_MS = 60_000;
 
 export function openPoster(baseUrl: string, token: string, connections: number): Poster {
   const { protocol, hostname, port, pathname } = new URL(baseUrl);
@@ -32,7 +33,7 @@ export function openPoster(baseUrl: string, token: string, connections: number):
     method: 'POST',
     hostname: hostname.replace(/^\[|\]$/g, ''),
     port,
-    timeout: TIMEOUT_MS,
+    timeout: REQUEST_TIMEOUT_MS,
   };
 
   function exchange({ path, contentType, body }: Post): Promise<Answer> {
@@ -47,7 +48,7 @@ export function openPoster(baseUrl: string, token: string, connections: number):
         answer.on('end', () => {
           resolve({ status: answer.statusCode ?? 0, retryAfter: answer.headers['retry-after'] });
         });
-        // Read to its end, so that the connection is free again.
+        // An answer must be read to its end before its connection can be used again.
         answer.resume();
       });
       sent.on('timeout', () => sent.destroy(new Error('no answer in time')));

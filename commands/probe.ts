@@ -1,12 +1,12 @@
-import { s3ConnectionOf } from '../app/archive.ts';
-import { probeBucket } from '../app/probe.ts';
+import { probeBucket } from '../app/checks.ts';
+import { s3ConnectionOf } from '../app/engines.ts';
 import type { Config } from '../config.ts';
+import { call, expectStatus, urlBelow } from '../ingest/send/http.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import { PROBES, toProbeEvent, type ProbeReport } from '../schemas/probe.ts';
-import { call, expectStatus } from './http.ts';
 import { createProgress, toJsonLine, type Output } from './output.ts';
 
-/** What is left out is taken from the configuration. */
+/** The configuration fills in an option that is left out. */
 export interface ProbeCommandOptions {
   readonly endpoint?: string;
   readonly bucket?: string;
@@ -15,13 +15,13 @@ export interface ProbeCommandOptions {
   readonly region?: string;
   readonly quick: boolean;
   readonly json: boolean;
-  /** Receivers of a running server that shall seal what was found. */
+  /** Receivers of a running server that shall seal the report. */
   readonly url?: string;
 }
 
 /**
- * Tries what a bucket does about locks and prints it; resolves whether it may hold an archive. Throws CONFIG_INVALID
- * where neither options nor configuration name a bucket, or there is no token for the receivers.
+ * Probes the locks of a bucket and prints the report. Resolves with whether the bucket may hold an archive. Throws
+ * CONFIG_INVALID if neither options nor configuration name a bucket, or the token for the receivers is missing.
  */
 export async function probe(config: Config, options: ProbeCommandOptions, output: Output): Promise<boolean> {
   const { quick, json, url } = options;
@@ -40,7 +40,7 @@ export async function probe(config: Config, options: ProbeCommandOptions, output
   return report.ok;
 }
 
-/** Options before configuration. The configured endpoint, prefix and keys go with whatever bucket is named. */
+/** Options outrank the configuration. The configured endpoint, prefix and keys are used for any bucket. */
 function toTarget({ s3 }: Config, options: ProbeCommandOptions) {
   const { bucket = s3.bucket, endpoint = s3.endpoint, region = s3.region, prefix = s3.prefix } = options;
   if (bucket === undefined) {
@@ -60,12 +60,12 @@ function collectorToken({ collector_token }: Config): string {
 
 async function send(report: ProbeReport, url: string, token: string): Promise<void> {
   const body = JSON.stringify(toProbeEvent(report));
-  const target = `${url.replace(/\/$/, '')}/v1/events`;
+  const target = urlBelow(url, '/v1/events');
   const answer = await call(target, { method: 'POST', token, contentType: 'application/json', body });
   await expectStatus(answer, 200);
 }
 
-/** A table for people: one line per property, and below what was expected of those that do not hold. */
+/** A table for people: one line per property; a property that is missing has its meaning and the action below it. */
 export function renderProbe(report: ProbeReport): string {
   const width = Math.max(...report.findings.map(({ name }) => name.length));
   const lines = report.findings.map(({ code, ok, name, observed, expected }) => {

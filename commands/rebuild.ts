@@ -1,6 +1,6 @@
-import { createLogger } from '../app/logger.ts';
-import { createCloseStack, openEngines, openLog, type Engines } from '../app/logs.ts';
+import { createContext, type AppContext } from '../app/context.ts';
 import type { DeployedLog } from '../app/deployment.ts';
+import { CloseStack, openEngines, openLog, type Engines } from '../app/logs.ts';
 import type { Config } from '../config.ts';
 import { createProgress, toJsonLine, type Output, type Progress } from './output.ts';
 
@@ -12,17 +12,18 @@ export async function rebuild(
 ): Promise<void> {
   const progress = createProgress(output);
   progress.step('emptying the record store');
-  const stack = createCloseStack();
+  const context = createContext(config);
+  const stack = new CloseStack();
   try {
-    const engines = await openEngines(config, createLogger(config), stack, { recreate: true });
+    const engines = await openEngines(context, stack, { recreate: true });
     const results = [];
     for (const named of engines.deployment.logs) {
-      const result = await rebuildLog(config, engines, named, progress);
+      const result = await rebuildLog(context, engines, named, progress);
       progress.done();
       results.push(result);
       if (!json) {
         output.write(`Rebuilt ${String(result.row_count)} rows of ${result.origin} from the archive.\n`);
-        output.write(`  root  ${result.root_hash ?? 'none: the log is empty'}\n`);
+        output.write(`  root  ${result.root_hash ?? '(the log is empty)'}\n`);
       }
     }
     if (json) output.write(toJsonLine(results.length === 1 ? results[0] : results));
@@ -31,8 +32,8 @@ export async function rebuild(
   }
 }
 
-async function rebuildLog(config: Config, engines: Engines, named: DeployedLog, progress: Progress) {
-  const open = await openLog(config, engines, named, {
+async function rebuildLog(context: AppContext, engines: Engines, named: DeployedLog, progress: Progress) {
+  const open = await openLog(context, engines, named, {
     recreate: true,
     onReplay: (done, total) => {
       progress.step(`rebuilding ${named.log}: ${String(done)} of ${String(total)} records`);

@@ -21,7 +21,7 @@ const OTLP_FILE = /^[0-9]{4}_(v1_(?:logs|metrics|traces))\.(json|pb)$/;
 const GATEWAY_FILE = /^[0-9]{4}_v1_gateways_([a-z]+)\.json$/;
 const TRANSCRIPT_FILE = /^transcript-[a-z]+\.jsonl$/;
 
-/** The recorded sessions that come with the package; connectors/simulation/recordings/README.md tells what they are. */
+/** The recorded sessions of the package, which connectors/simulation/recordings/README.md describes. */
 export async function loadRecordings(): Promise<Recording[]> {
   const folder = join(packageRoot(), 'connectors', 'simulation', 'recordings', CLIENT);
   const names = (await readdir(folder)).sort();

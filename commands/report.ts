@@ -1,10 +1,9 @@
 import { copyFile, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { createLogger } from '../app/logger.ts';
+import { createContext, SYSTEM } from '../app/context.ts';
 import type { DeployedLog } from '../app/deployment.ts';
-import { createCloseStack, openEngines, openLog, openPackages } from '../app/logs.ts';
-import { systemClock } from '../app/paths.ts';
+import { CloseStack, openEngines, openLog, openPackages } from '../app/logs.ts';
 import type { Config } from '../config.ts';
 import { toInstant } from '../schemas/clock.ts';
 import type { FrameworkId, Period } from '../schemas/control.ts';
@@ -17,20 +16,22 @@ export interface ReportOptions {
   readonly from?: string;
   readonly to?: string;
   readonly out?: string;
-  /** Short name of the log; needed where there are several. */
+  /** Short name of the log; required if there are several. */
   readonly log?: string;
-  /** API of a running server; without it the data folder is opened here, which needs the server stopped. */
+  /** API of a running server. Without it this command opens the data folder, so the server must be stopped. */
   readonly url?: string;
   readonly json: boolean;
 }
 
 const DAY_MS = 86_400_000;
+/** The period of a report without --from. */
 const DEFAULT_PERIOD_DAYS = 90;
+/** How often the state of the package is read. */
 const POLL_MS = 100;
 
 /** Makes an evidence package and writes it to a file. */
 export async function report(config: Config, options: ReportOptions, output: Output): Promise<void> {
-  const period = toPeriod(options, systemClock());
+  const period = toPeriod(options, SYSTEM.clock());
   const order = {
     framework: options.framework,
     period,
@@ -56,14 +57,14 @@ async function reportFromApi(config: Config, url: string, order: PackageOrder, o
 }
 
 async function reportFromData(config: Config, order: PackageOrder, out: string): Promise<void> {
-  const stack = createCloseStack();
+  const context = createContext(config);
+  const stack = new CloseStack();
   try {
-    const logger = createLogger(config);
-    const engines = await openEngines(config, logger, stack);
+    const engines = await openEngines(context, stack);
     const named = chooseLog(engines.deployment.logs, order.log);
-    // Opening it for appending brings rows that a crash left in the archive alone.
-    const { ledger } = stack.keep(await openLog(config, engines, named));
-    const packages = stack.keep(await openPackages(config, engines, [ledger], logger));
+    // Opening a log for appending also projects bundles that a crash left without rows.
+    const { ledger } = stack.keep(await openLog(context, engines, named));
+    const packages = stack.keep(await openPackages(context, engines, [ledger]));
     let job = await packages.create({ ...order, log: named.log, requested_by: 'command line' });
     while (job.state === 'running') {
       await delay(POLL_MS);
@@ -86,7 +87,7 @@ function chooseLog(logs: readonly DeployedLog[], name: string | undefined): Depl
   throw new PipelineError('CONFIG_INVALID', `--log must name one of the logs: ${names}`);
 }
 
-/** Days and instants are taken; a day means its start in UTC. Without bounds: the last 90 days. */
+/** A bound is an instant, or a day, which means its start in UTC. Without bounds: the last 90 days. */
 function toPeriod({ from, to }: ReportOptions, now: number): Period {
   const end = to === undefined ? now : parseBound('--to', to);
   const start = from === undefined ? end - DEFAULT_PERIOD_DAYS * DAY_MS : parseBound('--from', from);

@@ -1,18 +1,19 @@
 import type { SimulatedRequest, SimulatedSession } from '../connectors/simulation/simulate.ts';
 import { toInstant } from '../schemas/clock.ts';
-import type { DeliveryTotals } from './delivery.ts';
+import type { DeliveryTotals } from './simulate-delivery.ts';
 import type { Pace } from './pace.ts';
 
+/** Lines are written in chunks of about this size. */
 const CHUNK_CHARACTERS = 65_536;
 
 export interface RequestLinesOptions {
   readonly pace: Pace;
   readonly signal: AbortSignal;
-  /** Counts what was made. */
+  /** Counts the requests and records that were written. */
   readonly totals: DeliveryTotals;
 }
 
-/** The requests as NDJSON, many lines at a time; the session at hand is all that is held. */
+/** The requests as NDJSON, many lines at a time. Only the current session is held in memory. */
 export async function* toRequestLines(
   sessions: Iterable<SimulatedSession>,
   { pace, signal, totals }: RequestLinesOptions,
@@ -32,7 +33,7 @@ export async function* toRequestLines(
   if (text !== '') yield Buffer.from(text);
 }
 
-/** `body` where it is text, else `body_base64`. */
+/** A JSON body is text in `body`; any other body is in `body_base64`. */
 function toLine({ path, contentType, body, atMs }: SimulatedRequest): string {
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
   const carried =

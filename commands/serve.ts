@@ -1,15 +1,21 @@
 import { compose } from '../app/app.ts';
+import type { Overrides } from '../app/context.ts';
 import type { GeneratedTokens } from '../app/deployment.ts';
 import type { Config } from '../config.ts';
 import { claudeSettings } from './claude-settings.ts';
-import { tokenNotice } from './token-notice.ts';
 import type { Output } from './output.ts';
+import { tokenNotice } from './tokens.ts';
 
 const TOKEN_PLACEHOLDER = 'PUT-THE-COLLECTOR-TOKEN-HERE';
 
 /** Serves until the signal is aborted; rejects when a role fails. */
-export async function serve(config: Config, output: Output, signal: AbortSignal): Promise<void> {
-  const running = await compose(config);
+export async function serve(
+  config: Config,
+  output: Output,
+  signal: AbortSignal,
+  overrides?: Overrides,
+): Promise<void> {
+  const running = await compose(config, overrides);
   try {
     announce(config, running, output);
     const aborted = new Promise<void>((resolve) => {
@@ -50,6 +56,6 @@ function showSettings(ingestUrl: string, created: GeneratedTokens | undefined, o
   const token = created?.collector ?? TOKEN_PLACEHOLDER;
   const settings = JSON.stringify(claudeSettings(ingestUrl, token), null, 2);
   output.write(
-    `\nTo send it data, put this into ~/.claude/settings.json (or managed settings):\n\n${settings}\n\n`,
+    `\nTo send data to it, put this into ~/.claude/settings.json (or managed settings):\n\n${settings}\n\n`,
   );
 }

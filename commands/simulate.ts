@@ -2,20 +2,20 @@ import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Config } from '../config.ts';
 import { simulate as simulateSessions, type SimulatedSession } from '../connectors/simulation/simulate.ts';
-import { PipelineError } from '../schemas/errors.ts';
-import { deliver, type DeliveryTotals } from './delivery.ts';
 import { createProgress, toJsonLine, type Output } from './output.ts';
 import { createPace, type Pace } from './pace.ts';
 import { loadRecordings } from './recordings.ts';
 import { toRequestLines } from './request-lines.ts';
+import { deliver, type DeliveryTotals } from './simulate-delivery.ts';
 import { readSimulateOptions, type ReadOptions, type SimulateOptions } from './simulation-options.ts';
+import { requireCollectorToken } from './tokens.ts';
 
 export type { SimulateOptions } from './simulation-options.ts';
 
 export interface SimulateStreams {
-  /** Takes the requests when there is nobody to post them to. */
+  /** Takes the requests if there is no target to post them to. */
   readonly lines: Writable;
-  /** Takes the summary when the requests take `lines`. */
+  /** Takes the summary if the requests go to `lines`. */
   readonly notes: Output;
   /** Takes summary and progress of a delivery. */
   readonly output: Output;
@@ -24,12 +24,12 @@ export interface SimulateStreams {
 interface Summary extends DeliveryTotals {
   readonly seed: string;
   readonly sessions: number;
-  /** Sessions in which something was denied. */
+  /** Sessions with a denied tool call. */
   readonly denied: number;
   readonly incidents: number;
   readonly seconds: number;
   readonly records_per_second: number;
-  /** Whether all that was asked for was made. */
+  /** Whether every requested session was made. */
   readonly finished: boolean;
 }
 
@@ -40,9 +40,10 @@ interface Tally {
   finished: boolean;
 }
 
+/** How often progress is shown. */
 const PROGRESS_MS = 250;
 
-/** Replays the recordings as other people; resolves whether nothing was refused and nobody stopped it. */
+/** Replays the recordings as other people. Resolves with true if no request was refused and no signal stopped it. */
 export async function simulate(
   config: Config,
   options: SimulateOptions,
@@ -63,8 +64,13 @@ export async function simulate(
   const { sessions: made, denied, incidents, finished } = tally;
   const summary: Summary = {
     seed: options.seed,
-    ...{ sessions: made, denied, incidents },
-    ...{ requests, records, retries, refused },
+    sessions: made,
+    denied,
+    incidents,
+    requests,
+    records,
+    retries,
+    refused,
     seconds: Math.round(seconds * 1000) / 1000,
     records_per_second: Math.round(records / seconds),
     finished: finished && !signal.aborted,
@@ -88,7 +94,7 @@ function* counted(sessions: Iterable<SimulatedSession>, tally: Tally): Generator
   tally.finished = true;
 }
 
-/** A reader that has seen enough, such as `head`, ends the writing without an error. */
+/** A reader that closes the pipe early, such as `head`, ends the writing without an error. */
 async function writeLines(
   sessions: Iterable<SimulatedSession>,
   target: Writable,
@@ -105,7 +111,7 @@ async function writeLines(
   return totals;
 }
 
-interface Delivery {
+interface PostOptions {
   readonly config: Config;
   readonly pace: Pace;
   readonly signal: AbortSignal;
@@ -115,15 +121,9 @@ interface Delivery {
 async function post(
   url: string,
   sessions: Iterable<SimulatedSession>,
-  { config, pace, signal, output }: Delivery,
+  { config, pace, signal, output }: PostOptions,
 ): Promise<DeliveryTotals> {
-  const token = config.collector_token;
-  if (token === undefined) {
-    throw new PipelineError(
-      'CONFIG_INVALID',
-      'set AFFIDAVIT_COLLECTOR_TOKEN to a collector token of the server',
-    );
-  }
+  const token = requireCollectorToken(config);
   const progress = createProgress(output);
   let shownMs = performance.now();
   const onProgress = ({ requests, records, retries, refused }: Readonly<DeliveryTotals>) => {

@@ -11,9 +11,9 @@ export interface SimulateOptions {
   readonly start: string;
   readonly denials: string;
   readonly incidents: string;
-  /** Most records per second. */
+  /** Maximum of records per second. */
   readonly rate?: string;
-  /** Base URL of the receivers; without it the requests are written. */
+  /** Base URL of the receivers; without it the requests go to standard output. */
   readonly to?: string;
   readonly json: boolean;
 }
@@ -24,10 +24,12 @@ export interface ReadOptions {
   readonly to: string | undefined;
 }
 
+/** The longest period of a simulation. */
 const MAX_DAYS = 36_500;
+/** The highest rate that can be asked for, in records per second. */
 const MAX_RATE = 10_000_000;
 
-/** Reads the options; throws CONFIG_INVALID with all that is wrong with them. */
+/** Reads the options. Throws CONFIG_INVALID with every problem. */
 export function readSimulateOptions(options: SimulateOptions): ReadOptions {
   const problems: ShapeProblem[] = [];
   const complain = (option: string, message: string) => problems.push({ pointer: `--${option}`, message });
@@ -62,7 +64,7 @@ export function readSimulateOptions(options: SimulateOptions): ReadOptions {
   return { simulation, recordsPerSecond, to: options.to?.replace(/\/+$/, '') };
 }
 
-/** Date.parse takes 31 February for 3 March. */
+/** Date.parse reads 31 February as 3 March. */
 function isDay(text: string, unixMs: number): boolean {
   return !Number.isNaN(unixMs) && new Date(unixMs).toISOString().slice(0, 10) === text;
 }

@@ -1,4 +1,6 @@
 import { readFile } from 'node:fs/promises';
+import type { BucketTarget } from '../app/checks.ts';
+import type { Config } from '../config.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import type { VerificationReport } from '../schemas/verification.ts';
 import { verifyPath } from '../store/verify/verify-path.ts';
@@ -13,13 +15,59 @@ export interface VerifyCommandOptions {
   readonly json: boolean;
 }
 
-/** Verifies a package or an archive folder and prints the verdict; resolves whether it is good. */
+/** Verifies a package or an archive folder and prints the verdict. Resolves with whether it is good. */
 export function verify(path: string, options: VerifyCommandOptions, output: Output): Promise<boolean> {
   return printVerdict((verifyOptions) => verifyPath(path, verifyOptions), options, output);
 }
 
-/** Runs a verification with progress and prints what it found; resolves whether it is good. */
-export async function printVerdict(
+/**
+ * Verifies an archive in a bucket with the configured rights to read and prints the verdict. Without a path it is the
+ * configured bucket and prefix. Resolves with whether it is good.
+ */
+export async function verifyS3(
+  config: Config,
+  path: string | undefined,
+  options: VerifyCommandOptions,
+  output: Output,
+): Promise<boolean> {
+  const target = path === undefined ? {} : parseTarget(path);
+  const { verifyBucket } = await import('../app/checks.ts');
+  return printVerdict((verifyOptions) => verifyBucket(config, target, verifyOptions), options, output);
+}
+
+/**
+ * Verifies the archive of the configured deployment, or a copy of it, then compares each row of the record store with
+ * it, and prints the verdict. Resolves with whether it is good.
+ */
+export async function verifyStoreRows(
+  config: Config,
+  archiveDir: string | undefined,
+  options: VerifyCommandOptions,
+  output: Output,
+): Promise<boolean> {
+  const { verifyStore } = await import('../app/checks.ts');
+  return printVerdict(
+    (verifyOptions) => verifyStore(config, { ...verifyOptions, archiveDir }),
+    options,
+    output,
+  );
+}
+
+/** `s3://BUCKET/PREFIX`; a prefix in the configured bucket, which ends in a slash; or the name of a bucket. */
+export function parseTarget(path: string): BucketTarget {
+  const [, bucket, prefix = ''] = /^s3:\/\/([^/]+)(?:\/(.*))?$/.exec(path) ?? [];
+  if (bucket !== undefined)
+    return { bucket, prefix: prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/` };
+  if (path.endsWith('/')) return { prefix: path };
+  if (!path.includes('/')) return { bucket: path };
+  throw new PipelineError(
+    'CONFIG_INVALID',
+    `${path} is neither s3://BUCKET/PREFIX, nor a bucket, nor a prefix that ends in /`,
+  );
+}
+
+/** Runs a verification with progress and prints its report. Resolves with whether the evidence is good. */
+async function printVerdict(
   run: (options: VerifyOptions) => Promise<VerificationReport>,
   { key, checkpoint = [], json }: VerifyCommandOptions,
   output: Output,

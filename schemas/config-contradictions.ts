@@ -1,61 +1,47 @@
-/** Settings that are valid each by itself and wrong together. Pure. */
+/** Settings that are valid one by one and wrong together. Pure. */
 import type { Config } from './config.ts';
 import type { ShapeProblem } from './validate.ts';
 
-/** Room for what is stored beside a body: its header and the frame around it. */
+/** Share of the backlog that one collector may fill, in percent; beyond it receivers answer 429. */
+export const MAX_BACKLOG_PER_COLLECTOR_PERCENT = 80;
+/** Room for the header and the frame that are stored with a body. */
 const ENVELOPE_OVERHEAD_BYTES = 4096;
 
-/** All of them, each at the setting to change. */
+/** Every contradiction, each at the setting to change. */
 export function contradictions(config: Config): ShapeProblem[] {
   return [
-    ...limitsTooSmall(config),
+    ...backlogTooSmall(config),
     ...enginesMissing(config),
-    ...halfGiven(config),
+    ...groupsIncomplete(config),
     ...authorityWithoutTls(config),
     ...replicasTooFew(config),
   ];
 }
 
-/** A body within one limit that another never lets in. */
-function limitsTooSmall({ ingest }: Config): ShapeProblem[] {
-  const least = ingest.max_inflated_bytes + ENVELOPE_OVERHEAD_BYTES;
-  const share = Math.floor((ingest.max_backlog_bytes * ingest.max_backlog_per_collector_percent) / 100);
-  const bounds: readonly (readonly [name: string, bytes: number, least: number])[] = [
-    ['max_backlog_bytes', ingest.max_backlog_bytes, least],
-    ['max_backlog_per_collector_percent', share, least],
-    [
-      'max_in_flight_per_collector_bytes',
-      ingest.max_in_flight_per_collector_bytes,
-      ingest.max_inflated_bytes,
-    ],
-  ];
-  return bounds.flatMap(([name, bytes, needed]) =>
-    bytes >= needed
-      ? []
-      : [
-          {
-            pointer: `/ingest/${name}`,
-            message: `allows ${String(bytes)} bytes, too few for one body of max_inflated_bytes, which takes ${String(needed)}`,
-          },
-        ],
-  );
+/** The share of one collector must hold a body of the largest size. */
+function backlogTooSmall({ ingest }: Config): ShapeProblem[] {
+  const required = ingest.max_inflated_bytes + ENVELOPE_OVERHEAD_BYTES;
+  const share = Math.floor((ingest.max_backlog_bytes * MAX_BACKLOG_PER_COLLECTOR_PERCENT) / 100);
+  if (share >= required) return [];
+  const message = `allows one collector ${String(share)} bytes, too few for a body of max_inflated_bytes, which takes ${String(required)}`;
+  return [{ pointer: '/ingest/max_backlog_bytes', message }];
 }
 
-/** Processes of one role meet in engines that all of them reach. */
+/** Processes with a role share engines, so each engine needs an address. */
 function enginesMissing({ role, kafka, clickhouse, s3 }: Config): ShapeProblem[] {
   if (role === undefined) return [];
-  const needed: ShapeProblem[] = [];
-  const need = (given: unknown, pointer: string) => {
-    if (given === undefined) needed.push({ pointer, message: `is needed by a process of role ${role}` });
+  const missing: ShapeProblem[] = [];
+  const require = (given: unknown, pointer: string) => {
+    if (given === undefined) missing.push({ pointer, message: `is needed by a process of role ${role}` });
   };
-  if (role === 'ingest' || role === 'sequence') need(kafka.brokers, '/kafka/brokers');
-  if (role !== 'ingest') need(clickhouse.url, '/clickhouse/url');
-  if (role !== 'ingest') need(s3.bucket, '/s3/bucket');
-  return needed;
+  if (role === 'ingest' || role === 'sequence') require(kafka.brokers, '/kafka/brokers');
+  if (role !== 'ingest') require(clickhouse.url, '/clickhouse/url');
+  if (role !== 'ingest') require(s3.bucket, '/s3/bucket');
+  return missing;
 }
 
-/** Credentials of which a part is missing. */
-function halfGiven({ kafka, s3, ingest }: Config): ShapeProblem[] {
+/** A group of settings of which some are set and some are not. */
+function groupsIncomplete({ kafka, s3, ingest }: Config): ShapeProblem[] {
   const groups: readonly (readonly [section: string, members: Readonly<Record<string, unknown>>])[] = [
     [
       'kafka',
@@ -79,7 +65,7 @@ function halfGiven({ kafka, s3, ingest }: Config): ShapeProblem[] {
   });
 }
 
-/** Without TLS nobody would be asked for a certificate. */
+/** Without TLS the receivers cannot ask for a certificate. */
 function authorityWithoutTls({ ingest }: Config): ShapeProblem[] {
   if (ingest.tls_client_ca === undefined || ingest.tls_cert !== undefined) return [];
   return [{ pointer: '/ingest/tls_cert', message: 'is missing beside tls_client_ca' }];

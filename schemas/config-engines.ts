@@ -1,4 +1,4 @@
-/** Configuration of the engines that take the place of the embedded ones. Each is in use once its address is set. */
+/** Configuration of Kafka, S3 and ClickHouse. Each replaces an embedded engine as soon as its address is set. */
 import { Type } from 'typebox';
 
 export const KafkaConfig = Type.Object(
@@ -13,43 +13,38 @@ export const KafkaConfig = Type.Object(
     topic: Type.String({
       pattern: '^[A-Za-z0-9._-]{1,200}$',
       default: 'affidavit.envelopes',
-      description: 'topic of the event log; its dead letters go to the same name and .dead-letters',
+      description: 'topic of the event log; dead letters go to a topic with the suffix .dead-letters',
     }),
     partitions: Type.Integer({
       minimum: 1,
       maximum: 1000,
       default: 6,
-      description: 'partitions of the topic, each a log of its own; fixed by `affidavit init`',
+      description: 'partitions of the topic, each of which is a log; fixed by `affidavit init`',
     }),
     replication_factor: Type.Integer({
       minimum: 1,
       maximum: 32,
       default: 3,
-      description: 'brokers that hold each partition',
+      description: 'number of brokers that hold each partition',
     }),
     min_insync_replicas: Type.Integer({
       minimum: 1,
       maximum: 32,
       default: 2,
-      description: 'brokers that must have a request before it is acknowledged',
-    }),
-    session_timeout_ms: Type.Integer({
-      minimum: 6_000,
-      maximum: 300_000,
-      default: 30_000,
-      description: 'after so long without a sign of life the partitions of a sequencer go to others',
+      description: 'number of brokers that must have a request before it is acknowledged',
     }),
     tls: Type.Boolean({
       default: false,
-      description: 'encrypts connections to the brokers; further authorities to trust by NODE_EXTRA_CA_CERTS',
+      description:
+        'whether connections to the brokers are encrypted; NODE_EXTRA_CA_CERTS adds trusted authorities',
     }),
     sasl_mechanism: Type.Optional(
       Type.Union([Type.Literal('plain'), Type.Literal('scram-sha-256'), Type.Literal('scram-sha-512')], {
         description: 'plain, scram-sha-256 or scram-sha-512; needs username and password',
       }),
     ),
-    sasl_username: Type.Optional(Type.String({ minLength: 1, description: 'user of the brokers' })),
-    sasl_password: Type.Optional(Type.String({ minLength: 1, description: 'its password' })),
+    sasl_username: Type.Optional(Type.String({ minLength: 1, description: 'user name at the brokers' })),
+    sasl_password: Type.Optional(Type.String({ minLength: 1, description: 'password of that user' })),
   },
   { additionalProperties: false },
 );
@@ -66,23 +61,26 @@ export const S3Config = Type.Object(
     endpoint: Type.Optional(
       Type.String({
         pattern: '^https?://',
-        description: 'address of a server that speaks S3; without it AWS',
+        description: 'address of an S3 server; without it AWS',
       }),
     ),
     region: Type.String({ minLength: 1, default: 'us-east-1', description: 'region of the bucket' }),
     prefix: Type.String({
       pattern: '^([A-Za-z0-9_][A-Za-z0-9._-]*/)*$',
       default: '',
-      description: 'before every key of the archive; empty, or ends in a slash',
+      description: 'beginning of every key of the archive; empty, or ends in a slash',
     }),
     access_key_id: Type.Optional(
-      Type.String({ minLength: 1, description: 'without it the usual chain of AWS credentials is asked' }),
+      Type.String({
+        minLength: 1,
+        description: 'key of the S3 server; without it the usual chain of AWS credentials is used',
+      }),
     ),
-    secret_access_key: Type.Optional(Type.String({ minLength: 1, description: 'belongs to access_key_id' })),
-    single_sequencer: Type.Boolean({
+    secret_access_key: Type.Optional(Type.String({ minLength: 1, description: 'secret of access_key_id' })),
+    dangerously_single_sequencer: Type.Boolean({
       default: false,
       description:
-        'takes a store that ignores create-only writes; only one process may then ever seal, or the log can fork',
+        'accepts a store that ignores create-only writes; then only one process may ever seal, or the log forks',
     }),
   },
   { additionalProperties: false },
@@ -97,8 +95,8 @@ export const ClickHouseConfig = Type.Object(
           'HTTP address of a ClickHouse server that holds the record store; without it the engine runs in this process',
       }),
     ),
-    username: Type.Optional(Type.String({ minLength: 1, description: 'user of that server' })),
-    password: Type.Optional(Type.String({ description: 'its password' })),
+    username: Type.Optional(Type.String({ minLength: 1, description: 'user name at that server' })),
+    password: Type.Optional(Type.String({ description: 'password of that user' })),
     database: Type.Optional(
       Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]*$', description: 'database of that server' }),
     ),
@@ -106,7 +104,7 @@ export const ClickHouseConfig = Type.Object(
       Type.String({
         pattern: '^[A-Za-z_][A-Za-z0-9_]*$',
         description:
-          'cluster on whose replicas the tables are made, replicated; the url then names one replica, not a balancer',
+          'cluster on whose replicas the replicated tables are made; the URL then names one replica and not a load balancer',
       }),
     ),
   },

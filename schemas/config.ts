@@ -6,30 +6,20 @@ const Port = (description: string, preset: number) =>
     minimum: 0,
     maximum: 65_535,
     default: preset,
-    description: `${description}; 0 takes a free one`,
+    description: `${description}; 0 takes a free port`,
   });
 
-/** `forward` is for destinations to come. */
 const Role = Type.Union(
-  [
-    Type.Literal('ingest'),
-    Type.Literal('sequence'),
-    Type.Literal('report'),
-    Type.Literal('api'),
-    Type.Literal('forward'),
-  ],
-  {
-    description:
-      'the one thing that this process does: ingest, sequence, report, api; without it all of them',
-  },
+  [Type.Literal('ingest'), Type.Literal('sequence'), Type.Literal('report'), Type.Literal('api')],
+  { description: 'the single role of this process: ingest, sequence, report or api; without it all of them' },
 );
 
-/** What one process of several may do. */
+/** Roles that a process may have. */
 export const ROLES: readonly string[] = Role.anyOf.map((role) => role.const);
 
 /**
  * Every configuration key with its type, default and meaning. docs/config.md is generated from it. The environment
- * variable of a key is `AFFIDAVIT_` and its path in upper case, joined by underscores.
+ * variable of a key is `AFFIDAVIT_` and the path of the key in upper case, joined by underscores.
  */
 export const Config = Type.Object(
   {
@@ -49,7 +39,8 @@ export const Config = Type.Object(
     host: Type.String({
       minLength: 1,
       default: '127.0.0.1',
-      description: 'address both servers listen on; keep it on loopback unless TLS is ended in front of it',
+      description:
+        'address that receivers and API listen on; keep it on loopback unless a proxy in front of it terminates TLS',
     }),
     log_level: Type.Union(
       [
@@ -61,20 +52,26 @@ export const Config = Type.Object(
         Type.Literal('fatal'),
         Type.Literal('silent'),
       ],
-      { default: 'info', description: 'least level that is written to standard error' },
+      { default: 'info', description: 'lowest level that is written to standard error' },
     ),
     origin: Type.Optional(
       Type.String({
         pattern: '^[A-Za-z0-9][A-Za-z0-9._/-]{2,120}$',
         description:
-          'name of the log in checkpoints, a URL without schema; used by the first start, which else makes one up',
+          'name of the log in checkpoints, a URL without its scheme; used by the first start, which generates a name if it is unset',
       }),
     ),
     admin_token: Type.Optional(
-      Type.String({ minLength: 8, description: 'taken by the first start instead of a generated token' }),
+      Type.String({
+        minLength: 8,
+        description: 'token that the first start uses instead of a generated token',
+      }),
     ),
     collector_token: Type.Optional(
-      Type.String({ minLength: 8, description: 'taken by the first start instead of a generated token' }),
+      Type.String({
+        minLength: 8,
+        description: 'token that the first start uses instead of a generated token',
+      }),
     ),
     ingest: Type.Object(
       {
@@ -84,23 +81,23 @@ export const Config = Type.Object(
             minimum: 0,
             maximum: 65_535,
             description:
-              'port of OTLP/gRPC, 0 takes a free one; without it 4317 where ingest.port is 4318, and none elsewhere',
+              'port of OTLP/gRPC; 0 takes a free port; without it 4317 if ingest.port is 4318, otherwise OTLP/gRPC is off',
           }),
         ),
         tls_cert: Type.Optional(
           Type.String({
             minLength: 1,
-            description: 'PEM file of the certificate with which the receivers speak TLS, its chain included',
+            description: 'PEM file with the TLS certificate of the receivers and its chain',
           }),
         ),
         tls_key: Type.Optional(
-          Type.String({ minLength: 1, description: 'PEM file of the key of ingest.tls_cert' }),
+          Type.String({ minLength: 1, description: 'PEM file with the key of ingest.tls_cert' }),
         ),
         tls_client_ca: Type.Optional(
           Type.String({
             minLength: 1,
             description:
-              'PEM file of the authority of client certificates; with it a sender must show one beside its token',
+              'PEM file with the authority of client certificates; with it a sender needs a certificate as well as its token',
           }),
         ),
         max_body_bytes: Type.Integer({
@@ -118,65 +115,15 @@ export const Config = Type.Object(
         max_backlog_bytes: Type.Integer({
           minimum: 1_048_576,
           default: 4_294_967_296,
-          description: 'bodies not sealed yet, in bytes; beyond it receivers answer 503',
-        }),
-        max_backlog_envelopes: Type.Integer({
-          minimum: 1,
-          default: 5_000_000,
-          description: 'requests not sealed yet; beyond it receivers answer 503',
-        }),
-        max_backlog_per_collector_percent: Type.Integer({
-          minimum: 1,
-          maximum: 100,
-          default: 80,
-          description:
-            'share of both backlog limits that one collector may fill; beyond it receivers answer 429',
-        }),
-        max_in_flight_per_collector_bytes: Type.Integer({
-          minimum: 1024,
-          maximum: 1_073_741_824,
-          default: 134_217_728,
-          description:
-            'inflated body bytes that the unanswered requests of one collector may hold; beyond it receivers answer 429',
-        }),
-        max_requests_in_flight_per_collector: Type.Integer({
-          minimum: 1,
-          maximum: 100_000,
-          default: 1_024,
-          description: 'unanswered requests of one collector; beyond it receivers answer 429',
+          description: 'bytes of bodies that are not sealed yet; beyond them receivers answer 503',
         }),
         gateway_mappings: Type.Optional(
           Type.String({
             minLength: 1,
             description:
-              'JSON file that describes gateways which are not known here, by name; the same for receivers and sequencers',
+              'JSON file that describes further gateways by name; receivers and sequencers need the same file',
           }),
         ),
-        webhook_secrets: Type.Optional(
-          Type.String({
-            pattern: '^(github|gitlab|anthropic):[^ ]+( (github|gitlab|anthropic):[^ ]+)*$',
-            description:
-              'secrets of webhooks as `github:SECRET gitlab:TOKEN anthropic:whsec_SECRET`, several of one platform while one replaces another; beside those of webhook-secrets.json in the keys folder',
-          }),
-        ),
-      },
-      { additionalProperties: false },
-    ),
-    sequencer: Type.Object(
-      {
-        max_batch_envelopes: Type.Integer({
-          minimum: 1,
-          maximum: 100_000,
-          default: 5_000,
-          description: 'most requests sealed in one bundle',
-        }),
-        max_batch_bytes: Type.Integer({
-          minimum: 1_048_576,
-          maximum: 268_435_456,
-          default: 4_194_304,
-          description:
-            'most request bytes sealed in one bundle; one larger request makes a bundle of its own',
-        }),
       },
       { additionalProperties: false },
     ),
@@ -187,29 +134,24 @@ export const Config = Type.Object(
           maximum: 36_500,
           default: 2_190,
           description:
-            'lock of bundles, checkpoints and facts in the archive (six years, 45 CFR 164.316(b)(2))',
+            'days for which bundles, checkpoints and facts are locked in the archive (six years, 45 CFR 164.316(b)(2))',
         }),
         lock_mode: Type.Union([Type.Literal('governance'), Type.Literal('compliance')], {
           default: 'governance',
           description:
-            'how the archive is locked: governance can be lifted by special rights, compliance by nobody before its date',
+            'lock of archive objects: a special right can lift governance; nobody can lift compliance before its date',
         }),
         content_retention_days: Type.Integer({
           minimum: 1,
           maximum: 36_500,
           default: 365,
-          description: 'lock of prompts, tool input and output in the archive',
+          description: 'days for which prompts, tool input and tool output are locked in the archive',
         }),
         max_query_ms: Type.Integer({
           minimum: 10,
           maximum: 3_600_000,
           default: 30_000,
-          description: 'longest run of one question to the record store, in milliseconds',
-        }),
-        max_query_rows: Type.Integer({
-          minimum: 1_000,
-          default: 1_000_000_000,
-          description: 'most rows that one question may read',
+          description: 'longest run of one query of the record store, in milliseconds',
         }),
       },
       { additionalProperties: false },

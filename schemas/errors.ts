@@ -32,7 +32,7 @@ export const ERRORS = {
     status: 403,
     retry: 'never',
     title: 'webhook has no secret here',
-    hint: 'put its secret into keys/webhook-secrets.json or ingest.webhook_secrets and restart; docs/sources.md shows how',
+    hint: 'put its secret into webhook-secrets.json in the keys folder and restart; docs/sources.md shows how',
   },
   WEBHOOK_UNSIGNED: {
     status: 401,

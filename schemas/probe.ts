@@ -14,7 +14,7 @@ interface ProbeEntry {
 
 const OTHER_STORE = 'use another store';
 const CREATION_ACTION =
-  'use another store, or set s3.single_sequencer if one sequencer alone will ever write to this bucket';
+  'use another store, or set s3.dangerously_single_sequencer if one sequencer alone will ever write to this bucket';
 
 /** Everything that is tried on a store, in the order of trying. Codes are append-only; docs/runbook.md explains them. */
 export const PROBES = {

@@ -37,7 +37,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'ingest/receivers': ['ingest/receivers', 'ingest/event-log.ts', 'connectors', 'schemas'],
   // Runs on machines that have nothing else of this program.
   'ingest/hook': ['ingest/hook'],
-  'ingest/pull': ['ingest/pull', 'schemas'],
+  'ingest/send': ['ingest/send', 'schemas'],
+  'ingest/pull': ['ingest/pull', 'ingest/send', 'schemas'],
   'ingest/pull/s3': ['ingest/pull', 'store/archive/s3', 'schemas'],
   ingest: ['ingest', 'connectors', 'schemas', 'store/ledger', 'store/chain'],
 
@@ -119,6 +120,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'app',
     'config.ts',
     'connectors/simulation',
+    'ingest/pull',
+    'ingest/send',
     'reports/package/packages.ts',
     'store/chain',
     'store/keys',
@@ -149,6 +152,16 @@ const SDK_HOMES: Readonly<Record<string, readonly string[]>> = {
   typebox: [''],
   yauzl: ['store/verify'],
   yazl: ['reports'],
+};
+
+/** Which validator judges which values; docs/adr/0023 says why. */
+const VALIDATORS: Readonly<Record<string, readonly string[]>> = {
+  // Ajv, with every problem and its place: values from outside.
+  'schemas/validate.ts': ['config.ts', 'commands', 'connectors', 'ingest', 'store/keys/webhook-secrets.ts'],
+  // TypeBox, yes or no: values that this program wrote.
+  'typebox/value': ['api/http/cursor.ts', 'app/deployment.ts', 'ingest/pull/cursor.ts', 'store'],
+  // TypeBox, compiled: many values of one shape, in the verifier without any other package.
+  'typebox/compile': ['store/records/record-row.ts', 'store/verify/shape.ts'],
 };
 
 /** A program of its own: it must start in a few milliseconds and stand alone, so it binds its world itself. */
@@ -282,6 +295,14 @@ describe('the architecture', () => {
     expect(strays.map(show)).toEqual([]);
     const bare = outside.filter(({ to }) => builtinModules.includes(to));
     expect(bare.map(show)).toEqual([]);
+  });
+
+  it('uses one validator for each purpose', () => {
+    const strays = IMPORTS.filter(({ from, to }) => {
+      const users = VALIDATORS[to];
+      return users !== undefined && !isBelow(from, 'schemas') && !users.some((user) => isBelow(from, user));
+    }).filter(({ isTypeOnly }) => !isTypeOnly);
+    expect(strays.map(show)).toEqual([]);
   });
 
   it('has no cycles among what its files load', () => {

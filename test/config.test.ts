@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { configKeys, loadConfig, packageRoot } from '../config.ts';
+import { REMOVED_KEYS } from '../schemas/config-removed.ts';
 import { makeTempDir } from './support/server.ts';
 
 let folder: Awaited<ReturnType<typeof makeTempDir>>;
@@ -66,12 +67,8 @@ describe('the configuration', () => {
 
   it.each([
     ['AFFIDAVIT_INGEST_MAX_BACKLOG_BYTES', '67108864', '/ingest/max_backlog_bytes'],
-    ['AFFIDAVIT_INGEST_MAX_BACKLOG_PER_COLLECTOR_PERCENT', '1', '/ingest/max_backlog_per_collector_percent'],
-    [
-      'AFFIDAVIT_INGEST_MAX_IN_FLIGHT_PER_COLLECTOR_BYTES',
-      '67108863',
-      '/ingest/max_in_flight_per_collector_bytes',
-    ],
+    // Of which one collector may fill 80 percent.
+    ['AFFIDAVIT_INGEST_MAX_BACKLOG_BYTES', '83890000', '/ingest/max_backlog_bytes'],
   ])('refuses a limit of %s that could never let in a body of the largest size', (variable, text, place) => {
     expect(() => loadConfig(undefined, { [variable]: text })).toThrow(place);
   });
@@ -80,7 +77,7 @@ describe('the configuration', () => {
     const keys = configKeys();
     expect(new Set(keys.map(({ variable }) => variable)).size).toBe(keys.length);
     expect(keys.filter(({ description }) => description.length < 10)).toEqual([]);
-    expect(keys.length).toBeLessThanOrEqual(52);
+    expect(keys.length).toBeLessThanOrEqual(43);
     expect(keys.map(({ variable }) => variable)).toEqual(
       expect.arrayContaining([
         'AFFIDAVIT_DATA',
@@ -91,6 +88,27 @@ describe('the configuration', () => {
         'AFFIDAVIT_COLLECTOR_TOKEN',
       ]),
     );
+  });
+
+  it('says of each key that was removed what holds now', async () => {
+    const path = await file(
+      '{"sequencer":{"max_batch_bytes":1},"s3":{"single_sequencer":true,"prefix":"a/"}}',
+    );
+    const load = () => loadConfig(path, { AFFIDAVIT_KAFKA_SESSION_TIMEOUT_MS: '6000' });
+    for (const problem of [
+      '3 problem(s)',
+      '/sequencer/max_batch_bytes was removed: a bundle holds at most 4 MiB',
+      '/s3/single_sequencer was renamed: set s3.dangerously_single_sequencer',
+      'AFFIDAVIT_KAFKA_SESSION_TIMEOUT_MS was removed: the partitions of a sequencer go to others after 30 seconds',
+    ]) {
+      expect(load).toThrow(problem);
+    }
+  });
+
+  it.each(Object.keys(REMOVED_KEYS))('has no key %s any more', (removed) => {
+    expect(configKeys().map(({ path }) => path.join('.'))).not.toContain(removed);
+    const variable = `AFFIDAVIT_${removed.replace('.', '_').toUpperCase()}`;
+    expect(() => loadConfig(undefined, { [variable]: '1' })).toThrow(`${variable} was re`);
   });
 
   it('finds the package from the sources', () => {
@@ -112,7 +130,7 @@ describe('the configuration', () => {
     expect(() => loadConfig(undefined, { AFFIDAVIT_ROLE: 'ingest' })).toThrow('/kafka/brokers is needed');
     const withoutBucket = { ...engines, AFFIDAVIT_S3_BUCKET: undefined, AFFIDAVIT_ROLE: 'api' };
     expect(() => loadConfig(undefined, withoutBucket)).toThrow('/s3/bucket is needed');
-    expect(() => loadConfig(undefined, { ...engines, AFFIDAVIT_ROLE: 'queen' })).toThrow('/role');
+    expect(() => loadConfig(undefined, { ...engines, AFFIDAVIT_ROLE: 'forward' })).toThrow('/role');
   });
 
   it.each([

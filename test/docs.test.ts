@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { configKeys } from '../config.ts';
 import { ERRORS } from '../schemas/errors.ts';
 import { FAILURES } from '../schemas/verification.ts';
+import { describeLimit, findPrivateLimits } from './support/private-limits.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
@@ -39,6 +40,19 @@ function errorsPage(): string {
   return `# Error codes\n\nGenerated from \`schemas/errors.ts\` by \`npm run docs\`. Codes are never reused. \`retry\` says whether the same request can succeed later.\n\n${row('code', 'HTTP status', 'retry', 'meaning', 'what to do')}${row('---', '---', '---', '---', '---')}${rows.join('')}`;
 }
 
+const LIMITS = findPrivateLimits();
+
+function limitsPage(): string {
+  const rows = LIMITS.map((limit) =>
+    row(`\`${limit.name}\``, describeLimit(limit), `\`${limit.file}\``, limit.meaning),
+  );
+  const intro =
+    'Times, sizes and numbers that bound the program and have no configuration key. ' +
+    'A constant is listed if its name ends in a unit of time or size, or begins with `MAX_` or `MIN_`. ' +
+    'The limits with a key are in [config.md](config.md).';
+  return `# Private limits\n\nGenerated from the sources by \`npm run docs\`.\n\n${intro}\n\n${row('limit', 'value', 'file', 'meaning')}${row('---', '---', '---', '---')}${rows.join('')}`;
+}
+
 const PAGES = ['.', 'docs', 'docs/adr', 'docs/formats']
   .flatMap((folder) => readdirSync(join(ROOT, folder)).map((name) => join(folder, name)))
   .filter((path) => path.endsWith('.md'));
@@ -47,6 +61,19 @@ describe('the documents', () => {
   it('list every configuration key', () => expectPage('docs/config.md', configPage()));
 
   it('list every error code', () => expectPage('docs/errors.md', errorsPage()));
+
+  it('list every private limit', () => {
+    expectPage('docs/limits.md', limitsPage());
+    expect(LIMITS.length).toBeGreaterThan(50);
+  });
+
+  it.each(['app', 'commands', 'config', 'cli', 'ingest/pull', 'ingest/send', 'schemas/config'])(
+    'say of each private limit in %s what it bounds',
+    (prefix) => {
+      const silent = LIMITS.filter(({ file, meaning }) => file.startsWith(prefix) && meaning === '');
+      expect(silent.map(({ file, name }) => `${file}: ${name}`)).toEqual([]);
+    },
+  );
 
   it('explain every verification failure', () => {
     const page = read('docs/formats/verification.md');

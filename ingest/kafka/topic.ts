@@ -1,7 +1,7 @@
 /** Somebody else's topic, read in a group of this program's own. */
 import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs';
 import { PipelineError } from '../../schemas/errors.ts';
-import type { ReadTopicOptions, Topic } from '../pull/gateway-topic.ts';
+import type { GatewayTopic, ReadTopicOptions } from '../pull/gateway-topic.ts';
 import { createAsker, type Asker } from './asker.ts';
 import { createClient } from './client.ts';
 import { endsClaim, toPipelineError, withDeadline } from './errors.ts';
@@ -25,7 +25,7 @@ const LOOK_MS = 500;
 const LEAVE_MS = 30_000;
 
 /** Connects nothing yet. */
-export function openKafkaTopic(options: KafkaTopicOptions): Topic {
+export function openKafkaTopic(options: KafkaTopicOptions): GatewayTopic {
   const kafka = createClient(options);
   const asker = createAsker({ kafka });
   const attempted = `topic ${options.topic} cannot be read`;

@@ -7,7 +7,7 @@ export interface TopicMessage {
 }
 
 /** Messages of one partition, in order; may be none where those before `next` are not for readers. */
-export interface TopicBatch {
+export interface GatewayTopicBatch {
   readonly partition: number;
   readonly messages: readonly TopicMessage[];
   /** Where the partition goes on. */
@@ -15,7 +15,7 @@ export interface TopicBatch {
 }
 
 /** Messages that were removed before this group read them. */
-export interface TopicGap {
+export interface GatewayTopicGap {
   readonly partition: number;
   readonly from: bigint;
   /** The first that is still there. */
@@ -30,12 +30,12 @@ export interface ReadTopicOptions {
    * Batches come one at a time, in order within a partition, at least once. The group's place moves behind a batch
    * exactly when this resolves true; with false, and after the signal, the reading ends where it is.
    */
-  readonly onBatch: (batch: TopicBatch) => Promise<boolean>;
+  readonly onBatch: (batch: GatewayTopicBatch) => Promise<boolean>;
   /** Called before what comes behind the gap. */
-  readonly onGap: (gap: TopicGap) => void;
+  readonly onGap: (gap: GatewayTopicGap) => void;
 }
 
-export interface Topic {
+export interface GatewayTopic {
   /**
    * Reads as a member of the group, from where the group has come, or from the first message that is there. Resolves
    * when it has ended. Rejects with what `onBatch` rejects with, and with LOG_UNAVAILABLE where the brokers do not

@@ -73,7 +73,7 @@ describe('a round of canaries', () => {
       ['hook', true],
       ['otel', false],
     ]);
-    expect(lines.join('')).toContain('otel: not acknowledged, and told of\n');
+    expect(lines.join('')).toContain('otel: not acknowledged, but announced\n');
   });
 
   it('fails where nobody can be told', async () => {

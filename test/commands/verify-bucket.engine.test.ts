@@ -11,7 +11,8 @@ import {
   PutObjectRetentionCommand,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openArchive } from '../../app/archive.ts';
+import { createContext } from '../../app/context.ts';
+import { openArchive } from '../../app/engines.ts';
 import { loadConfig } from '../../config.ts';
 import type { VerificationReport } from '../../schemas/verification.ts';
 import type { ArchiveLock } from '../../store/archive/archive.ts';
@@ -148,7 +149,7 @@ describe.skipIf(engine.path === undefined)('affidavit verify --s3', () => {
 
   it('still reads a bundle under compliance, whatever the configured keys try, and shows what they did', async () => {
     const config = loadConfig(undefined, { ...env, AFFIDAVIT_S3_PREFIX: 'own/' });
-    const archive = await openArchive(config, createTestLogger().logger);
+    const archive = await openArchive(createContext(config, { logger: createTestLogger().logger }));
     const options = await createTestLog({ archive, records: createMemoryRecordStore() });
     const ledger = await openLedger({ ...options, lockFor: () => COMPLIANCE });
     const records = [testRecord(1), testRecord(2)];

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseTarget } from '../../commands/verify-bucket.ts';
+import { parseTarget } from '../../commands/verify.ts';
 
 describe('the path of affidavit verify --s3', () => {
   it.each([

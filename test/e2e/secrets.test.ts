@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { fromBufferPromise } from 'yauzl';
@@ -181,8 +181,10 @@ async function keepAnswers(server: TestServer): Promise<void> {
 
 beforeAll(async () => {
   folder = await makeTempDir();
-  const env = { AFFIDAVIT_LOG_LEVEL: 'trace', AFFIDAVIT_INGEST_WEBHOOK_SECRETS: `github:${WEBHOOK_SECRET}` };
-  const server = await startServer(folder.path, env);
+  await mkdir(join(folder.path, 'keys'), { mode: 0o700 });
+  const secrets = JSON.stringify({ github: [WEBHOOK_SECRET] });
+  await writeFile(join(folder.path, 'keys', 'webhook-secrets.json'), secrets, { mode: 0o600 });
+  const server = await startServer(folder.path, { AFFIDAVIT_LOG_LEVEL: 'trace' });
   await sendAll(server);
   await keepFiles(join(folder.path, 'event-log'), 'while running');
   await server.sealed();

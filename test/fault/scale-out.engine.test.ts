@@ -23,7 +23,7 @@ await writeFile(clockFile, '0');
 let proxy: S3Proxy | undefined;
 const opened = await openScaleOut({
   partitions: 4,
-  env: { AFFIDAVIT_KAFKA_SESSION_TIMEOUT_MS: String(SESSION_TIMEOUT_MS) },
+  sessionTimeoutMs: SESSION_TIMEOUT_MS,
   before: async (port) => {
     proxy = await startS3Proxy(port);
     return proxy.endpoint;

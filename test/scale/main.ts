@@ -10,7 +10,7 @@ async function run(given: ScaleArguments): Promise<boolean> {
   say('starting the engines');
   const deployment = await openScaleOut({
     partitions: given.partitions,
-    env: given.rounds > 0 ? { AFFIDAVIT_KAFKA_SESSION_TIMEOUT_MS: '6000' } : {},
+    ...(given.rounds > 0 ? { sessionTimeoutMs: 6_000 } : {}),
   });
   if ('skipped' in deployment) throw new Error(deployment.skipped);
   try {

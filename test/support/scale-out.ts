@@ -50,12 +50,15 @@ export interface ScaleOutOptions {
   readonly partitions: number;
   readonly bucket?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** After so long without a sign of life the partitions of a sequencer go to others. @default the program's */
+  readonly sessionTimeoutMs?: number;
   /** Folder for the broker's data. */
   readonly brokerParent?: string;
   /** What stands before the S3 server, by its port; gives the endpoint that processes use. */
   readonly before?: (s3Port: number) => Promise<string>;
 }
 
+const WITH_LIMITS = join(import.meta.dirname, 'serve-with-limits.mjs');
 const START_DEADLINE_MS = 60_000;
 const READY_DEADLINE_MS = 30_000;
 const STDERR_KEPT = 20_000;
@@ -88,7 +91,10 @@ export async function openScaleOut(
     vkeys: new Map(logs.map(({ log, vkey }) => [log, vkey])),
     partitions: options.partitions,
     async start(role, name, extra = {}) {
-      const one = await startRole(role, name, { ...env, AFFIDAVIT_DATA: join(root, name), ...extra });
+      const one = await startRole(
+        { role, name, sessionTimeoutMs: options.sessionTimeoutMs },
+        { ...env, AFFIDAVIT_DATA: join(root, name), ...extra },
+      );
       started.add(one);
       void one.exited.then(() => started.delete(one));
       return one;
@@ -140,8 +146,19 @@ function environmentOf(
   };
 }
 
-async function startRole(role: RoleName, name: string, env: NodeJS.ProcessEnv): Promise<RoleProcess> {
-  const child = spawn(process.execPath, [MAIN, 'serve', '--role', role], {
+interface RoleStart {
+  readonly role: RoleName;
+  readonly name: string;
+  readonly sessionTimeoutMs: number | undefined;
+}
+
+async function startRole(
+  { role, name, sessionTimeoutMs }: RoleStart,
+  env: NodeJS.ProcessEnv,
+): Promise<RoleProcess> {
+  const limits = JSON.stringify({ kafkaSessionTimeoutMs: sessionTimeoutMs });
+  const args = sessionTimeoutMs === undefined ? [MAIN, 'serve', '--role', role] : [WITH_LIMITS, role, limits];
+  const child = spawn(process.execPath, args, {
     env: bareEnvironment(env),
     stdio: ['ignore', 'pipe', 'pipe'],
   });

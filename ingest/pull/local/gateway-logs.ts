@@ -3,11 +3,12 @@ import { createReadStream } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { PipelineError } from '../../../schemas/errors.ts';
-import { byName, isHidden, type LogFile, type LogFiles } from '../gateway-logs.ts';
+import { byName, isHidden, type GatewayLogFile, type GatewayLogs } from '../gateway-logs.ts';
 
+/** Read from the disk at once. */
 const READ_BYTES = 256 * 1024;
 
-export function openFolderOfLogs(folder: string): LogFiles {
+export function openFolderOfLogs(folder: string): GatewayLogs {
   return {
     list: async () => {
       const names = await namesBelow(folder);
@@ -31,8 +32,8 @@ async function namesBelow(folder: string): Promise<string[]> {
   }
 }
 
-/** Undefined for a file that has gone since. */
-async function describe(folder: string, name: string): Promise<LogFile | undefined> {
+/** Undefined for a file that is gone since it was listed. */
+async function describe(folder: string, name: string): Promise<GatewayLogFile | undefined> {
   const found = await stat(join(folder, name), { bigint: true }).catch(() => undefined);
   if (found === undefined) return undefined;
   const { size, mtimeNs, ctimeNs, ino } = found;
@@ -40,7 +41,7 @@ async function describe(folder: string, name: string): Promise<LogFile | undefin
   return { name, sizeBytes: Number(size), version, mayGrow: true };
 }
 
-async function* readFile(folder: string, { name, sizeBytes }: LogFile): AsyncGenerator<Buffer> {
+async function* readFile(folder: string, { name, sizeBytes }: GatewayLogFile): AsyncGenerator<Buffer> {
   if (sizeBytes === 0) return;
   const options = { end: sizeBytes - 1, highWaterMark: READ_BYTES };
   let read = 0;

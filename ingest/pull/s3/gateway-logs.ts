@@ -2,19 +2,19 @@
 import { GetObjectCommand, ListObjectsV2Command, type ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
 import type { Readable } from 'node:stream';
 import { PipelineError } from '../../../schemas/errors.ts';
-import { byName, isHidden, type LogFile, type LogFiles } from '../gateway-logs.ts';
+import { byName, isHidden, type GatewayLogFile, type GatewayLogs } from '../gateway-logs.ts';
 import { describeError, outcomeOf, type S3Bucket } from '../../../store/archive/s3/client.ts';
 import { withRetries, type Retrying } from '../../../store/archive/s3/retry.ts';
 
 export interface BucketOfLogsOptions {
   readonly bucket: S3Bucket;
-  /** Keys begin with it; names of files are what follows. */
+  /** Keys begin with it; the rest of a key is the name of the file. */
   readonly prefix: string;
   readonly retrying: Retrying;
 }
 
-/** An object is written as a whole, so none grows; one that was written anew has another ETag. */
-export function openBucketOfLogs(options: BucketOfLogsOptions): LogFiles {
+/** An object is written as a whole, so it never grows; an object that is replaced gets another ETag. */
+export function openBucketOfLogs(options: BucketOfLogsOptions): GatewayLogs {
   const { bucket, prefix, retrying } = options;
   return {
     list: async () => {
@@ -29,12 +29,12 @@ export function openBucketOfLogs(options: BucketOfLogsOptions): LogFiles {
   };
 }
 
-async function listObjects(options: BucketOfLogsOptions): Promise<LogFile[]> {
-  const files: LogFile[] = [];
+async function listObjects(options: BucketOfLogsOptions): Promise<GatewayLogFile[]> {
+  const files: GatewayLogFile[] = [];
   for await (const { Contents = [] } of pages(options)) {
     for (const { Key = '', Size = 0, ETag = '' } of Contents) {
       const name = Key.slice(options.prefix.length);
-      // A key that ends in a slash is how some show a folder.
+      // Some programs store a key that ends in a slash to show a folder.
       if (name === '' || name.endsWith('/') || isHidden(name)) continue;
       files.push({ name, sizeBytes: Size, version: `${String(Size)}-${ETag}`, mayGrow: false });
     }
@@ -62,7 +62,7 @@ async function* pages({
 
 async function* readObject(
   { bucket, prefix, retrying }: BucketOfLogsOptions,
-  { name, version, sizeBytes }: LogFile,
+  { name, version, sizeBytes }: GatewayLogFile,
 ): AsyncGenerator<Buffer> {
   const key = `${prefix}${name}`;
   const etag = version.slice(version.indexOf('-') + 1);
@@ -86,17 +86,19 @@ async function* readObject(
   }
 }
 
-/** 412: another object has the key by now. */
+/** Status 412 means that another object has the key by now. */
 function toFileProblem(error: unknown, key: string): PipelineError | undefined {
   const outcome = outcomeOf(error);
   if (outcome === 'missing' || outcome === 'exists') {
-    return new PipelineError('NOT_FOUND', `${key} is gone or another since it was listed`, { cause: error });
+    return new PipelineError('NOT_FOUND', `${key} is gone or was replaced since it was listed`, {
+      cause: error,
+    });
   }
   if (outcome !== 'refused') return undefined;
   return new PipelineError('AUTH_FORBIDDEN', `${key}: ${describeError(error)}`, { cause: error });
 }
 
-/** The bucket is no archive here. */
+/** This bucket is not the archive, so its errors must not name the archive. */
 function toUnavailable(error: unknown, attempted: string): unknown {
   if (error instanceof PipelineError) {
     return error.code === 'ARCHIVE_UNAVAILABLE'

@@ -14,51 +14,35 @@ beforeAll(async () => {
 afterAll(() => folder.remove());
 
 describe('secrets of webhooks', () => {
-  it('are none where neither a file nor the configuration has one', async () => {
-    expect(await readWebhookSecrets(join(folder.path, 'absent'), undefined)).toEqual({
-      github: [],
-      gitlab: [],
-      anthropic: [],
-    });
+  it('are none where there is no file', async () => {
+    expect(await readWebhookSecrets(join(folder.path, 'absent'))).toEqual({});
   });
 
-  it('are those of the file and of the configuration together', async () => {
+  it('are those of the file', async () => {
     const kept = {
-      github: ['github-secret-in-file'],
+      github: ['github-secret-in-file', 'github-secret-that-replaces-it'],
       gitlab: ['gitlab-token-in-file'],
       anthropic: [STANDARD],
     };
     await writeFile(path, JSON.stringify(kept));
-    const configured = `github:github-secret-given:1 gitlab:gitlab-token-given anthropic:${STANDARD}`;
-    expect(await readWebhookSecrets(path, configured)).toEqual({
-      github: ['github-secret-in-file', 'github-secret-given:1'],
-      gitlab: ['gitlab-token-in-file', 'gitlab-token-given'],
-      anthropic: [STANDARD, STANDARD],
-    });
+    expect(await readWebhookSecrets(path)).toEqual(kept);
   });
 
-  it('are refused where one is short', async () => {
-    await writeFile(path, '{"github":["short"]}');
-    await expect(readWebhookSecrets(path, undefined)).rejects.toMatchObject({ code: 'START_REFUSED' });
-    const given = readWebhookSecrets(join(folder.path, 'absent'), 'gitlab:canary-short');
-    await expect(given).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
-    await expect(given).rejects.not.toThrow('canary');
-  });
-
-  it('of Anthropic are refused where they are not spelt as it gives them out', async () => {
-    const misspelt = 'canary-without-its-prefix';
-    await writeFile(path, JSON.stringify({ anthropic: [misspelt] }));
-    await expect(readWebhookSecrets(path, undefined)).rejects.toMatchObject({ code: 'START_REFUSED' });
-    const given = readWebhookSecrets(join(folder.path, 'absent'), `anthropic:${misspelt}`);
-    await expect(given).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
-    await expect(given).rejects.not.toThrow('canary');
+  it.each([
+    ['short', '{"github":["canary-short"]}'],
+    ['not spelt as Anthropic gives them out', '{"anthropic":["canary-without-its-prefix"]}'],
+  ])('are refused where one is %s', async (_, text) => {
+    await writeFile(path, text);
+    const read = readWebhookSecrets(path);
+    await expect(read).rejects.toMatchObject({ code: 'START_REFUSED' });
+    await expect(read).rejects.not.toThrow('canary');
   });
 
   it.each(['["a"]', '{"github":"one"}', '{"gitea":["one-of-another-forge"]}', '{"github":["canary'])(
     'are refused in a file that reads %s, without a word of what stands there',
     async (text) => {
       await writeFile(path, text);
-      const read = readWebhookSecrets(path, undefined);
+      const read = readWebhookSecrets(path);
       await expect(read).rejects.toMatchObject({ code: 'START_REFUSED' });
       await expect(read).rejects.not.toThrow('canary');
     },

@@ -157,7 +157,14 @@ const SDK_HOMES: Readonly<Record<string, readonly string[]>> = {
 /** Which validator judges which values; docs/adr/0023 says why. */
 const VALIDATORS: Readonly<Record<string, readonly string[]>> = {
   // Ajv, with every problem and its place: values from outside.
-  'schemas/validate.ts': ['config.ts', 'commands', 'connectors', 'ingest', 'store/keys/webhook-secrets.ts'],
+  'schemas/validate.ts': [
+    'api/http/problem.ts',
+    'config.ts',
+    'commands',
+    'connectors',
+    'ingest',
+    'store/keys/webhook-secrets.ts',
+  ],
   // TypeBox, yes or no: values that this program wrote.
   'typebox/value': ['api/http/cursor.ts', 'app/deployment.ts', 'ingest/pull/cursor.ts', 'store'],
   // TypeBox, compiled: many values of one shape, in the verifier without any other package.

@@ -33,7 +33,8 @@ export function mutateLedger(ledger: Ledger, mutant: Mutant | undefined): Ledger
         return { published: Promise.resolve() };
       },
     };
-  if (mutant === 'seen_ids_not_refilled') return { ...ledger, leafIdsFrom: () => ledger.leafIdsFrom(Infinity) };
+  if (mutant === 'seen_ids_not_refilled')
+    return { ...ledger, leafIdsFrom: () => ledger.leafIdsFrom(Infinity) };
   if (mutant === 'offset_ahead') {
     const nextOffset = () => ledger.nextOffset() + (ledger.treeSize() > 0 ? 1n : 0n);
     return { ...ledger, nextOffset };

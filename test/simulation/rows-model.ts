@@ -3,7 +3,11 @@
  * its own: look, insert what is not there, look again, insert anew what a remembered token kept out.
  */
 import { PipelineError } from '../../schemas/errors.ts';
-import { requireContiguous, toBlocks, type InsertBlock } from '../../store/records/clickhouse/insert-blocks.ts';
+import {
+  requireContiguous,
+  toBlocks,
+  type InsertBlock,
+} from '../../store/records/clickhouse/insert-blocks.ts';
 import type { RecordRow, RecordStore } from '../../store/records/record-store.ts';
 import type { Mutant } from './mutants.ts';
 import type { Caller, Scheduler } from './scheduler.ts';

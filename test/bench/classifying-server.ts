@@ -36,7 +36,7 @@ export async function measureClassifyServer(bench: Bench): Promise<Findings> {
       figure('classify_server_sealed', 'recordsPerSecond'),
     ],
     remarks: [
-      `classify_server: ${bench.records} records of 1 KB without a secret through two built servers by turns; one of them has empty modules in the place of the classifier. Acknowledged while those before are sealed; sealed from the first request to the last record found by the API`,
+      `classify_server: ${bench.records} records of 1 KB without a secret through two built servers by turns; one of them has empty modules instead of the classifier. Acknowledged while earlier records are sealed; sealed from the first request to the last record found by the API`,
     ],
   };
 }

@@ -3,7 +3,7 @@ import { cpus, release, totalmem } from 'node:os';
 import type { Findings } from './bench.ts';
 import { rounded, type Figure } from './figure.ts';
 
-/** From this line on the page is written by people: what the profiles show. */
+/** People write the page from this line on; they describe what the profiles show. */
 export const NOTES_MARK = '<!-- Above: written by npm run bench. Below: written by people and kept. -->';
 
 export function describeMachine(): string[] {
@@ -64,7 +64,7 @@ export function renderPage(
   const list = (items: readonly string[]) => items.map((item) => `- ${item}\n`).join('');
   return `# Benchmarks
 
-\`npm run bench\` measures the built server as a child process, with the load generator beside it on the same machine, and writes this page. Each figure stands beside what the machine itself can do, measured in the same run; \`ratio\` is the median over that limit. Where a figure has a target, its median is judged.
+\`npm run bench\` measures the built server as a child process, with the load generator beside it on the same machine, and writes this page. Beside each figure is a limit: what the machine itself can do, measured in the same run. \`ratio\` is the median divided by that limit. Where a figure has a target, its median is judged.
 
 ${list(machine)}
 ${renderTable(figures)}

@@ -38,7 +38,7 @@ const MAX_BODY_BYTES = 64 * 1024;
 const MAX_PATH_PARAMETER_LENGTH = 1024;
 const REQUEST_TIMEOUT_MS = 60_000;
 
-/** What the routes of evidence read from. */
+/** Sources of the routes of evidence. */
 export interface EvidenceSources {
   readonly store: RecordStore;
   /** All logs of the deployment. */

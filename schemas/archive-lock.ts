@@ -2,8 +2,8 @@ import { Type, type Static } from 'typebox';
 import { HashHex, InstantUtc, SafeCount } from './primitives.ts';
 
 /**
- * What the local archive writes beside each object, where S3 would keep object lock metadata. `sha256` and
- * `size_bytes` are of the stored bytes. docs/formats/archive.md gives the layout of the file.
+ * The lock file that the local archive writes beside each object; S3 keeps the same as object lock metadata. `sha256`
+ * and `size_bytes` are of the stored bytes. docs/formats/archive.md gives the layout of the file.
  */
 export const ArchiveLockRecord = Type.Object(
   {
@@ -22,12 +22,12 @@ export type ArchiveLockRecord = Static<typeof ArchiveLockRecord>;
 /** Ending of a lock file's name; no archive key may end so. */
 export const LOCK_SUFFIX = '.lock';
 
-/** Folder of the local archive for files that are not objects yet; whatever lies in it is no evidence. */
+/** Folder of the local archive for files that are not objects yet. Files in it are not evidence. */
 export const STAGING_FOLDER = '.staging';
 
 /**
  * Name of the lock file of an object. It carries the digest of the bytes it locks, so that two writers of one key
- * with different bytes never touch each other's lock file, and a lock left by a crash never stands in the way.
+ * with different bytes never touch each other's lock file, and a lock left by a crash never blocks a later write.
  */
 export function lockFileName(key: string, sha256: string): string {
   return `${key}.${sha256}${LOCK_SUFFIX}`;

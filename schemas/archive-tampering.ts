@@ -3,8 +3,8 @@ import type { NativeEvent } from './native-event.ts';
 import { InstantUtc } from './primitives.ts';
 
 /**
- * Somebody wrote to a key of the archive that was written already, or hid it. What the archive reads stays
- * `truth_version_id`, the first version that carries a lock; null if there is none.
+ * A finding that somebody wrote to a key of the archive again, or hid it. The archive reads `truth_version_id`, the
+ * first locked version of the key; null if none is locked.
  */
 export const ArchiveTampering = Type.Object({
   v: Type.Literal(1),
@@ -25,8 +25,8 @@ export const ArchiveTampering = Type.Object({
 export type ArchiveTampering = Static<typeof ArchiveTampering>;
 
 /**
- * The finding as a record of the system's own, in the shape of `/v1/events`. A process tells each finding once; what
- * is still there after its next start is told again, as found then.
+ * The finding as an event in the shape of `/v1/events`. A process reports each finding once, and again after a restart if
+ * it still holds.
  */
 export function toTamperingEvent(
   key: string,

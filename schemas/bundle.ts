@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox';
 import { DecimalString, HashHex, InstantUtc, RetentionClass, SafeCount } from './primitives.ts';
 
-/** The two parts of a record that are stored, kept and erased apart. */
+/** The two parts of a record, which are stored, kept and erased separately. */
 export const PartKind = Type.Union([Type.Literal('facts'), Type.Literal('content')]);
 export type PartKind = Static<typeof PartKind>;
 
@@ -31,7 +31,7 @@ export type PayloadRef = Static<typeof PayloadRef>;
 
 /**
  * First line of a bundle, the unit of commit. `frontier` holds the roots of the perfect subtrees of the tree after
- * this bundle, largest first, so that appending goes on without re-reading older bundles.
+ * this bundle, largest first, so that appending never reads older bundles.
  */
 export const BundleHeader = Type.Object(
   {
@@ -57,7 +57,7 @@ export const BundleHeader = Type.Object(
 export type BundleHeader = Static<typeof BundleHeader>;
 export type UnsignedBundleHeader = Omit<BundleHeader, 'signature'>;
 
-/** First object of a log: who it is and the key that signs its checkpoints. Written once, by `init`. */
+/** First object of a log: its origin and the key that signs its checkpoints. Written once, by `init`. */
 export const LogGenesis = Type.Object(
   {
     v: Type.Literal(1),

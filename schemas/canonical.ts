@@ -33,11 +33,11 @@ function isRising(names: readonly string[]): boolean {
   return true;
 }
 
-/** Printable ASCII but for the quotation mark and the backslash: what stands between quotes as it is. */
+/** Printable ASCII without quotation mark and backslash: characters that need no escape. */
 const PLAIN_TEXT = /^[ !#-[\]-~]*$/;
 
 function canonicalString(text: string): string {
-  // Most strings are short and plain, and for those asking is quicker than the serialiser.
+  // Most strings are short and plain; for those the test is quicker than the serialiser.
   if (text.length < 100 && PLAIN_TEXT.test(text)) return `"${text}"`;
   if (!text.isWellFormed()) throw new RangeError('a lone surrogate has no canonical form');
   return JSON.stringify(text);

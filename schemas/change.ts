@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox';
 
-/** How far the way of a commit to an independent approver can be seen; docs/formats/change.md puts each in words. */
+/** The state of a commit on its way to an independent approver; docs/formats/change.md defines each. */
 export const ChangeState = Type.Union([
   Type.Literal('approved'),
   Type.Literal('approved_before_last_push'),
@@ -17,7 +17,7 @@ export type ChangeState = Static<typeof ChangeState>;
 const Names = Type.Array(Type.String());
 const MaybeText = Type.Union([Type.String(), Type.Null()]);
 
-/** One commit that an agent made, and what the forge told of it. */
+/** One commit of an agent with the reports of the forge on it. */
 export const Change = Type.Object({
   git_commit_id: Type.String({ description: 'as the agent reported it; may be abbreviated' }),
   forge_commit_id: Type.Union([Type.String({ description: 'the same as the forge spells it' }), Type.Null()]),
@@ -30,12 +30,12 @@ export const Change = Type.Object({
   on_default_branch: Type.Boolean(),
   change_ids: Type.Array(Type.String(), { description: 'pull or merge requests that hold it' }),
   change_id: Type.Union([
-    Type.String({ description: 'the one that decides on the state; what follows is about it' }),
+    Type.String({ description: 'the one that decides the state; the members below are about it' }),
     Type.Null(),
   ]),
   joined_by: Type.Array(
     Type.Union([Type.Literal('branch'), Type.Literal('head'), Type.Literal('merge'), Type.Literal('push')]),
-    { description: 'what makes the commit a part of it' },
+    { description: 'why the commit is part of the change' },
   ),
   author: MaybeText,
   head_commit_id: MaybeText,

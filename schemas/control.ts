@@ -37,7 +37,7 @@ export const CompletenessFinding = Type.Object({
 });
 export type CompletenessFinding = Static<typeof CompletenessFinding>;
 
-/** What is known about holes in a period; `state` is complete only if every measured statistic is ok. */
+/** The completeness of a period; `state` is complete only if every measured statistic is ok. */
 export const CompletenessStatement = Type.Object({
   period: Period,
   state: Type.Union([Type.Literal('complete'), Type.Literal('incomplete')]),
@@ -46,7 +46,7 @@ export const CompletenessStatement = Type.Object({
 });
 export type CompletenessStatement = Static<typeof CompletenessStatement>;
 
-/** A population as it was drawn: in words, as a query, with its count and the digest of its CSV. */
+/** A drawn population: its definition in words and as a query, its count and the digest of its CSV. */
 export const PopulationResult = Type.Object({
   id: Type.String(),
   title: Type.String(),
@@ -60,7 +60,7 @@ export const PopulationResult = Type.Object({
 });
 export type PopulationResult = Static<typeof PopulationResult>;
 
-/** A rule as it was run: its query can be run again, and a rule that found nothing is listed too. */
+/** One run of a rule, with the query to repeat it. Rules without exceptions are listed too. */
 export const RuleResult = Type.Object({
   id: Type.String(),
   description: Type.String(),

@@ -24,7 +24,7 @@ export const SECRET_TYPES = [
 ] as const;
 export type SecretType = (typeof SECRET_TYPES)[number];
 
-/** Data about people that is labelled before sealing and stays what it is. Closed as well. */
+/** Data about people, which is labelled before sealing and not replaced. Closed; docs/formats/classification.md. */
 export const PERSONAL_TYPES = [
   'payment_card',
   'us_ssn',
@@ -38,6 +38,6 @@ export const PERSONAL_TYPES = [
 ] as const;
 export type PersonalType = (typeof PERSONAL_TYPES)[number];
 
-/** What a record is known to hold. */
+/** One kind of data that a record holds. */
 export type DataClass = SecretType | PersonalType;
 export const DATA_CLASSES: readonly DataClass[] = [...SECRET_TYPES, ...PERSONAL_TYPES];

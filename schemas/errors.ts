@@ -1,4 +1,4 @@
-/** What the caller of a failed operation should do: give up on this input, or try the same again later. */
+/** Advice to the caller of a failed operation: give up on this input, or try the same again later. */
 export type Retry = 'never' | 'later';
 
 interface ErrorEntry {
@@ -31,7 +31,7 @@ export const ERRORS = {
   WEBHOOK_NOT_CONFIGURED: {
     status: 403,
     retry: 'never',
-    title: 'webhook has no secret here',
+    title: 'webhook has no secret',
     hint: 'put its secret into webhook-secrets.json in the keys folder and restart; docs/sources.md shows how',
   },
   WEBHOOK_UNSIGNED: {
@@ -43,8 +43,8 @@ export const ERRORS = {
   WEBHOOK_SIGNATURE_INVALID: {
     status: 401,
     retry: 'never',
-    title: 'webhook signature does not fit',
-    hint: 'compare the secret at the sender with ours, and the clocks; a proxy must not change the body',
+    title: 'webhook signature does not match',
+    hint: 'compare the secret at the sender with ours, and the clocks of both; no proxy may change the body',
   },
   NOT_FOUND: { status: 404, retry: 'never', title: 'not found', hint: 'see /openapi.json for the routes' },
   METHOD_NOT_ALLOWED: {
@@ -93,7 +93,7 @@ export const ERRORS = {
     status: 400,
     retry: 'never',
     title: 'cursor not valid',
-    hint: 'start again without cursor; a cursor belongs to the filters it came with',
+    hint: 'start again without a cursor; a cursor is good only for the filters of its list',
   },
   LOG_PUSHBACK: {
     status: 503,
@@ -104,7 +104,7 @@ export const ERRORS = {
   COLLECTOR_PUSHBACK: {
     status: 429,
     retry: 'later',
-    title: 'collector holds its share',
+    title: 'collector has used its share',
     hint: 'retry after the Retry-After header, or raise the shares per collector under ingest',
   },
   LOG_UNAVAILABLE: {
@@ -122,19 +122,19 @@ export const ERRORS = {
   CLOCK_BEHIND: {
     status: 503,
     retry: 'later',
-    title: 'the clock is behind what was sealed last',
-    hint: 'set the clock of the machine right; a process that runs goes on by itself once it has caught up',
+    title: 'the clock is behind the last sealed record',
+    hint: 'correct the clock of the machine; a running process continues by itself once the clock has caught up',
   },
   STORE_UNAVAILABLE: {
     status: 503,
     retry: 'later',
     title: 'record store does not answer',
-    hint: 'retry; /readyz tells when it is back',
+    hint: 'retry; /readyz shows when it is back',
   },
   QUERY_LIMIT: {
     status: 422,
     retry: 'never',
-    title: 'query passes its limits',
+    title: 'query exceeds its limits',
     hint: 'narrow the time range or the filters',
   },
   ARCHIVE_CONFLICT: {
@@ -159,7 +159,7 @@ export const ERRORS = {
     status: 500,
     retry: 'never',
     title: 'another sequencer committed first',
-    hint: 'stop one of them; reload happens at the next start',
+    hint: 'stop one of them; the other reloads the log at its next start',
   },
   START_REFUSED: {
     status: 500,
@@ -171,13 +171,13 @@ export const ERRORS = {
     status: 500,
     retry: 'never',
     title: 'signer guard refused a head',
-    hint: 'the log is smaller than, or differs from, what was signed before; see docs/runbook.md',
+    hint: 'the log is smaller than the head that was signed before, or differs from it; see docs/runbook.md',
   },
   SIGNER_UNAVAILABLE: {
     status: 503,
     retry: 'later',
-    title: 'signer cannot remember a head',
-    hint: 'check space and rights of the keys folder; nothing is signed meanwhile',
+    title: 'signer cannot store a head',
+    hint: 'check space and rights of the keys folder; nothing is signed until then',
   },
   MIGRATION_MISMATCH: {
     status: 500,
@@ -212,7 +212,7 @@ export const ERRORS = {
   PROOF_NOT_READY: {
     status: 409,
     retry: 'later',
-    title: 'record not under a published checkpoint yet',
+    title: 'no published checkpoint covers the record yet',
     hint: 'retry; a checkpoint is published soon after each batch',
   },
   INTERNAL: {
@@ -226,7 +226,7 @@ export const ERRORS = {
 export type ErrorCode = keyof typeof ERRORS;
 
 /**
- * An unexpected failure with a code of the table above. `detail` says what was attempted, with identifiers, never
+ * An unexpected failure with a code of the table above. `detail` names the attempted operation with identifiers, never
  * with content; `place` is a JSON pointer, a byte offset or a path into the input where that is known.
  */
 export class PipelineError extends Error {

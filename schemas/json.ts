@@ -18,9 +18,9 @@ export function setMember(object: Record<string, JsonValue>, name: string, value
 }
 
 /**
- * Replaces what must not stand inside hashed bytes: a number with a fraction, or an integer beyond 2^53-1,
- * becomes its decimal string. Everything else is kept as it is, and a value without such a number is returned
- * itself. docs/formats/record.md states the rule.
+ * Replaces numbers that hashed bytes must not hold: a number with a fraction, or an integer beyond 2^53-1, becomes its
+ * decimal string. Everything else is kept, and a value without such a number is returned unchanged.
+ * docs/formats/record.md states the rule.
  */
 export function toHashable(value: JsonValue): JsonValue {
   if (typeof value === 'number') return Number.isSafeInteger(value) ? value : String(value);

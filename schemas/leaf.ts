@@ -3,8 +3,8 @@ import { HashHex, InstantUtc, RetentionClass } from './primitives.ts';
 import { RecordSource, RecordType } from './record.ts';
 
 /**
- * What is hashed into the tree, version 1: canonical JSON of exactly these members. It is immortal, so it holds no
- * personal data: surrogates are keyed, commitments are salted, digests cover bytes that contain the salt.
+ * The leaf of a record, version 1: canonical JSON of exactly these members is hashed into the tree. It can never be
+ * erased, so it holds no personal data: surrogates are keyed, commitments are salted, digests cover bytes that contain the salt.
  */
 export const Leaf = Type.Object(
   {

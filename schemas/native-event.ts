@@ -3,8 +3,8 @@ import { InstantUtc } from './primitives.ts';
 import { Facts, RecordType } from './record.ts';
 
 /**
- * Facts that a sender of `/v1/events` may state. Left out is what the receiver knows better (collector, source
- * event), what stands beside the facts, and what only quarantine writes.
+ * Facts that a sender of `/v1/events` may state. Left out are facts that the receiver knows better (collector, source
+ * event), members of the event beside its facts, and facts that only quarantine writes.
  */
 export const NativeFacts = Type.Omit(
   Facts,

@@ -1,7 +1,7 @@
-/** What a credential may do in this version: collectors send, admins read and administer. */
+/** Rights of a credential: collectors send, admins read and administer. */
 export type Role = 'collector' | 'admin';
 
-/** Who a credential stands for. `id` is a stable name chosen by the operator, not a person. */
+/** The owner of a credential. `id` is a stable name that the operator chose; it does not name a person. */
 export interface Principal {
   readonly id: string;
   readonly role: Role;

@@ -7,16 +7,16 @@ interface ProbeEntry {
   readonly part: 'quick' | 'full';
   readonly name: string;
   readonly expected: string;
-  /** What follows if it does not hold. */
+  /** Consequence if the store does not behave as expected. */
   readonly meaning: string;
   readonly action: string;
 }
 
 const OTHER_STORE = 'use another store';
 const CREATION_ACTION =
-  'use another store, or set s3.dangerously_single_sequencer if one sequencer alone will ever write to this bucket';
+  'use another store, or set s3.dangerously_single_sequencer if only one sequencer will ever write to this bucket';
 
-/** Everything that is tried on a store, in the order of trying. Codes are append-only; docs/runbook.md explains them. */
+/** Every trial of a store, in order. Codes are append-only; docs/runbook.md explains them. */
 export const PROBES = {
   versioning: {
     part: 'quick',
@@ -43,7 +43,7 @@ export const PROBES = {
     part: 'quick',
     name: 'a put keeps its lock',
     expected: 'mode, date, size and checksum as they were given',
-    meaning: 'the store takes a lock and does not show it',
+    meaning: 'the store accepts a lock and does not show it',
     action: 'grant s3:GetObjectRetention; if that is granted, use another store',
   },
   locked_delete_refused: {
@@ -51,13 +51,13 @@ export const PROBES = {
     name: 'a locked version cannot be deleted',
     expected: 'the version is still read',
     meaning: 'locked objects can be deleted',
-    action: `${OTHER_STORE}: this is no object lock`,
+    action: `${OTHER_STORE}: this is not object lock`,
   },
   shortening_refused: {
     part: 'quick',
     name: 'a lock cannot be shortened',
     expected: 'mode and date as they were, also with bypass',
-    meaning: 'whoever can write can shorten a lock and then delete',
+    meaning: 'everybody who can write can shorten a lock and then delete',
     action: OTHER_STORE,
   },
   create_only_concurrent: {
@@ -69,30 +69,30 @@ export const PROBES = {
   },
   multi_delete_refused: {
     part: 'full',
-    name: 'a locked version cannot be deleted with many',
+    name: 'a locked version cannot be deleted by a request for many',
     expected: 'the version is still read',
     meaning: 'locked objects can be deleted',
-    action: `${OTHER_STORE}: this is no object lock`,
+    action: `${OTHER_STORE}: this is not object lock`,
   },
   bypass_delete_refused: {
     part: 'full',
     name: 'a locked version cannot be deleted with bypass',
     expected: 'the version is still read',
     meaning: 'locked objects can be deleted',
-    action: `${OTHER_STORE}: this is no object lock`,
+    action: `${OTHER_STORE}: this is not object lock`,
   },
   governance_delete_refused: {
     part: 'full',
     name: 'a version under governance cannot be deleted without bypass',
     expected: 'the version is still read',
     meaning: 'governance does not hold against plain credentials',
-    action: 'use another store, or none but compliance',
+    action: 'use another store, or only the mode compliance',
   },
   mode_change_refused: {
     part: 'full',
     name: 'compliance cannot become governance',
     expected: 'mode and date as they were, also with bypass',
-    meaning: 'whoever can write can weaken a lock and then delete',
+    meaning: 'everybody who can write can weaken a lock and then delete',
     action: OTHER_STORE,
   },
   marker_hides_nothing: {
@@ -111,9 +111,9 @@ export const PROBES = {
   },
   deletable_after_expiry: {
     part: 'full',
-    name: 'what is not locked any more can be deleted',
+    name: 'a version can be deleted after its lock ends',
     expected: 'the version is gone after its date',
-    meaning: 'what has run out cannot be deleted, so retention periods would never end',
+    meaning: 'expired versions cannot be deleted, so retention periods would never end',
     action:
       "look at the store's clock, at a default retention of the bucket, and at the rights of the credentials",
   },
@@ -121,7 +121,7 @@ export const PROBES = {
 
 export type ProbeCode = keyof typeof PROBES;
 
-/** One thing that was tried. `ok` is judged by what is still there afterwards, never by the code of an answer. */
+/** The result of one trial. `ok` is judged by the versions that exist afterwards, never by the code of an answer. */
 export const ProbeFinding = Type.Object({
   code: Type.Unsafe<ProbeCode>(Type.String({ description: 'closed list in docs/runbook.md' })),
   name: Type.String(),
@@ -131,14 +131,14 @@ export const ProbeFinding = Type.Object({
 });
 export type ProbeFinding = Static<typeof ProbeFinding>;
 
-/** What a store was found to do. `left_behind` are versions that the probe made and may not delete yet. */
+/** The results of all trials. `left_behind` are versions of the probe that it may not delete yet. */
 export const ProbeReport = Type.Object({
   v: Type.Literal(1),
   ok: Type.Boolean(),
   part: Type.Union([Type.Literal('quick'), Type.Literal('full')]),
   endpoint: Type.Union([Type.String(), Type.Null()], { description: 'null for AWS itself' }),
   bucket: Type.String(),
-  prefix: Type.String({ description: 'the throw-away prefix of this probe' }),
+  prefix: Type.String({ description: 'the prefix that this probe wrote below' }),
   probed_at: InstantUtc,
   duration_ms: SafeCount,
   findings: Type.Array(ProbeFinding),
@@ -155,8 +155,8 @@ export type ProbeReport = Static<typeof ProbeReport>;
 const CREATION: ReadonlySet<ProbeCode> = new Set(['create_only', 'create_only_concurrent']);
 
 /**
- * The findings that forbid writing to this store. With `isSingleSequencer` a store that does not create exclusively is
- * taken: the operator vouches that no second process writes to the log.
+ * The findings that forbid writing to this store. With `isSingleSequencer` a store without exclusive creation is
+ * accepted: the operator vouches that no second process writes to the log.
  */
 export function refusals(
   { findings }: Pick<ProbeReport, 'findings'>,
@@ -165,7 +165,7 @@ export function refusals(
   return findings.filter(({ code, ok }) => !ok && !(isSingleSequencer && CREATION.has(code)));
 }
 
-/** The report as a record of the system's own, in the shape of `/v1/events`. */
+/** The report as an event in the shape of `/v1/events`. */
 export function toProbeEvent(report: ProbeReport): NativeEvent & { readonly content: ProbeReport } {
   const failed = report.findings.filter(({ ok }) => !ok).map(({ code }) => code);
   return {
@@ -181,7 +181,7 @@ export function toProbeEvent(report: ProbeReport): NativeEvent & { readonly cont
   };
 }
 
-/** What a probe found, from its findings in the order of trying. */
+/** The report of a probe from its findings, which are in the order of the trials. */
 export function buildProbeReport(
   report: Omit<ProbeReport, 'v' | 'ok' | 'probed_at'> & { readonly probedAtMs: number },
 ): ProbeReport {

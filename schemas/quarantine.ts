@@ -1,4 +1,4 @@
-/** Why an item is kept as a record of type `quarantined`. A closed list: docs/formats/record.md explains each. */
+/** The reason why an item is kept as a record of type `quarantined`. A closed list: docs/formats/record.md explains each. */
 export type QuarantineReason =
   | 'json_too_deep'
   | 'json_duplicate_key'

@@ -6,7 +6,7 @@ const Text = Type.Optional(Type.String());
 const Count = Type.Optional(SafeCount);
 const Flag = Type.Optional(Type.Boolean());
 
-/** What the model was told about a tool call, as far as the source's own flags or a table of known texts settle it. */
+/** The result of a tool call as reported to the model, where flags of the source or a table of known texts decide it. */
 export const Told = Type.Union([
   Type.Literal('executed'),
   Type.Literal('denied'),
@@ -16,7 +16,7 @@ export const Told = Type.Union([
 ]);
 export type Told = Static<typeof Told>;
 
-/** What a gateway's policy did with a call; `failed_open` means that its check did not answer and the call went on. */
+/** The decision of a gateway's policy on a call; `failed_open`: the check did not answer, and the call was let through. */
 export const PolicyOutcome = Type.Union([
   Type.Literal('allow'),
   Type.Literal('warn'),
@@ -34,7 +34,7 @@ export const Facts = Type.Object(
   {
     source_event: Type.String({ description: "the source's own name of the event" }),
     occurred_at: Type.Optional(InstantUtc),
-    collector: Type.String({ description: 'who delivered it, from the credential' }),
+    collector: Type.String({ description: 'sender of the record, from the credential' }),
     claimed_user: Text,
     claimed_user_source: Text,
     install_id: Text,
@@ -98,12 +98,12 @@ export const Facts = Type.Object(
 export type Facts = Static<typeof Facts>;
 
 /**
- * Text that may hold anything a person typed or a tool printed. Members the normaliser does not know stand under
- * `extensions`, as the source spelled them.
+ * Text that a person typed or a tool printed. Members that the normaliser does not know are kept under `extensions`, as
+ * the source spelled them.
  */
 export type Content = JsonObject;
 
-/** Record types this version writes; readers accept any text, because sources add events between releases. */
+/** Record types of this version. Readers accept any text, because sources add events between releases. */
 export const RECORD_TYPES = [
   'session.started',
   'session.ended',
@@ -167,7 +167,7 @@ export const RECORD_TYPES = [
 
 export const RecordType = Type.String({ pattern: '^[a-z][a-z0-9_]*(\\.[a-z][a-z0-9_]*)*$', maxLength: 64 });
 
-/** Which family of sources reported it; `seen_by` of a tool call lists those that see tool calls. */
+/** The family of sources that reported a record; `seen_by` of a tool call lists those that saw the call. */
 export const RecordSource = Type.Union([
   Type.Literal('hook'),
   Type.Literal('otel'),

@@ -10,7 +10,7 @@ export const ToolCallOutcome = Type.Union([
 ]);
 export type ToolCallOutcome = Static<typeof ToolCallOutcome>;
 
-/** What became of one tool call, derived from every source that saw it. */
+/** One tool call with its outcome, derived from every source that saw it. */
 export const ToolCall = Type.Object({
   tool_use_id: Type.String(),
   session_id: Type.String(),

@@ -1,7 +1,7 @@
 import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
 import type { Static, TSchema } from 'typebox';
 
-/** One place in a value that its schema refuses. */
+/** One member of a value that its schema refuses. */
 export interface ShapeProblem {
   /** JSON pointer, '' for the whole value. */
   readonly pointer: string;
@@ -13,8 +13,8 @@ export type Validated<T> =
   | { readonly ok: false; readonly problems: readonly ShapeProblem[] };
 
 /**
- * Compiles a schema once; the check reports every problem, never only the first. With `fillDefaults` the value given
- * is completed in place with the schema's defaults.
+ * Compiles a schema once. The check reports every problem, not only the first. With `fillDefaults` the check adds the
+ * schema's defaults to the given value.
  */
 export function compileValidator<S extends TSchema>(
   schema: S,

@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox';
 import { SafeCount } from './primitives.ts';
 
-/** Which axis of a report a failure breaks: what the bytes are, or who vouched for them. */
+/** The axis of a report that a failure breaks: integrity of the bytes, or the signatures over them. */
 export type VerificationAxis = 'integrity' | 'anchoring';
 
 interface FailureEntry {
@@ -16,7 +16,7 @@ const ASK_AGAIN = 'ask the sender for the package again and keep this one as it 
 const REBUILD =
   'keep a copy of the record store as evidence, then `affidavit rebuild`; the archive is the truth and was not touched';
 
-/** The one list of what verification can find. Codes are append-only; docs/formats/verification.md explains each. */
+/** The one list of failures that verification can find. Codes are append-only; docs/formats/verification.md explains each. */
 export const FAILURES = {
   nothing_to_verify: {
     axis: 'integrity',
@@ -43,7 +43,7 @@ export const FAILURES = {
   },
   file_unexpected: {
     axis: 'integrity',
-    meaning: 'a file lies where the format has no place for one',
+    meaning: 'a file lies where the format allows none',
     action: 'find out who put it there; nothing of it was taken as evidence',
   },
   file_missing: {
@@ -63,7 +63,7 @@ export const FAILURES = {
   },
   bundle_missing: {
     axis: 'integrity',
-    meaning: 'leaves from this index on are gone: a bundle is absent from the middle or from the end',
+    meaning: 'leaves from this index on are gone: a bundle is missing in the middle or at the end',
     action: 'restore the bundle; leaves behind the gap are checked as far as they go',
   },
   bundle_malformed: {
@@ -182,31 +182,30 @@ export const FAILURES = {
   },
   kept_checkpoint_invalid: {
     axis: 'anchoring',
-    meaning: 'the checkpoint that was kept is no good signed head of a log that is here',
+    meaning: 'the kept checkpoint is not a valid signed head of any log found here',
     action: 'check that the file is whole and belongs to this log, then look for another copy',
   },
   kept_checkpoint_other_key: {
     axis: 'anchoring',
     meaning:
-      'the checkpoint that was kept names this log and another key: the log was replaced or signed anew',
+      'the kept checkpoint names this log and another key: the log was replaced, or signed again with another key',
     action: 'the key of a log never changes; keep both as evidence and pin the key you know (--key)',
   },
   log_truncated: {
     axis: 'integrity',
-    meaning: 'a head of more leaves was signed than are here: the end was cut off, or this copy is older',
+    meaning: 'a head over more leaves than found was signed: the end was cut off, or this copy is older',
     action: 'restore the newest copy; if there is none, the leaves from this index on are lost or hidden',
   },
   kept_checkpoint_mismatch: {
     axis: 'integrity',
     meaning:
-      'the leaves here make another root than the checkpoint that was kept, and no newer head vouches for them',
+      'the leaves lead to another root than that of the kept checkpoint, and no newer head covers them',
     action: 'leaves from this index on were rewritten; restore the log that the kept checkpoint belongs to',
   },
   log_equivocation: {
     axis: 'anchoring',
     meaning: 'the key of the log signed two histories that exclude each other',
-    action:
-      'whoever holds the signing key told different stories; keep both heads as evidence, they prove it',
+    action: 'the holder of the signing key signed both; keep both heads as evidence, since they prove it',
   },
   row_missing: {
     axis: 'integrity',
@@ -231,17 +230,17 @@ export const FAILURES = {
   },
   rows_swapped: {
     axis: 'integrity',
-    meaning: 'two rows of the record store stand in each other’s place',
+    meaning: 'two rows of the record store are swapped',
     action: REBUILD,
   },
   row_replayed: {
     axis: 'integrity',
-    meaning: 'a row of the record store holds what was sealed at another index',
+    meaning: 'a row of the record store holds the record of another index',
     action: REBUILD,
   },
   row_leaf_edited: {
     axis: 'integrity',
-    meaning: 'the leaf in a row of the record store is no leaf of the log',
+    meaning: 'the leaf in a row of the record store is not a leaf of the log',
     action: REBUILD,
   },
   row_leaf_hash_edited: {
@@ -261,7 +260,7 @@ export const FAILURES = {
   },
   row_content_edited: {
     axis: 'integrity',
-    meaning: 'the content in a row of the record store is not what was sealed',
+    meaning: 'the content in a row of the record store is not the sealed content',
     action: REBUILD,
   },
   row_salt_edited: {
@@ -271,7 +270,7 @@ export const FAILURES = {
   },
   row_column_edited: {
     axis: 'integrity',
-    meaning: 'a column that questions are answered from says something else than the sealed leaf or facts',
+    meaning: 'a column of the record store differs from the sealed leaf or facts',
     action: REBUILD,
   },
   row_beyond_log: {
@@ -292,7 +291,7 @@ export const FAILURES = {
   },
   delete_marker_added: {
     axis: 'integrity',
-    meaning: 'a key of the bucket was deleted: a marker hides it from whoever asks for the newest version',
+    meaning: 'a key of the bucket was deleted: a marker hides it from a request for the newest version',
     action:
       'find out who in the access log of the store and take the right away, then remove the marker; versions behind it were verified',
   },
@@ -319,7 +318,7 @@ export const VerificationFailure = Type.Object({
 });
 export type VerificationFailure = Static<typeof VerificationFailure>;
 
-/** Worth knowing and no failure: what an interrupted writer leaves behind, and what could not be compared. */
+/** A finding that is not a failure, e.g. remains of an interrupted writer, or data that could not be compared. */
 export const VerificationNotice = Type.Object({
   code: Type.Union([
     Type.Literal('unpublished_tail'),
@@ -335,7 +334,7 @@ export const VerificationNotice = Type.Object({
 export type VerificationNotice = Static<typeof VerificationNotice>;
 
 /**
- * What verification established, each axis for itself. `tree_size` and `root_hash` are recomputed for an archive, and
+ * The result of a verification, on separate axes. `tree_size` and `root_hash` are recomputed for an archive, and
  * those of the signed checkpoint for a package; null where they could not be established. `signed_tree_size` leaves lie
  * under a good signature; more than that only where a bundle is not published yet.
  */

@@ -18,9 +18,9 @@ export function registerOpenApi(app: TypedApp): void {
           'Lists are read page by page with opaque cursors; failures are RFC 9457 problems with a stable code.',
       },
       tags: [
-        { name: 'records', description: 'What agents did, as sealed' },
+        { name: 'records', description: 'Sealed records of agents' },
         { name: 'log', description: 'Signed heads and proofs of inclusion' },
-        { name: 'completeness', description: 'What is known to be missing' },
+        { name: 'completeness', description: 'Known holes in the records' },
         { name: 'evidence', description: 'Packages for an auditor' },
         { name: 'operation', description: 'Health, figures and this document' },
       ],

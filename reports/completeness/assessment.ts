@@ -2,13 +2,13 @@ import type { CompletenessFinding, CompletenessStatistic, Period } from '../../s
 import type { CompletenessScope as QueryScope } from '../../store/records/queries/completeness.ts';
 import type { ReadLimits, RecordStore } from '../../store/records/record-store.ts';
 
-/** How much of the log an assessment sees; by default all of it. */
+/** The records that an assessment sees; by default all. */
 export interface CompletenessScope {
   readonly log?: string | undefined;
   /** Only records with a smaller leaf index: the size of a published checkpoint. */
   readonly below?: number | undefined;
   readonly session_id?: string | undefined;
-  /** How many rows below `below` were compared with their leaves; absent where nobody compared them. */
+  /** How many rows below `below` were compared with their leaves; absent if none was. */
   readonly verifiedRows?: number | undefined;
   /** Bounds of each question; by default those of the store. */
   readonly limits?: ReadLimits;
@@ -20,12 +20,12 @@ export interface Assessment {
   readonly scope: CompletenessScope;
 }
 
-/** What the questions of an assessment are narrowed to. */
+/** The scope of the queries of an assessment. */
 export function askedOf({ period, scope: { log, below, session_id } }: Assessment): QueryScope {
   return { ...period, log, below, session_id };
 }
 
-/** One statistic with what it found; `findings` are already limited, the figures hold the totals. */
+/** One statistic with its findings. The findings are limited to LISTED_FINDINGS; the figures hold the totals. */
 export interface Measured {
   readonly statistic: CompletenessStatistic;
   readonly findings: readonly CompletenessFinding[];
@@ -34,5 +34,5 @@ export interface Measured {
 /** Limit of a question that needs every row. */
 export const ALL_ROWS = 0xffffffff;
 
-/** Findings listed per statistic; the figures tell how many there are beyond it. */
+/** Findings listed per statistic; the figures count those beyond it too. */
 export const LISTED_FINDINGS = 200;

@@ -1,7 +1,7 @@
 /**
- * What is known about holes in a period. In: a record store, a period, and how much of the log to see. Out: the base
- * statistics S1 to S9, each measured or honestly not. Invariant: a statistic is `ok` only where a query could have
- * found the opposite.
+ * The completeness of a period. In: a record store, a period and a scope. Out: the base statistics S1 to S9, each ok,
+ * failed or not measured, with findings. Invariant: a statistic is `ok` only where a query could have found the
+ * opposite.
  */
 import type { CompletenessStatement, Period } from '../../schemas/control.ts';
 import type { RecordStore } from '../../store/records/record-store.ts';
@@ -14,7 +14,7 @@ import { measureClock, measureIntegrity } from './log.ts';
 
 /**
  * Measures the base statistics over a period, half-open on received_at. `state` is `complete` only if every measured
- * statistic is ok; which of them a control requires is the control's matter (`restrictTo`).
+ * statistic is ok. Each control names those that it requires (`restrictTo`).
  */
 export async function assessCompleteness(
   store: RecordStore,

@@ -1,4 +1,4 @@
-/** What the log and its clocks say of themselves: timeliness (S5) and integrity (S6). */
+/** Statistics of the log and of the sources' clocks: timeliness (S5) and integrity (S6). */
 import type { CompletenessFinding, CompletenessStatistic } from '../../schemas/control.ts';
 import type { Query } from '../../store/records/record-store.ts';
 import { clockSkew, type ClockSkew } from '../../store/records/queries/completeness.ts';
@@ -28,7 +28,7 @@ ORDER BY log`,
   };
 }
 
-/** Records of the period that came too late for the checkpoint. */
+/** Records of the period that were sealed after the checkpoint. */
 function tail({ scope, period }: Assessment): Query<{ readonly row_count: number }> {
   const conditions = [...equals('log', scope.log), ...receivedWithin(period)];
   return {
@@ -57,7 +57,7 @@ export async function measureIntegrity(assessment: Assessment): Promise<Measured
   if (scope.below !== undefined)
     figures.push({ name: 'rows of the period above the checkpoint', value: String(tailCount) });
   if (scope.verifiedRows !== undefined)
-    figures.push({ name: 'rows held against their leaves', value: String(scope.verifiedRows) });
+    figures.push({ name: 'rows compared with their leaves', value: String(scope.verifiedRows) });
   const statistic: CompletenessStatistic = {
     id: 'S6',
     name: 'Integrity',
@@ -85,12 +85,12 @@ function rowsDetail({
   readonly isOneEach: boolean;
   readonly tailCount: number;
 }): string {
-  if (!isOneEach) return 'the rows of the record store are not one for each leaf of the log';
+  if (!isOneEach) return 'the record store does not have exactly one row for each leaf of the log';
   if (tailCount > 0) return `${counted(tailCount, 'record')} of the period not under the checkpoint yet`;
-  return 'there is one row for each leaf, without hole or double';
+  return 'the record store has exactly one row for each leaf';
 }
 
-/** S5: how long records took, and whether a source's clock runs ahead of the receiver's. */
+/** S5: how long records were on their way, and whether the clock of a source is ahead of the receiver's. */
 export async function measureClock(assessment: Assessment): Promise<Measured> {
   const { store, scope } = assessment;
   const rows = await store.read(clockSkew(askedOf(assessment)), scope.limits);
@@ -98,12 +98,12 @@ export async function measureClock(assessment: Assessment): Promise<Measured> {
   const ahead = dated.reduce((sum, { far_ahead_count }) => sum + far_ahead_count, 0);
   const statistic = { id: 'S5', name: 'Timeliness and clock', figures: dated.flatMap(clockFigures) };
   if (dated.length === 0) {
-    const detail = 'no record of the period carries a clock of its source';
+    const detail = 'no record of the period has an occurred_at of its source';
     return { statistic: { ...statistic, state: 'not_measured', detail }, findings: [] };
   }
   const detail =
     ahead === 0
-      ? 'no source was more than 5 s ahead of the receiver; there is no declared delay to hold the others against'
+      ? 'no source was more than 5 s ahead of the receiver; no delay is declared that the records could be compared with'
       : `${counted(ahead, 'record')} claimed to have occurred more than 5 s after being received`;
   return {
     statistic: { ...statistic, state: ahead === 0 ? 'ok' : 'failed', detail },

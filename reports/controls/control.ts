@@ -2,26 +2,27 @@ import type { ControlState, FrameworkId, Period } from '../../schemas/control.ts
 import type { JsonValue } from '../../schemas/json.ts';
 import type { Query } from '../../store/records/record-store.ts';
 
-/** What a question may see: one period of one log, up to the size of one published checkpoint. */
+/** The records that a question sees: one period of one log, below the size of one published checkpoint. */
 export interface Scope {
   readonly period: Period;
   readonly log: string;
   readonly tree_size: number;
 }
 
-/** One value of a row; a list holds texts without spaces. */
+/** One value of a row. */
 export type CellValue = string | number | boolean | null | undefined | readonly string[];
 
 /** One row of a population; `record_ids` name the records that the row rests on. */
 export type PopulationRow = Readonly<Record<string, CellValue>> & { readonly record_ids: readonly string[] };
 
-export interface Page {
+/** Bounds of one page of a population. */
+export interface PageBounds {
   /** Last row of the page before; absent for the first page. */
   readonly after: PopulationRow | undefined;
   readonly limit: number;
 }
 
-/** All items a control is judged on, drawn in full by a query that the package prints. */
+/** All items that a control is judged on, drawn in full by a query that the package prints. */
 export interface Population {
   readonly id: string;
   readonly title: string;
@@ -30,10 +31,10 @@ export interface Population {
   /** Columns of the CSV, in order; `record_ids` comes last. */
   readonly columns: readonly string[];
   /** One page in a fixed total order, so that the same scope gives the same rows in the same order. */
-  readonly page: (scope: Scope, page: Page) => Query<PopulationRow>;
+  readonly page: (scope: Scope, bounds: PageBounds) => Query<PopulationRow>;
   /**
-   * The records of the whole population within a range of the log; each belongs to one row. Spares looking up ids
-   * one by one where rows name many.
+   * The records of the whole population within a range of the log; each belongs to one row. Replaces the look-up of
+   * single ids where rows name many.
    */
   readonly members?: (scope: Scope, range: LeafRange) => Query<LeafIndexRow>;
 }
@@ -48,14 +49,14 @@ export interface LeafIndexRow {
   readonly leaf_index: number;
 }
 
-/** `session_id` and `tool_use_id` are '' where the exception is of none. */
+/** `session_id` and `tool_use_id` are '' for an exception that belongs to no session or no call. */
 export interface ExceptionRow {
   readonly session_id: string;
   readonly tool_use_id: string;
   readonly record_ids: readonly string[];
 }
 
-/** A deviation that a query can find. Every row it yields is an exception, and needs an explanation by a person. */
+/** A deviation that a query can find. Every row is an exception that a person must explain. */
 export interface ExceptionRule {
   readonly id: string;
   readonly description: string;
@@ -74,18 +75,18 @@ export interface Needed {
   readonly when_empty: string;
 }
 
-/** One control of a framework as data: what is asked, of which records, and what counts against it. */
+/** One control of a framework as data: the question, the records it is asked of, and the exceptions to it. */
 export interface Control {
   readonly id: string;
   readonly title: string;
   /** The criterion in our own words. */
   readonly criterion: string;
-  /** What an auditor asks for. */
+  /** The auditor's question. */
   readonly asks: string;
   readonly populations: readonly Population[];
   /** Populations whose emptiness means that nothing of this kind happened. */
   readonly activity: readonly string[];
-  /** What it means when nothing of this kind happened in a complete period. */
+  /** The verdict on a complete period without activity. */
   readonly when_no_activity: { readonly state: ControlState; readonly reason: string };
   readonly needed: readonly Needed[];
   readonly rules: readonly ExceptionRule[];
@@ -106,7 +107,7 @@ export interface Framework {
   readonly controls: readonly Control[];
 }
 
-/** Placeholders that every question of a scope fills. */
+/** Values of the placeholders that every question of a scope has. */
 export function scopeParams({ period, log, tree_size }: Scope): Readonly<Record<string, JsonValue>> {
   return { log, tree_size, from: period.from, to: period.to };
 }

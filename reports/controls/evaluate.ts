@@ -2,8 +2,8 @@ import type { CompletenessStatement, CompletenessStatistic, ControlState } from 
 import type { Control } from './control.ts';
 import { counted } from './counted.ts';
 
-/** What was found for one control. */
-export interface Findings {
+/** The figures that a verdict on one control rests on. */
+export interface ControlFigures {
   /** Rows by population id. */
   readonly counts: ReadonlyMap<string, number>;
   readonly exception_count: number;
@@ -19,15 +19,14 @@ export interface Verdict {
 }
 
 /**
- * The state of a control. An exception stands even where the population is incomplete; the absence of exceptions
- * means something only where the population is complete.
+ * The state of a control. An exception counts even where the population is incomplete. The absence of exceptions counts
+ * only where the population is complete.
  */
-export function evaluateControl(control: Control, findings: Findings): Verdict {
-  const gaps = gapsOf(control, findings);
-  if (findings.exception_count > 0)
-    return { state: 'exception', state_reason: exceptionReason(findings, gaps) };
+export function evaluateControl(control: Control, found: ControlFigures): Verdict {
+  const gaps = gapsOf(control, found);
+  if (found.exception_count > 0) return { state: 'exception', state_reason: exceptionReason(found, gaps) };
   if (gaps.length > 0) return { state: 'not_tested', state_reason: sentences(gaps) };
-  const isEmpty = (population: string) => (findings.counts.get(population) ?? 0) === 0;
+  const isEmpty = (population: string) => (found.counts.get(population) ?? 0) === 0;
   if (control.activity.every(isEmpty)) {
     return { state: control.when_no_activity.state, state_reason: control.when_no_activity.reason };
   }
@@ -37,7 +36,7 @@ export function evaluateControl(control: Control, findings: Findings): Verdict {
   }
   const met =
     'Every item of the populations was tested, the required statistics are ok, and no rule found an exception.';
-  const unmeasured = unmeasuredOf(findings.completeness).map(({ id }) => id);
+  const unmeasured = unmeasuredOf(found.completeness).map(({ id }) => id);
   if (unmeasured.length === 0) return { state: 'met', state_reason: met };
   return {
     state: 'met',
@@ -46,8 +45,8 @@ export function evaluateControl(control: Control, findings: Findings): Verdict {
 }
 
 /**
- * What the records cannot prove for this control: its own limits, and every statistic that was not measured. The
- * absence of a known hole is not the presence of everybody.
+ * The sentences on limits of the evidence: those of the control, and one for each statistic that was not measured. The
+ * absence of a known hole does not prove that everybody was seen.
  */
 export function notProven(control: Control, completeness: CompletenessStatement): string[] {
   const unmeasured = unmeasuredOf(completeness).map(
@@ -62,8 +61,8 @@ function unmeasuredOf({ statistics }: CompletenessStatement): readonly Completen
 }
 
 /**
- * The statement as it bears on one control: `complete` only if every statistic that the control requires was measured
- * and is ok. All statistics stay in it, so that a reader sees also those that are not required.
+ * The statement for one control: `complete` only if every statistic that the control requires was measured and is ok.
+ * All statistics stay in it, so that a reader also sees those that the control does not require.
  */
 export function restrictTo(
   statement: CompletenessStatement,
@@ -71,12 +70,12 @@ export function restrictTo(
 ): CompletenessStatement {
   const isOk = (id: string) =>
     statement.statistics.some((statistic) => statistic.id === id && statistic.state === 'ok');
-  const isComplete = required.every(isOk) && failedOf(HEEDED, statement.statistics).length === 0;
+  const isComplete = required.every(isOk) && failedOf(MUST_NOT_FAIL, statement.statistics).length === 0;
   return { ...statement, state: isComplete ? 'complete' : 'incomplete' };
 }
 
-/** Need not be measured, but where one fails, somebody or something is missing from every population. */
-const HEEDED: readonly string[] = ['S1', 'S9'];
+/** Statistics that need not be measured. If one fails, people or records are missing from every population. */
+const MUST_NOT_FAIL: readonly string[] = ['S1', 'S9'];
 
 function failedOf(
   ids: readonly string[],
@@ -85,11 +84,11 @@ function failedOf(
   return statistics.filter(({ id, state }) => ids.includes(id) && state === 'failed');
 }
 
-function gapsOf(control: Control, { completeness, period_ended }: Findings): string[] {
+function gapsOf(control: Control, { completeness, period_ended }: ControlFigures): string[] {
   const running = period_ended ? [] : ['the period had not ended when this package was made'];
   const required = control.required_statistics.map((id) => gapOf(id, completeness.statistics));
-  const heeded = HEEDED.filter((id) => !control.required_statistics.includes(id));
-  const failed = failedOf(heeded, completeness.statistics).map(({ id }) =>
+  const others = MUST_NOT_FAIL.filter((id) => !control.required_statistics.includes(id));
+  const failed = failedOf(others, completeness.statistics).map(({ id }) =>
     gapOf(id, completeness.statistics),
   );
   return [...running, ...[...required, ...failed].filter((gap) => gap !== undefined)];
@@ -103,7 +102,7 @@ function gapOf(id: string, statistics: readonly CompletenessStatistic[]): string
   return `${id} (${statistic.name}) ${verb}: ${statistic.detail}`;
 }
 
-function exceptionReason({ exception_count }: Findings, gaps: readonly string[]): string {
+function exceptionReason({ exception_count }: ControlFigures, gaps: readonly string[]): string {
   const found = `${counted(exception_count, 'exception')} found.`;
   return gaps.length === 0
     ? found

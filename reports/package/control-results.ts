@@ -30,7 +30,7 @@ export interface FrameworkResults {
   readonly samples: ReadonlyMap<string, PopulationSample>;
 }
 
-/** Where the controls leave the records and rows that they drew. */
+/** Records and rows that all controls add to. */
 interface Collected {
   readonly members: IndexSet;
   readonly exceptional: IndexSet;

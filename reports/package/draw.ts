@@ -1,7 +1,6 @@
 /**
- * Draws populations and exceptions of one control. In: the catalogue's queries and a scope. Out: CSV files, counts,
- * and which records they rest on. Invariant: every row that is counted is written, and every record id it names is
- * one under the checkpoint.
+ * Draws the populations and exceptions of a control. In: its queries and a scope. Out: CSV files, counts, and the
+ * records they rest on. Invariant: every counted row is written, and every record it names lies under the checkpoint.
  */
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
@@ -20,12 +19,12 @@ import { csvLine } from '../render/csv.ts';
 import type { PopulationSample } from '../render/report-input.ts';
 import { diverged, leafRanges, REPORT_READ_LIMITS } from './sealed-log.ts';
 
-/** Bounds the memory; large, because groups are put together anew for each page. */
+/** Bounds the memory; large, because the engine builds the groups again for each page. */
 const ROWS_PER_PAGE = 25_000;
-/** Ids travel with the question, in the URL where the store is a server. */
+/** Ids are parameters of the question, which a ClickHouse server reads from the URL. */
 const IDS_PER_LOOKUP = 500;
 const SAMPLE_ROWS = 5;
-/** Exceptions listed per rule; the figures tell how many there are beyond it. */
+/** Exceptions listed per rule; `exception_count` counts those beyond it too. */
 export const LISTED_EXCEPTIONS = 1000;
 
 export interface DrawContext {
@@ -126,13 +125,12 @@ async function* pagesOf(
 
 export interface DrawnExceptions {
   readonly exceptions: readonly ControlException[];
-  /** Its count is of all that the rule found, listed or not. */
+  /** Its count includes exceptions that are not listed. */
   readonly rule: RuleResult;
 }
 
 /**
- * Runs one rule and adds the records of what it lists to the sets. At most LISTED_EXCEPTIONS are listed; all are
- * counted.
+ * Runs one rule. At most LISTED_EXCEPTIONS are listed, and their records are added to the sets; all are counted.
  */
 export async function drawExceptions(
   context: DrawContext,
@@ -176,7 +174,7 @@ async function indexesOf(
   const indexes: number[] = [];
   const ids = new Set<string>();
   for (const row of rows) {
-    // A row of a single record tells its own index.
+    // A row of a single record has its leaf index as a column.
     const own = 'leaf_index' in row ? row['leaf_index'] : undefined;
     if (typeof own === 'number') indexes.push(own);
     else row.record_ids.forEach((id) => ids.add(id));

@@ -31,7 +31,7 @@ export interface EvidencePackageOptions {
 
 /**
  * Builder for `openEvidencePackages`. A build throws PACKAGE_NOT_READY while no checkpoint is published,
- * STORE_DIVERGED where the record store is not what was sealed, and the codes of the record store.
+ * STORE_DIVERGED where the record store differs from the log, and the codes of the record store.
  */
 export function createPackageBuilder(
   options: EvidencePackageOptions,
@@ -58,7 +58,7 @@ async function buildPackage(
   const checkpoint = await currentCheckpoint(published);
   const { tree_size, root_hash } = checkpoint;
   const tree = await readSealedLog(store, log, checkpoint, signal);
-  // After every row was compared with its leaf, so that the statistic of integrity can say how many.
+  // Every row was compared with its leaf by now, so the statistic of integrity can say how many.
   const completeness = await assessCompleteness(store, period, {
     log,
     below: tree_size,

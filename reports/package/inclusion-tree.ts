@@ -1,6 +1,6 @@
 /**
- * Audit paths for many leaves of one large tree with little memory. In: leaf hashes, in order. Kept: only the roots
- * of blocks of 256 leaves and the tree above them. A path needs the leaf hashes of its own block again.
+ * Audit paths for many leaves of a large tree with little memory. In: leaf hashes, in order. Out: a tree that keeps
+ * only the roots of blocks of 256 leaves and the nodes above them. A path needs the leaf hashes of its block again.
  */
 import { emptyRoot, nodeHash } from '../../store/chain/merkle.ts';
 
@@ -15,7 +15,7 @@ export interface InclusionTree {
   block(start: number, leafHashes: readonly Uint8Array[]): InclusionBlock;
 }
 
-/** Hashes the block once, so that all its paths cost little. */
+/** A block whose leaves are hashed once for all its paths. */
 export interface InclusionBlock {
   /** RFC 6962 section 2.1.1 audit path of a leaf of the block, from the leaf upwards to the root of the tree. */
   path(index: number): Uint8Array[];

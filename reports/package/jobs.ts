@@ -1,6 +1,6 @@
 /**
  * Evidence packages as background jobs. In: requests. Out: one JSON file per job and one ZIP per finished job in
- * `dir`. Invariant: a ZIP bears its final name only when it is whole and durable, and its job says `ready` only then.
+ * `dir`. Invariant: a ZIP has its final name only when it is whole and durable, and its job is `ready` only then.
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -12,11 +12,11 @@ import { PipelineError } from '../../schemas/errors.ts';
 import type { Framework } from '../controls/control.ts';
 import type { EvidencePackages, PackageJob, PackageRequest } from './packages.ts';
 
-/** What a builder gets: it writes the whole ZIP at `path`, which does not exist yet. */
+/** One build: the builder writes the whole ZIP at `path`, which does not exist yet. */
 export interface PackageBuild {
   readonly package_id: string;
   readonly request: PackageRequest;
-  /** The one that the request names. */
+  /** The framework that the request names. */
   readonly framework: Framework;
   readonly path: string;
   readonly signal: AbortSignal;
@@ -24,7 +24,7 @@ export interface PackageBuild {
 
 export interface EvidencePackagesOptions {
   readonly dir: string;
-  /** Those that a request may name. */
+  /** Frameworks that a request may name. */
   readonly frameworks: readonly Framework[];
   readonly build: (build: PackageBuild) => Promise<void>;
   readonly clock: Clock;
@@ -33,10 +33,10 @@ export interface EvidencePackagesOptions {
 }
 
 const JOB_SUFFIX = '.job.json';
-/** Suffix of everything that may be thrown away at the next start. */
+/** Suffix of files that the next start deletes. */
 const PARTIAL_SUFFIX = '.partial';
 
-/** Opens the job folder; jobs that were running when the last process ended are reported as failed. */
+/** Opens the job folder. Jobs that were running when the last process ended become `failed`. */
 export async function openEvidencePackages(options: EvidencePackagesOptions): Promise<EvidencePackages> {
   const { dir, clock, newId } = options;
   await mkdir(dir, { recursive: true });
@@ -91,7 +91,7 @@ function newJob(id: string, request: PackageRequest, requested_at: string): Pack
   };
 }
 
-/** Never rejects for a failed build: that is the job's result. */
+/** Does not reject for a failed build: the failure is the result of the job. */
 async function runJob(
   options: EvidencePackagesOptions,
   job: PackageJob,
@@ -105,10 +105,10 @@ async function runJob(
     const { size } = await stat(partial);
     const sha256 = await fileSha256(partial);
     await syncFile(partial);
-    // Crash on the next line: the ZIP is whole but unnamed; the next start removes it and reports the job as failed.
+    // If the process dies here, the ZIP is whole but unnamed; the next start removes it and reports the job as failed.
     await rename(partial, zipPath(dir, job.id));
     await syncFile(dir);
-    // Crash on the next line: the ZIP bears its name but its job still says running, and is reported as failed.
+    // If the process dies here, the ZIP has its name, but its job is still `running` and is reported as failed.
     return { ...job, state: 'ready', finished_at: toInstant(clock()), sha256, size_bytes: size };
   } catch (error) {
     const failure = error instanceof PipelineError ? error.code : 'INTERNAL';
@@ -128,7 +128,7 @@ async function loadJobs({ dir, clock }: EvidencePackagesOptions): Promise<Map<st
   await Promise.all(leftovers.map((name) => rm(join(dir, name), { force: true, recursive: true })));
   const jobs = new Map<string, PackageJob>();
   for (const name of names.filter((each) => each.endsWith(JOB_SUFFIX))) {
-    // Written by `writeJob` alone, whole or not at all.
+    // Only `writeJob` writes these files, each whole or not at all.
     const job = JSON.parse(await readFile(join(dir, name), 'utf8')) as PackageJob;
     const settled = job.state === 'running' ? interrupted(job, toInstant(clock())) : job;
     if (settled !== job) await writeJob(dir, settled);
@@ -156,7 +156,7 @@ function chooseFramework(frameworks: readonly Framework[], { framework: id }: Pa
   throw new PipelineError('PARAMETER_INVALID', `the frameworks are ${ids}`, { place: '/framework' });
 }
 
-/** Atomic and durable: the file is either the old job or the new one, also after a crash. */
+/** Atomic and durable: after a crash the file holds either the old job or the new one. */
 async function writeJob(dir: string, job: PackageJob): Promise<void> {
   const target = join(dir, `${job.id}${JOB_SUFFIX}`);
   const partial = `${target}${PARTIAL_SUFFIX}`;
@@ -190,7 +190,7 @@ function zipPath(dir: string, id: string): string {
   return join(dir, `${id}.zip`);
 }
 
-/** Jobs of the same instant keep one order by their ids. */
+/** Jobs of the same instant are ordered by id. */
 function newestFirst(left: PackageJob, right: PackageJob): number {
   const key = ({ requested_at, id }: PackageJob) => `${requested_at} ${id}`;
   return key(left) < key(right) ? 1 : -1;

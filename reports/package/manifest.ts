@@ -63,8 +63,8 @@ export function manifestText(manifest: PackageManifest): string {
 }
 
 /**
- * manifest.note: a signed note over three lines. The first differs from every checkpoint's, so that neither can be
- * taken for the other.
+ * manifest.note: a signed note over three lines. Its first line differs from that of every checkpoint, so that neither
+ * signature can be passed off as the other.
  */
 export async function signManifest(signer: Signer, manifest: PackageManifest): Promise<string> {
   const key = parseVkey(signer.vkey);

@@ -3,9 +3,9 @@ import type { FrameworkId, Period } from '../../schemas/control.ts';
 export interface PackageRequest {
   readonly framework: FrameworkId;
   readonly period: Period;
-  /** Short name of the log; may be left out where there is only one. */
+  /** Short name of the log; may be left out in a deployment with one log. */
   readonly log?: string;
-  /** Principal id of who asked, printed in the report. */
+  /** Id of the principal that ordered the package; the report prints it. */
   readonly requested_by: string;
 }
 
@@ -25,10 +25,14 @@ export interface PackageJob {
 }
 
 /**
- * Evidence packages as jobs. `create` returns at once and works on in the background; jobs and files survive a
- * restart (a job that was running when the process ended is reported as failed). One job runs at a time.
+ * PORT: evidence packages as jobs. One job runs at a time, in the background. Jobs and files survive a restart; a job
+ * that was running when the process ended is reported as failed.
  */
 export interface EvidencePackages {
+  /**
+   * Resolves once the job is stored. Throws PARAMETER_INVALID for an unknown framework or an empty period, and
+   * PACKAGE_INTERRUPTED while the process is ending.
+   */
   create(request: PackageRequest): Promise<PackageJob>;
   get(id: string): Promise<PackageJob | undefined>;
   list(): Promise<readonly PackageJob[]>;

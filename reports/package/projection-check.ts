@@ -1,19 +1,19 @@
 import { Facts } from '../../schemas/record.ts';
 import type { Query } from '../../store/records/record-store.ts';
 
-/** Where the record store says something else than what was sealed. */
+/** The first difference between a row of the record store and its leaf. */
 export interface DivergedRow {
   readonly leaf_index: number;
   readonly what: string;
 }
 
-/** The engine holds instants in 64 bits; a source's claim outside of that stands in the facts alone. */
+/** The engine holds instants in 64 bits; an instant outside of that range is in the facts only. */
 const SEALED_OCCURRED_AT = `parseDateTime64BestEffortOrNull(JSONExtractString(facts, 'occurred_at'), 9, 'UTC')`;
 
 /**
  * First row of [from_index, to_index) whose columns, facts or content are not what its leaf commits to, or no row.
- * Populations are drawn from columns, so each column is compared with the sealed facts. Content that was taken away
- * ('') is not a divergence. Formats: docs/formats/record.md and store/chain/leaf.ts.
+ * Populations are drawn from columns, so each column is compared with the sealed facts. Absent content
+ * ('') is not a difference. Formats: docs/formats/record.md and store/chain/leaf.ts.
  */
 export function firstDivergedRow(params: {
   readonly log: string;

@@ -45,13 +45,13 @@ export interface PackageRecordsResult {
   readonly paths: readonly string[];
 }
 
-interface Line {
+interface LineWriter {
   write(text: string): Promise<void>;
   end(): Promise<void>;
 }
 
 /**
- * Writes records.jsonl, proofs.jsonl and the stand-alone proofs, in log order, one portion of the log at a time.
+ * Writes records.jsonl, proofs.jsonl and the stand-alone proofs, in log order, one range of the log at a time.
  * Throws STORE_DIVERGED for a record that does not hash to its leaf.
  */
 export async function writePackageRecords(options: PackageRecordsOptions): Promise<PackageRecordsResult> {
@@ -116,7 +116,7 @@ async function* provenRecords(options: PackageRecordsOptions): AsyncGenerator<Pr
   }
 }
 
-/** Paths of rising indexes of one portion of the log; each block is hashed once. */
+/** Audit paths of rising indexes in one range of the log; each block is hashed once. */
 function openPaths(
   tree: InclusionTree,
   range: LeafRange,
@@ -139,7 +139,7 @@ function requireLeaf({ leaf_index, leaf }: PackagedRecord, sealed: Uint8Array | 
   }
 }
 
-/** One line of records.jsonl: canonical JSON, whose `facts` are spelled as they were sealed. */
+/** One line of records.jsonl: canonical JSON; its `facts` are the text that was sealed. */
 function recordLine({ leaf_index, leaf, facts, facts_salt }: PackagedRecord): string {
   const committed = JSON.parse(leaf) as Leaf;
   if (commitment(facts_salt, facts) !== committed.facts_commitment) {
@@ -162,10 +162,10 @@ function toBase64(hash: Uint8Array): string {
   return Buffer.from(hash).toString('base64');
 }
 
-function openLines(file: string): Line {
+function openLines(file: string): LineWriter {
   const stream = createWriteStream(file, { flags: 'wx' });
   const done = finished(stream);
-  // Whoever writes or ends sees the failure; unobserved until then, it must not end the process.
+  // `write` and `end` report a failure. Until one of them is called, it must not end the process.
   done.catch(() => undefined);
   return {
     write: async (text) => {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** Size of the sample that gets stand-alone proofs: the usual number for a control that runs many times a day. */
+/** Records of the sample, which get stand-alone proofs: the usual number for a control that runs many times a day. */
 export const SAMPLE_SIZE = 25;
 
 interface Ranked {
@@ -11,16 +11,16 @@ interface Ranked {
 export interface Sample {
   /** Offers one record; the order of offers does not matter. */
   offer(index: number, leafHash: Uint8Array): void;
-  /** Whether a record is among the chosen so far. */
+  /** Whether a record is in the sample so far. */
   holds(index: number): boolean;
-  /** Indexes of the chosen records, rising. */
+  /** Indexes of the sample, rising. */
   indexes(): number[];
 }
 
 /**
  * A sample that neither side can steer once the checkpoint is signed: records are ranked by
- * SHA-256(root hash || leaf hash), and those with the smallest ranks are taken. Anybody can draw it again from
- * records.jsonl and the checkpoint alone.
+ * SHA-256(root hash || leaf hash), and the smallest ranks are taken. Anybody can draw it again from records.jsonl and
+ * the checkpoint.
  */
 export function openSample(rootHash: Uint8Array, size: number = SAMPLE_SIZE): Sample {
   let best: Ranked[] = [];

@@ -1,7 +1,7 @@
 /**
- * The record store held against the signed log. In: a published log. Out: its checkpoint and the tree that proofs
+ * Compares the record store with the signed log. In: a published log. Out: its checkpoint and the tree that proofs
  * come from.
- * Invariant: nothing is drawn from the store before every row under the checkpoint was found to be what was sealed.
+ * Invariant: nothing is drawn from the store before every row under the checkpoint was compared with its leaf.
  */
 import { PipelineError } from '../../schemas/errors.ts';
 import { openCheckpoint } from '../../store/chain/checkpoint.ts';
@@ -16,10 +16,10 @@ import { firstDivergedRow } from './projection-check.ts';
 /** Leaves that are read at once; a multiple of the block size of the tree. */
 export const LEAVES_PER_READ = 65_536;
 
-/** A package may take long and read much; it must still end. */
+/** A package may take long and read much, and must still end. */
 export const REPORT_READ_LIMITS = { maxExecutionMs: 300_000, maxRowsToRead: 10_000_000_000 } as const;
 
-/** Portions of [0, size) in order. */
+/** Ranges that cover [0, size), in order. */
 export function* leafRanges(size: number): Generator<LeafRange> {
   for (let from = 0; from < size; from += LEAVES_PER_READ) {
     yield { from_index: from, to_index: Math.min(from + LEAVES_PER_READ, size) };

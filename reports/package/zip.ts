@@ -4,18 +4,18 @@ import { open, readFile, stat } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { ZipFile } from 'yazl';
 
-/** A file of the package as it lies in the working folder. */
+/** A file of the package and where it lies in the working folder. */
 export interface ZipEntry {
   readonly path: string;
   readonly file: string;
 }
 
-/** Up to here an entry is compressed in memory, so that its header carries sizes and CRC; beyond, it is streamed. */
+/** Entries up to this size are compressed in memory, so that their headers hold sizes and CRC; larger ones are streamed. */
 const BUFFERED_ENTRY_BYTES = 32 * 1024 * 1024;
 /** PKWARE APPNOTE 4.3.16: end-of-central-directory record without comment; its last two bytes are the comment length. */
 const EOCD_BYTES = 22;
 const COMMENT_LENGTH_BYTES = 2;
-/** The first instant a ZIP can express, in whatever zone this runs: the same entries give the same bytes anywhere. */
+/** The first instant a ZIP can express, in local time: the same entries give the same bytes in every time zone. */
 const FIXED_MTIME = new Date(1980, 0, 1);
 const FIXED_MODE = 0o100444;
 
@@ -51,7 +51,7 @@ async function addEntry(zip: ZipFile, entry: ZipEntry): Promise<void> {
 
 /**
  * Appends the archive comment `affidavit-sha256:<hex>`: the SHA-256 of all bytes before the two-byte comment length.
- * The manifest covers what the files hold; this covers the container around them, so that no byte is without meaning.
+ * The manifest covers the files, and the comment covers the container around them: no byte can change unnoticed.
  */
 export async function sealZip(file: string): Promise<void> {
   const { size } = await stat(file);

@@ -9,12 +9,12 @@ import type { Covered } from '../../store/records/queries/records.ts';
 import type { Query } from '../../store/records/record-store.ts';
 import type { ExceptionRule, FigureRow, Population, Scope } from '../controls/control.ts';
 
-/** Commits that agents made, each with its way from the session to an independent approver. */
+/** Commits of agents, each with its session, its pull or merge request and its approvers. */
 export const agentChangePopulation: Population = {
   id: 'agent-changes',
   title: 'Commits made by agents, and who approved them',
   definition:
-    'Every commit id that a record of an agent first named in the period, with the session and call it came from, where the forge saw it pushed, the pull or merge request that holds it, who approved that and who merged it, as far as records under the checkpoint tell (docs/formats/change.md states the rules).',
+    'Every commit id that a record of an agent first named in the period, with the session and call it came from, where the forge saw it pushed, the pull or merge request that holds it, who approved that and who merged it, as far as records under the checkpoint show (docs/formats/change.md states the rules).',
   columns: [
     'git_commit_id',
     'state',
@@ -52,31 +52,31 @@ export const agentChangePopulation: Population = {
 
 export const agentCommitUnapproved = stateRule(
   'agent-commit-merged-without-independent-approval',
-  'A commit that an agent made was merged in the period, and no approval that stood at the merge was by anybody else than its author, its committer, whoever pushed it, or the person of the session.',
+  'A commit of an agent was merged in the period, and no approval in force at the merge came from a person other than its author, its committer, its pusher or the person of the session.',
   'merged_without_independent_approval',
 );
 
 export const approvalBeforeLastPush = stateRule(
   'approval-before-last-push',
-  'A commit that an agent made was merged in the period with approvals of older commits alone: what was pushed after the last of them was reviewed by nobody.',
+  'A commit of an agent was merged in the period, and every approval is of an older commit: nobody reviewed the commits that were pushed after the last approval.',
   'approved_before_last_push',
 );
 
 export const agentCommitPushedPast = stateRule(
   'agent-commit-pushed-to-default-branch',
-  'A commit that an agent made was pushed to the default branch, and the forge told of no pull or merge request through which it came there.',
+  'A commit of an agent was pushed to the default branch, and the forge reported no pull or merge request for it.',
   'pushed_to_default_branch',
 );
 
 export const mergedWithoutApproval: ExceptionRule = {
   id: 'merge-without-independent-approval',
   description:
-    'A change was merged, and no approval that stood at the merge (given before it, not dismissed, not followed by a request for changes of the same person) was by a person other than its author.',
+    'A change was merged, and no approval in force at the merge (given before it, not dismissed, not followed by a request for changes from the same person) came from a person other than its author.',
   rows: (scope, limit) =>
     exceptions('merge-without-independent-approval', mergesWithoutApproval(bounds(scope)), limit),
 };
 
-/** How many commits of agents ended in which state. */
+/** The number of commits of agents in each state. */
 export function changesByState(scope: Scope): Query<FigureRow> {
   const counts = countChanges(bounds(scope));
   return {

@@ -16,7 +16,7 @@ export const IN_SCOPE = `log = {log:String}
   AND received_at >= parseDateTime64BestEffort({from:String}, 3, 'UTC')
   AND received_at < parseDateTime64BestEffort({to:String}, 3, 'UTC')`;
 
-/** As IN_SCOPE without the period: what is known of a session may have arrived before or after it. */
+/** IN_SCOPE without the period: records of a session may have arrived before or after it. */
 export const IN_TREE = `log = {log:String}
   AND leaf_index < {tree_size:UInt64}`;
 
@@ -68,7 +68,7 @@ interface GroupPopulationOptions {
   readonly keys: readonly string[];
   /** Aggregates by column name, in CSV order. */
   readonly aggregates: Readonly<Record<string, string>>;
-  /** Aggregate that yields the ids of the records a row rests on; by default all of the group. */
+  /** Aggregate that gives the ids of the records a row rests on; by default all of the group. */
   readonly recordIds?: string;
 }
 
@@ -121,7 +121,7 @@ function keyText(value: PopulationRow[string]): string {
 interface RuleOptions {
   readonly id: string;
   readonly description: string;
-  /** SELECT that yields session_id, tool_use_id and record_ids, without LIMIT. */
+  /** SELECT that gives session_id, tool_use_id and record_ids, without LIMIT. */
   readonly sql: string;
 }
 
@@ -137,7 +137,7 @@ export function sqlRule({ id, description, sql }: RuleOptions): ExceptionRule {
   };
 }
 
-/** An exception per record that meets a condition. */
+/** A rule with an exception for each record that meets a condition. */
 export function recordRule(id: string, description: string, where: string): ExceptionRule {
   const sql = `SELECT session_id, tool_use_id, [id] AS record_ids
 FROM records
@@ -166,7 +166,7 @@ ORDER BY name`,
   });
 }
 
-/** An exception per tool call of which some record meets a condition; records that name no call stand together. */
+/** A rule with an exception for each tool call of which a record meets a condition. Records without a call form one exception. */
 export function callRule(id: string, description: string, where: string): ExceptionRule {
   const sql = `SELECT session_id, tool_use_id, ${idsInLogOrder('true')} AS record_ids
 FROM records

@@ -3,12 +3,12 @@ import { countToolCalls, listToolCalls, selectCalls } from '../../store/records/
 import type { Query } from '../../store/records/record-store.ts';
 import type { ExceptionRule, FigureRow, Population, PopulationRow, Scope } from '../controls/control.ts';
 
-/** Tool calls with what became of them, derived from every source that saw them. */
+/** Tool calls with their outcomes, each derived from every source that saw the call. */
 export const toolCallPopulation: Population = {
   id: 'tool-calls',
   title: 'Tool calls and their outcomes',
   definition:
-    'Every tool call whose first record was received in the period, with the outcome that follows from all its records under the checkpoint (docs/formats/tool-call.md states the rules). Calls that were refused are part of it.',
+    'Every tool call whose first record was received in the period, with the outcome that follows from all its records under the checkpoint (docs/formats/tool-call.md states the rules). Refused calls are included.',
   columns: [
     'session_id',
     'tool_use_id',
@@ -45,23 +45,20 @@ ${calls.sql}
   },
 };
 
-/**
- * Input of a shell command as a hook carries it (an object) and as telemetry does (JSON text in an attribute, where
- * the client was set to send details).
- */
+/** Tool parameters in telemetry: JSON text in an attribute, sent by clients that are set to send details. */
 const TELEMETRY_INPUT = `JSONExtractString(content, 'attributes', 'tool_parameters')`;
 
-/** SQL for the shell command of a record, '' where it carries none. */
+/** SQL for the shell command of a record, from a hook or from telemetry; '' where the record has none. */
 export const SHELL_COMMAND = `concat(JSONExtractString(content, 'tool_input', 'command'), JSONExtractString(${TELEMETRY_INPUT}, 'full_command'))`;
 
-/** SQL for whether a record says that a command is to run outside the sandbox. */
+/** SQL for whether a record asks for a command outside the sandbox. */
 export const OUTSIDE_SANDBOX = `(JSONExtractBool(content, 'tool_input', 'dangerouslyDisableSandbox')
     OR JSONExtractBool(${TELEMETRY_INPUT}, 'dangerouslyDisableSandbox'))`;
 
-/** A call that was refused and ran all the same: always a finding, whatever else is known. */
+/** Refused calls that ran nevertheless: an exception in every control that draws tool calls. */
 export const rejectedButExecuted: ExceptionRule = {
   id: 'rejected-but-executed',
-  description: 'The call was rejected by a rule, a person, a hook or the classifier, and ran all the same.',
+  description: 'The call was rejected by a rule, a person, a hook or the classifier, and ran nevertheless.',
   rows: (scope, limit) => {
     const calls = selectCalls(bounds(scope));
     return {
@@ -79,7 +76,7 @@ LIMIT {limit: UInt32}`,
   },
 };
 
-/** How many calls had which outcome. */
+/** The number of calls with each outcome. */
 export function callsByOutcome(scope: Scope): Query<FigureRow> {
   const counts = countToolCalls(bounds(scope));
   return {

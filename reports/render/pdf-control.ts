@@ -12,7 +12,7 @@ import { STATE_LABELS } from './pdf-cover.ts';
 import { COLOURS, ensureRoom, type Sheet, write, writeItem, writeMono } from './pdf-sheet.ts';
 import { writeTable, type Cell, type Column } from './pdf-table.ts';
 
-/** Rows printed of each list; the rest stands in results.json, and the text says how many. */
+/** Rows printed of each list; results.json has the others, and the text says how many. */
 const PRINTED_EXCEPTIONS = 60;
 const PRINTED_FINDINGS = 40;
 /** Columns of a population that fit beside each other on A4. */
@@ -232,6 +232,6 @@ function cellText(value: CellValue): string {
   return typeof value === 'object' ? value.join(' ') : String(value);
 }
 
-function writeRest(sheet: Sheet, rest: number, what: string): void {
-  if (rest > 0) write(sheet, 'note', `${rest} more ${what} stand in results.json.`);
+function writeRest(sheet: Sheet, rest: number, noun: string): void {
+  if (rest > 0) write(sheet, 'note', `${rest} more ${noun} are in results.json.`);
 }

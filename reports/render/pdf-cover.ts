@@ -17,11 +17,11 @@ const STATE_MEANINGS: Readonly<Record<ControlState, string>> = {
   exception:
     'At least one item deviates. Each is listed with the records it rests on, and needs an explanation by a person.',
   not_tested:
-    'No exception was found, but the population is not known to be complete, or what the control needs was not collected. This is no good news: it is the absence of news.',
+    'No exception was found, but the population is not known to be complete, or what the control needs was not collected. This is not good news but the absence of news.',
   not_applicable: 'Nothing of the kind happened in a period that is complete.',
 };
 
-const FILES: readonly (readonly [path: string, what: string])[] = [
+const FILES: readonly (readonly [path: string, contents: string])[] = [
   [
     PACKAGE_PATHS.results,
     'results of every control for machines: populations, queries, exceptions, completeness',
@@ -32,10 +32,13 @@ const FILES: readonly (readonly [path: string, what: string])[] = [
   ['proofs/', 'stand-alone proofs of exception records and of the sample'],
   [PACKAGE_PATHS.checkpoint, 'signed size and root hash of the log that everything refers to'],
   [PACKAGE_PATHS.manifest, 'size and SHA-256 of every file; manifest.note is signed over its digest'],
-  [PACKAGE_PATHS.key, 'the key of both signatures; compare it with one that you got by another way'],
+  [
+    PACKAGE_PATHS.key,
+    'the key of both signatures; compare it with a copy that you got through another channel',
+  ],
 ];
 
-/** First pages: what this is, how to read it, and the results in one table. */
+/** First pages: the package, its results in one table, and how to read it. */
 export function writeCover(sheet: Sheet, input: ReportInput): void {
   write(sheet, 'title', 'Evidence package');
   write(sheet, 'subtitle', 'Results over the sealed records of AI coding agents');
@@ -62,7 +65,7 @@ export function writeCover(sheet: Sheet, input: ReportInput): void {
   write(
     sheet,
     'body',
-    'This document is a rendering. The evidence is results.json and the files that manifest.json names; where the two differ, they prevail. Nothing here is an opinion on the design or effectiveness of controls: it states what was measured, over which records, and what could not be measured.',
+    'This document is a rendering. The evidence is results.json and the files that manifest.json names; where this document differs from them, they prevail. Nothing here is an opinion on the design or effectiveness of controls: it states what was measured, over which records, and what could not be measured.',
   );
   writeSummary(sheet, input);
   writeReadingGuide(sheet);
@@ -105,7 +108,7 @@ function writeReadingGuide(sheet: Sheet): void {
       meaning,
     ]),
   );
-  write(sheet, 'h2', 'What to keep in mind');
+  write(sheet, 'h2', 'Notes for the reader');
   writeItem(
     sheet,
     'Hashing proves that nothing changed after sealing. Whether everything arrived is a separate question, which the statistics S1 to S9 of each control answer as far as they can.',
@@ -115,13 +118,13 @@ function writeReadingGuide(sheet: Sheet): void {
     'An outcome of a tool call is derived from every source that saw it. "unresolved" means that the sources do not settle it; it is never rounded to success.',
   );
   writeItem(sheet, 'A claimed user is what the source said. It is not proof of who sat at the keyboard.');
-  write(sheet, 'h2', 'What lies where');
+  write(sheet, 'h2', 'Files of the package');
   writeTable(
     sheet,
     [
       { title: 'File', share: 26, mono: true },
       { title: 'What it holds', share: 74 },
     ],
-    FILES.map(([path, what]) => [path, what]),
+    FILES.map(([path, contents]) => [path, contents]),
   );
 }

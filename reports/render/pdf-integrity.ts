@@ -4,7 +4,7 @@ import type { ReportInput } from './report-input.ts';
 import { newPage, type Sheet, write, writeItem, writeMono } from './pdf-sheet.ts';
 import { writeTable } from './pdf-table.ts';
 
-/** Last pages: what the package refers to, and how to check it without trusting whoever made it. */
+/** Last pages: the checkpoint of the package, and how to check it without trusting its maker. */
 export function writeIntegrity(sheet: Sheet, input: ReportInput): void {
   newPage(sheet);
   write(sheet, 'h1', 'Integrity and verification');
@@ -31,7 +31,7 @@ export function writeIntegrity(sheet: Sheet, input: ReportInput): void {
       ['SHA-256 of results.json', input.results_sha256],
     ],
   );
-  write(sheet, 'h2', 'Checkpoint as it was signed');
+  write(sheet, 'h2', 'The signed checkpoint');
   writeMono(sheet, input.checkpoint_note);
   writeSampling(sheet);
   writeInstructions(sheet);
@@ -42,7 +42,7 @@ function writeSampling(sheet: Sheet): void {
   write(
     sheet,
     'body',
-    'For each record in records.jsonl take SHA-256 over the 32 bytes of the root hash followed by the 32 bytes of its leaf hash, order the results as hex, and take the first 25. The root hash fixes the order, and nobody knows it before the last record is sealed. Each record of the sample and of every exception has a file of its own below proofs/.',
+    'For each record in records.jsonl take SHA-256 over the 32 bytes of the root hash followed by the 32 bytes of its leaf hash, order the results as hex, and take the first 25. The root hash fixes the order, and nobody knows it before the last record is sealed. Each record of the sample and of every exception has a separate file below proofs/.',
   );
 }
 
@@ -59,7 +59,7 @@ function writeInstructions(sheet: Sheet): void {
   write(
     sheet,
     'body',
-    'Compare the verifier key above with the one you obtained from the operator by another way, at another time. A key that came only with the package proves only that the package agrees with itself.',
+    'Compare the verifier key above with the one that you got from the operator through another channel, at another time. A key that came only with the package proves only that the package agrees with itself.',
   );
   write(sheet, 'body', 'With independent tools alone:');
   writeItem(sheet, 'manifest.json lists the SHA-256 of every file: sha256sum, jq and a loop are enough.');

@@ -48,10 +48,10 @@ const STRUCTURE: Readonly<Record<StyleName, string>> = {
   note: 'P',
 };
 
-/** Room that must be left below a heading for what it introduces, in points. */
+/** Space that must be left below a heading for its first block, in points. */
 const KEEP_WITH_NEXT = { title: 0, subtitle: 0, h1: 120, h2: 80, h3: 60, body: 0, note: 0 } as const;
 
-/** A page-flow around one PDF document: where the next block goes, and how wide it may be. */
+/** A PDF document that is filled from top to bottom, with the left edge and width of its text. */
 export interface Sheet {
   readonly pdf: Pdf;
   readonly left: number;
@@ -64,7 +64,7 @@ export interface SheetOptions {
   readonly createdAt: Date;
 }
 
-/** A4, tagged, with metadata that depends on nothing but the options: the same input gives the same bytes. */
+/** A4 and tagged; its metadata depends only on the options, so that the same input gives the same bytes. */
 export function openSheet({ title, subject, createdAt }: SheetOptions): Sheet {
   const pdf = new PDFDocument({
     size: 'A4',
@@ -128,7 +128,7 @@ export function writeItem(sheet: Sheet, text: string): void {
   pdf.y += 3;
 }
 
-/** Machine text in a monospaced font on a band; long lines wrap, and a band goes on over pages. */
+/** Machine text in a monospaced font on a grey band; long lines wrap, and a band may cross pages. */
 export function writeMono(sheet: Sheet, text: string): void {
   const { pdf, left, width } = sheet;
   const size = 7.5;

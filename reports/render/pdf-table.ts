@@ -18,10 +18,10 @@ export type TableRow = readonly (string | Cell)[];
 
 const TEXT_SIZE = 7.5;
 const PADDING = 3;
-/** Longer cells are cut with a note of how much; the machine-readable files hold them whole. */
+/** Longer cells are cut, with a note of how much; the machine-readable files have the whole text. */
 const MAX_CELL_CHARACTERS = 420;
 
-interface Placed {
+interface PlacedCell {
   readonly cell: Cell;
   readonly column: Column;
   readonly left: number;
@@ -50,7 +50,7 @@ export function writeTable(sheet: Sheet, columns: readonly Column[], rows: reado
   pdf.y += 8;
 }
 
-function place(sheet: Sheet, columns: readonly Column[], cells: readonly Cell[]): Placed[] {
+function place(sheet: Sheet, columns: readonly Column[], cells: readonly Cell[]): PlacedCell[] {
   const total = columns.reduce((sum, { share }) => sum + share, 0);
   let left = sheet.left;
   return columns.map((column, at) => {
@@ -66,7 +66,7 @@ function cellText(text: string): string {
   return printable(shortened(text, MAX_CELL_CHARACTERS));
 }
 
-function heightOf(sheet: Sheet, placed: readonly Placed[]): number {
+function heightOf(sheet: Sheet, placed: readonly PlacedCell[]): number {
   const heights = placed.map(({ cell, column, width }) => {
     applyFont(sheet, cell, column);
     return sheet.pdf.heightOfString(cell.text, { width: width - 2 * PADDING });
@@ -77,7 +77,7 @@ function heightOf(sheet: Sheet, placed: readonly Placed[]): number {
 function drawRow(
   sheet: Sheet,
   table: PDFKit.PDFStructureElement,
-  placed: readonly Placed[],
+  placed: readonly PlacedCell[],
   role: 'TH' | 'TD',
 ): void {
   const { pdf, left, width } = sheet;

@@ -2,8 +2,8 @@
 const CP1252_EXTRAS = new Set('€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ');
 
 /**
- * Text that the standard PDF fonts can show: every other character, controls included, becomes `\u{hex}`. Nothing is
- * lost silently, and no value can break the layout or hide behind a direction mark.
+ * Text that the standard PDF fonts can show: every other character, controls included, becomes `\u{hex}`. No character
+ * is lost silently, and no value can break the layout or hide behind a direction mark.
  */
 export function printable(text: string): string {
   return Array.from(text, shown).join('');

@@ -1,12 +1,12 @@
 import type { PackageHead } from './report-input.ts';
 
-/** A package speaks of one log; where there are others, whoever reads it must know that it is not all. */
+/** A package is about one log. In a deployment with several logs the reader must know that others exist. */
 export function describeLog(origin: string, logCount: number): string {
   if (logCount === 1) return origin;
-  return `${origin}, one of ${String(logCount)} logs of the deployment; what the others hold is not in this package`;
+  return `${origin}, one of ${String(logCount)} logs of the deployment; the records of the others are not in this package`;
 }
 
-/** README.txt of a package: what lies where, and how to check it with tools that everybody has. */
+/** README.txt of a package: its files, and how to check them with tools that everybody has. */
 export function readmeText(head: PackageHead): string {
   const { package_id, created_at, requested_by, period, origin, log_count, tree_size, root_hash } = head;
   return `AFFIDAVIT EVIDENCE PACKAGE
@@ -19,7 +19,7 @@ Checkpoint  ${tree_size} records, root ${root_hash}
 
 START HERE
 
-report.pdf is for reading. results.json is the evidence that it renders; where the two differ, results.json prevails.
+report.pdf is for reading. results.json is the evidence that it renders; where they differ, results.json prevails.
 A control is in one of four states: met, exception, not tested, not applicable. "Not tested" means that the
 population is not known to be complete, or that what the control needs was not collected.
 
@@ -64,8 +64,8 @@ With independent tools, after unpacking:
     (RFC 8785), keyed with the bytes of facts_salt.
  6. The sample: rank records by SHA-256(root hash || leaf hash) and take the 25 smallest.
 
-Compare keys/log.vkey with a copy that you got from the operator by another way. A key that came only with the
-package proves only that the package agrees with itself.
+Compare keys/log.vkey with a copy that you got from the operator through another channel. A key that came only with
+the package proves only that the package agrees with itself.
 
 WHAT IS IN IT
 

@@ -48,7 +48,7 @@ const permissionDecisions = recordPopulation({
   id: 'permission-decisions',
   title: 'Permission decisions',
   definition:
-    'Every report of a permission asked for, decided or denied, and every change of the permission mode, as each source told it.',
+    'Every report of a permission asked for, decided or denied, and every change of the permission mode, as each source reported it.',
   where: `type IN ('tool.decided', 'permission.requested', 'permission.denied', 'permission.mode_changed')`,
   columns: [
     'type',
@@ -123,7 +123,7 @@ const outsideSandbox = callRule(
 
 const hookErrors = recordRule(
   'hook-error-not-blocking',
-  'A hook ended in an error that did not block: what it should have prevented or recorded went on.',
+  'A hook ended in an error that did not block, so the action that it should have prevented or recorded went on.',
   `type = 'hook.executed' AND hook_error_count > 0`,
 );
 
@@ -171,8 +171,8 @@ export const CC6_1: Control = {
   required_statistics: ['S2', 'S3', 'S4', 'S6', 'S8'],
   not_proven: [
     'That the permission rules are sufficient for the risk.',
-    'What a person did outside the agent, for instance in a shell of their own.',
-    'Which rule stood behind a decision that the source attributes to "config".',
+    'That a person did nothing outside the agent, for instance in another shell.',
+    'That a particular rule made a decision which the source attributes to "config".',
     'That protected data is encrypted at rest.',
     'That the claimed user was the person at the keyboard.',
   ],

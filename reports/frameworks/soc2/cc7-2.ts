@@ -37,7 +37,7 @@ const hookRuns = recordPopulation({
 const quarantined = recordPopulation({
   id: 'quarantined',
   title: 'Deliveries in quarantine',
-  definition: 'Every item that arrived in the period and could not be sealed as what it claims to be.',
+  definition: 'Every item that arrived in the period and could not be read in the format it claims.',
   where: `type = 'quarantined'`,
   columns: ['source_event', 'quarantine_reason', 'quarantine_pointer', 'body_sha256', 'collector'],
 });
@@ -52,7 +52,7 @@ export const CC7_2: Control = {
   activity: [],
   when_no_activity: {
     state: 'not_tested',
-    reason: 'Nothing was reported that monitoring could be judged on.',
+    reason: 'No record of the period shows whether anything was monitored.',
   },
   needed: [
     {
@@ -72,6 +72,6 @@ export const CC7_2: Control = {
   not_proven: [
     'That anomalies which no rule found did not happen.',
     'That the detection rules fit the threats.',
-    'That whoever judged a finding judged it well.',
+    'That findings were judged well.',
   ],
 };

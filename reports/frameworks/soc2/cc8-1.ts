@@ -19,7 +19,7 @@ import { SHELL_COMMAND } from '../../populations/tool-calls.ts';
 const RAN = `(type = 'tool.completed' OR (type = 'tool.measured' AND success = true))`;
 const FILE_TOOL = `tool_name IN ('Write', 'Edit', 'MultiEdit', 'NotebookEdit')`;
 
-/** Files that steer the agent itself or the pipeline that checks its work. */
+/** Files that steer the agent, or the pipeline that checks its work. */
 const GUARDRAIL_PATH = `match(file_path, '(^|[/\\\\\\\\])([.]claude[/\\\\\\\\](settings([.]local)?[.]json|hooks[/\\\\\\\\])|managed-settings[.]json$|[.]mcp[.]json$|[.]github[/\\\\\\\\]workflows[/\\\\\\\\]|[.]gitlab-ci[.]yml$)')`;
 
 const fileChanges = groupPopulation({
@@ -129,10 +129,10 @@ export const CC8_1: Control = {
   required_statistics: ['S2', 'S3', 'S6', 'S8'],
   not_proven: [
     'The quality of a review.',
-    'That two names are two people: a forge names people by login and an agent by address, and only equal names can be told to be the same person.',
-    'The way of a commit that was rewritten (rebased, amended, cherry-picked), or that reached the forge in another log than its session.',
+    'That two names are two people: a forge names people by login and an agent by address, and only equal names are known to be the same person.',
+    'The approvals of a commit that was rewritten (rebased, amended, cherry-picked), or whose forge and session are in different logs.',
     'Changes that people made without an agent.',
-    'Files that a shell command or another process changed: file tools alone are seen here.',
+    'Files that a shell command or another process changed: only calls of file tools are listed.',
     'Commits of sessions whose telemetry did not report details, because no commit id arrives then.',
     'Which part of a file an agent wrote.',
   ],

@@ -249,10 +249,10 @@ describe('an evidence package', () => {
       figures: [
         { name: 'rows', value: String(agentWeek().length) },
         { name: 'rows of the period above the checkpoint', value: '0' },
-        { name: 'rows held against their leaves', value: String(agentWeek().length) },
+        { name: 'rows compared with their leaves', value: String(agentWeek().length) },
       ],
       detail:
-        'there is one row for each leaf, without hole or double; every row under the checkpoint is what its leaf commits to, and the leaves lead to the signed root',
+        'the record store has exactly one row for each leaf; every row under the checkpoint is what its leaf commits to, and the leaves lead to the signed root',
     });
   });
 

@@ -146,7 +146,7 @@ describe('the report', () => {
       .join('\n')
       .replaceAll('\n', ' ');
     expect(text).toContain('rule-one (1500)');
-    expect(text).toContain('90 more exceptions of this rule stand in results.json');
+    expect(text).toContain('90 more exceptions of this rule are in results.json');
     expect(text).toContain('1350 more were counted and are not listed');
   });
 

@@ -7,14 +7,14 @@ import type { Content, Facts } from '../schemas/record.ts';
 /** Findings that one record lists; `data_findings_omitted` counts the others. */
 export const MAX_FINDINGS = 1_000;
 
-export interface RecordToLabel {
+interface RecordToLabel {
   readonly facts: Facts;
   readonly content: Content | null;
   /** Whether a receiver has replaced secrets by marks in the body of this record. */
   readonly isRedacted: boolean;
 }
 
-export interface RecordLabels {
+interface RecordLabels {
   readonly content: Content | null;
   /** Sorted, each once. */
   readonly data_classes: readonly DataClass[];

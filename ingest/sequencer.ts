@@ -41,7 +41,7 @@ const FIRST_RETRY_MS = 200;
 const LONGEST_RETRY_MS = 5_000;
 
 export function createSequencer(options: SequencerOptions): Sequencer {
-  // `run` and the consumer that it starts own both; everybody else only reads.
+  // `run` and the consumer that it starts own both. Callers only read them.
   const counters: SequencerCounters = {
     envelopes: 0,
     records: 0,

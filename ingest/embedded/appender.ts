@@ -19,7 +19,7 @@ export interface BacklogLimits {
 }
 
 /** One encoded envelope and the collector that sent it. */
-export interface EncodedEnvelope {
+interface EncodedEnvelope {
   readonly bytes: Buffer;
   readonly collector: string;
 }

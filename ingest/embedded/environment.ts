@@ -24,7 +24,7 @@ export interface Environment {
   close(): Promise<void>;
 }
 
-export interface EnvironmentOptions {
+interface EnvironmentOptions {
   /** Address space to reserve; LMDB grows it when the data exceeds it. */
   readonly mapBytes: number;
   /** @default 30000 */
@@ -36,7 +36,7 @@ export interface EnvironmentOptions {
  * the process dies or hangs: seen with lmdb 3.5.6, in the flush of a spilled page. So no write may meet a full disk, not
  * even when others fill it while a transaction is being written.
  */
-export const MIN_FREE_BYTES = 8 * 1024 * 1024;
+const MIN_FREE_BYTES = 8 * 1024 * 1024;
 
 /** `MDB_MAP_FULL` of lmdb.h. */
 const MDB_MAP_FULL = -30792;

@@ -5,7 +5,7 @@ import { Appender, type BacklogLimits, type LogDatabases } from './appender.ts';
 import { openEnvironment, type Environment } from './environment.ts';
 import { changeBacklog, readState, toKey, toOffset, writeState } from './state.ts';
 
-export interface EmbeddedEventLogOptions extends BacklogLimits {
+interface EmbeddedEventLogOptions extends BacklogLimits {
   /** Folder for this log alone, created if absent. */
   readonly dir: string;
   /** How long an idle consumer waits before it looks for appends of other threads and processes. @default 20 */

@@ -16,7 +16,7 @@ const DIGITS = 20;
 
 export const LOG_ROOT = 'log/';
 
-export function padIndex(index: number): string {
+function padIndex(index: number): string {
   return String(index).padStart(DIGITS, '0');
 }
 

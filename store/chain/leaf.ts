@@ -1,5 +1,5 @@
 /**
- * From a record to what is hashed and what is stored. A record is split into two salted parts, facts and content;
+ * From a record to its leaf, which is hashed, and its payload lines, which are stored. A record is split into two salted parts, facts and content;
  * the leaf commits to both and holds neither. Pure: salts come from the caller.
  */
 import { hash } from 'node:crypto';
@@ -12,7 +12,7 @@ import { hmacSha256Hex } from './sha256.ts';
 export const SALT_BYTES = 32;
 
 /** Fresh random salts of one record, hex, 32 bytes each. */
-export interface LeafSalts {
+interface LeafSalts {
   readonly facts: string;
   readonly content: string;
 }

@@ -19,13 +19,13 @@ export interface VerifierKey {
   readonly publicKey: Uint8Array;
 }
 
-export interface NoteSignature {
+interface NoteSignature {
   readonly name: string;
   readonly keyId: string;
   readonly signature: Uint8Array;
 }
 
-export interface Note {
+interface Note {
   /** The signed text, with its final newline. */
   readonly text: string;
   readonly signatures: readonly NoteSignature[];

@@ -3,7 +3,7 @@ import { fromBase64 } from './note.ts';
 
 const HEADER = 'c2sp.org/tlog-proof@v1';
 
-export interface TlogProof {
+interface TlogProof {
   readonly index: number;
   readonly path: readonly Uint8Array[];
   /** The signed checkpoint note, verbatim. */

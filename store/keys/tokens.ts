@@ -7,7 +7,7 @@ import type { Role, VerifyToken } from '../../schemas/principal.ts';
 import { readSecretFile, writeSecretFile } from './secret-file.ts';
 
 /** Shortest token that an operator may choose; `init` generates 32 random bytes. */
-export const MIN_TOKEN_LENGTH = 8;
+const MIN_TOKEN_LENGTH = 8;
 
 const TokenFile = Type.Array(
   Type.Object({

@@ -11,7 +11,7 @@ import type { Signer } from '../keys/signer.ts';
 import type { RecordStore } from '../records/record-store.ts';
 import type { PublishedCheckpoint, PublishedLog } from './published-log.ts';
 
-export interface ArchivedLogOptions {
+interface ArchivedLogOptions {
   readonly log: string;
   readonly signer: Pick<Signer, 'name' | 'vkey'>;
   readonly archive: Archive;

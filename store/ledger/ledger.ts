@@ -80,7 +80,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
       await publishing;
       await createBundle(options, draft);
       publishing = publish(draft);
-      // The next append and the caller that waits for `published` get the failure. Without either, it is no crash.
+      // The next append and the caller that waits for `published` get the failure. Without either, the failure must not end the process.
       publishing.catch(() => undefined);
       head = draft.head;
       isInDoubt = false;

@@ -5,22 +5,19 @@ import type { Archive, ArchiveLock } from '../archive/archive.ts';
 import type { HeadGuard, Signer } from '../keys/signer.ts';
 import type { RecordStore } from '../records/record-store.ts';
 
-export interface LedgerPorts {
+/** Kind of object that gets a lock. Facts, content and the log itself have separate retention times. */
+export type LockKind = PartKind | 'log';
+
+export interface LedgerOptions {
+  /** Short name of the log, e.g. `p0`. */
+  readonly log: string;
   readonly archive: Archive;
   readonly records: RecordStore;
   readonly signer: Signer;
   readonly guard: HeadGuard;
   readonly clock: Clock;
   readonly randomBytes: (count: number) => Uint8Array;
-}
-
-/** Kind of object that gets a lock. Facts, content and the log itself have separate retention times. */
-export type LockKind = PartKind | 'log';
-
-export interface LedgerOptions extends LedgerPorts {
-  /** Short name of the log, e.g. `p0`. */
-  readonly log: string;
+  readonly lockFor: (kind: LockKind, retentionClass: string, nowMs: number) => ArchiveLock;
   /** Called after recovery has inserted the rows of a bundle. */
   readonly onReplay?: (leavesDone: number, leavesTotal: number) => void;
-  readonly lockFor: (kind: LockKind, retentionClass: string, nowMs: number) => ArchiveLock;
 }

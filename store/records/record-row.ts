@@ -80,7 +80,7 @@ function toRow(bundle: SealedBundle, { index, leafText, hash, chain }: PlacedLea
 }
 
 /** Position of a sealed record in its log, and its facts as an object. */
-export interface RowPosition extends Pick<RecordRow, 'log' | 'leaf_index' | 'chain_hash' | 'integrated_at'> {
+interface RowPosition extends Pick<RecordRow, 'log' | 'leaf_index' | 'chain_hash' | 'integrated_at'> {
   readonly facts: Facts;
 }
 

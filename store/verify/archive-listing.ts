@@ -5,7 +5,7 @@ import type { ArchiveReader } from './archive-reader.ts';
 import type { Findings, VerifyOptions } from './report.ts';
 
 /** Start indexes of bundles and tree sizes of checkpoints, rising. */
-export interface ListedNumbers {
+interface ListedNumbers {
   readonly bundles: number[];
   readonly checkpoints: number[];
 }

@@ -4,7 +4,7 @@ import { MAX_INFLATED_BYTES } from '../chain/bundle-bytes.ts';
 
 /** Large enough that a block costs little besides its lines, small enough that a few blocks take little memory. */
 const CHUNK_BYTES = 256 * 1024;
-/** No line of the formats comes near; a longer one is refused before it fills the memory. */
+/** Lines are far below this. A longer one is refused before it fills the memory. */
 const MAX_LINE_BYTES = 256 * 1024 * 1024;
 /** Room for one block that waits while the caller reads the one before. */
 const INFLATING = { chunkSize: CHUNK_BYTES, readableHighWaterMark: 2 * CHUNK_BYTES };

@@ -7,9 +7,9 @@
 export const NO_MATCH = -1;
 
 /** 1 for each byte that the set holds. Bytes beyond the end of a line count as 0, which no set holds. */
-export type ByteSet = Uint8Array;
+type ByteSet = Uint8Array;
 
-export const LOWER_HEX = byteSet('0123456789abcdef');
+const LOWER_HEX = byteSet('0123456789abcdef');
 
 export const QUOTE = 0x22;
 const HASH_DIGITS = 64;

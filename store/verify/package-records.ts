@@ -11,7 +11,7 @@ import type { Findings, Progress } from './report.ts';
 import { parseCanonical } from './shape.ts';
 import { readLines, readText } from './package-text.ts';
 
-export interface SignedTree {
+interface SignedTree {
   readonly tree_size: number;
   readonly root_hash: string;
   /** The checkpoint as it lies in the package. */

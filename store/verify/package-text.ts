@@ -1,6 +1,6 @@
 /** Text files of a package as streams. Memory holds one line or CSV row at a time. Bad bytes throw RangeError. */
 
-/** No line of the formats comes near; a longer one is refused before it fills the memory. */
+/** Lines are far below this. A longer one is refused before it fills the memory. */
 const MAX_LINE_CHARS = 256 * 1024 * 1024;
 
 /** Lines without their newline. SPEC: UTF-8, each line ended by a newline, the last one too. */

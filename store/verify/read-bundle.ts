@@ -30,7 +30,7 @@ export interface LineReaders {
 }
 
 /** The log and the start index under which a bundle was found. */
-export interface BundlePosition {
+interface BundlePosition {
   readonly start: number;
   /** Undefined where the origin of the log is unknown. */
   readonly origin: string | undefined;

@@ -1,4 +1,4 @@
-/** Text of untrusted files into checked values. Never throws, whatever a file holds. */
+/** Text of untrusted files into checked values. Never throws, even for hostile text. */
 import type { Static, TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
 import type { JsonValue } from '../../schemas/json.ts';

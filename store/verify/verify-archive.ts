@@ -14,7 +14,7 @@ import { nameSubstitutes } from './substitutes.ts';
 import { rootHex } from './tree.ts';
 import { verifyLog, type LogVerdict, type VerifyReaderOptions } from './verify-log.ts';
 
-export interface VerifyArchiveOptions extends VerifyOptions {
+interface VerifyArchiveOptions extends VerifyOptions {
   readonly dir: string;
   /** Opens the threads that check bundles before their turn. The report is the same without. @default large logs only */
   readonly lookAhead?: OpenLookAhead | undefined;

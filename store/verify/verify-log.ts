@@ -26,7 +26,7 @@ export interface LogVerdict {
 }
 
 /** How far a log was verified. `verifyBundles` owns it; nothing else keeps a reference. */
-interface Progress {
+interface LogProgress {
   /** Undefined where the last leaves could not be read. */
   tree: TreeState | undefined;
   size: number;
@@ -84,7 +84,7 @@ async function verifyBundles(run: LogRun, options: VerifyReaderOptions): Promise
   return { tree, size, signedSize, strayCheckpoints: [...pendingCheckpoints] };
 }
 
-async function verifyBundle(run: LogRun, progress: Progress, bundle: ReadBundle): Promise<void> {
+async function verifyBundle(run: LogRun, progress: LogProgress, bundle: ReadBundle): Promise<void> {
   progress.tree = growTree(progress.tree, bundle, run.findings);
   await checkPayloads(run, bundle);
   const size = bundle.header.tree_size;
@@ -95,7 +95,7 @@ async function verifyBundle(run: LogRun, progress: Progress, bundle: ReadBundle)
   checkHeaderSignature(run, bundle.header);
 }
 
-function startOf(checkpoints: readonly number[]): Progress {
+function startOf(checkpoints: readonly number[]): LogProgress {
   return {
     tree: { size: 0, frontier: [], chainHead: chainStart() },
     size: 0,
@@ -104,7 +104,7 @@ function startOf(checkpoints: readonly number[]): Progress {
   };
 }
 
-function reportGap({ listing, findings }: LogRun, progress: Progress, start: number): void {
+function reportGap({ listing, findings }: LogRun, progress: LogProgress, start: number): void {
   const { size } = progress;
   const detail = `${listing.log} has no bundle at ${String(size)}, the next is at ${String(start)}`;
   findings.fail('bundle_missing', Math.min(start, size), detail);
@@ -113,14 +113,14 @@ function reportGap({ listing, findings }: LogRun, progress: Progress, start: num
 }
 
 /** The bundle at `start` does not read: verification goes on at the next one. */
-function skipBundle(progress: Progress, start: number, nextStart = start): void {
+function skipBundle(progress: LogProgress, start: number, nextStart = start): void {
   progress.tree = undefined;
   progress.size = nextStart;
   dropCheckpoints(progress, start, nextStart);
 }
 
 /** Checkpoints inside a range of unread leaves cannot be compared with anything. They are not a failure besides. */
-function dropCheckpoints({ pendingCheckpoints }: Progress, after: number, upTo: number): void {
+function dropCheckpoints({ pendingCheckpoints }: LogProgress, after: number, upTo: number): void {
   for (const size of pendingCheckpoints) if (size > after && size <= upTo) pendingCheckpoints.delete(size);
 }
 

@@ -15,7 +15,7 @@ import { checkKey, checkPrefix, isKey } from '../archive-key.ts';
 import type { Archive, ArchiveLock } from '../archive.ts';
 import { formatLockFile, parseLockFile } from '../../verify/lock-file.ts';
 
-export interface LocalArchiveOptions {
+interface LocalArchiveOptions {
   /** Created if missing. Must be one file system, because objects are linked into place. */
   readonly dir: string;
   readonly clock: Clock;

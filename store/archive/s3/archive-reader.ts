@@ -18,7 +18,7 @@ import { withRetries, type Retrying } from './retry.ts';
 import { damaged, fetchVersion, headVersion, holds, type StoredVersion } from './stored-version.ts';
 import { listKeyVersions, namesBelow, type KeyVersions, type ObjectVersion } from './versions.ts';
 
-export interface S3ReaderOptions {
+interface S3ReaderOptions {
   readonly bucket: S3Bucket;
   /** Empty, or segments that each end in a slash. */
   readonly prefix: string;

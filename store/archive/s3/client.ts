@@ -26,7 +26,7 @@ export interface S3Bucket {
  * - `missing`: there is no such object, version or upload.
  * - `refused`: the server understood and said no.
  */
-export type S3Outcome = 'transient' | 'exists' | 'missing' | 'refused';
+type S3Outcome = 'transient' | 'exists' | 'missing' | 'refused';
 
 const CONNECT_TIMEOUT_MS = 3_000;
 const REQUEST_TIMEOUT_MS = 20_000;

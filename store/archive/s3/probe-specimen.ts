@@ -40,7 +40,7 @@ export interface Observation {
 }
 
 /** Locks are whole seconds; two more than asked, so that a lock is never shorter than the trial assumes. */
-export function lockFor({ clock, lockMs }: Trial, mode: ArchiveLock['mode'] = 'compliance'): ArchiveLock {
+function lockFor({ clock, lockMs }: Trial, mode: ArchiveLock['mode'] = 'compliance'): ArchiveLock {
   return { mode, retain_until: toInstant((Math.ceil((clock() + lockMs) / 1000) + 2) * 1000) };
 }
 

@@ -26,7 +26,7 @@ import { TRIALS } from './probe-trials.ts';
 import { headVersion } from './stored-version.ts';
 import { requireBucket } from './versions.ts';
 
-export interface ProbeOptions {
+interface ProbeOptions {
   /** `quick` waits for nothing; `full` also waits for its locks to run out, and deletes its objects then. */
   readonly part: ProbeReport['part'];
   readonly endpoint?: string | undefined;

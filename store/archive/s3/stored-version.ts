@@ -60,7 +60,7 @@ export async function headVersion(
 }
 
 /** A version with its bytes. */
-export interface ReadVersion {
+interface ReadVersion {
   readonly stored: StoredVersion;
   readonly bytes: Buffer;
 }

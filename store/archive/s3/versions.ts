@@ -14,7 +14,7 @@ export interface ObjectVersion {
   readonly lastModifiedMs: number;
 }
 
-/** `versions` and `deleteMarkers` in the order of writing, whatever their times are. */
+/** `versions` and `deleteMarkers` in the order of writing, also where their times differ from it. */
 export interface KeyVersions {
   readonly key: string;
   readonly versions: readonly ObjectVersion[];
@@ -27,7 +27,7 @@ interface ListedVersion {
 }
 
 /** Keys of the bucket below a prefix. */
-export interface KeyRange {
+interface KeyRange {
   readonly prefix: string;
   /** Only keys behind this one, which need not exist. */
   readonly after?: string | undefined;
@@ -36,7 +36,7 @@ export interface KeyRange {
   readonly delimiter?: string;
 }
 
-/** Versions of one key come first in its own listing, so a page this small nearly always holds them all. */
+/** A listing with a key as prefix begins with the versions of that key, so a page this small nearly always holds them all. */
 const PAGE_OF_ONE_KEY = 32;
 
 /**

@@ -8,7 +8,7 @@ import { requireContiguous, toBlocks, type InsertBlock } from './insert-blocks.t
 import { toRowText } from './row-text.ts';
 
 /** The rows of one bundle and its deduplication token. */
-export interface BundleRows {
+interface BundleRows {
   readonly log: string;
   readonly rows: readonly RecordRow[];
   readonly token: string;

@@ -2,7 +2,7 @@ import type { createClient } from '@clickhouse/client';
 import { createChdbConnection } from 'chdb/connection';
 
 /** The connection that `createClient` accepts instead of an address. */
-export type InProcessConnection = NonNullable<Parameters<typeof createClient>[0]>['connection'] & object;
+type InProcessConnection = NonNullable<Parameters<typeof createClient>[0]>['connection'] & object;
 
 /** Lines of TabSeparated text for one table; all of them or none. */
 export interface TextInsert {
@@ -14,7 +14,7 @@ export interface TextInsert {
   readonly token: string;
 }
 
-export interface ChdbConnection {
+interface ChdbConnection {
   readonly connection: InProcessConnection;
   /** Bypasses the client, which would copy the statement and all rows into one text several times. */
   readonly insertText: (insert: TextInsert) => Promise<void>;

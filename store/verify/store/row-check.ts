@@ -10,7 +10,7 @@ import type { StoredRow, StoredValue } from '../../records/queries/stored-rows.t
 import { isStorableInstant } from '../../records/record-columns.ts';
 import type { RecordRow } from '../../records/record-store.ts';
 
-export interface RowCheckOptions {
+interface RowCheckOptions {
   /** Tree size of the newest published checkpoint: the rows below were written before it, so they must be there. */
   readonly signedSize: number;
   readonly findings: Findings;

@@ -12,7 +12,7 @@ import { toRows } from '../../records/record-row.ts';
 import type { RecordRow, RecordStore } from '../../records/record-store.ts';
 import { RowCheck } from './row-check.ts';
 
-export interface StoreVerificationOptions {
+interface StoreVerificationOptions {
   readonly archive: Archive;
   readonly records: RecordStore;
   /** Names of all logs of the archive. */

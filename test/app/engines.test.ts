@@ -3,9 +3,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readGatewayMappings } from '../../app/engines.ts';
 import { loadConfig } from '../../config.ts';
-import { buildReceivers } from '../../ingest/receivers/app.ts';
-import { JSON_HEADERS, prepareBench } from '../ingest/receivers/setup.ts';
 import { makeTempDir } from '../support/server.ts';
+import { composeForTest } from './composed.ts';
 
 let folder: Awaited<ReturnType<typeof makeTempDir>>;
 beforeAll(async () => {
@@ -23,15 +22,18 @@ describe('gateways that a deployment describes', () => {
   it('have a route each', async () => {
     const file = join(folder.path, 'mappings.json');
     await writeFile(file, '{"acme":{"facts":{"model":"m","session_id":"s"}}}');
-    const bench = prepareBench({ gatewayMappings: await readGatewayMappings(configOf(file)) });
-    const app = buildReceivers(bench.options);
-    const payload = '[{"m":"claude","s":"s-1"},{"m":"claude"}]';
-    const send = (url: string) => app.inject({ method: 'POST', url, headers: JSON_HEADERS, payload });
-    expect((await send('/v1/gateways/acme')).json()).toEqual({ accepted: 2, quarantined: [] });
-    expect((await send('/v1/gateways/other')).statusCode).toBe(404);
-    expect(bench.appended).toMatchObject([
-      { source: 'mapped-gateway', receiver: '/v1/gateways/acme', item_count: 2 },
-    ]);
+    const composed = await composeForTest({ AFFIDAVIT_INGEST_GATEWAY_MAPPINGS: file });
+    try {
+      const items = [{ m: 'claude', s: 's-1' }, { m: 'claude' }];
+      const taken = await composed.post('/v1/gateways/acme', items);
+      expect(await taken.json()).toEqual({ accepted: 2, quarantined: [] });
+      expect((await composed.post('/v1/gateways/other', items)).status).toBe(404);
+      expect(composed.appended).toMatchObject([
+        { source: 'mapped-gateway', receiver: '/v1/gateways/acme', item_count: 2 },
+      ]);
+    } finally {
+      await composed.close();
+    }
   });
 
   it.each([

@@ -5,27 +5,29 @@ import { writeDurably } from './durable-file.ts';
 import { codeOf } from './error-code.ts';
 import type { HookWorld } from './world.ts';
 
-/** Short, so that a collector that is back soon is found soon; then rare, so that one that is not costs little. */
+/** Short at first, so that a collector that is back soon is found soon; then longer, so that a lost one costs little. */
 const LENGTH_MS = { first: 10_000, most: 120_000 } as const;
 const STATE = 'backoff.json';
 
 /** A time in which calls do not wait for a collector that did not answer. */
 interface Window {
-  /** Digest of its address: another one is not to blame. */
+  /** Digest of the collector's address: the window does not apply to another collector. */
   readonly collector: string;
   readonly length_ms: number;
   /** By the machine's clock, which the next call shares. */
   readonly until_ms: number;
 }
 
-/** A circuit breaker for calls that are processes of their own, so it lies in a file. Losing that file costs time only. */
+export type Backoff = ReturnType<typeof openBackoff>;
+
+/** A circuit breaker. Each call is a separate process, so its state is a file. Losing that file only costs time. */
 export function openBackoff(folder: string, url: string | undefined, { now, note }: HookWorld) {
   const path = join(folder, STATE);
   const collector = sha256(url ?? '');
   const read = (): Window | undefined => {
     const found = readWindow(path);
     if (found?.collector !== collector) return undefined;
-    // Further ahead than it is long, it was made before the clock was set back.
+    // A window that ends further ahead than it is long was made before the clock was set back.
     return found.until_ms - now() > found.length_ms ? undefined : found;
   };
   return {
@@ -33,7 +35,7 @@ export function openBackoff(folder: string, url: string | undefined, { now, note
       const found = read();
       return found !== undefined && now() < found.until_ms;
     },
-    /** Begins a window, twice as long as the one before. Without a place for it the next call tries again. */
+    /** Begins a window, twice as long as the one before. If it cannot be written, the next call tries again. */
     begin(): void {
       const before = read()?.length_ms;
       const length_ms = before === undefined ? LENGTH_MS.first : Math.min(2 * before, LENGTH_MS.most);
@@ -44,12 +46,12 @@ export function openBackoff(folder: string, url: string | undefined, { now, note
         note(`affidavit hook: the back-off cannot be kept: ${codeOf(error)}\n`);
       }
     },
-    /** The collector answered. */
+    /** Ends the window, because the collector answered. */
     end: () => fs.rmSync(path, { force: true }),
   };
 }
 
-/** undefined for anything else than a window: a broken file must not keep events back. */
+/** Returns undefined if the file does not hold a window: a broken file must not hold events back. */
 function readWindow(path: string): Window | undefined {
   try {
     const found = JSON.parse(fs.readFileSync(path, 'utf8')) as Window;

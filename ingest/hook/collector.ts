@@ -8,7 +8,7 @@ import type { Settings } from './settings.ts';
 import type { HookWorld, Numbered } from './world.ts';
 
 export const NATIVE_PATH = '/v1/events';
-/** Where each kind of what is spooled goes. */
+/** The route for each kind of spooled entry. */
 export const PATHS = { event: '/v1/hooks/claude-code', native: NATIVE_PATH } as const;
 export const TRANSCRIPT_PATH = '/v1/transcripts/claude-code';
 
@@ -19,69 +19,95 @@ interface Delivery {
   readonly numbered?: Numbered | undefined;
 }
 
-export type Collector = ReturnType<typeof openCollector>;
-/** What an answer means for the event: it is there, or shall be sent again, or will never be taken. */
-type Fate = 'taken' | 'later' | `refused_${number}`;
-/** What is known of the collector: one answer is enough, because the time can run out on a long spool too. */
-type Hearing = 'untried' | 'silent' | 'answered';
+/** Result of one delivery: the collector has the event, the client sends it again, or the collector will never take it. */
+type DeliveryResult = 'accepted' | 'retry' | `refused_${number}`;
+/** Whether the collector has answered in this call. One answer settles it: on a long spool the time can run out later. */
+type Contact = 'untried' | 'silent' | 'answered';
 
-/** One connection to the collector, kept for the events of one call; nothing it does outlasts `remainingMs`. */
-export function openCollector(
-  { url, token }: Settings,
-  { stop, note }: HookWorld,
-  remainingMs: () => number,
-) {
-  let agent: Agent | undefined;
-  let hearing: Hearing = 'untried';
-  const hasTime = () => url !== undefined && remainingMs() > 0;
-  const ask = async (path: string, body: Buffer, { name, type, numbered }: Delivery): Promise<Fate> => {
-    if (url === undefined || !hasTime()) return 'later';
-    const target = new URL(url + path);
-    // Loaded only now: a call that finds another one sending does not need it.
+/** One connection to the collector, kept for all deliveries of one call. No request outlasts `remainingMs`. */
+export class Collector {
+  readonly #url: string | undefined;
+  readonly #token: string | undefined;
+  readonly #world: Pick<HookWorld, 'stop' | 'note'>;
+  readonly #remainingMs: () => number;
+  #agent: Agent | undefined;
+  #contact: Contact = 'untried';
+
+  constructor({ url, token }: Settings, world: HookWorld, remainingMs: () => number) {
+    this.#url = url;
+    this.#token = token;
+    this.#world = world;
+    this.#remainingMs = remainingMs;
+  }
+
+  get contact(): Contact {
+    return this.#contact;
+  }
+
+  hasTime(): boolean {
+    return this.#url !== undefined && this.#remainingMs() > 0;
+  }
+
+  /** Never rejects; without an answer in time the result is `retry`. */
+  async post(path: string, body: Buffer, delivery: Delivery): Promise<DeliveryResult> {
+    try {
+      return await this.#request(path, body, delivery);
+    } catch (error) {
+      this.#world.note(`affidavit hook: the request to the collector cannot be made: ${codeOf(error)}\n`);
+      return 'retry';
+    }
+  }
+
+  async isAccepted(path: string, body: Buffer, delivery: Delivery): Promise<boolean> {
+    return (await this.post(path, body, delivery)) === 'accepted';
+  }
+
+  /** Closes the connections, so that they do not keep the process alive. */
+  close(): void {
+    this.#agent?.destroy();
+  }
+
+  async #request(path: string, body: Buffer, delivery: Delivery): Promise<DeliveryResult> {
+    if (this.#url === undefined || !this.hasTime()) return 'retry';
+    const { stop } = this.#world;
+    const target = new URL(this.#url + path);
+    // Loaded only now: a call that leaves sending to another process does not need it.
     const http = target.protocol === 'https:' ? await import('node:https') : await import('node:http');
-    agent ??= new http.Agent({ keepAlive: true });
+    this.#agent ??= new http.Agent({ keepAlive: true });
+    const options: RequestOptions = {
+      method: 'POST',
+      headers: this.#headers(body, delivery),
+      agent: this.#agent,
+      signal: stop,
+    };
+    if (needsLookup(target.hostname)) {
+      options.lookup = toLookup((await import('node:child_process')).execFile, this.#remainingMs, stop);
+    }
+    const request = http.request(target, options);
+    request.end(body);
+    const status = await answerTo(request, this.#remainingMs());
+    if (status !== undefined) this.#contact = 'answered';
+    // A request that the end of this process cut short does not count as silence of the collector.
+    else if (this.#contact === 'untried' && !stop.aborted) this.#contact = 'silent';
+    return resultOf(status);
+  }
+
+  #headers(body: Buffer, { name, type, numbered }: Delivery): Record<string, string | number> {
     const headers: Record<string, string | number> = {
       'content-type': type ?? 'application/json',
       'content-length': body.length,
       'idempotency-key': sha256(name, body),
     };
-    if (token !== undefined) headers['authorization'] = `Bearer ${token}`;
+    if (this.#token !== undefined) headers['authorization'] = `Bearer ${this.#token}`;
     if (numbered !== undefined) {
       headers['affidavit-collector-boot'] = numbered.boot_id;
       headers['affidavit-collector-sequence'] = numbered.sequence;
     }
-    const options: RequestOptions = { method: 'POST', headers, agent, signal: stop };
-    if (needsLookup(target.hostname)) {
-      options.lookup = toLookup((await import('node:child_process')).execFile, remainingMs, stop);
-    }
-    const request = http.request(target, options);
-    request.end(body);
-    const status = await answerTo(request, remainingMs());
-    if (status !== undefined) hearing = 'answered';
-    // Cut short by the end of this process, it is not the collector's silence.
-    else if (hearing === 'untried' && !stop.aborted) hearing = 'silent';
-    return fateOf(status);
-  };
-  const post = async (...sent: Parameters<typeof ask>): Promise<Fate> => {
-    try {
-      return await ask(...sent);
-    } catch (error) {
-      note(`affidavit hook: the request to the collector cannot be made: ${codeOf(error)}\n`);
-      return 'later';
-    }
-  };
-  return {
-    hasTime,
-    hearing: () => hearing,
-    /** Never rejects; without an answer in time the fate is `later`. */
-    post,
-    isTaken: async (...sent: Parameters<typeof post>) => (await post(...sent)) === 'taken',
-    /** Lets go of connections, so that they do not hold the process. */
-    close: () => agent?.destroy(),
-  };
+    return headers;
+  }
 }
 
-/** Resolves to the status, or undefined if there is none in time. The rest of the answer is let go. */
+/** Resolves to the status, or undefined if none arrives in time. The rest of the answer is discarded. */
 function answerTo(request: ClientRequest, timeoutMs: number): Promise<number | undefined> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => request.destroy(), Math.max(0, timeoutMs));
@@ -97,10 +123,10 @@ function answerTo(request: ClientRequest, timeoutMs: number): Promise<number | u
   });
 }
 
-/** A missing answer, a redirect, a wrong token and a server in trouble can be mended; other refusals are for good. */
-function fateOf(status = 0): Fate {
-  if (status >= 200 && status < 300) return 'taken';
-  if (status < 400 || status > 499 || [401, 403, 408, 429].includes(status)) return 'later';
+/** A missing answer, a redirect, a wrong token and a failing server are retried; other refusals are final. */
+function resultOf(status = 0): DeliveryResult {
+  if (status >= 200 && status < 300) return 'accepted';
+  if (status < 400 || status > 499 || [401, 403, 408, 429].includes(status)) return 'retry';
   return `refused_${status}`;
 }
 
@@ -108,11 +134,14 @@ const needsLookup = (host: string) => host !== 'localhost' && !host.startsWith('
 const LOOKUP =
   "require('node:dns').lookup(process.argv[1],{all:true},(e,a)=>console.log(JSON.stringify(e?[]:a)))";
 
-/** In a process that can be killed: the system's resolver cannot be interrupted, and no process ends before it. */
+/**
+ * Resolves names in a separate process, which can be killed. The system's resolver cannot be interrupted, and a process
+ * does not end before its resolver does.
+ */
 function toLookup(run: typeof execFile, remainingMs: () => number, signal: AbortSignal): LookupFunction {
   return (name, { all }, done) => {
     const fail = () => done(new Error('the name of the collector does not resolve'), '');
-    // The time left has fractions, and Node takes whole milliseconds only.
+    // The time left has fractions, and Node accepts only whole milliseconds.
     const timeout = Math.max(1, Math.floor(remainingMs()));
     try {
       const limits = { timeout, killSignal: 'SIGKILL', signal } as const;
@@ -124,13 +153,13 @@ function toLookup(run: typeof execFile, remainingMs: () => number, signal: Abort
         else done(null, first.address, first.family);
       });
     } catch {
-      // Node throws where the system has no memory for another process.
+      // Node throws if the system has no memory for another process.
       fail();
     }
   };
 }
 
-/** Empty where the process printed something else: a preload of the environment can print before it. */
+/** Empty if the process printed anything else: a module that the environment preloads can print first. */
 function toAddresses(text: string): LookupAddress[] {
   try {
     return JSON.parse(text) as LookupAddress[];

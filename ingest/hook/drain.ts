@@ -1,79 +1,85 @@
 import { NATIVE_PATH, PATHS, type Collector } from './collector.ts';
 import { codeOf } from './error-code.ts';
 import { takeLock } from './lock.ts';
-import type { Rhythm } from './heartbeat.ts';
+import type { HeartbeatSchedule } from './heartbeat.ts';
 import type { Spool } from './spool.ts';
 import type { HookWorld } from './world.ts';
 
 /**
- * Sends what the spool holds, oldest first, until it is empty, the time is up or the collector does not take it.
- * One process at a time does so; the others leave their events to it.
+ * Sends the entries of the spool, oldest first, until it is empty, the time is up or the collector does not take one.
+ * One process at a time sends; the others leave their events to it.
  */
 export async function drain(
   spool: Spool,
   collector: Collector,
-  heartbeat: Rhythm,
+  schedule: HeartbeatSchedule,
   world: HookWorld,
 ): Promise<void> {
   try {
-    let goesOn = true;
-    let rhythm: Rhythm | undefined = heartbeat;
-    // Looked at again after the lock is given back: who found it taken has left its event behind.
-    while (goesOn) {
+    let hasMore = true;
+    let dueHeartbeat: HeartbeatSchedule | undefined = schedule;
+    // The spool is listed again after the lock is released: a process that found it locked has left its event there.
+    while (hasMore) {
       const release = collector.hasTime() ? takeLock(spool.lock, world) : undefined;
       if (release === undefined) return;
-      const sending = sendAll(spool, collector, rhythm).finally(() => settleBackoff(spool, collector));
-      goesOn = (await sending.finally(release)) && spool.list().length > 0;
-      // One that was asked for is one.
-      rhythm = undefined;
+      const sending = sendAll(spool, collector, dueHeartbeat).finally(() => updateBackoff(spool, collector));
+      hasMore = (await sending.finally(release)) && spool.list().length > 0;
+      // One call sends one heartbeat at most.
+      dueHeartbeat = undefined;
     }
   } catch (error) {
     world.note(`affidavit hook: the spool cannot be sent: ${codeOf(error)}\n`);
   }
 }
 
-/** Under a lock, so that one process at a time writes it. Only silence costs an agent its whole limit. */
-export function settleBackoff({ backoff }: Spool, collector: Collector): void {
-  const hearing = collector.hearing();
-  if (hearing === 'silent') backoff.begin();
-  else if (hearing === 'answered') backoff.end();
+/**
+ * Called under a lock, so that one process at a time writes the window. Only a collector that does not answer makes an
+ * agent wait for the whole limit, so only silence begins a window.
+ */
+export function updateBackoff({ backoff }: Spool, { contact }: Collector): void {
+  if (contact === 'silent') backoff.begin();
+  else if (contact === 'answered') backoff.end();
 }
 
-/** Resolves to whether all was sent. */
-async function sendAll(spool: Spool, collector: Collector, rhythm: Rhythm | undefined): Promise<boolean> {
+/** Resolves to whether everything was sent. */
+async function sendAll(
+  spool: Spool,
+  collector: Collector,
+  schedule: HeartbeatSchedule | undefined,
+): Promise<boolean> {
   spool.recover();
   for (let entries = spool.list(); entries.length > 0; entries = spool.list()) {
     for (const entry of entries) {
       const body = spool.read(entry);
       if (body === undefined) continue;
-      const fate = await collector.post(PATHS[entry.kind], body, entry);
-      if (fate === 'later') return false;
-      // Killed before this line, the event is sent again with the same key, and the collector knows it.
-      if (fate === 'taken') spool.remove(entry);
-      else spool.refuse(entry, fate);
+      const result = await collector.post(PATHS[entry.kind], body, entry);
+      if (result === 'retry') return false;
+      // If the process dies here, the next call sends the event again under the same key, and the collector knows it.
+      if (result === 'accepted') spool.remove(entry);
+      else spool.refuse(entry, result);
     }
   }
-  return (await sendLosses(spool, collector)) && sendHeartbeat(spool, collector, rhythm);
+  return (await sendLosses(spool, collector)) && sendHeartbeat(spool, collector, schedule);
 }
 
-/** With the same bytes until they are acknowledged: each loss is told once. */
+/** Sends the report with the same bytes until it is acknowledged, so that each loss is reported once. */
 async function sendLosses({ losses }: Spool, collector: Collector): Promise<boolean> {
   const report = losses.takeReport();
   if (report === undefined) return true;
-  if (!(await collector.isTaken(NATIVE_PATH, Buffer.from(report), { name: '' }))) return false;
+  if (!(await collector.isAccepted(NATIVE_PATH, Buffer.from(report), { name: '' }))) return false;
   losses.settleReport();
   return true;
 }
 
-/** One that the collector will never take is not sent again: the next one tells where the numbers are then. */
+/** A heartbeat that the collector will never take is not sent again: the next one reports newer numbers. */
 async function sendHeartbeat(
   { heartbeat }: Spool,
   collector: Collector,
-  rhythm: Rhythm | undefined,
+  schedule: HeartbeatSchedule | undefined,
 ): Promise<boolean> {
-  const records = rhythm && heartbeat.take(rhythm);
+  const records = schedule && heartbeat.take(schedule);
   if (records === undefined) return true;
-  if ((await collector.post(NATIVE_PATH, Buffer.from(records), { name: '' })) === 'later') return false;
+  if ((await collector.post(NATIVE_PATH, Buffer.from(records), { name: '' })) === 'retry') return false;
   heartbeat.settle();
   return true;
 }

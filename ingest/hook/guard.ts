@@ -1,7 +1,7 @@
 /**
- * Judges what an agent is about to do, before it does it: a prompt, a call of a tool. Says what it found by the name
- * of a rule, never by the text. A net for mistakes and not a wall: who wants to get past it can, and then the
- * permissions of the client and a sandbox are what holds.
+ * Judges an agent's next action before it happens: a prompt, or a call of a tool. A finding names a rule and never
+ * quotes the text. Guards are a net for mistakes and not a wall: a person who wants to get past them can. The client's
+ * permissions and a sandbox hold against that person.
  */
 import { findDestruction, holdsDropStatement } from './guards/destructive.ts';
 import { findExfiltration } from './guards/exfiltration.ts';
@@ -19,9 +19,9 @@ import {
 import { toObject } from './transcript-path.ts';
 import type { HookWorld } from './world.ts';
 
-/** Far more than a prompt or a file is; the patterns take two seconds at most for it. */
+/** Far larger than any prompt or file; the patterns take two seconds at most for it. */
 const MOST_BYTES = 16 * 1024 * 1024;
-/** Linux takes no longer argument (MAX_ARG_STRLEN), and taking one apart costs a fifth of a second at worst. */
+/** Linux accepts no longer argument (MAX_ARG_STRLEN), and parsing one takes a fifth of a second at worst. */
 const MOST_COMMAND_CHARS = 128 * 1024;
 
 export interface Finding {
@@ -31,17 +31,17 @@ export interface Finding {
 }
 
 export interface Judgement {
-  /** What the client shall read on standard output; undefined where nothing stands in the way. */
+  /** The answer for the client on standard output; undefined if the guards stop nothing. */
   readonly answer: string | undefined;
   /** Why the guards could not judge. */
   readonly failure: GuardFailure | undefined;
-  /** Native events, one per rule that was met or per failure. */
+  /** Native events, one per rule that matched or per failure. */
   readonly records: readonly Buffer[];
 }
 
 type Members = Readonly<Record<string, unknown>>;
 
-/** Never throws: a guard that breaks is a failure that is told, not a call that goes on in silence. */
+/** Never throws: a guard that breaks is reported as a failure, so that no call goes on unjudged without a record. */
 export function judge(event: Buffer, file: string, world: HookWorld): Judgement | undefined {
   const members = event.length > MOST_BYTES ? {} : toObject(event);
   const name = members['hook_event_name'];
@@ -55,7 +55,7 @@ export function judge(event: Buffer, file: string, world: HookWorld): Judgement 
   return { answer: toAnswer(name, found), failure: undefined, records };
 }
 
-/** undefined for an event that guards have no say in. */
+/** Returns undefined for an event that guards do not judge. */
 function findAll(
   event: Buffer,
   members: Members,
@@ -75,7 +75,7 @@ function findAll(
   }
 }
 
-/** The events that guards judge, and what a person or the model reads then. */
+/** The events that guards judge, each with the text that a person or the model reads then. */
 const TEXTS: Readonly<Record<string, string>> = {
   PreToolUse: 'A guard of your organisation was met',
   UserPromptSubmit: 'This prompt met a guard of your organisation and was not sent',
@@ -129,7 +129,7 @@ function findSecretFiles(tool: unknown, input: Members, programs: readonly Progr
   return [...(isNamed ? ['path'] : []), ...(programs.some(touchesSecretFile) ? ['command'] : [])];
 }
 
-/** Tools of databases spell it in several ways. */
+/** Tools of databases use several names for the member that holds SQL. */
 function isSql(input: Members): boolean {
   return ['sql', 'query', 'statement'].some((name) => {
     const value = input[name];
@@ -137,7 +137,7 @@ function isSql(input: Members): boolean {
   });
 }
 
-/** Every text within a value, however deep it lies. */
+/** Every text within a value, at any depth. */
 function textsIn(value: unknown): string[] {
   const texts: string[] = [];
   const waiting: unknown[] = [value];
@@ -158,8 +158,8 @@ function toFindings(guard: string, mode: GuardMode, rules: readonly string[]): F
 }
 
 /**
- * The strictest finding decides. Where nothing stands in the way nothing is said: `allow` would spare the person a
- * question that the client's own rules ask. A prompt cannot be asked about, so there `ask` stops it as well.
+ * The strictest finding decides. If nothing is found there is no answer: `allow` would skip a question that the
+ * client's own rules ask the person. The client cannot ask about a prompt, so `ask` blocks a prompt as well.
  */
 function toAnswer(name: unknown, findings: readonly Finding[]): string | undefined {
   const mode = GUARD_MODES.find((strictest) => findings.some((finding) => finding.mode === strictest));
@@ -181,7 +181,7 @@ interface Decision {
   readonly reason: string;
 }
 
-/** Names, ids and codes; nothing of what was judged. */
+/** The record holds names, ids and codes, and nothing of the judged text. */
 function toRecord(members: Members, { decision, reason }: Decision, { now, newId }: HookWorld): Buffer {
   const textOf = (name: string) => (typeof members[name] === 'string' ? { [name]: members[name] } : {});
   const hookEvent = members['hook_event_name'];

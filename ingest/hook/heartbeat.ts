@@ -3,25 +3,27 @@ import { join } from 'node:path';
 import { renameIfThere } from './durable-file.ts';
 import type { Losses } from './losses.ts';
 import type { Sequence } from './sequence.ts';
-import { CLIENT_VERSION } from './version.ts';
 import type { Entry, HookWorld, Numbered } from './world.ts';
 
+/** Heartbeats carry it. The client is one file without a package, so it is written here. */
+export const CLIENT_VERSION = '0.1.0';
+
 const STATE = 'heartbeat';
-/** A run in which no number was taken for so long has no process any more that could take one. */
+/** After so long without a new number, no process is left that could take a number of the run. */
 const OVER_MS = 10 * 60 * 1000;
 
-/** Replaced as a whole. Losing it costs a heartbeat that tells again what one before it told. */
+/** Replaced as a whole. If it is lost, one heartbeat repeats what an earlier one reported. */
 interface HeartbeatState {
-  /** When the last one was made. */
+  /** When the last heartbeat was made. */
   readonly at_ms: number;
-  /** Per run, the last number that an acknowledged one told. */
+  /** Per run, the last number that an acknowledged heartbeat reported. */
   readonly told: Readonly<Record<string, number>>;
-  /** The one in hand, sent with the same bytes until it is acknowledged, and what it tells. */
+  /** The heartbeat in hand, sent with the same bytes until it is acknowledged, and the numbers it reports. */
   readonly pending: { readonly body: string; readonly told: Readonly<Record<string, number>> } | null;
 }
 
-/** How often heartbeats are to be expected: silence can be judged only where a timer sends them. */
-export interface Rhythm {
+/** How often an auditor can expect heartbeats. Silence can be judged only where a timer sends them. */
+export interface HeartbeatSchedule {
   readonly sentBy: 'timer' | 'call';
   readonly intervalMs: number;
 }
@@ -33,9 +35,11 @@ interface HeartbeatParts {
   readonly list: () => readonly Entry[];
 }
 
+export type Heartbeat = ReturnType<typeof openHeartbeat>;
+
 /**
- * Tells the collector now and then how far the numbers went, so that gaps show from records alone. The interval
- * begins with the first call: a heartbeat at once would tell nothing that the call itself does not.
+ * Reports the last number of each run to the collector at intervals, so that records alone show gaps. The interval
+ * begins with the first call: a heartbeat at once would report nothing that the call itself does not.
  */
 export function openHeartbeat({ folder, sequence, losses, list }: HeartbeatParts, { now, newId }: HookWorld) {
   const read = (): HeartbeatState | undefined => readState(join(folder, STATE));
@@ -44,15 +48,15 @@ export function openHeartbeat({ folder, sequence, losses, list }: HeartbeatParts
     fs.writeFileSync(made, JSON.stringify(state), { mode: 0o600 });
     renameIfThere(made, join(folder, STATE));
   };
-  function make(told: HeartbeatState['told'], rhythm: Rhythm): HeartbeatState {
+  function make(told: HeartbeatState['told'], schedule: HeartbeatSchedule): HeartbeatState {
     const bootId = sequence.bootId();
     const known = [...sequence.lastNumbers()];
     if (!known.some(({ boot_id }) => boot_id === bootId)) known.push({ boot_id: bootId, sequence: 0 });
-    const news = known.filter(
+    const changed = known.filter(
       ({ boot_id, sequence: last }) => boot_id === bootId || last > (told[boot_id] ?? 0),
     );
-    const gauges = { ...toGauges(list(), losses), ...toDeclared(rhythm) };
-    const events = news.map((numbered) => ({
+    const gauges = { ...toGauges(list(), losses), ...toDeclared(schedule) };
+    const events = changed.map((numbered) => ({
       event_id: newId(),
       occurred_at: new Date(now()).toISOString(),
       ...toEvent(numbered, (told[numbered.boot_id] ?? 0) + 1, gauges),
@@ -61,21 +65,21 @@ export function openHeartbeat({ folder, sequence, losses, list }: HeartbeatParts
     return { at_ms: now(), told, pending: { body: JSON.stringify(events), told: next } };
   }
   return {
-    /** Native events, one per run, if it is time for them; undefined otherwise. Under the lock of the sender. */
-    take(rhythm: Rhythm): string | undefined {
+    /** Returns native events, one per run, if a heartbeat is due, else undefined. Called under the lock of the sender. */
+    take(schedule: HeartbeatSchedule): string | undefined {
       const state = read();
-      if (state === undefined && rhythm.sentBy === 'call') {
+      if (state === undefined && schedule.sentBy === 'call') {
         write({ at_ms: now(), told: {}, pending: null });
         return undefined;
       }
       if (state !== undefined && state.pending !== null) return state.pending.body;
-      if (rhythm.sentBy === 'call' && isWithin(rhythm.intervalMs, now() - (state?.at_ms ?? 0)))
+      if (schedule.sentBy === 'call' && isWithin(schedule.intervalMs, now() - (state?.at_ms ?? 0)))
         return undefined;
-      const made = make(state?.told ?? {}, rhythm);
+      const made = make(state?.told ?? {}, schedule);
       write(made);
       return made.pending?.body;
     },
-    /** It was answered for. */
+    /** The collector has answered for the heartbeat. */
     settle(): void {
       const state = read();
       if (state === undefined || state.pending === null) return;
@@ -99,16 +103,16 @@ function toGauges(queue: readonly Entry[], losses: Losses) {
   };
 }
 
-/** One made in the future was made before the clock was set back. */
+/** A heartbeat from the future was made before the clock was set back. */
 function isWithin(intervalMs: number, sinceMs: number): boolean {
   return sinceMs >= 0 && sinceMs < intervalMs;
 }
 
-function toDeclared({ sentBy, intervalMs }: Rhythm) {
+function toDeclared({ sentBy, intervalMs }: HeartbeatSchedule) {
   return { sent_by: sentBy, interval_ms: intervalMs };
 }
 
-/** With no number taken since the one before, `last_sequence` is one less than `first_sequence`. */
+/** If no number was taken since the heartbeat before, `last_sequence` is one less than `first_sequence`. */
 function toEvent({ boot_id, sequence }: Numbered, first_sequence: number, gauges: object) {
   return {
     type: 'collector.heartbeat',

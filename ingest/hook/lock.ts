@@ -5,18 +5,18 @@ import { codeOf } from './error-code.ts';
 import { LIMIT_MS } from './settings.ts';
 import type { HookWorld } from './world.ts';
 
-/** Twice the longest life of a client: a lock or an unfinished file that is older has no owner. */
+/** Twice the longest life of a client: the owner of an older lock or unfinished file is gone. */
 const ABANDONED_MS = 2 * LIMIT_MS.max;
 
 /**
- * Takes the lock and returns how to give it back; undefined if another process has it. The lock is a link that leads
- * nowhere: made only if there is none, and there with its owner's name from the first moment.
+ * Takes the lock and returns the function that releases it; undefined if another process holds it. The lock is a
+ * symbolic link to its owner's name: creating a link fails if one exists, and the name is there from the first moment.
  */
 export function takeLock(path: string, world: HookWorld): (() => void) | undefined {
   const mine = `${hostname()}:${process.pid}:${world.newId()}`;
   const tryLock = (): boolean => {
     try {
-      make(mine, path);
+      createLock(mine, path);
       return true;
     } catch (error) {
       if (codeOf(error) === 'EEXIST') return false;
@@ -30,8 +30,8 @@ export function takeLock(path: string, world: HookWorld): (() => void) | undefin
 }
 
 /**
- * Two that find the same stale lock can both get here. Should both come to send, order may suffer, but each event
- * keeps its key and the collector recognises the second delivery.
+ * Two processes that find the same stale lock can both get here. If both send, order may suffer, but each event keeps
+ * its key and the collector recognises the second delivery.
  */
 function clearStaleLock(path: string, { now }: HookWorld): boolean {
   const owner = ownerOf(path);
@@ -45,15 +45,15 @@ function clearStaleLock(path: string, { now }: HookWorld): boolean {
   const moved = ownerOf(aside);
   fs.rmSync(aside, { force: true });
   if (moved === undefined || moved === owner) return true;
-  // It was the lock of one who was quicker.
-  make(moved, path);
+  // Another process was quicker, and this is its new lock.
+  createLock(moved, path);
   return false;
 }
 
-/** Windows has links for administrators alone; there it is a file, whose owner's name comes a moment later. */
+/** On Windows only administrators may create links. There the lock is a file, and its owner's name follows a moment later. */
 const IS_LINK = process.platform !== 'win32';
 
-function make(owner: string, lock: string): void {
+function createLock(owner: string, lock: string): void {
   if (IS_LINK) fs.symlinkSync(owner, lock);
   else fs.writeFileSync(lock, owner, { flag: 'wx' });
 }
@@ -74,7 +74,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Whether so old a file has no owner any more; also where the clock was set back since. */
+/** Whether a file is so old that its owner is gone; also if the clock was set back since. */
 export function isAbandoned(mtimeMs: number, now: number): boolean {
   return Math.abs(now - mtimeMs) > ABANDONED_MS;
 }

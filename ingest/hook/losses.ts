@@ -7,7 +7,10 @@ const LOSS_STATE = 'state.json';
 
 export type Losses = ReturnType<typeof openLosses>;
 
-/** Lost events, in a file per reason of one byte each: appending takes no lock and hardly any room on a full disk. */
+/**
+ * Counts lost events, in a file per reason with one byte per event: appending takes no lock and hardly any room on a
+ * full disk.
+ */
 export function openLosses(folder: string, { now, newId }: HookWorld) {
   const readState = (): LossState => {
     if (!fs.existsSync(join(folder, LOSS_STATE))) return { reported: {}, pending: null };
@@ -26,14 +29,14 @@ export function openLosses(folder: string, { now, newId }: HookWorld) {
     return Object.fromEntries(reasons.map((name) => [name, fs.statSync(join(folder, name)).size]));
   };
   return {
-    /** Per reason, all since the folder was made. */
+    /** All losses since the folder was made, per reason. */
     totals,
     /** Counts one lost event, and returns the reason. */
     count(reason: LossReason): LossReason {
       fs.appendFileSync(join(folder, reason), '.', { mode: 0o600 });
       return reason;
     },
-    /** Native events, one per reason, of what was lost and not yet told; undefined if there is nothing to tell. */
+    /** Returns native events, one per reason, for losses not yet reported; undefined if there are none. */
     takeReport(): string | undefined {
       const { reported, pending } = readState();
       if (pending !== null) return pending;

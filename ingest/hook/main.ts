@@ -1,4 +1,4 @@
-/** Entry of the hook client: binds the process to it. Runs as it stands and as `affidavit hook`. */
+/** Entry of the hook client: connects it to its process. Runs as `dist/hook.mjs` and as `affidavit hook`. */
 import { randomUUID } from 'node:crypto';
 import { runHook } from './client.ts';
 

@@ -6,9 +6,9 @@ import { renameIfThere } from './durable-file.ts';
 import { codeOf } from './error-code.ts';
 import type { HookWorld, Numbered } from './world.ts';
 
-/** Of a token in the file of a run: its place is the number, so the tokens only have to differ. */
+/** Length of a token in the file of a run. The place of a token is the number, so tokens only have to differ. */
 const TOKEN_BYTES = 8;
-/** Looked through for a token first; so many calls at once there never are. */
+/** A token is searched in the last 64 first: so many processes hardly ever append at once. */
 const TAIL_BYTES = 64 * TOKEN_BYTES;
 /** At this length a new run begins, so that the file stays small. */
 const LONGEST_BYTES = 1024 * 1024;
@@ -17,71 +17,97 @@ const RUN_FILE = 'run';
 /** A run is one spool folder between two starts of its machine, or a part of that. */
 interface Run {
   readonly boot_id: string;
-  /** What tells the starts of the machine apart. */
+  /** Identifies the start of the machine. */
   readonly machine: string;
 }
 
-export type Sequence = ReturnType<typeof openSequence>;
-
 /**
- * Numbers what a collector is sent, from 1 and without gaps in each run, over processes that run at once and can be
- * killed at any moment. A number is the place of a token appended to a file: appending takes no lock, and a place is
- * taken once. Nothing is flushed, because a power cut ends the run.
+ * Numbers the deliveries of a collector, from 1 and without gaps in each run, over processes that run at once and can
+ * be killed at any moment. A number is the place of a token appended to a file: appending takes no lock, and no two
+ * tokens get one place. Nothing is flushed, because a power cut ends the run.
  */
-export function openSequence(folder: string, { now, newId, note }: HookWorld) {
-  const fileOf = (boot_id: string) => join(folder, `${boot_id}.count`);
-  const lengthOf = (boot_id: string): number =>
-    fs.statSync(fileOf(boot_id), { throwIfNoEntry: false })?.size ?? 0;
-  // One that another follows is over for good, also where its file was forgotten.
-  const goesOn = (run: Run, machine: string): boolean =>
-    isSameStart(run.machine, machine) &&
-    lengthOf(run.boot_id) < LONGEST_BYTES &&
-    !fs.existsSync(join(folder, `${run.boot_id}.next`));
-  const follow = (key: string, machine: string): Run =>
-    followOnce(join(folder, `${key}.next`), { boot_id: newId().replaceAll('-', ''), machine });
-  const current = (): Run => {
-    const machine = machineStart(now());
-    const found = readRun(join(folder, RUN_FILE));
-    if (found.run !== undefined && goesOn(found.run, machine)) return found.run;
-    let run = follow(found.key, machine);
-    while (!goesOn(run, machine)) run = follow(run.boot_id, machine);
-    // A shortcut: whoever reads an older one comes here as well.
-    renameIfThere(writeBeside(join(folder, RUN_FILE), run), join(folder, RUN_FILE));
+export class Sequence {
+  readonly #folder: string;
+  readonly #world: HookWorld;
+
+  constructor(folder: string, world: HookWorld) {
+    this.#folder = folder;
+    this.#world = world;
+  }
+
+  bootId(): string {
+    return this.#currentRun().boot_id;
+  }
+
+  /** Returns the next number, or undefined if the disk does not take it. A process killed after it leaves a gap. */
+  next(): Numbered | undefined {
+    try {
+      const { boot_id } = this.#currentRun();
+      const token = Buffer.from(this.#newHexId().slice(0, 2 * TOKEN_BYTES), 'hex');
+      const sequence = append(token, this.#countFile(boot_id));
+      return sequence === undefined ? undefined : { boot_id, sequence };
+    } catch (error) {
+      this.#world.note(`affidavit hook: the event gets no number: ${codeOf(error)}\n`);
+      return undefined;
+    }
+  }
+
+  /** The last number of each run whose file still exists. */
+  lastNumbers(): Numbered[] {
+    const names = fs.readdirSync(this.#folder);
+    const runs = names.flatMap((name) => /^([0-9a-f]{32})\.count$/.exec(name)?.[1] ?? []);
+    return runs.map((boot_id) => ({ boot_id, sequence: Math.floor(this.#lengthOf(boot_id) / TOKEN_BYTES) }));
+  }
+
+  /** Removes the file of a run that is over and whose last number was reported. */
+  forget(boot_id: string): void {
+    fs.rmSync(this.#countFile(boot_id), { force: true });
+  }
+
+  /** When the last number of a run was taken, by the machine's clock. */
+  takenAtMs(boot_id: string): number {
+    return fs.statSync(this.#countFile(boot_id), { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  }
+
+  #currentRun(): Run {
+    const machine = machineStart(this.#world.now());
+    const found = readRun(join(this.#folder, RUN_FILE));
+    if (found.run !== undefined && this.#isOpen(found.run, machine)) return found.run;
+    let run = this.#succeed(found.key, machine);
+    while (!this.#isOpen(run, machine)) run = this.#succeed(run.boot_id, machine);
+    // The file is only a shortcut: a process that reads an older one follows the successors to the same run.
+    renameIfThere(writeBeside(join(this.#folder, RUN_FILE), run), join(this.#folder, RUN_FILE));
     return run;
-  };
-  return {
-    bootId: (): string => current().boot_id,
-    /** The next number; undefined if the disk does not take it. Who is killed behind this line leaves a gap. */
-    next(): Numbered | undefined {
-      try {
-        const { boot_id } = current();
-        const token = Buffer.from(
-          newId()
-            .replaceAll('-', '')
-            .slice(0, 2 * TOKEN_BYTES),
-          'hex',
-        );
-        const sequence = append(token, fileOf(boot_id));
-        return sequence === undefined ? undefined : { boot_id, sequence };
-      } catch (error) {
-        note(`affidavit hook: there is no number for it: ${codeOf(error)}\n`);
-        return undefined;
-      }
-    },
-    /** The last number of each run that is still known. */
-    lastNumbers(): Numbered[] {
-      const runs = fs.readdirSync(folder).flatMap((name) => /^([0-9a-f]{32})\.count$/.exec(name)?.[1] ?? []);
-      return runs.map((boot_id) => ({ boot_id, sequence: Math.floor(lengthOf(boot_id) / TOKEN_BYTES) }));
-    },
-    /** A run that is over, and told. */
-    forget: (boot_id: string) => fs.rmSync(fileOf(boot_id), { force: true }),
-    /** When a number was last taken, by the machine's clock. */
-    takenAtMs: (boot_id: string) => fs.statSync(fileOf(boot_id), { throwIfNoEntry: false })?.mtimeMs ?? 0,
-  };
+  }
+
+  /** A run that has a successor is over for good, also if its own file was removed. */
+  #isOpen({ boot_id, machine }: Run, currentMachine: string): boolean {
+    return (
+      isSameStart(machine, currentMachine) &&
+      this.#lengthOf(boot_id) < LONGEST_BYTES &&
+      !fs.existsSync(join(this.#folder, `${boot_id}.next`))
+    );
+  }
+
+  #succeed(key: string, machine: string): Run {
+    return createSuccessor(join(this.#folder, `${key}.next`), { boot_id: this.#newHexId(), machine });
+  }
+
+  #newHexId(): string {
+    return this.#world.newId().replaceAll('-', '');
+  }
+
+  #countFile(boot_id: string): string {
+    return join(this.#folder, `${boot_id}.count`);
+  }
+
+  #lengthOf(boot_id: string): number {
+    return fs.statSync(this.#countFile(boot_id), { throwIfNoEntry: false })?.size ?? 0;
+  }
 }
 
-/** One run only follows another, whoever begin at once: the first to make the file has made the run. */
-function followOnce(path: string, run: Run): Run {
+/** Of several processes that begin a run at once, the first to create the file decides which run succeeds. */
+function createSuccessor(path: string, run: Run): Run {
   const made = writeBeside(path, run);
   try {
     fs.linkSync(made, path);
@@ -92,9 +118,9 @@ function followOnce(path: string, run: Run): Run {
   }
   const next = readRun(path).run;
   if (next !== undefined) return next;
-  // Nobody can have made it so; with it no run would ever begin again.
+  // No client writes such a file, and while it exists no new run can begin.
   fs.rmSync(path, { force: true });
-  return followOnce(path, run);
+  return createSuccessor(path, run);
 }
 
 function writeBeside(path: string, run: Run): string {
@@ -103,7 +129,7 @@ function writeBeside(path: string, run: Run): string {
   return made;
 }
 
-/** Returns its place from 1; searched from the end, where it lies unless many append at once. */
+/** Returns the token's place, from 1. The search begins at the end, where the token is unless many append at once. */
 function append(token: Buffer, path: string): number | undefined {
   const file = fs.openSync(path, 'a+', 0o600);
   try {
@@ -123,7 +149,7 @@ function findBackwards(
   file: number,
   { size, bytes }: { readonly size: number; readonly bytes: number },
 ): number | undefined {
-  // What is no whole token is one that a full disk cut.
+  // A full disk can cut a token; the part that is left does not count.
   const end = size - (size % TOKEN_BYTES);
   const tail = Buffer.alloc(Math.min(bytes, end));
   fs.readSync(file, tail, 0, tail.length, end - tail.length);
@@ -133,7 +159,7 @@ function findBackwards(
   return undefined;
 }
 
-/** The run that a file names, and what the run after it is found by. */
+/** The run that a file names, and the key under which its successor is found. */
 function readRun(path: string): { readonly run: Run | undefined; readonly key: string } {
   let text = '';
   try {
@@ -148,7 +174,7 @@ function readRun(path: string): { readonly run: Run | undefined; readonly key: s
   return { run: undefined, key: sha256(text).slice(0, 32) };
 }
 
-/** The kernel's own id of this start, or else when that was, by the machine's clock. */
+/** The kernel's id of this start, or else the time of the start by the machine's clock. */
 function machineStart(nowMs: number): string {
   try {
     return fs.readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
@@ -157,7 +183,7 @@ function machineStart(nowMs: number): string {
   }
 }
 
-/** Two readings of the time of one start differ by what the clock was corrected in between. */
+/** Two readings of the time of one start differ by the correction of the clock in between. */
 function isSameStart(one: string, other: string): boolean {
   return one === other || Math.abs(Number(one) - Number(other)) < 60_000;
 }

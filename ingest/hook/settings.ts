@@ -21,35 +21,35 @@ const HEARTBEAT_S = 60;
 
 export const USAGE = `Usage: affidavit hook [options]
 
-Reads one hook event of a coding agent on standard input and delivers it to the collector. While the collector is
-away, events wait in a spool folder and are sent in order by later calls. Prints nothing but what guards decide;
+Reads one hook event of a coding agent on standard input and delivers it to the collector. While the collector does
+not answer, events wait in a spool folder and later calls send them in order. Prints only the decisions of guards;
 exits with 0.
 
   --url <url>              collector, like http://127.0.0.1:4318 (also AFFIDAVIT_HOOK_URL)
   --token-file <file>      file that holds the token
-  --token-variable <name>  variable that holds it otherwise (default ${TOKEN_VARIABLE})
+  --token-variable <name>  variable that holds the token otherwise (default ${TOKEN_VARIABLE})
   --spool <dir>            spool folder (default: one per collector below ~/.local/state/affidavit/hook)
   --spool-bytes <n>        most bytes the spool holds (default ${BOUNDS.maxBytes})
   --spool-files <n>        most events the spool holds (default ${BOUNDS.maxFiles})
   --timeout <ms>           longest time in all, from ${LIMIT_MS.min} to ${LIMIT_MS.max} (default ${LIMIT_MS.preset})
-  --transcripts            send what is new in the transcripts that the event names
-  --transcript-root <dir>  where transcripts may lie, once for each (default: home and CLAUDE_CONFIG_DIR)
+  --transcripts            send the new lines of the transcripts that the event names
+  --transcript-root <dir>  folder that may hold transcripts; may be repeated (default: home and CLAUDE_CONFIG_DIR)
   --guards <file>          judge prompts and calls of tools by the guards in this file
-  --heartbeat              read nothing; send what waits and a heartbeat, for a timer
+  --heartbeat              read nothing; send the waiting events and a heartbeat, for a timer
   --heartbeat-interval <s> how often the timer runs, or else the shortest time between heartbeats of other calls
                            (default ${HEARTBEAT_S})
   --otel-headers           print the headers of telemetry as JSON and do nothing else
-  --enforce                exit with 2 and a reason, which stops what the event announces, if the event was neither
-                           delivered nor spooled, or the guards are out of order
+  --enforce                exit with 2 and a reason if the event was neither delivered nor spooled, or the guards
+                           are out of order; this stops the action that the event announces
 `;
 
 export type Settings = NonNullable<ReturnType<typeof readSettings>>;
 
-/** undefined if help was asked for. What is wrong with an option is said, and its default taken: an agent waits. */
+/** Returns undefined if help was asked for. A wrong option is reported and its default used, because an agent waits. */
 export function readSettings({ argv, env, note }: HookWorld) {
-  const { textOf, textsOf, isGiven, hasStranger } = readOptions(argv);
+  const { textOf, textsOf, isGiven, hasUnknownOption } = readOptions(argv);
   if (isGiven('help')) return undefined;
-  if (hasStranger) note('affidavit hook: unknown option, see --help\n');
+  if (hasUnknownOption) note('affidavit hook: unknown option, see --help\n');
   const countOf = (name: string, preset: number) => toCount(name, textOf(name), preset, note);
   const given = urlOf(textOf('url') ?? env['AFFIDAVIT_HOOK_URL']);
   const url = isUsable(given) ? given : undefined;
@@ -66,11 +66,11 @@ export function readSettings({ argv, env, note }: HookWorld) {
     maxBytes: countOf('spool-bytes', BOUNDS.maxBytes),
     maxFiles: countOf('spool-files', BOUNDS.maxFiles),
     printsHeaders,
-    // Asked for without a file they are out of order, not off.
+    // Guards without a file are out of order, not off.
     guards: isGiven('guards') ? textOf('guards', '') : undefined,
     isHeartbeat,
     heartbeat: {
-      /** A timer calls for one each time, others at most once in the interval. */
+      /** Each call of a timer sends a heartbeat, other calls at most one in the interval. */
       sentBy: isHeartbeat ? ('timer' as const) : ('call' as const),
       intervalMs: 1000 * Math.max(1, countOf('heartbeat-interval', HEARTBEAT_S)),
     },
@@ -90,7 +90,7 @@ function readOptions(argv: readonly string[]) {
     textsOf,
     textOf: (name: string, preset?: string) => textsOf(name).at(-1) ?? preset,
     isGiven: (name: string) => given(name).length > 0,
-    hasStranger: Object.keys(values).some((name) => !(name in options)),
+    hasUnknownOption: Object.keys(values).some((name) => !(name in options)),
   };
 }
 
@@ -122,7 +122,7 @@ function readToken(path: string | undefined, note: HookWorld['note']): string | 
   }
 }
 
-/** One folder per collector, so that no event goes to another one than it was meant for. */
+/** Each collector has its folder, so that no event goes to another collector than it was meant for. */
 function defaultFolder(url: string, stateHome = ''): string {
   const base = isAbsolute(stateHome) ? stateHome : join(homedir(), '.local', 'state');
   return join(base, 'affidavit', 'hook', sha256(url).slice(0, 16));

@@ -4,10 +4,10 @@ import { isAbsolute, join, relative, sep } from 'node:path';
 
 /** Members of hook events that name a transcript. */
 const MEMBERS = ['transcript_path', 'agent_transcript_path'] as const;
-/** At these a transcript has grown. */
+/** Events at which a transcript has grown. */
 const EVENTS: readonly unknown[] = ['Stop', 'SubagentStop', 'SessionEnd'];
 
-/** The transcripts that an event names and that it is time to read; none for anything that is no such event. */
+/** The transcripts that an event names; empty unless the event is one at which they are sent. */
 export function transcriptsOf(event: Buffer): string[] {
   const { hook_event_name, ...members } = toObject(event);
   if (!EVENTS.includes(hook_event_name)) return [];
@@ -17,7 +17,7 @@ export function transcriptsOf(event: Buffer): string[] {
   return [...new Set(named as string[])];
 }
 
-/** The members of a JSON object; none for anything else. */
+/** The members of a JSON object; empty for any other text. */
 export function toObject(json: Buffer): Readonly<Record<string, unknown>> {
   try {
     const value: unknown = JSON.parse(json.toString());
@@ -28,9 +28,9 @@ export function toObject(json: Buffer): Readonly<Record<string, unknown>> {
 }
 
 /**
- * Where a transcript really lies, undefined if there is none, and false if it is not to be read: an event is what an
- * agent was made to say, and must not choose which files leave the machine. It has to be a `.jsonl` file below one
- * of the roots after all links are followed.
+ * Returns the path of a transcript without links, undefined if it does not exist, and false if it must not be read. A
+ * prompt can influence an event, so the event must not choose which files leave the machine. After all links are
+ * followed, the path has to be a `.jsonl` file below one of the roots.
  */
 export function locateTranscript(path: string, roots: readonly string[]): string | false | undefined {
   const full = path.startsWith('~/') ? join(homedir(), path.slice(2)) : path;
@@ -41,13 +41,13 @@ export function locateTranscript(path: string, roots: readonly string[]): string
 }
 
 /**
- * Opens it for reading; undefined if it is gone, or is no plain file of the person who runs this, or was replaced by
- * a link since it was located. The caller closes it.
+ * Opens a transcript for reading. Returns undefined if the file is gone, is not a plain file of the current user, or
+ * was replaced by a link since it was located. The caller closes it.
  */
 export function openTranscript(path: string): number | undefined {
   let file: number;
   try {
-    // Without waiting, should it be a pipe.
+    // O_NONBLOCK, because opening a pipe would wait.
     file = fs.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK);
   } catch {
     return undefined;
@@ -60,10 +60,10 @@ export function openTranscript(path: string): number | undefined {
 
 function isBelow(path: string, root: string): boolean {
   const realRoot = isAbsolute(root) ? realPath(root) : undefined;
-  // A home that is the whole file system bounds nothing.
+  // A root that is the whole file system would allow every file.
   if (realRoot === undefined || realRoot === sep) return false;
-  const way = relative(realRoot, path);
-  return way !== '' && way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
+  const inside = relative(realRoot, path);
+  return inside !== '' && inside !== '..' && !inside.startsWith(`..${sep}`) && !isAbsolute(inside);
 }
 
 function realPath(path: string): string | undefined {

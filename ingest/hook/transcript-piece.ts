@@ -3,17 +3,17 @@ import { toObject } from './transcript-path.ts';
 
 /** The only lines that leave the machine; others hold file snapshots, summaries, settings, queued input. */
 const SENT_TYPES: readonly unknown[] = ['user', 'assistant'];
-/** Most bytes of one delivery, and so of one line, and about what reading holds in memory at once. */
+/** Most bytes of one delivery, and so of one line. Reading holds about as much in memory at once. */
 export const PIECE_BYTES = 4 * 1024 * 1024;
 const NEWLINE = 0x0a;
 
-/** Whole lines of a transcript, from one place on. */
+/** Whole lines of a transcript, from one offset on. */
 export interface Piece {
   /** The lines to send, with their newlines, as they lie in the file. */
   readonly lines: readonly Buffer[];
-  /** Where the next piece begins: behind a newline, and equal to where this began if there was no whole line. */
+  /** Where the next piece begins: behind a newline, or at this piece's own beginning if it has no whole line. */
   readonly nextBytes: number;
-  /** What of it cannot be sent. */
+  /** Reasons of the lines that cannot be sent. */
   readonly lost: readonly ('transcript_line_too_large' | 'transcript_line_invalid')[];
 }
 
@@ -40,7 +40,7 @@ function selectLines(text: Buffer): Omit<Piece, 'nextBytes'> {
   return { lines: kept, lost };
 }
 
-/** Passes over a line that fits into no delivery; not yet if its end is not written. */
+/** Skips a line that fits into no delivery, once its end is written. */
 function skipLine(file: number, fromBytes: number, sizeBytes: number): Piece {
   const window = Buffer.allocUnsafe(PIECE_BYTES);
   for (let at = fromBytes; at < sizeBytes; at += window.length) {
@@ -53,7 +53,7 @@ function skipLine(file: number, fromBytes: number, sizeBytes: number): Piece {
   return { lines: [], nextBytes: fromBytes, lost: [] };
 }
 
-/** Returns how much there was, less than the window only at the end of the file. */
+/** Returns the number of bytes read: less than the window only at the end of the file. */
 export function readFully(file: number, window: Buffer, fromBytes: number): number {
   for (let filled = 0; ;) {
     const got = fs.readSync(file, window, filled, window.length - filled, fromBytes + filled);

@@ -4,23 +4,23 @@ import { sha256 } from './digest.ts';
 import { writeDurably } from './durable-file.ts';
 import { readFully } from './transcript-piece.ts';
 
-/** How much behind its place a state remembers, to tell a file that grew from one that was rewritten. */
+/** Length of the sent end whose digest a state holds, to tell a file that grew from one that was rewritten. */
 const TAIL_BYTES = 4096;
-/** A session can be resumed; after so long without a change its transcript would be sent anew. */
+/** A resumed session changes its transcript again; after this time the transcript would be sent from its beginning. */
 const FORGOTTEN_MS = 30 * 24 * 60 * 60 * 1000;
 
-type Place = Pick<TranscriptState, 'offset_bytes' | 'seen_bytes'>;
+type Progress = Pick<TranscriptState, 'offset_bytes' | 'seen_bytes'>;
 
-/** How far one transcript was sent. Losing it costs a second sending, which the collector recognises line by line. */
+/** How far one transcript was sent. If it is lost, the transcript is sent again, and the collector recognises each line. */
 export interface TranscriptState {
-  /** Where it lies, links followed. */
+  /** Path of the transcript, links followed. */
   readonly path: string;
-  /** Device and number of the file, so that another one in its place is begun anew. */
+  /** Device and number of the file, so that a file that replaced it is sent from its beginning. */
   readonly file: string;
   readonly offset_bytes: number;
-  /** How long it was then, so that one that is gone is known to be missed. */
+  /** Length of the file when it was last read: if the file is gone, it shows whether a rest was lost. */
   readonly seen_bytes: number;
-  /** Of the end of what was sent. */
+  /** Digest of the end of the sent part. */
   readonly tail_sha256: string;
 }
 
@@ -39,24 +39,24 @@ export function openTranscriptStates(folder: string) {
     remember(path: string): void {
       if (!fs.existsSync(join(folder, nameOf(path)))) write(beginning(path));
     },
-    /** All that are remembered. */
+    /** Paths of all remembered transcripts. */
     paths(): string[] {
       const names = fs.readdirSync(folder).filter((name) => name.endsWith('.json'));
       return names.flatMap((name) => readState(join(folder, name))?.path ?? []);
     },
-    /** From the beginning if nothing was sent, or the file is not the one that was, or does not go on from there. */
-    placeIn(path: string, file: number): number {
+    /** Where sending goes on: at 0 if nothing was sent, the file was replaced, or its sent part was rewritten. */
+    offsetIn(path: string, file: number): number {
       const state = readState(join(folder, nameOf(path)));
       const { size } = fs.fstatSync(file);
       if (state?.file !== identityOf(file) || state.offset_bytes > size) return 0;
       return state.tail_sha256 === tailOf(file, state.offset_bytes) ? state.offset_bytes : 0;
     },
-    /** All before this place was taken or counted. */
-    advance(path: string, file: number, { offset_bytes, seen_bytes }: Place): void {
+    /** Records that all lines before this offset were accepted or counted as lost. */
+    advance(path: string, file: number, { offset_bytes, seen_bytes }: Progress): void {
       const tail_sha256 = tailOf(file, offset_bytes);
       write({ path, file: identityOf(file), offset_bytes, seen_bytes, tail_sha256 });
     },
-    /** Whether some of it was there and was not sent when it was last looked at. */
+    /** Whether an unsent rest existed when the transcript was last read. */
     hasRest(path: string): boolean {
       const state = readState(join(folder, nameOf(path)));
       return state !== undefined && state.offset_bytes < state.seen_bytes;

@@ -1,6 +1,6 @@
 /**
- * Sends what is new in transcripts: lines of the two types that may leave the machine, in pieces, in order, until all
- * is sent, the time is up or the collector does not take it. What is left goes with a later call.
+ * Sends the new lines of transcripts: only lines of the two types that may leave the machine, in pieces, in order, until
+ * all are sent, the time is up or the collector does not take one. Later calls send the rest.
  */
 import * as fs from 'node:fs';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ import { readPiece } from './transcript-piece.ts';
 import { openTranscriptStates, type TranscriptStates } from './transcript-state.ts';
 import type { HookWorld } from './world.ts';
 
-/** While another process sends, it is asked this often whether it is done. */
+/** While another process sends, the lock is tried again after this pause. */
 const LOCK_PAUSE_MS = 25;
 
 interface Sending {
@@ -26,8 +26,8 @@ interface Sending {
 }
 
 /**
- * Remembers the transcripts that the event names, and sends them and all that earlier calls left if `mayTry`. Never
- * rejects: what goes wrong here must not cost the event, nor hold the agent up.
+ * Remembers the transcripts that the event names. If `mayTry`, sends them and all that earlier calls left. Never
+ * rejects: a failure here must not lose the event or hold the agent up.
  */
 export async function sendTranscripts(
   event: Buffer,
@@ -44,7 +44,7 @@ export async function sendTranscripts(
     }
     const release = mayTry ? await waitForLock(states.lock, collector, world) : undefined;
     if (release === undefined) return;
-    // Those of the event first: somebody may wait for them.
+    // The transcripts of the event come first: somebody may wait for them.
     const paths = new Set([...named.filter((path) => typeof path === 'string'), ...states.paths()]);
     await sendAll([...paths], roots, world, { states, spool, collector }).finally(release);
   } catch (error) {
@@ -67,7 +67,7 @@ async function sendAll(
   sending: Sending,
 ): Promise<void> {
   for (const path of paths) {
-    // Once more for those that an earlier call remembered: what was no link then can be one now.
+    // Located again for transcripts that an earlier call remembered: a link may have replaced the file since.
     const file = locateTranscript(path, roots) === path ? openTranscript(path) : undefined;
     if (file === undefined) {
       if (sending.states.hasRest(path)) sending.spool.losses.count('transcript_gone');
@@ -83,17 +83,17 @@ async function sendAll(
   }
 }
 
-/** Resolves to whether the next transcript may be tried. */
+/** Resolves to whether the next transcript may be sent. */
 async function sendOne(path: string, file: number, { states, spool, collector }: Sending): Promise<boolean> {
-  let from = states.placeIn(path, file);
-  // Once: a file that grows as fast as it is sent must not keep the others waiting.
+  let from = states.offsetIn(path, file);
+  // The size is read once: a file that grows as fast as it is sent must not keep the others waiting.
   const { size } = fs.fstatSync(file);
   while (from < size) {
     if (!collector.hasTime()) return false;
     const { lines, lost, nextBytes } = readPiece(file, from, size);
     if (nextBytes === from) return true;
     if (!(await sendLines(lines, `${sha256(path)}:${String(from)}`, { spool, collector }))) return false;
-    // Counted before it is passed over: rather twice than not at all.
+    // Counted before the client advances: after a crash a loss may be counted twice, never missed.
     for (const reason of lost) spool.losses.count(reason);
     states.advance(path, file, { offset_bytes: nextBytes, seen_bytes: size });
     from = nextBytes;
@@ -101,7 +101,7 @@ async function sendOne(path: string, file: number, { states, spool, collector }:
   return true;
 }
 
-/** Resolves to whether each line was taken, or refused for good and counted. A refused piece is sent in halves. */
+/** Resolves to whether each line was accepted, or finally refused and counted. A refused piece is sent in halves. */
 async function sendLines(
   lines: readonly Buffer[],
   name: string,
@@ -109,15 +109,15 @@ async function sendLines(
 ): Promise<boolean> {
   if (lines.length === 0) return true;
   const { spool, collector } = sending;
-  const fate = await collector.post(TRANSCRIPT_PATH, Buffer.concat(lines), {
+  const result = await collector.post(TRANSCRIPT_PATH, Buffer.concat(lines), {
     name,
     type: 'application/x-ndjson',
   });
-  if (fate === 'taken') return true;
-  // A collector without this route may get it; the file is still there then.
-  if (fate === 'later' || fate === 'refused_404' || fate === 'refused_405') return false;
+  if (result === 'accepted') return true;
+  // A collector without this route may get the route later; the transcript is still there then.
+  if (result === 'retry' || result === 'refused_404' || result === 'refused_405') return false;
   if (lines.length === 1) {
-    spool.losses.count(`transcript_${fate}`);
+    spool.losses.count(`transcript_${result}`);
     return true;
   }
   const half = Math.ceil(lines.length / 2);

@@ -1,25 +1,25 @@
 /** Shapes that the parts of the hook client share. */
 
-/** What the client takes from its process. */
+/** The parts of its process that the client uses. */
 export interface HookWorld {
   readonly argv: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stdin: NodeJS.ReadStream;
   readonly print: (text: string) => void;
-  /** A line for people; holds codes and counts, never what was read. */
+  /** Prints a line for people; it holds codes and counts, never text that was read. */
   readonly note: (text: string) => void;
   readonly now: () => number;
-  /** Since the process started: what the agent has waited already. */
+  /** Time since the process started, which the agent has waited already. */
   readonly elapsedMs: () => number;
   readonly newId: () => string;
-  /** Aborted when the process is asked to end: what was read is kept, nothing more is sent. */
+  /** Aborted when the process is asked to end: the event read so far is kept, nothing more is sent. */
   readonly stop: AbortSignal;
 }
 
-/** Why an event is gone, as the collector is told: spool_full, spool_unusable, too_large, incomplete, refused_400 … */
+/** Why an event is lost, as reported to the collector: spool_full, spool_unusable, too_large, incomplete, refused_400 … */
 export type LossReason = string;
 
-/** A hook event as the agent wrote it, or a record of our own. */
+/** A hook event as the agent wrote it, or a native record of this client. */
 export type EntryKind = 'event' | 'native';
 
 /** A number of one run of a collector, from 1. */
@@ -29,11 +29,11 @@ export interface Numbered {
 }
 
 export interface Entry {
-  /** Time, counter, process, random part, size, number and kind: sorts in the order of sending, tells all but the body. */
+  /** Time, counter, process, random part, size, number and kind: sorts in the order of sending, holds all but the body. */
   readonly name: string;
   readonly bytes: number;
   readonly kind: EntryKind;
-  /** undefined if there was none to be had, or an older client wrote it. */
+  /** undefined if the client could not get a number, or an older client wrote the entry. */
   readonly numbered: Numbered | undefined;
 }
 
@@ -42,15 +42,15 @@ export interface Bounds {
   readonly maxFiles: number;
 }
 
-/** What the spool owes the collector of its losses. Replaced as a whole, so that no loss is told twice or not at all. */
+/** Losses not yet reported to the collector. Replaced as a whole, so that each loss is reported exactly once. */
 export interface LossState {
-  /** Per reason, how much of its file was taken into a report. */
+  /** Per reason, how many losses of its file were taken into a report. */
   readonly reported: Readonly<Record<string, number>>;
   /** The report in hand, sent with the same bytes until it is acknowledged. */
   readonly pending: string | null;
 }
 
-/** What one call has to deliver. */
+/** One body that a call delivers. */
 export interface Outgoing {
   readonly body: Buffer;
   readonly kind: EntryKind;

@@ -3,12 +3,12 @@ import { operandsOf, type Program } from './program.ts';
 export type DestructiveRule =
   'remove_root' | 'force_push' | 'delete_branch' | 'drop_table' | 'make_filesystem' | 'overwrite_device';
 
-/** Branches that nobody may rewrite, unless the guard's settings name others; `*` at the end stands for the rest. */
+/** Branches that nobody may rewrite, unless the guard's settings name others; `*` at the end matches any rest. */
 export const PROTECTED_BRANCHES = ['main', 'master', 'trunk', 'production', 'release', 'release/*'];
 
 const SYSTEM_FOLDERS =
   'bin|boot|dev|etc|home|lib|lib64|opt|proc|root|sbin|srv|sys|usr|var|Users|System|Library|Applications';
-/** The whole machine, a whole home or a whole folder of the system, with or without what stands for its content. */
+/** The whole machine, a whole home or a whole folder of the system, with or without a pattern for its content. */
 const ROOTS = new RegExp(
   `^(?:/+|~|\\$HOME|\\$\\{HOME\\}|/(?:${SYSTEM_FOLDERS})|[A-Za-z]:[\\\\/]*)(?:[\\\\/]+\\.?\\*?|\\*)?$`,
 );
@@ -29,7 +29,7 @@ const DROPS = /\b(?:drop\s+(?:table|database|schema)|truncate\s+table)\b/i;
 /** Devices that hold nothing. */
 const HARMLESS_DEVICES = /^\/dev\/(?:null|zero|stdout|stderr|stdin|tty|fd\/\d+|tcp\/.*|udp\/.*|shm\/.*)$/;
 
-/** What of a command line destroys what cannot be had back. */
+/** Finds the parts of a command line that destroy data which cannot be restored. */
 export function findDestruction(
   programs: readonly Program[],
   branches: readonly string[],
@@ -55,12 +55,12 @@ export function findDestruction(
   });
 }
 
-/** Also for tools that are given SQL as such. */
+/** Used also for tools that take SQL directly. */
 export function holdsDropStatement(sql: string): boolean {
   return DROPS.test(sql);
 }
 
-/** Options that make a program go through a whole tree. */
+/** Options that make a program work on a whole tree of folders. */
 const REMOVERS: Readonly<Record<string, RegExp>> = {
   rm: /^(?:--recursive|-[A-Za-z]*[rR][A-Za-z]*)$/,
   find: /^(?:-delete|rm)$/,
@@ -84,7 +84,7 @@ const FORCE = /^(?:--force|--force-with-lease(?:=.*)?|-[a-z]*f[a-z]*)$/;
 
 function findInGit(args: readonly string[], branches: readonly string[]): DestructiveRule | undefined {
   const push = args.indexOf('push');
-  // What stands before it are options of git itself, with or without a value.
+  // Before `push` come options of git itself, with or without a value.
   if (push === -1 || (push > 0 && !args[0]?.startsWith('-'))) return undefined;
   const given = args.slice(push + 1);
   const has = (...names: string[]) => given.some((text) => names.includes(text));

@@ -1,5 +1,5 @@
 import { operandsOf, optionValues, type Program } from './program.ts';
-import { commandsThatTell } from './secret-files.ts';
+import { disclosingCommands } from './secret-files.ts';
 import type { SimpleCommand, Word } from './shell.ts';
 
 export type ExfiltrationRule =
@@ -12,7 +12,7 @@ const CURL_DATA = ['-d', '--data', '--data-ascii', '--data-binary', '--json', '-
 const CURL_ENCODED = ['--data-urlencode', '--url-query'];
 const CURL_FORMS = ['-F', '--form'];
 
-/** They send their input to another machine as it is. */
+/** Programs that send their input unchanged to another machine. */
 const PLAIN_SENDERS: ReadonlySet<string> = new Set([
   'nc',
   'ncat',
@@ -26,24 +26,24 @@ const PLAIN_SENDERS: ReadonlySet<string> = new Set([
 const COPIERS: Readonly<Record<string, string>> = { scp: 'cFiJloPSXD', rsync: 'efTMB' };
 const WEB_CMDLETS: ReadonlySet<string> = new Set(['invoke-webrequest', 'invoke-restmethod', 'iwr', 'irm']);
 
-/** What of a command line sends files, or what was read from them, to another machine. A download is none. */
+/** Finds the parts of a command line that send files, or text read from files, to another machine. Downloads do not count. */
 export function findExfiltration(programs: readonly Program[]): ExfiltrationRule[] {
-  const telling = commandsThatTell(programs);
+  const disclosing = disclosingCommands(programs);
   return programs.flatMap((program) => {
     const { command } = program;
-    const sent = findSent(program, telling);
-    const isSocketFed = telling.has(command) && command.writes.some(isSocket);
+    const sent = findSent(program, disclosing);
+    const isSocketFed = disclosing.has(command) && command.writes.some(isSocket);
     return [...(sent === undefined ? [] : [sent]), ...(isSocketFed ? (['socket_write'] as const) : [])];
   });
 }
 
-type Telling = ReadonlySet<SimpleCommand>;
+type Disclosing = ReadonlySet<SimpleCommand>;
 
-function findSent({ name, args, command }: Program, telling: Telling): ExfiltrationRule | undefined {
-  const isFed = isFedByFiles(command, telling);
-  if (name === 'curl') return findInCurl(args, isFed, telling);
-  if (name === 'wget') return findInWget(args, telling);
-  if (WEB_CMDLETS.has(name)) return findInCmdlet(args, telling);
+function findSent({ name, args, command }: Program, disclosing: Disclosing): ExfiltrationRule | undefined {
+  const isFed = isFedByFiles(command, disclosing);
+  if (name === 'curl') return findInCurl(args, isFed, disclosing);
+  if (name === 'wget') return findInWget(args, disclosing);
+  if (WEB_CMDLETS.has(name)) return findInCmdlet(args, disclosing);
   if (PLAIN_SENDERS.has(name)) return isFed ? 'piped_upload' : undefined;
   const isCopy =
     name === 'sftp'
@@ -52,11 +52,15 @@ function findSent({ name, args, command }: Program, telling: Telling): Exfiltrat
   return isCopy ? 'remote_copy' : undefined;
 }
 
-function isFedByFiles({ reads, pipedFrom }: SimpleCommand, telling: Telling): boolean {
-  return reads.length > 0 || (pipedFrom !== undefined && telling.has(pipedFrom));
+function isFedByFiles({ reads, pipedFrom }: SimpleCommand, disclosing: Disclosing): boolean {
+  return reads.length > 0 || (pipedFrom !== undefined && disclosing.has(pipedFrom));
 }
 
-function findInCurl(args: readonly Word[], isFed: boolean, telling: Telling): ExfiltrationRule | undefined {
+function findInCurl(
+  args: readonly Word[],
+  isFed: boolean,
+  disclosing: Disclosing,
+): ExfiltrationRule | undefined {
   const valuesOf = (names: readonly string[]) => optionValues(args, names, CURL_VALUED);
   const data = valuesOf(CURL_DATA);
   const forms = valuesOf(CURL_FORMS);
@@ -71,30 +75,30 @@ function findInCurl(args: readonly Word[], isFed: boolean, telling: Telling): Ex
   const isInput = (name: string) => name === '-' || name === '.' || name.startsWith('/dev/stdin');
   if (named.some((name) => !isInput(name))) return 'file_upload';
   if (isFed && named.some(isInput)) return 'piped_upload';
-  // A header is how a caller says who it is; what it sends stands in the body or the address.
+  // Headers are left out: they carry the caller's credentials. Sent text is in the body or the address.
   const sent = [...data, ...forms, ...encoded, ...operandsOf(args, CURL_VALUED)];
-  return sent.some((word) => holdsTelling(word, telling)) ? 'substituted_upload' : undefined;
+  return sent.some((word) => holdsDisclosing(word, disclosing)) ? 'substituted_upload' : undefined;
 }
 
-function findInWget(args: readonly Word[], telling: Telling): ExfiltrationRule | undefined {
+function findInWget(args: readonly Word[], disclosing: Disclosing): ExfiltrationRule | undefined {
   if (optionValues(args, ['--post-file', '--body-file'], '').length > 0) return 'file_upload';
   const sent = [
     ...optionValues(args, ['--post-data', '--body-data'], ''),
     ...operandsOf(args, 'OoPaeUtTwQBDAR'),
   ];
-  return sent.some((word) => holdsTelling(word, telling)) ? 'substituted_upload' : undefined;
+  return sent.some((word) => holdsDisclosing(word, disclosing)) ? 'substituted_upload' : undefined;
 }
 
-function findInCmdlet(args: readonly Word[], telling: Telling): ExfiltrationRule | undefined {
+function findInCmdlet(args: readonly Word[], disclosing: Disclosing): ExfiltrationRule | undefined {
   if (args.some(({ text }) => text.toLowerCase() === '-infile')) return 'file_upload';
-  return args.some((word) => holdsTelling(word, telling)) ? 'substituted_upload' : undefined;
+  return args.some((word) => holdsDisclosing(word, disclosing)) ? 'substituted_upload' : undefined;
 }
 
-function holdsTelling({ nested }: Word, telling: Telling): boolean {
-  return nested.some((inner) => telling.has(inner));
+function holdsDisclosing({ nested }: Word, disclosing: Disclosing): boolean {
+  return nested.some((inner) => disclosing.has(inner));
 }
 
-/** The last operand is another machine's, and one before it is not. */
+/** The last operand is on another machine, and one before it is not. */
 function isCopyAway(args: readonly Word[], valued: string): boolean {
   const operands = operandsOf(args, valued).map(({ text }) => text);
   const target = operands.pop();

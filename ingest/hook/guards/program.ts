@@ -1,13 +1,13 @@
 import { parseShell, type Shell, type SimpleCommand, type Word } from './shell.ts';
 
-/** A command by the name of its program, without path and `.exe`, in small letters. */
+/** A command with the name of its program, without path and `.exe`, in lower case. */
 export interface Program {
   readonly name: string;
   readonly args: readonly Word[];
   readonly command: SimpleCommand;
 }
 
-/** Programs that run their arguments, with the options that take a value of their own. */
+/** Programs that run their arguments, with those of their options that take a value. */
 const WRAPPERS: Readonly<Record<string, readonly string[]>> = {
   sudo: ['-u', '-g', '-h', '-p', '-C', '-D'],
   doas: ['-u', '-C'],
@@ -25,10 +25,10 @@ const WRAPPERS: Readonly<Record<string, readonly string[]>> = {
   setsid: [],
 };
 const SHELLS: ReadonlySet<string> = new Set(['sh', 'bash', 'zsh', 'dash', 'ksh', 'fish', 'su']);
-/** Shells within shells within shells: no honest command goes deeper. */
+/** Shells nested in shells: no honest command goes deeper. */
 const MOST_SHELLS = 5;
 
-/** Every program that a command line starts, also through shells that are given commands as text. */
+/** Every program that a command line starts, also through shells that get commands as text. */
 export function programsOf(text: string, shell: Shell, depth = 0): Program[] {
   const programs = parseShell(text, shell).flatMap((command) => toProgram(command) ?? []);
   if (depth === MOST_SHELLS) return programs;
@@ -68,13 +68,13 @@ function behindAssignments(words: readonly Word[], from: number): number {
   return at;
 }
 
-/** Where the first word stands that is no option, no value of one and no assignment. */
+/** Index of the first word that is not an option, a value of one, or an assignment. */
 function behindOptions(words: readonly Word[], from: number, valued: readonly string[]): number {
   let at = from;
   for (; at < words.length; at += 1) {
     const text = words[at]?.text ?? '';
     if (valued.includes(text)) at += 1;
-    // Numbers are how long, how often, how nice.
+    // Numbers are skipped: they are a duration, a count or a priority.
     else if (!text.startsWith('-') && !isAssignment(text) && !/^[0-9.]+[smhd]?$/.test(text)) break;
   }
   return at;
@@ -89,7 +89,7 @@ function baseName(path: string): string {
   return name.endsWith('.exe') ? name.slice(0, -4) : name;
 }
 
-/** The values of options, whether joined to them, behind `=` or the next argument; short ones also in a bundle. */
+/** The values of options: joined to them, behind `=`, or as the next argument. Short options may be bundled. */
 export function optionValues(args: readonly Word[], names: readonly string[], valued: string): Word[] {
   const values: Word[] = [];
   for (let at = 0; at < args.length; at += 1) {
@@ -103,7 +103,7 @@ export function optionValues(args: readonly Word[], names: readonly string[], va
 interface Option {
   readonly name: string;
   readonly value: Word | undefined;
-  /** Whether the value, if it is an option with one at all, is an argument of its own that is used up. */
+  /** Whether the value is a separate argument, which is then used up. */
   readonly isNext: boolean;
 }
 
@@ -127,7 +127,7 @@ function indexOfAny(text: string, chars: string): number {
   return -1;
 }
 
-/** Arguments that are no options; `valued` lists the letters of options that take the next argument. */
+/** Arguments that are not options; `valued` lists the letters of options that take the next argument. */
 export function operandsOf(args: readonly Word[], valued = ''): Word[] {
   const operands: Word[] = [];
   let isOver = false;

@@ -7,11 +7,11 @@ const SECRET_NAMES: ReadonlySet<string> = new Set([
 ]);
 const SECRET_ENDINGS = ['.pem', '.key', '.p12', '.pfx', '.jks', '.kdbx'];
 const SECRET_FOLDERS: ReadonlySet<string> = new Set(['secrets', '.secrets', '.ssh', '.aws', '.gnupg']);
-/** Files of those folders that everybody may see. */
+/** Files in those folders that hold no secret. */
 const OPEN_NAMES = ['known_hosts', 'config', 'authorized_keys'];
-/** Written to be read: they say which variables there are, not what they hold. */
+/** Example files: they list variables without their values. */
 const EXAMPLE_ENDINGS = ['.example', '.sample', '.template', '.dist', '.md'];
-/** They print or name their arguments and open none of them. */
+/** Programs that print or name their arguments and open none of them. */
 const NAMING_PROGRAMS: ReadonlySet<string> = new Set([
   'echo',
   'printf',
@@ -23,7 +23,7 @@ const NAMING_PROGRAMS: ReadonlySet<string> = new Set([
   'dirname',
 ]);
 
-/** Whether a path or a pattern of paths is one of a file that holds secrets, by its name or a folder on its way. */
+/** Whether a path or a pattern of paths leads to a file that holds secrets, by its name or by one of its folders. */
 export function isSecretPath(path: string): boolean {
   const parts = path
     .toLowerCase()
@@ -44,7 +44,7 @@ function isSecretName(name: string): boolean {
   );
 }
 
-/** A folder named `secrets` is meant as a whole too; one of a program's settings only by what lies in it. */
+/** A folder named `secrets` counts as a whole; a folder of a program's settings counts only for files in it. */
 function isFolderOf(part: string, hasMore: boolean): boolean {
   return SECRET_FOLDERS.has(part) && (hasMore || part.endsWith('secrets'));
 }
@@ -53,13 +53,13 @@ function isOpen(name: string): boolean {
   return OPEN_NAMES.includes(name) || name.endsWith('.pub');
 }
 
-/** Whether a program is given a secret file, or reads or writes one by redirection. */
+/** Whether a program gets a secret file as an argument, or reads or writes one by redirection. */
 export function touchesSecretFile({ name, args, command }: Program): boolean {
   const words = NAMING_PROGRAMS.has(name) ? [] : args;
   return [...words, ...command.reads, ...command.writes].some(namesSecret);
 }
 
-/** Also where the path stands behind an option, a host or an `@`. */
+/** Finds the path also behind an option, a host or an `@`. */
 function namesSecret({ text }: Word): boolean {
   return isSecretPath(text) || (/[=@:]/.test(text) && text.split(/[=@:]/).some(isSecretPath));
 }
@@ -100,8 +100,8 @@ const READERS: ReadonlySet<string> = new Set([
   ],
   ...['get-content', 'gc', 'type', 'convertto-json'],
 ]);
-/** They put secrets out without being given a file. */
-const TELLERS: ReadonlySet<string> = new Set([
+/** Programs that print secrets without being given a file. */
+const DISCLOSERS: ReadonlySet<string> = new Set([
   'env',
   'printenv',
   'set',
@@ -112,22 +112,22 @@ const TELLERS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * The commands whose output comes from files, variables or databases, through themselves, what feeds them, or what
- * stands within them. In the order of parsing, in which those come first; each is looked at once.
+ * The commands whose output comes from files, variables or databases: directly, through a command that is piped into
+ * them, or through a substitution in them. Parsing lists these inner commands first, so each command is judged once.
  */
-export function commandsThatTell(programs: readonly Program[]): ReadonlySet<SimpleCommand> {
-  const telling = new Set<SimpleCommand>();
+export function disclosingCommands(programs: readonly Program[]): ReadonlySet<SimpleCommand> {
+  const disclosing = new Set<SimpleCommand>();
   for (const program of programs) {
     const { args, command } = program;
-    const isFed = command.pipedFrom !== undefined && telling.has(command.pipedFrom);
-    const holds = args.some(({ nested }) => nested.some((inner) => telling.has(inner)));
-    if (isFed || holds || tells(program)) telling.add(command);
+    const isFed = command.pipedFrom !== undefined && disclosing.has(command.pipedFrom);
+    const holds = args.some(({ nested }) => nested.some((inner) => disclosing.has(inner)));
+    if (isFed || holds || discloses(program)) disclosing.add(command);
   }
-  return telling;
+  return disclosing;
 }
 
-function tells(program: Program): boolean {
+function discloses(program: Program): boolean {
   const { name, args, command } = program;
-  if (TELLERS.has(name) || command.reads.length > 0 || touchesSecretFile(program)) return true;
+  if (DISCLOSERS.has(name) || command.reads.length > 0 || touchesSecretFile(program)) return true;
   return READERS.has(name) && operandsOf(args).length > 0;
 }

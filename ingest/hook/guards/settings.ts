@@ -4,7 +4,7 @@ import { PROTECTED_BRANCHES } from './destructive.ts';
 export const GUARD_NAMES = ['secret_files', 'exfiltration', 'personal_data', 'destructive'] as const;
 export type GuardName = (typeof GUARD_NAMES)[number];
 
-/** deny stops it, ask has the person decide, report lets it go on; each leaves a record. */
+/** `deny` stops the action, `ask` lets the person decide, `report` lets it go on; each leaves a record. */
 export const GUARD_MODES = ['deny', 'ask', 'report'] as const;
 export type GuardMode = (typeof GUARD_MODES)[number];
 
@@ -14,7 +14,7 @@ export interface GuardSettings {
   readonly protectedBranches: readonly string[];
 }
 
-/** Why guards could not judge; a code, never what was read. */
+/** Why guards could not judge: a code, never text that was read. */
 export type GuardFailure =
   | 'guards_unreadable'
   | 'guards_invalid'
@@ -24,8 +24,8 @@ export type GuardFailure =
   | 'guards_broken';
 
 /**
- * Reads `{ "guards": { NAME: { "mode": MODE }, … } }`; `destructive` also takes `protected_branches`. Anything else in
- * it makes the whole file invalid: a misspelt guard must not be a guard that is off.
+ * Reads `{ "guards": { NAME: { "mode": MODE }, … } }`; `destructive` also takes `protected_branches`. Any other member
+ * makes the whole file invalid, because a misspelt guard must not count as a guard that is off.
  */
 export function readGuards(path: string): GuardSettings | GuardFailure {
   let text: string;
@@ -61,7 +61,7 @@ function toSettings(value: unknown): GuardSettings | GuardFailure {
   return { modes, protectedBranches };
 }
 
-/** The members of an object that has no others than these. */
+/** The members of an object that has only these; undefined for anything else. */
 function membersOf(value: unknown, names: readonly string[]): Readonly<Record<string, unknown>> | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
   return Object.keys(value).every((name) => names.includes(name)) ? { ...value } : undefined;

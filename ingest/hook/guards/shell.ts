@@ -1,9 +1,9 @@
 /**
- * Takes a command line apart as far as the guards need it: one pass over the text, whatever it holds, and no
- * evaluation. What only a shell can know (values of variables, aliases, scripts) stays unknown.
+ * Parses a command line as far as the guards need it: in one pass over any text, without evaluation. Values that only
+ * a shell can know (variables, aliases, scripts) stay unknown.
  */
 
-/** One argument as written, quotes taken off, with the commands whose output becomes part of it. */
+/** One argument as written, without its quotes, with the commands whose output becomes part of it. */
 export interface Word {
   text: string;
   readonly nested: SimpleCommand[];
@@ -11,37 +11,38 @@ export interface Word {
 
 export interface SimpleCommand {
   readonly words: Word[];
-  /** Files that it is given as input. */
+  /** Files that are redirected into the command. */
   readonly reads: Word[];
-  /** Files that it is told to write to. */
+  /** Files that the command's output is redirected to. */
   readonly writes: Word[];
-  /** Text that it is given as input in the command line itself. */
+  /** Input texts in the command line itself: here-documents and here-strings. */
   readonly inputs: string[];
-  /** The command whose output is its input. */
+  /** The command whose output is piped into this one. */
   readonly pipedFrom: SimpleCommand | undefined;
 }
 
 export type Shell = 'posix' | 'powershell';
-type Place = 'words' | 'reads' | 'writes' | 'inputs' | 'delimiter';
+type WordRole = 'words' | 'reads' | 'writes' | 'inputs' | 'delimiter';
 
 interface Frame {
-  /** What ends it; nothing ends the outermost. */
+  /** The character that ends the frame; none ends the outermost frame. */
   readonly end: ')' | '`' | '';
-  /** The word that its commands are part of. */
+  /** The word that the frame's commands are part of. */
   readonly owner: Word | undefined;
   command: SimpleCommand;
   word: Word | undefined;
-  place: Place;
+  /** Role of the next word. */
+  role: WordRole;
   isQuoted: boolean;
 }
 
-/** Where the parser stands. Each step goes forward, so the whole takes one pass. */
+/** State of the parser. Each step moves `at` forward, so the parser takes one pass. */
 interface Parser {
   readonly text: string;
   readonly shell: Shell;
   at: number;
   readonly frames: Frame[];
-  /** Of here-documents that begin with the next line. */
+  /** Delimiters of here-documents that begin with the next line. */
   readonly delimiters: { readonly text: string; readonly command: SimpleCommand }[];
   readonly found: SimpleCommand[];
 }
@@ -75,7 +76,7 @@ function stepQuoted(parser: Parser, frame: Frame): void {
   } else if (!substitutes(parser, frame)) takeChar(parser, frame);
 }
 
-/** What a character does outside of quotes; any other becomes part of a word. */
+/** Steps for characters with a meaning outside of quotes; any other character becomes part of a word. */
 const BARE: Readonly<Record<string, (parser: Parser, frame: Frame) => void>> = {
   "'": takeSingleQuoted,
   '"': (parser, frame) => {
@@ -139,7 +140,7 @@ function takeSingleQuoted(parser: Parser, frame: Frame): void {
   parser.at = end + 1;
 }
 
-/** Goes into, or out of, a substitution that begins or ends here; false if none does. */
+/** Enters or leaves a substitution that begins or ends here; returns false if there is none. */
 function substitutes(parser: Parser, frame: Frame): boolean {
   const { text, shell, at } = parser;
   if (text.startsWith('$(', at)) {
@@ -154,7 +155,7 @@ function substitutes(parser: Parser, frame: Frame): boolean {
   return true;
 }
 
-/** `;`, `&`, `&&`, `|`, `|&`, `||` or the end of a line. */
+/** Ends a command at `;`, `&`, `&&`, `|`, `|&`, `||` or the end of a line. */
 function separate(parser: Parser, frame: Frame): void {
   const { text, at } = parser;
   const char = text.charAt(at);
@@ -168,7 +169,7 @@ function separate(parser: Parser, frame: Frame): void {
 
 function redirect(parser: Parser, frame: Frame): void {
   const { text, at } = parser;
-  // The number of a file descriptor is no argument.
+  // The number of a file descriptor is not an argument.
   if (frame.word !== undefined && /^[0-9]+$/.test(frame.word.text)) frame.word = undefined;
   endWord(parser, frame);
   const next = text.charAt(at + 1);
@@ -177,20 +178,20 @@ function redirect(parser: Parser, frame: Frame): void {
     frame.command.words.push(word);
     enter(parser, ')', word);
     parser.at += 2;
-  } else if (text.startsWith('<<<', at)) place(parser, frame, 'inputs', 3);
-  else if (text.startsWith('<<', at)) place(parser, frame, 'delimiter', text[at + 2] === '-' ? 3 : 2);
+  } else if (text.startsWith('<<<', at)) expectRole(parser, frame, 'inputs', 3);
+  else if (text.startsWith('<<', at)) expectRole(parser, frame, 'delimiter', text[at + 2] === '-' ? 3 : 2);
   else {
     const isLong = next !== '' && '>&|'.includes(next);
-    place(parser, frame, text[at] === '<' ? 'reads' : 'writes', isLong ? 2 : 1);
+    expectRole(parser, frame, text[at] === '<' ? 'reads' : 'writes', isLong ? 2 : 1);
   }
 }
 
-function place(parser: Parser, frame: Frame, next: Place, length: number): void {
-  frame.place = next;
+function expectRole(parser: Parser, frame: Frame, next: WordRole, length: number): void {
+  frame.role = next;
   parser.at += length;
 }
 
-/** Takes the lines of here-documents as the input of their commands. */
+/** Adds the lines of here-documents to the inputs of their commands. */
 function takeHeredocs(parser: Parser): void {
   const { text, delimiters } = parser;
   for (const { text: delimiter, command } of delimiters.splice(0)) {
@@ -211,18 +212,18 @@ function wordOf(frame: Frame): Word {
 }
 
 function endWord({ delimiters }: Parser, frame: Frame): void {
-  const { word, place: to, command } = frame;
+  const { word, role, command } = frame;
   if (word === undefined) return;
   frame.word = undefined;
-  frame.place = 'words';
-  if (to === 'inputs') command.inputs.push(word.text);
-  else if (to === 'delimiter') delimiters.push({ text: word.text, command });
-  else command[to].push(word);
+  frame.role = 'words';
+  if (role === 'inputs') command.inputs.push(word.text);
+  else if (role === 'delimiter') delimiters.push({ text: word.text, command });
+  else command[role].push(word);
 }
 
 function endCommand(parser: Parser, frame: Frame, isPiped = false): void {
   endWord(parser, frame);
-  frame.place = 'words';
+  frame.role = 'words';
   const { command } = frame;
   const isEmpty = command.words.length + command.reads.length + command.writes.length === 0;
   if (!isEmpty) {
@@ -245,7 +246,7 @@ function leave(parser: Parser): void {
 }
 
 function openFrame(end: Frame['end'], owner: Word | undefined): Frame {
-  return { end, owner, command: openCommand(undefined), word: undefined, place: 'words', isQuoted: false };
+  return { end, owner, command: openCommand(undefined), word: undefined, role: 'words', isQuoted: false };
 }
 
 function openCommand(pipedFrom: SimpleCommand | undefined): SimpleCommand {

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openCollector, PATHS } from '../../../ingest/hook/collector.ts';
+import { Collector, PATHS } from '../../../ingest/hook/collector.ts';
 import { readSettings } from '../../../ingest/hook/settings.ts';
 import type { HookWorld } from '../../../ingest/hook/world.ts';
 import { callHook, openInput, runHook, startStandIn, type StandIn } from '../../support/hook-client.ts';
@@ -86,9 +86,9 @@ describe('a request that cannot be made', () => {
       newId: () => 'id',
       stop: new AbortController().signal,
     };
-    const collector = openCollector(readSettings(world)!, world, () => 1000);
-    expect(await collector.post(PATHS.event, Buffer.from(eventOf('a')), { name: 'a' })).toBe('later');
-    expect(collector.hearing()).toBe('untried');
+    const collector = new Collector(readSettings(world)!, world, () => 1000);
+    expect(await collector.post(PATHS.event, Buffer.from(eventOf('a')), { name: 'a' })).toBe('retry');
+    expect(collector.contact).toBe('untried');
     expect(notes).toBe('affidavit hook: the request to the collector cannot be made: ERR_INVALID_CHAR\n');
     collector.close();
   });

@@ -11,7 +11,7 @@ import {
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { CLIENT_VERSION } from '../../../ingest/hook/version.ts';
+import { CLIENT_VERSION } from '../../../ingest/hook/heartbeat.ts';
 import { NativeEvent } from '../../../schemas/native-event.ts';
 import { compileValidator } from '../../../schemas/validate.ts';
 import {

@@ -1,6 +1,6 @@
-/** The checkpoints of a log against its leaves. */
+/** The checks of a log besides its bundles: its checkpoints, and the objects and locks that no bundle names. */
 import { openCheckpoint } from '../chain/checkpoint.ts';
-import { checkpointKey } from '../chain/layout.ts';
+import { checkpointKey, parseKey, type ParsedKey } from '../chain/layout.ts';
 import { readObject } from './archive-reader.ts';
 import type { LogEnd, LogRun } from './log-run.ts';
 import { rootHex } from './tree.ts';
@@ -58,4 +58,38 @@ function reportMissing({ listing, findings }: LogRun, end: LogEnd, size: number)
   }
   const newestStart = listing.early.bundles.at(-1) ?? 0;
   findings.notice('unpublished_tail', newestStart, `${detail}: the newest bundle is not signed yet`);
+}
+
+/** Judges the objects and locks that no bundle names, when all bundles were read. */
+export async function checkLeftovers(run: LogRun, end: LogEnd): Promise<void> {
+  const { reader, listing, findings } = run;
+  for (const key of listing.payloads) {
+    await readObject(reader, key, null, findings);
+    judgeLeftover(run, end, key, parseKey(key));
+  }
+  for await (const { name, parsed } of reader.orphanLocks(listing.log, findings)) {
+    judgeLeftover(run, end, name, parsed);
+  }
+}
+
+/**
+ * A writer that dies leaves payloads that no bundle names, and locks without objects, at the start index it was about to
+ * seal. Beyond that index nothing can lie, unless the archive grew while it was read.
+ */
+function judgeLeftover(
+  { listing, findings }: LogRun,
+  end: LogEnd,
+  name: string,
+  parsed: ParsedKey | undefined,
+): void {
+  const position = parsed?.position ?? 0;
+  const hasGrown =
+    listing.bundles.some((start) => start >= end.size) || listing.checkpoints.some((size) => size > end.size);
+  if (position === end.size || listing.early.bundles.includes(position)) {
+    findings.notice('leftover', null, `${name} was left by an interrupted write`);
+  } else if (position < end.size) {
+    findings.fail('file_unexpected', null, name);
+  } else if (!hasGrown) {
+    findings.fail('bundle_missing', end.size, `${name} was written after leaves that are not there`);
+  }
 }

@@ -1,5 +1,5 @@
 /**
- * What each part of the composition is handed: the configuration, the process log, and the machine it runs on. The
+ * The context that each part of the composition is handed: configuration, process log, and the machine it runs on. The
  * only place that binds clock, ids and randomness. Tests replace any of it, and whole engines, through `Overrides`.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
@@ -55,7 +55,7 @@ export const SYSTEM: System = {
   sleep: (ms, signal) => delay(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined),
 };
 
-/** Engines to use instead of the configured ones. Whoever replaces one closes it. */
+/** Engines to use instead of the configured ones. The caller closes an engine that it gave. */
 export interface ReplacedEngines {
   readonly archive?: Archive | undefined;
   readonly records?: RecordStore | undefined;

@@ -20,7 +20,7 @@ import { PipelineError } from '../schemas/errors.ts';
 import { toJsonLine, type Output } from './output.ts';
 import { requireCollectorToken } from './tokens.ts';
 
-/** What every pull of a platform is told on the command line. */
+/** Options of every pull of a platform. */
 interface PlatformOptions {
   /** Base URL of the receivers. */
   readonly to: string;

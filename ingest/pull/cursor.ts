@@ -1,4 +1,4 @@
-/** What a puller remembers between two runs, and how far it came. */
+/** The state that a puller keeps between two runs, such as the cursor of how far it came. */
 import { Type, type Static, type TSchema } from 'typebox';
 import { Value } from 'typebox/value';
 import { PipelineError } from '../../schemas/errors.ts';

@@ -11,7 +11,7 @@ export interface PullReporter {
   result(pulled: object, lines: readonly string[]): void;
 }
 
-/** What every pull of a gateway's logs is given. */
+/** Given to every pull of a gateway's logs. */
 export interface PullTarget {
   readonly gateway: string;
   /** The source that is read, in one spelling. */

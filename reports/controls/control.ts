@@ -99,7 +99,7 @@ export interface Control {
 /** A control framework as a value: everything that a package says about it comes from here. */
 export interface Framework {
   readonly id: FrameworkId;
-  /** Rises with every change of a definition, a query or a rule; printed in every package. */
+  /** Rises when the meaning of a definition, a query or a rule changes, not its wording; printed in every package. */
   readonly version: string;
   readonly title: string;
   /** The published criteria that the controls refer to, with their edition. */

@@ -1,4 +1,4 @@
-/** Where literals stand in a text, all of them in one pass. Pure. */
+/** Finds the places of many literals in a text in one pass. Pure. */
 
 export interface Anchor<Kind> {
   /** ASCII, at least three characters. */
@@ -8,17 +8,17 @@ export interface Anchor<Kind> {
   readonly kind: Kind;
 }
 
-/** Is told each literal and where it begins; nearly in the order of the text. Ends the search by true. */
+/** Called with each literal and where it begins, nearly in the order of the text. Returning true ends the search. */
 export type TakeAnchor<Kind, Scan> = (scan: Scan, kind: Kind, at: number, end: number) => boolean | undefined;
 
-/** Bytes of which each is one character; what is not ASCII matches nothing. */
+/** A text with one byte per character; characters beyond ASCII match no literal. */
 export interface TextBytes {
   readonly bytes: Uint8Array;
-  /** How many of them are the text. */
+  /** How many of the bytes belong to the text. */
   readonly length: number;
 }
 
-/** Whether `take` ended the search; `scan` is handed to it, so that a search needs no function of its own. */
+/** Returns whether `take` ended the search. `take` receives `scan`, so that no search has to create a closure. */
 export type SearchAnchors<Kind> = <Scan>(
   text: TextBytes,
   scan: Scan,
@@ -27,33 +27,33 @@ export type SearchAnchors<Kind> = <Scan>(
 
 const BYTE_BITS = 8;
 const MAX_LISTS = 255;
-/** Pairs of letters that English and code are full of: a literal is looked for by others where it has them. */
+/** Pairs of letters that are frequent in English and in code: a search by them would stop too often. */
 const COMMON_PAIRS = new Set(
   'th he in er an re on at en nd st or te es is ar ou it ha et to se le al co me de ed nt ti io ic ra ro ke ey ho am na'.split(
     ' ',
   ),
 );
 
-/** A literal that has a pair of characters at this place in it. */
-interface Place<Kind> {
+/** A literal that has a certain pair of characters at `offset`. */
+interface PairEntry<Kind> {
   readonly kind: Kind;
   readonly offset: number;
-  /** Codes of the literal, and of its other spelling; equal where case counts. */
+  /** Codes of the literal in lower and in upper case; both as written where case counts. */
   readonly lower: Uint8Array;
   readonly upper: Uint8Array;
 }
 
 /**
- * Prepares a search. The bytes are read in steps of two: a literal is known by two pairs of it that overlap, one of
- * which stands at an even place wherever the literal does. The pairs index a table that is nearly empty.
+ * Prepares a search. The search reads the bytes in steps of two and knows a literal by two of its pairs that overlap.
+ * Wherever the literal begins, one of the two pairs is at an even place. The pairs index a table that is nearly empty.
  */
 export function createAnchorSearch<Kind>(anchors: readonly Anchor<Kind>[]): SearchAnchors<Kind> {
   const { table, lists } = toTable(anchors);
   function takeList<Scan>(at: number, list: number, { text, scan, take }: Search<Kind, Scan>): boolean {
-    for (const place of lists[list] ?? []) {
-      if (!spells(text, at - place.offset, place)) continue;
-      const start = at - place.offset;
-      if (take(scan, place.kind, start, start + place.lower.length) === true) return true;
+    for (const entry of lists[list] ?? []) {
+      const start = at - entry.offset;
+      if (!spells(text, start, entry)) continue;
+      if (take(scan, entry.kind, start, start + entry.lower.length) === true) return true;
     }
     return false;
   }
@@ -77,7 +77,7 @@ interface Search<Kind, Scan> {
   readonly take: TakeAnchor<Kind, Scan>;
 }
 
-function spells({ bytes, length }: TextBytes, start: number, { lower, upper }: Place<unknown>): boolean {
+function spells({ bytes, length }: TextBytes, start: number, { lower, upper }: PairEntry<unknown>): boolean {
   if (start < 0 || start + lower.length > length) return false;
   for (let at = 0; at < lower.length; at += 1) {
     const byte = bytes[start + at];
@@ -88,17 +88,17 @@ function spells({ bytes, length }: TextBytes, start: number, { lower, upper }: P
 
 function toTable<Kind>(anchors: readonly Anchor<Kind>[]) {
   const table = new Uint8Array(1 << (2 * BYTE_BITS));
-  const lists: Place<Kind>[][] = [[]];
-  const add = (pair: string, place: Place<Kind>): void => {
+  const lists: PairEntry<Kind>[][] = [[]];
+  const add = (pair: string, entry: PairEntry<Kind>): void => {
     const index = (pair.charCodeAt(0) << BYTE_BITS) | pair.charCodeAt(1);
     const known = table[index] ?? 0;
     const list = known === 0 ? lists.push([]) - 1 : known;
     if (list > MAX_LISTS) throw new RangeError('too many literals for one table');
     table[index] = list;
-    lists[list]?.push(place);
+    lists[list]?.push(entry);
   };
   for (const { literal, ignoresCase = false, kind } of anchors) {
-    const rarest = rarestPlace(literal);
+    const rarest = rarestOffset(literal);
     const lower = Buffer.from(ignoresCase ? literal.toLowerCase() : literal);
     const upper = Buffer.from(ignoresCase ? literal.toUpperCase() : literal);
     for (const offset of [rarest, rarest + 1]) {
@@ -111,7 +111,7 @@ function toTable<Kind>(anchors: readonly Anchor<Kind>[]) {
   return { table, lists };
 }
 
-function rarestPlace(literal: string): number {
+function rarestOffset(literal: string): number {
   if (literal.length < 3) throw new RangeError(`${literal} is too short to be looked for`);
   const cost = (offset: number): number => {
     const pair = literal.slice(offset, offset + 2).toLowerCase();
@@ -132,12 +132,12 @@ function spellings(pair: string): ReadonlySet<string> {
 }
 
 const SCRATCH = Buffer.alloc(64 * 1024);
-/** Up to here a loop is quicker than a call into the engine. */
+/** Up to this length a loop is faster than a call into the engine. */
 const SHORT = 48;
 
 /**
- * A text as bytes, one for each UTF-16 code unit, to be walked: that is several times as quick as walking text. What is
- * beyond 8 bits is cut, so whatever is found has to be looked at in the text. The bytes last until the next call.
+ * A text as bytes, one for each UTF-16 code unit. Walking bytes is several times as fast as walking text. Code units are
+ * cut to 8 bits, so a find has to be checked in the text. The bytes are valid until the next call.
  */
 export function toBytes(text: string): TextBytes {
   const { length } = text;

@@ -1,4 +1,7 @@
-/** Classes of characters as bits, and runs of them. What is not ASCII may stand in a value, and is of no other class. */
+/**
+ * Classes of characters as bits, and runs of them. Characters beyond ASCII may be part of a value, and have no other
+ * class.
+ */
 export const UPPER = 1;
 export const LOWER = 2;
 export const DIGIT = 4;
@@ -6,18 +9,18 @@ export const HEX = 8;
 export const UNDERSCORE = 16;
 export const HYPHEN = 32;
 export const DOT = 64;
-/** `+`, `/`, `=`: what base64 has beside letters and digits. */
+/** `+`, `/`, `=`: the characters of base64 beside letters and digits. */
 export const BASE64_MARKS = 128;
-/** `~`: what a bearer token may have besides (RFC 6750 section 2.1). */
+/** `~`: the further character of a bearer token (RFC 6750 section 2.1). */
 export const TILDE = 256;
-/** What may stand in a quoted value: anything visible but a quote. */
+/** Characters of a quoted value: anything visible but a quote. */
 export const QUOTABLE = 512;
-/** What may stand in a value without quotes. */
+/** Characters of a value without quotes. */
 export const PLAIN = 1024;
 
-/** `-`, `.` and `:`: what joins parts of ids, versions and times. */
+/** `-`, `.` and `:`: characters that join parts of ids, versions and times. */
 export const JOINT = 2048;
-/** Blank, `-`, `.` and `/`: what stands between groups of digits. */
+/** Blank, `-`, `.` and `/`: characters between groups of digits. */
 export const SPACER = 4096;
 
 export const LETTER = UPPER | LOWER;
@@ -53,12 +56,12 @@ put(PLAIN, (character) => character > ' ' && character < '\x7f' && !`"'\`,;&|()<
 /** Whether the character at `at` is of one of these classes; false outside of the text. */
 export function isAt(text: string, at: number, classes: number): boolean {
   const code = text.charCodeAt(at);
-  // Outside of the text the code is NaN, which is not less than anything either.
+  // Outside of the text the code is NaN, for which every comparison is false.
   if (code < ASCII) return ((CLASSES[code] ?? 0) & classes) !== 0;
   return code >= ASCII && (WIDE & classes) !== 0;
 }
 
-/** Whether what stands between two places is ASCII. */
+/** Whether the text between two places is ASCII. */
 export function isAscii(text: string, from: number, to: number): boolean {
   for (let at = from; at < to; at += 1) if (text.charCodeAt(at) >= ASCII) return false;
   return true;
@@ -78,12 +81,12 @@ export function hasAny(text: string, from: number, to: number, classes: number):
   return false;
 }
 
-/** Index behind the run of characters of these classes that `at` stands in; `at` itself where it stands in none. */
+/** Index behind the run of characters of these classes around `at`; `at` itself if there is no run. */
 export type EndOfRun = (at: number, classes: number) => number;
 
 /**
- * Ends of runs in one text. Each run is walked once for each class, from however many places inside of it it is asked
- * for, so that all questions together are linear in the text.
+ * Ends of runs in one text. Each run is walked once per class, however many places in it are asked for, so that all
+ * questions together are linear in the text.
  */
 export function createRuns(text: string): EndOfRun {
   const known = new Map<number, { from: number; to: number }>();
@@ -98,12 +101,14 @@ export function createRuns(text: string): EndOfRun {
 
 const SAMPLE = 64;
 const counts = new Uint8Array(ASCII);
-/** n log2 n. */
+/** The values of n log2 n. */
 const TERMS = Float64Array.from({ length: SAMPLE + 1 }, (_, count) =>
   count === 0 ? 0 : count * Math.log2(count),
 );
 
-/** Bits of information a character by the counts of each, over at most the first 64; all that is not ASCII is one. */
+/**
+ * Bits of information per character, from the counts over at most the first 64; characters beyond ASCII count as one.
+ */
 export function bitsPerCharacter(value: string): number {
   const length = Math.min(value.length, SAMPLE);
   let sum = 0;

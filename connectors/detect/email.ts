@@ -3,14 +3,16 @@ import { ALNUM, DOT, endOfSome, HYPHEN, isAt, LETTER, WORD } from './characters.
 const LONGEST_LOCAL = 64;
 const LONGEST_DOMAIN = 253;
 
-/** Endings by which a name with an at sign is a file or a package, and not in a domain. */
+/** Endings of files and packages: a name with an at sign and such an ending is not an address. */
 const FILE_ENDINGS: ReadonlySet<string> = new Set(
   'png jpg jpeg gif svg webp avif ico bmp css scss less js mjs cjs jsx ts tsx json yml yaml md txt html xml map lock'.split(
     ' ',
   ),
 );
 
-/** The e-mail address around an at sign, or undefined. What looks like one and names a machine to log in to is none. */
+/**
+ * The e-mail address around an at sign, or undefined. A login to a machine, such as `git@host:path`, does not count.
+ */
 export function emailAround(
   text: string,
   at: number,
@@ -31,13 +33,13 @@ function isLocal(text: string, at: number): boolean {
   return isAt(text, at, WORD | DOT | HYPHEN) || "+%'".includes(text.charAt(at) || '!');
 }
 
-/** A line break that stands as an escape is no part of a name. */
+/** A line break written as an escape is not part of a name. */
 function behindEscape(text: string, start: number, at: number): number {
   const isEscape = text.charAt(start - 1) === '\\' && 'nrt'.includes(text.charAt(start));
   return isEscape && start + 1 < at ? start + 1 : start;
 }
 
-/** Labels with dots between, the last of letters alone and no ending of files. */
+/** Labels with dots between; the last has only letters and is not an ending of files. */
 function isDomain(domain: string): boolean {
   const dot = domain.lastIndexOf('.');
   const last = domain.length - dot - 1;
@@ -49,7 +51,7 @@ function isDomain(domain: string): boolean {
   return !FILE_ENDINGS.has(domain.slice(dot + 1).toLowerCase());
 }
 
-/** `git@host:path`, `deploy@host:/srv`, `ssh://deploy@host`. */
+/** Recognises `git@host:path`, `deploy@host:/srv` and `ssh://deploy@host`. */
 function isLogin(text: string, start: number, end: number): boolean {
   if (
     text.charAt(end) === ':' &&

@@ -6,8 +6,8 @@ export interface Finding<Type extends string = string> {
 }
 
 /**
- * Findings in the order of the text without overlaps: of two that overlap the one whose type stands earlier in `ranks`
- * stays, of equal rank the one that begins first, of these the longer.
+ * Returns findings in the order of the text, without overlaps. Of two that overlap, the one whose type comes first in
+ * `ranks` stays; of equal rank, the one that begins first; of these, the longer one.
  */
 export function settle<Type extends string>(
   found: readonly Finding<Type>[],
@@ -18,7 +18,7 @@ export function settle<Type extends string>(
   const settled: Finding<Type>[] = [];
   for (const finding of byPlace) {
     let stays = true;
-    // What is settled does not overlap, so only its tail can reach into the next one.
+    // Settled findings do not overlap, so only the last of them can reach into this one.
     for (let last = settled.at(-1); stays && last !== undefined && last.end > finding.start;) {
       if (ranks.indexOf(finding.type) < ranks.indexOf(last.type)) settled.pop();
       else stays = false;
@@ -29,7 +29,7 @@ export function settle<Type extends string>(
   return settled;
 }
 
-/** Nearly always what is found is in order already. */
+/** Findings are nearly always in order already. */
 function isSettled(found: readonly Finding[]): boolean {
   return found.every(({ start }, index) => start >= (found[index - 1]?.end ?? 0));
 }

@@ -12,7 +12,7 @@ const LENGTHS: Readonly<Record<string, number>> = Object.fromEntries(
     .map((entry) => [entry.slice(0, 2), Number(entry.slice(2))]),
 );
 
-/** Where the IBAN ends whose check digits begin at `digitsAt`; undefined where there is none. */
+/** The end of the IBAN whose check digits begin at `digitsAt`; undefined if there is no IBAN. */
 export function endOfIban(text: string, digitsAt: number): number | undefined {
   const start = digitsAt - 2;
   if (start < 0 || isAt(text, start - 1, WORD)) return undefined;
@@ -24,7 +24,7 @@ export function endOfIban(text: string, digitsAt: number): number | undefined {
   return rest === 1 ? last : undefined;
 }
 
-/** Behind so many capitals and digits, with a blank behind each fourth as on paper, or without. */
+/** The end of so many capitals and digits, with a blank behind each fourth as on paper, or without blanks. */
 function endOfCharacters(text: string, start: number, length: number): number | undefined {
   let count = 0;
   let at = start;
@@ -36,7 +36,7 @@ function endOfCharacters(text: string, start: number, length: number): number | 
 }
 
 const ZERO = 0x30;
-/** What turns the code of A into 10. */
+/** Subtracted from a letter's code, so that A counts as 10. */
 const LETTERS_BEFORE = 0x41 - 10;
 
 /** ISO 7064, mod 97-10: letters count as 10 to 35; the first four characters come last. */

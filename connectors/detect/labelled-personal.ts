@@ -3,7 +3,7 @@ import type { Anchor } from './anchors.ts';
 import { DIGIT, endOfSome, hasAny, HYPHEN, isAt, WORD } from './characters.ts';
 import { digitsOf } from './numbers.ts';
 
-/** Data about people that is known by the label before it. */
+/** Data about people that a label before it identifies. */
 
 export interface PersonalScan {
   readonly text: string;
@@ -15,7 +15,7 @@ export type FindPersonal = (scan: PersonalScan, at: number, end: number) => void
 const SEPARATOR = /(?:\\{0,7}["'`])?[ \t]{0,4}(?:is|was|[:=#])?[ \t]{0,4}(?:\\{0,7}["'`])?/y;
 const STRICT_SEPARATOR = /(?:\\{0,7}["'`])?[ \t]{0,4}[:=][ \t]{0,4}(?:\\{0,7}["'`])?/y;
 
-/** Words with a capital, initials, particles between; or the family name first, with a comma behind it. */
+/** Words with a capital, initials and particles; or the family name first, with a comma behind it. */
 const WORD_OF_NAME = "\\p{Lu}[\\p{L}'’-]{1,30}";
 const NEXT_OF_NAME = `(?:\\p{Lu}\\.|(?:von|van|de|da|del|der|la|le|bin|al) ${WORD_OF_NAME}|${WORD_OF_NAME})`;
 const NAME = new RegExp(
@@ -29,7 +29,7 @@ const PERSON_LABEL =
   /(?:full|first|last|given|family|middle|patient|customer|client|employee|contact|maiden|legal|guest|holder|beneficiary|recipient)[ _-]?name$|surname$/i;
 const LABEL_REACH = 28;
 
-/** Words with a capital that stand behind `name:` in code, in workflows and in lists of products. */
+/** Words with a capital that follow `name:` in code, in workflows and in lists of products. */
 const NO_NAMES: ReadonlySet<string> = new Set(
   (
     'build run test tests deploy install setup set check checkout upload download create publish lint release cache ' +
@@ -62,7 +62,7 @@ const patient: FindPersonal = (scan, at, end) => {
 function addName({ text, add }: PersonalScan, from: number, leastWords: number): void {
   const matched = text.slice(from, skip(NAME, text, from));
   const words = matched.split(' ');
-  // What stands behind a name and is all capitals, or has a colon, is the next label.
+  // A word behind a name that is all capitals, or has a colon, is the next label.
   const behind = text.charAt(from + matched.length);
   while (words.length > 1 && (behind === ':' || isLabel(words.at(-1) ?? ''))) {
     const last = words.pop() ?? '';
@@ -79,7 +79,7 @@ function isLabel(word: string): boolean {
   return word.length < 2 || (word.length < 5 && !word.endsWith('.') && word === word.toUpperCase());
 }
 
-/** A name that stops at a digit, a bracket or a sign of code was none. */
+/** Text that stops at a digit, a bracket or a sign of code is not a name. */
 function stopsInCode(text: string, to: number): boolean {
   const next = text.charAt(to);
   return next !== '' && '0123456789_({[<=/.:'.includes(next) && !endsSentence(text, to);
@@ -125,7 +125,7 @@ const medicalRecord: FindPersonal = ({ text, add }, at, end) => {
   if (isNumber && from > end) add('medical_record_number', from, to);
 };
 
-/** A member that is about a person by its name, and whose value is all of the text. */
+/** Judges a member whose name says that it is about a person; its value is the whole text. */
 export function findNamedPersonal({ text, add }: PersonalScan, memberName: string): void {
   const label = memberName.replaceAll(/([a-z])([A-Z])/g, '$1_$2');
   const labelled = `${label}: ${text}`;
@@ -133,7 +133,7 @@ export function findNamedPersonal({ text, add }: PersonalScan, memberName: strin
   const shifted: PersonalScan = {
     text: labelled,
     add: (type, start, end) => {
-      // Titles of things have names as well; a person's fills its member.
+      // Titles of things can begin like names; the name of a person fills its member.
       const isPart = type === 'person_name' && end < labelled.length;
       if (start >= shift && !isPart) add(type, start - shift, end - shift);
     },
@@ -168,7 +168,7 @@ function skip(pattern: RegExp, text: string, at: number): number {
   return at + length;
 }
 
-/** Whether a member's name speaks of people at all, so that its value is worth a second look. */
+/** Whether a member's name concerns people at all, so that its value has to be searched once more. */
 export function isPersonalName(memberName: string): boolean {
   return (
     memberName.length <= 64 &&

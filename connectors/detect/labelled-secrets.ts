@@ -17,22 +17,22 @@ import { isPlaceholder } from './placeholders.ts';
 import { isAwsSecret } from './prefixed-secrets.ts';
 import type { SecretDetector, SecretScan } from './secret-scan.ts';
 
-/** Secrets without a mark of their own, known by the name that is given to them. */
+/** Secrets without a recognisable form, which the name before them identifies. */
 
 const LABELS = [
   ...['password', 'passwd', 'passphrase', '_pass', 'secret', 'token'],
   ...['apikey', 'api_key', 'api-key', 'api key', 'access_key', 'access-key', 'accesskey', 'private_key'],
 ];
 
-/** What may follow a label and leave it one: `secret_access_key`, `secretKey`; a digit, as in `password2`. */
+/** Suffixes with which a label still counts: `secret_access_key`, `secretKey`; a digit, as in `password2`. */
 const SUFFIX = /(?:[_-]?access)?(?:[_-]?key)?[0-9]?/iy;
-/** Up to the value: quotes that may be escaped, blanks, one sign that gives a value, and the quote that opens it. */
+/** Text between name and value: quotes that may be escaped, blanks, one sign of assignment, and the opening quote. */
 const SEPARATOR = /(?:\\{0,7}["'`])?[ \t]{0,8}(?::=|=>|[:=])[ \t]{0,8}(?:\\{0,7}["'`])?/y;
 const TAG = />/y;
 const FLAG = /[ \t]{1,8}(?:\\{0,7}["'`])?/y;
 const LONGEST_NAME = 40;
 
-/** Names that end like a label and give no secret: places in lists and in vocabularies. */
+/** Names that end like a label but hold no secret: positions in lists and in vocabularies. */
 const HARMLESS_NAMES =
   /(?:next|page|continuation|pagination|sync|cursor|pad|eos|bos|unk|sep|cls|mask|max|num|per|stop|first|last)[_-]?$/i;
 
@@ -45,7 +45,7 @@ const labelled: SecretDetector = {
   mayStart: ({ text }, at, end) => mayGiveValue(text, at, end),
   find(scan, at, end) {
     const { text, endOfRun, searched } = scan;
-    // A label inside of a value that is a secret as a whole.
+    // Skips a label inside a value that was found as a secret already.
     if (at < searched.labelledTo) return;
     const labelEnd = skip(SUFFIX, text, end);
     const nameAt = startOfName(text, at);
@@ -77,7 +77,7 @@ export function isSecretName(name: string): boolean {
   });
 }
 
-/** Adds the whole text, which is the value of a member of such a name. */
+/** Adds the whole text, which is the value of a member with such a name. */
 export function findNamedSecret(scan: SecretScan, name: string): void {
   const { text } = scan;
   if (text.length <= LONGEST_NAMED && !/\s/.test(text)) {
@@ -103,12 +103,12 @@ function typeOf(name: string): SecretType {
   return /twilio/i.test(name) ? 'twilio_key' : 'labelled_secret';
 }
 
-/** Raw bytes: anything by which a value could begin, the end of a member's name, or of a length-delimited field. */
+/** Judges raw bytes: whether a value could begin here, or a member's name or a length-delimited field could end. */
 function mayGiveValue(text: string, at: number, end: number): boolean {
   const labelEnd = skip(SUFFIX, text, end);
   for (let next = labelEnd; next < labelEnd + 8; next += 1) {
     const character = text.charAt(next);
-    // A tab may stand there too, and is an escape of two characters in JSON.
+    // A tab is possible there too; in JSON it is an escape of two characters.
     if (character === '\\' && !`"'\\\`t`.includes(text.charAt(next + 1))) break;
     if (`"'\`\\:=>`.includes(character)) return true;
     if (character !== ' ' && character !== '\t') break;
@@ -117,7 +117,7 @@ function mayGiveValue(text: string, at: number, end: number): boolean {
   return endsField(text, at, end, labelEnd);
 }
 
-/** Whether a byte before is the length of a name that ends here: in protobuf any byte may stand behind it. */
+/** Whether an earlier byte is the length of a name that ends here: in protobuf any byte may follow such a name. */
 function endsField(text: string, at: number, end: number, labelEnd: number): boolean {
   for (let from = at; from >= at - LONGEST_NAME && from > 0; from -= 1) {
     const nameEnd = from + text.charCodeAt(from - 1);
@@ -140,7 +140,7 @@ function openValue(text: string, nameAt: number, labelEnd: number): Opening | un
   return { from, isQuoted: `"'\``.includes(text.charAt(from - 1)) || text.charAt(labelEnd) === '>' };
 }
 
-/** Undefined where the value is one of several words, or an expression. */
+/** Returns undefined if the value has several words, or is an expression. */
 function endOfValue(text: string, { from, isQuoted }: Opening, endOfRun: EndOfRun): number | undefined {
   if (!isQuoted) return endOfPlainValue(text, from, endOfRun);
   let to = endOfRun(from, QUOTABLE);
@@ -156,12 +156,12 @@ function endOfPlainValue(text: string, from: number, endOfRun: EndOfRun): number
   const next = text.charAt(to);
   if (next !== '' && '([{'.includes(next)) return undefined;
   if (next !== '&' || !isAt(text, to + 1, ALNUM)) return to;
-  // Behind it the next parameter of a query, or the rest of a line of settings.
+  // After the ampersand comes the next parameter of a query, or the rest of a line of settings.
   const end = endOfRun(to + 1, PLAIN);
   return text.slice(to, Math.min(end, to + LONGEST_NAME)).includes('=') ? to : end;
 }
 
-/** Whether this stands in a mark that was put in the place of a secret. */
+/** Whether this place is inside a mark that replaced a secret. */
 function isReplaced(text: string, at: number): boolean {
   const from = Math.max(at - LONGEST_NAME, 0);
   const opening = text.slice(from, at).lastIndexOf('[');
@@ -191,7 +191,7 @@ function isVaried(value: string): boolean {
   return bits >= LEAST_BITS_PER_CHARACTER && bits * value.length >= LEAST_BITS;
 }
 
-/** Letters and digits; a password may have a mark instead of a digit. */
+/** Whether the value has letters and digits; a password may have a mark instead of a digit. */
 function isSpelt(value: string, mayHaveMark: boolean): boolean {
   const sample = value.slice(0, 64);
   if (!hasAny(sample, 0, sample.length, LETTER)) return false;
@@ -209,7 +209,7 @@ const OTHER_THINGS = [
   /^[a-z]{1,16}\|[a-z]/,
 ];
 
-/** Paths, addresses, references, versions, dates. */
+/** Recognises paths, addresses, references, versions and dates. */
 function isOtherThing(value: string): boolean {
   const head = value.slice(0, 64);
   return OTHER_THINGS.some((pattern) => pattern.test(head));
@@ -219,7 +219,7 @@ const TYPE_NAME =
   /^(?:u?int|float|string|str|bytes|varchar|char|base|sha|md|hmac|utf|optional|u|i|f)[0-9_]{1,8}[A-Za-z]{0,10}$/i;
 const MEMBER = /^[A-Za-z_]\w{0,23}[!?]?$/;
 
-/** What code gives without quotes: a type, a member of something, a call, a computation. */
+/** Recognises a value that is code, written without quotes: a type, a member, a call, a computation. */
 function isExpression(value: string): boolean {
   if (TYPE_NAME.test(value)) return true;
   const members = value.split('.', 16);
@@ -227,7 +227,7 @@ function isExpression(value: string): boolean {
   return /[=<>]=|\+\+|&&|\|\|/.test(value.slice(0, 64));
 }
 
-/** Words and short numbers put together, as names of things are: `web-tls-2`, `prod_db_01`. */
+/** Recognises words joined with short numbers, as in names of things: `web-tls-2`, `prod_db_01`. */
 function isName(value: string): boolean {
   if (value.length > 64 || !/^[A-Za-z]/.test(value) || !/[-_.:/]/.test(value)) return false;
   return value.split(/[-_.:/]/).every((part) => /^(?:[A-Za-z]{1,24}[0-9]{0,2}|v?[0-9]{1,4}|)$/.test(part));

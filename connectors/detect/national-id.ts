@@ -1,8 +1,8 @@
 import { digitsOf, isNumberEnd, type DigitGroups } from './numbers.ts';
 
 /**
- * Where the US social security number that begins with these groups ends: three, two and four digits with hyphens or
- * blanks between, or nine together. Never issued are the areas 000, 666 and 900 to 999, group 00 and serial 0000.
+ * The end of the US social security number that begins with these groups: three, two and four digits with hyphens or
+ * blanks between, or nine together. The areas 000, 666 and 900 to 999, group 00 and serial 0000 were never issued.
  */
 export function endOfSsn(text: string, groups: DigitGroups, isNamed: () => boolean): number | undefined {
   const { start, ends } = groups;

@@ -1,9 +1,9 @@
 import { ALNUM, DIGIT, isAt, JOINT, SPACER, WORD } from './characters.ts';
 
-/** Groups of digits that stand beside each other with one separating character between them. */
+/** Adjacent groups of digits with one separating character between them. */
 export interface DigitGroups {
   readonly sizes: readonly number[];
-  /** One for each gap between two groups. */
+  /** One character for each gap between two groups. */
   readonly separators: string;
   /** Where each group ends. */
   readonly ends: readonly number[];
@@ -13,7 +13,7 @@ export interface DigitGroups {
 const MOST_GROUPS = 8;
 const LONGEST_GROUP = 20;
 
-/** Reads the groups from `start` on, where one begins. A group is never longer than LONGEST_GROUP in what is told. */
+/** Reads the groups from `start` on, where one begins. No reported group is longer than LONGEST_GROUP. */
 export function readDigitGroups(text: string, start: number): DigitGroups {
   const sizes: number[] = [];
   const ends: number[] = [];
@@ -43,17 +43,17 @@ export function digitsOf(text: string, from: number, to: number): string {
   return digits;
 }
 
-/** Whether a number begins here, and not a further part of something longer: an id, a version, a fraction. */
+/** Whether a number begins here. A part of an id, a version or a fraction does not count. */
 export function isNumberStart(text: string, at: number): boolean {
   const before = at - 1;
   if (isAt(text, before, WORD))
     return text.charAt(before - 1) === '\\' && 'nrt'.includes(text.charAt(before));
   if (!isAt(text, before, JOINT)) return true;
-  // A label and its number may stand without a blank between.
+  // A label can be followed by its number without a blank.
   return !isAt(text, before - 1, text.charAt(before) === ':' ? DIGIT : ALNUM);
 }
 
-/** Whether a number ends here: what follows does not go on with it. */
+/** Whether a number ends here, because the following text does not continue it. */
 export function isNumberEnd(text: string, end: number): boolean {
   if (isAt(text, end, WORD)) return false;
   return !isAt(text, end, JOINT) || !isAt(text, end + 1, ALNUM);

@@ -28,8 +28,8 @@ const MOST_DIGITS = 19;
 const LEAST_GROUP = 3;
 
 /**
- * Where the payment card that begins with these groups ends: 13 to 19 digits as they are, or with blanks or with hyphens
- * between groups of three to seven, of a range that is issued, with a sound check digit (ISO/IEC 7812-1 annex B).
+ * The end of the payment card number that begins with these groups: 13 to 19 digits without separators, or with blanks
+ * or hyphens between groups of three to seven, in an issued range, with a correct check digit (ISO/IEC 7812-1 annex B).
  */
 export function endOfCard(text: string, { start, sizes, separators, ends }: DigitGroups): number | undefined {
   if ((sizes[0] ?? 0) < LEAST_GROUP) return undefined;

@@ -20,8 +20,8 @@ import { endOfAddress, startOfPlace } from './postal-address.ts';
 const searchAnchors = createAnchorSearch(PERSONAL_ANCHORS);
 
 /**
- * Data about people in a text, in its order, without overlaps. `name` is the name of the member whose value the text
- * is. Linear in the text, whatever it holds; throws nothing.
+ * Finds data about people in a text, in its order, without overlaps. `name` is the name of the member whose value the
+ * text is. The time is linear in any text; the function never throws.
  */
 export function findPersonal(text: string, name = ''): Finding<PersonalType>[] {
   const found: Finding<PersonalType>[] = [];
@@ -54,12 +54,12 @@ function findAt(scan: PersonalScan, find: FindPersonal, at: number, end: number)
   if (isAscii(scan.text, at, end)) find(scan, at, end);
 }
 
-/** Numbers and at signs; all else needs a label. */
+/** Searches numbers and at signs; all other data needs a label. */
 function findByCharacter(scan: PersonalScan, text: TextBytes, name: string): void {
   const { bytes, length } = text;
   for (let at = 0; at < length; at += 1) {
     const byte = bytes[at] ?? 0;
-    // Nearly all text is above; what is below is blanks and marks.
+    // Nearly all text has codes above this limit; the codes below are blanks and marks.
     if (byte > AT_SIGN || byte < PLUS_SIGN) continue;
     if (byte <= DIGIT_NINE && byte >= DIGIT_ZERO) {
       const end = endOfDigits(text, at);
@@ -83,14 +83,14 @@ function isUpper(byte: number | undefined): boolean {
   return byte !== undefined && byte >= LETTER_A && byte <= LETTER_Z;
 }
 
-/** Whether digits could belong to a number of somebody, by the bytes around them; most cannot. */
+/** Whether digits could belong to a person's number, judged by the bytes around them; most cannot. */
 function mayBeNumber({ bytes }: TextBytes, at: number, end: number): boolean {
   if (end - at >= LEAST_PHONE_DIGITS) return true;
   const before = bytes[at - 1];
   if (before === OPENING_BRACKET || isUpper(before)) return true;
   const next = bytes[end];
   if (isSpacer(next) && (isDigit(bytes[end + 1]) || isUpper(bytes[end + 1]))) return true;
-  // A house number with a letter behind it, or a code behind a state.
+  // This is a house number with a letter behind it, or a code behind a state.
   return (isUpper(next) && bytes[end + 1] === BLANK) || (end - at === ZIP_DIGITS && isUpper(bytes[at - 2]));
 }
 
@@ -103,14 +103,14 @@ function takeEmail({ text, add }: PersonalScan, at: number): void {
   if (email !== undefined) add('email', email.start, email.end);
 }
 
-/** Returns where to go on. */
+/** Returns where the search goes on. */
 function takeInternational({ text, add }: PersonalScan, at: number): number {
   const end = text.charAt(at) === '+' ? endOfInternational(text, at) : undefined;
   if (end !== undefined) add('phone', at, end);
   return end ?? at + 1;
 }
 
-/** Judges the number that begins here; returns where to go on, behind what was found or behind its digits. */
+/** Judges the number that begins here; returns where the search goes on: behind the finding or behind the digits. */
 function takeNumber(scan: PersonalScan, at: number, name: string): number {
   const { text, add } = scan;
   if (!isNumberStart(text, at)) {
@@ -126,11 +126,11 @@ function takeNumber(scan: PersonalScan, at: number, name: string): number {
   return found.end;
 }
 
-/** Whether these digits are many, or the first of several groups; most numbers are neither. */
+/** Whether there are many digits, or these are the first of several groups; most numbers are neither. */
 function maySpread(text: string, at: number, first: number): boolean {
   if (text.charAt(at - 1) === '(' || first - at >= LEAST_PHONE_DIGITS) return true;
   if (!isAt(text, first, SPACER) || !isAt(text, first + 1, DIGIT)) return false;
-  // One or two digits begin no number in the middle of a row of figures.
+  // One or two digits in the middle of a row of figures do not begin a number.
   return first - at > 2 || !isAt(text, at - 2, DIGIT);
 }
 

@@ -8,12 +8,12 @@ const MOST_NATIONAL_DIGITS = 12;
 const LONGEST_NUMBER = 26;
 const LONGEST_BEHIND_BRACKET = 16;
 
-interface Place {
+interface PhoneNumber {
   readonly start: number;
   readonly end: number;
 }
 
-/** Where the international number ends that begins with the plus sign at `at`: +, country code, no zero first. */
+/** The end of the international number whose plus sign is at `at`: +, then a country code that begins with no zero. */
 export function endOfInternational(text: string, at: number): number | undefined {
   if (!isAt(text, at + 1, DIGIT) || text.charAt(at + 1) === '0') return undefined;
   const before = text.charAt(at - 1);
@@ -22,7 +22,9 @@ export function endOfInternational(text: string, at: number): number | undefined
   return count >= LEAST_DIGITS && count <= MOST_DIGITS && isNumberEnd(text, end) ? end : undefined;
 }
 
-/** Digits from `from` on with single signs between that numbers are written with; `end` behind the last digit. */
+/**
+ * Digits from `from` on, with the single signs that phone numbers have between them; `end` is behind the last digit.
+ */
 function readSpread(
   text: string,
   from: number,
@@ -39,7 +41,7 @@ function readSpread(
   return { end, count };
 }
 
-/** Blank, hyphen, dot or slash between digits, and brackets around some. */
+/** Recognises a blank, hyphen, dot or slash between digits, and brackets around some of them. */
 function joins(text: string, at: number): boolean {
   const isDigitNext = isAt(text, at + 1, DIGIT);
   switch (text.charAt(at)) {
@@ -54,11 +56,15 @@ function joins(text: string, at: number): boolean {
   }
 }
 
-/** Sizes of groups in which numbers are written that begin with the zero for a call within a country. */
+/** Sizes of the groups of numbers that begin with the zero for a call within a country. */
 const TRUNK_FORM = /^(?:2,2,2,2,2|3,4,4|4,3,4|5,3,3|5,6|3,3,4|4,3,3)$/;
 
-/** The national number of these groups; `isNamed` where a word says that one follows. */
-export function findNational(text: string, groups: DigitGroups, isNamed: () => boolean): Place | undefined {
+/** The national number of these groups; `isNamed` says whether a word announces a number. */
+export function findNational(
+  text: string,
+  groups: DigitGroups,
+  isNamed: () => boolean,
+): PhoneNumber | undefined {
   const { start, sizes, separators, ends } = groups;
   const bracketed = findBracketed(text, groups);
   if (bracketed !== undefined) return bracketed;
@@ -74,7 +80,9 @@ export function findNational(text: string, groups: DigitGroups, isNamed: () => b
   return isOne ? { start, end } : undefined;
 }
 
-/** Area codes begin with 2 to 9; blanks and dots also part other figures, so there the exchange has to as well. */
+/**
+ * Area codes begin with 2 to 9. Blanks and dots also separate other figures, so there the exchange must begin so too.
+ */
 function isNorthAmerican(digits: string, form: string, separators: string): boolean {
   const hasCountry = form === '1,3,3,4' && digits.startsWith('1');
   if (form !== '3,3,4' && !hasCountry) return false;
@@ -88,8 +96,8 @@ function isTrunk(digits: string, form: string, separators: string): boolean {
   return separators === '/' || (!/[./]/.test(separators) && TRUNK_FORM.test(form));
 }
 
-/** `(555) 123-4567` and `(030) 123456`. */
-function findBracketed(text: string, { start, ends }: DigitGroups): Place | undefined {
+/** Recognises `(555) 123-4567` and `(030) 123456`. */
+function findBracketed(text: string, { start, ends }: DigitGroups): PhoneNumber | undefined {
   const first = ends[0] ?? start;
   const size = first - start;
   if (text.charAt(start - 1) !== '(' || text.charAt(first) !== ')' || size < 2 || size > 5) return undefined;

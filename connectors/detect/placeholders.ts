@@ -1,4 +1,4 @@
-/** What stands where a secret will be put, or shows how one looks. */
+/** Placeholders: text that will be replaced by a secret, or that shows the form of one. */
 
 const WORDS: ReadonlySet<string> = new Set(
   (
@@ -9,7 +9,7 @@ const WORDS: ReadonlySet<string> = new Set(
 );
 const PARTS =
   /change[_-]?(?:me|it)|example|placeholder|redacted|dummy|your(?:[_-]|pass|token|key)|xxxx|\*{4}|\.{4}|replace/;
-/** A variable, a template, a mark of another tool, or a value that was replaced here. */
+/** Begins a variable, a template, a mark of another tool, or a mark that replaced a secret. */
 const OPENING = /^(?:[$<{[%(&*]|#\{)/;
 
 export function isPlaceholder(value: string): boolean {

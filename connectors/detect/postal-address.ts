@@ -5,12 +5,12 @@ const SUFFIXES =
 const STATES =
   'A[KLRZ]|C[AOT]|D[CE]|FL|GA|HI|I[ADLN]|K[SY]|LA|M[ADEINOST]|N[CDEHJMVY]|O[HKR]|P[AR]|RI|S[CD]|T[NX]|UT|V[AT]|W[AIVY]';
 
-/** Behind a house number: one to four words with a capital or an ordinal, the last of which names a kind of street. */
+/** The text behind a house number: one to four words with a capital or an ordinal; the last names a kind of street. */
 const STREET = new RegExp(
   `[A-Z]?[ ](?:(?:[NSEW]\\.?|[A-Z][a-zA-Z'.-]{1,20}|[0-9]{1,3}(?:st|nd|rd|th))[ ]){1,4}(?:${SUFFIXES})\\b\\.?`,
   'y',
 );
-/** Flat, place, state and code, as far as they follow. */
+/** Flat, place, state and code, each if it follows. */
 const REST = new RegExp(
   `(?:,? (?:Apt|Apartment|Suite|Ste|Unit|Flat|Floor|#)\\.? ?[A-Za-z0-9-]{1,6})?` +
     `(?:,? [A-Z][A-Za-z'.-]{1,20}(?: [A-Z][A-Za-z'.-]{1,20}){0,2},? (?:${STATES}) [0-9]{5}(?:-[0-9]{4})?)?`,
@@ -23,7 +23,7 @@ const PLACE = new RegExp(
 );
 const PLACE_REACH = 72;
 
-/** Where the address ends whose house number is [start, numberEnd). */
+/** The end of the address whose house number is [start, numberEnd). */
 export function endOfAddress(text: string, start: number, numberEnd: number): number | undefined {
   const wordAt = isAt(text, numberEnd, UPPER) ? numberEnd + 1 : numberEnd;
   if (
@@ -37,7 +37,7 @@ export function endOfAddress(text: string, start: number, numberEnd: number): nu
   return end === undefined ? undefined : (endOfMatch(REST, text, end) ?? end);
 }
 
-/** Place, state and the ZIP code [start, end): where the place begins. */
+/** The beginning of the place before a state and the ZIP code [start, end). */
 export function startOfPlace(text: string, start: number, end: number): number | undefined {
   if (end - start !== 5 || text.charAt(start - 1) !== ' ' || !isAt(text, start - 2, UPPER)) return undefined;
   if (text.charAt(start - 4) !== ' ' || text.charAt(start - 5) !== ',') return undefined;

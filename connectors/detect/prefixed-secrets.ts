@@ -18,23 +18,23 @@ import {
 } from './characters.ts';
 import { isWordStart, type SecretDetector, type SecretScan } from './secret-scan.ts';
 
-/** A secret that says by its first characters whose it is. */
+/** A secret whose first characters name its issuer. */
 interface Prefixed {
   readonly type: SecretType;
   readonly literals: readonly string[];
-  /** What follows the literal. */
+  /** Characters that follow the literal. */
   readonly classes: number;
   readonly least: number;
   /** @default without end */
   readonly most?: number;
-  /** Whether upper case, lower case and digits all have to be there, because others begin alike. */
+  /** Whether upper case, lower case and digits must all occur, because harmless values begin alike. */
   readonly isMixed?: true;
 }
 
 const SLACK_KINDS = ['a', 'b', 'c', 'd', 'e', 'o', 'p', 'r', 's'];
 const HEX_DIGITS = '0123456789abcdef'.split('');
 
-/** Lengths are those that the issuers use or document, the least where they vary. */
+/** The lengths are those that the issuers use or document, the smallest where they vary. */
 const PREFIXED: readonly Prefixed[] = [
   {
     type: 'aws_access_key_id',
@@ -91,7 +91,7 @@ export const PREFIXED_ANCHORS: readonly Anchor<SecretDetector>[] = PREFIXED.flat
 
 function toDetector(prefixed: Prefixed): SecretDetector {
   const { type } = prefixed;
-  // The name of a connection string's member is no part of the key.
+  // The name of the member in the connection string is not part of the key.
   const isNamed = type === 'azure_storage_key';
   return {
     mayStart: ({ text, endOfRun }, _at, end) => endOfBody(prefixed, text, end, endOfRun) !== undefined,
@@ -112,7 +112,7 @@ function endOfBody(
   endOfRun: EndOfRun,
 ): number | undefined {
   if (most !== undefined) {
-    // One more than there may be shows that it is something longer.
+    // One character more than allowed shows that it is a longer value.
     const to = endOfSome(text, from, classes, most + 1);
     return to - from < least || to - from > most ? undefined : to;
   }
@@ -126,13 +126,13 @@ function isMixedCase(text: string, from: number, to: number): boolean {
 }
 
 const AWS_SECRET_LENGTH = 40;
-/** How far from its id a secret key may stand: two lines of a credentials file or of a table. */
+/** Largest distance of a secret key from its id: two lines of a credentials file or of a table. */
 const AWS_NEAR = 200;
 
-/** The secret key of an AWS key pair has no mark of its own; it is known by the id that stands beside it. */
+/** The secret key of an AWS key pair has no recognisable form; the id beside it identifies it. */
 function findSecretAround({ text, add, searched }: SecretScan, from: number, to: number): void {
   const last = Math.min(to + AWS_NEAR, text.length);
-  // Ids may stand close together; each place is looked at once.
+  // Ids can be close together; each place is searched once.
   for (let at = Math.max(from - AWS_NEAR, searched.nearTo, 0); at < last; at += 1) {
     if (!isAt(text, at, BASE64) || text.charAt(at) === '=') continue;
     const end = endOfSome(text, at, BASE64, last + AWS_SECRET_LENGTH - at);
@@ -142,7 +142,7 @@ function findSecretAround({ text, add, searched }: SecretScan, from: number, to:
   searched.nearTo = Math.max(searched.nearTo, last);
 }
 
-/** Forty characters of base64 that are no hex digest and no path. */
+/** Whether these are forty characters of base64 that are neither a hex digest nor a path. */
 export function isAwsSecret(text: string, from: number, to: number): boolean {
   if (to - from !== AWS_SECRET_LENGTH || !isMixedCase(text, from, to)) return false;
   return (

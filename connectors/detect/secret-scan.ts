@@ -5,15 +5,15 @@ import { ALNUM, DIGIT, HEX, isAt, type EndOfRun } from './characters.ts';
 export interface SecretScan {
   readonly text: string;
   readonly endOfRun: EndOfRun;
-  /** How far the neighbourhood of ids was searched, and to where a label has given its value. */
+  /** Ends of the searched text: `nearTo` around ids, `labelledTo` behind the last value of a label. */
   readonly searched: { nearTo: number; labelledTo: number };
   readonly add: (type: SecretType, start: number, end: number) => void;
 }
 
 /**
- * What knows secrets by a literal. `find` judges one place exactly. `mayStart` judges a place of raw bytes, one
- * character each, in which the text stands with escapes and around which anything may stand: true wherever `find`
- * could be of another opinion.
+ * Recognises secrets that have a literal. `find` judges one place exactly. `mayStart` judges a place in raw bytes, one
+ * character each, where the text may have escapes and any bytes around it. It returns true wherever `find` could find a
+ * secret.
  */
 export interface SecretDetector {
   readonly mayStart: (scan: Pick<SecretScan, 'text' | 'endOfRun'>, at: number, end: number) => boolean;
@@ -23,8 +23,8 @@ export interface SecretDetector {
 const LONGEST_COLOUR = 12;
 
 /**
- * Whether something may begin here that would not begin inside of a word. Behind an escape that was left in the text,
- * a percent escape or a terminal's colour a word begins as behind a blank.
+ * Whether a word may begin here. Behind an escape that was left in the text, a percent escape or a terminal's colour
+ * code, a word begins as it does behind a blank.
  */
 export function isWordStart(text: string, at: number): boolean {
   const before = at - 1;

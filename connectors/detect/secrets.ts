@@ -10,8 +10,8 @@ import { SHAPED_ANCHORS } from './shaped-secrets.ts';
 const searchAnchors = createAnchorSearch([...PREFIXED_ANCHORS, ...SHAPED_ANCHORS, ...LABELLED_ANCHORS]);
 
 /**
- * Secrets in a text, in its order, without overlaps. `name` is the name of the member whose value the text is: a
- * password may stand there and say nothing of itself. Linear in the text, whatever it holds; throws nothing.
+ * Finds secrets in a text, in its order, without overlaps. `name` is the name of the member whose value the text is,
+ * because a password has no recognisable form. The time is linear in any text; the function never throws.
  */
 export function findSecrets(text: string, name = ''): Finding<SecretType>[] {
   const found: Finding<SecretType>[] = [];
@@ -27,11 +27,11 @@ export function findSecrets(text: string, name = ''): Finding<SecretType>[] {
 }
 
 /**
- * Whether a body could hold a secret, seen from its raw bytes alone, in any of the wire formats. False is certain:
- * `findSecrets` finds nothing in any of its strings. Says true far more often than there is one.
+ * Whether a body in any of the wire formats could hold a secret, judged by its raw bytes alone. False is certain:
+ * `findSecrets` finds nothing in any string of the body. True is returned far more often than there is a secret.
  */
 export function mayHoldSecret(bytes: Buffer): boolean {
-  // A character that is written as an escape can stand anywhere in a secret. Most senders escape neither.
+  // Any character of a secret can be written as an escape. Most senders escape neither.
   if (bytes.includes(ESCAPED_SLASH) || hasEscapedAscii(bytes)) return true;
   return searchAnchors({ bytes, length: bytes.length }, { bytes, raw: undefined }, mayStartAt);
 }
@@ -42,7 +42,7 @@ function findAt(scan: SecretScan, detector: SecretDetector, at: number, end: num
 
 interface RawScan {
   readonly bytes: Buffer;
-  /** Made when the first literal is met, which most bodies have none of. */
+  /** Created at the first literal; most bodies hold none. */
   raw: Pick<SecretScan, 'text' | 'endOfRun'> | undefined;
 }
 

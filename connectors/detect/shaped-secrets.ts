@@ -14,11 +14,11 @@ import {
 import { isPlaceholder } from './placeholders.ts';
 import { isWordStart, type SecretDetector, type SecretScan } from './secret-scan.ts';
 
-/** Secrets that are known by their shape around a literal. */
+/** Secrets with a recognisable form around a literal. */
 
 const LONGEST_JWT_HEADER = 2_048;
 
-/** RFC 7519: three parts in base64url, of which the first is a JSON object that names an algorithm. */
+/** RFC 7519: three parts in base64url; the first is a JSON object that names an algorithm. */
 const jwt: SecretDetector = {
   mayStart: ({ text, endOfRun }, at) => text.charAt(endOfRun(at, BASE64URL)) === '.',
   find({ text, endOfRun, add }, at) {
@@ -49,7 +49,7 @@ const LEAST_KEY_CHARACTERS = 16;
 const LONGEST_KEY_BODY = 32_768;
 const KEY_LABEL_REACH = 40;
 
-/** RFC 7468. The marks around a key; either may be missing where the text was cut. */
+/** RFC 7468: the BEGIN and END lines around a key; one of them can be missing where the text was cut. */
 const privateKey: SecretDetector = {
   mayStart: ({ text }, at) => markBefore(text, at) !== undefined,
   find(scan, at, end) {
@@ -82,7 +82,7 @@ function markBefore(
   return undefined;
 }
 
-/** To the end of the mark that closes the key, or to where its text stops being one. */
+/** The end of the END line, or the place where the text is no longer that of a key. */
 function endOfKey(text: string, from: number): number {
   let to = from;
   while (to - from < LONGEST_KEY_BODY && isKeyText(text, to)) to += 1;
@@ -94,12 +94,12 @@ function endOfKey(text: string, from: number): number {
 function startOfKey(text: string, to: number): number {
   let from = to;
   while (to - from < LONGEST_KEY_BODY && isKeyText(text, from - 1)) from -= 1;
-  // What a line says before the key is no part of it.
+  // Text before the key on its line is not part of the key.
   const words = text.slice(from, to).lastIndexOf(': ');
   return words === -1 ? from : from + words + 2;
 }
 
-/** Base64 in lines, with breaks as they are, or escaped any number of times, and the headers of an encrypted key. */
+/** Base64 in lines, with line breaks plain or escaped any number of times, and the headers of an encrypted key. */
 function isKeyText(text: string, at: number): boolean {
   return (
     isAt(text, at, BASE64) ||
@@ -117,7 +117,7 @@ const LONGEST_AUTHORITY = 512;
 
 /** RFC 3986 section 3.2.1: the password of a URL. */
 const urlPassword: SecretDetector = {
-  // In bytes a character may be four.
+  // A character can be four bytes.
   mayStart: ({ text }, _at, end) => passwordOf(text, end, 4) !== undefined,
   find({ text, add }, _at, end) {
     const password = passwordOf(text, end, 1);
@@ -127,7 +127,7 @@ const urlPassword: SecretDetector = {
   },
 };
 
-/** Between the first colon and the last at sign of an authority. */
+/** The password is between the first colon and the last at sign of an authority. */
 function passwordOf(
   text: string,
   start: number,
@@ -154,7 +154,7 @@ const LEAST_BEARER = 16;
 const LEAST_BEARER_OF_HEADER = 8;
 const HEADER_REACH = 24;
 
-/** RFC 6750 section 2.1. Where no header is named, only what is long enough to be no word. */
+/** RFC 6750 section 2.1. Where no header is named, only text that is too long for a word counts. */
 const bearer: SecretDetector = {
   mayStart: ({ text }, _at, end) =>
     endOfSome(text, end, BEARER, LEAST_BEARER_OF_HEADER) - end === LEAST_BEARER_OF_HEADER,
@@ -181,7 +181,7 @@ const basic: SecretDetector = {
   },
 };
 
-/** Three parts behind the host: team, app and the secret itself. */
+/** The three parts behind the host: team, app and the secret itself. */
 const slackWebhook: SecretDetector = {
   mayStart: ({ text }, _at, end) => isAt(text, end, LETTER),
   find({ text, endOfRun, add }, _at, end) {

@@ -1,4 +1,6 @@
-/** Made-up events that are sent now and then and looked for again: one that is missing means that others may be. */
+/**
+ * Canaries: made-up events that are sent at intervals and looked for later. If one is missing, real events may be too.
+ */
 import { SYNTHETIC_ATTRIBUTE, SYNTHETIC_MEMBER } from '../drafts/synthetic.ts';
 
 /** Sources of records that canaries go through, as `source` of a record spells them. */
@@ -13,7 +15,7 @@ export interface Canary {
 }
 
 export interface CanaryRound {
-  /** Names the session that all canaries of a round belong to, and nothing else. */
+  /** Names the session of all canaries of a round. */
   readonly session_id: string;
   /** RFC 3339 with milliseconds, UTC. */
   readonly occurred_at: string;
@@ -21,7 +23,7 @@ export interface CanaryRound {
 
 const NAME = 'affidavit.canary';
 
-/** One canary through a source. Of no tool and no person, so that it counts in no statistic but its own. */
+/** One canary through a source. It names no tool and no person, so that it counts only in the statistic of canaries. */
 export function toCanary(through: CanarySource, round: CanaryRound): Canary {
   return { through, ...BODIES[through](round) };
 }

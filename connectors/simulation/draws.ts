@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 
 /**
- * Bytes that depend on a seed and a place alone, not on what was drawn before: any part of a simulation can be made
- * by itself, and the same seed makes the same bytes everywhere.
+ * Bytes that depend only on a seed and a place, and not on earlier draws. So each part of a simulation can be made
+ * separately, and the same seed makes the same bytes on every machine.
  */
 export function drawBytes(seed: string, ...place: readonly (string | number)[]): Buffer {
   return createHash('sha256')

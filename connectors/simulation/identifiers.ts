@@ -1,6 +1,6 @@
 import { drawBytes } from './draws.ts';
 
-/** What identifiers of a recorded client look like. Those of sessions, prompts and messages are UUIDs. */
+/** Forms of the identifiers of a recorded client. Identifiers of sessions, prompts and messages are UUIDs. */
 const IDENTIFIERS = {
   uuid: /\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g,
   tool_use: /\btoolu_[0-9A-Za-z]+/g,
@@ -12,11 +12,11 @@ const IDENTIFIERS = {
 
 export type IdentifierKind = keyof typeof IDENTIFIERS;
 
-/** The recorded model stub counted its answers; so few digits cannot be unique over many sessions. */
+/** The recorded model stub counted its answers; its few digits cannot be unique over many sessions. */
 const SHORT_REQUEST_ID = /\breq_([0-9]{1,12})\b/g;
 const REQUEST_ID_CHARACTERS = 24;
 
-/** The text with its request ids made as long as those of a real API. */
+/** Returns the text with its request ids made as long as those of a real API. */
 export function lengthenRequestIds(text: string): string {
   return text.replaceAll(
     SHORT_REQUEST_ID,
@@ -33,7 +33,7 @@ export function findIdentifiers(text: string): Map<string, IdentifierKind> {
   return found;
 }
 
-/** Whose an identifier is: an install stays with its person, all others are new in each session. */
+/** Owner of an identifier: an install belongs to a person, all others are new in each session. */
 export interface Owner {
   readonly seed: string;
   readonly user: number;
@@ -70,15 +70,15 @@ function toUuid(hex: string): string {
   ].join('-');
 }
 
-/** The low digits: the high ones of a number of 256 bits are not spread evenly. */
+/** Takes the low digits, because the high digits of a number of 256 bits are not evenly distributed. */
 function toBase36(hex: string, length: number): string {
   return BigInt(`0x${hex}`).toString(36).padStart(length, '0').slice(-length);
 }
 
-/** Name of the person in all recordings: in the user id, the home folder and what is derived from it. */
+/** Name of the person in all recordings: in the user id, the home folder and the paths derived from it. */
 export const RECORDED_PERSON = 'alice';
 
-/** Most people one simulation can have: names are as long as the recorded one, for protobuf states lengths. */
+/** Most people in one simulation: names are as long as the recorded one, because protobuf states lengths. */
 export const MAX_USERS = 36 ** (RECORDED_PERSON.length - 1);
 
 export function personName(user: number): string {

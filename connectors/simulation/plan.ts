@@ -31,7 +31,7 @@ const WORKING_HOURS = 12;
 /** Sessions that one person can begin on one day; each number is as likely as the others. */
 export const MAX_SESSIONS_A_DAY = 3;
 
-/** Who begins which session when, in order of time. Holds the plan of one day at once, not more. */
+/** The person, recording and time of each session, in order of time. Only the plan of one day is in memory at once. */
 export function* planSessions(options: SimulationOptions): Generator<SessionPlan> {
   for (let day = 0; day < options.days; day += 1) {
     const plans: SessionPlan[] = [];

@@ -11,11 +11,11 @@ export interface RecordedRequest {
 export interface RecordedSession {
   readonly name: string;
   readonly requests: readonly RecordedRequest[];
-  /** What really became of each tool call. */
+  /** The real outcome of each tool call. */
   readonly truth: ReadonlyMap<string, ToolCallOutcome>;
 }
 
-/** What a session is counted as: whether something in it was denied, or is an incident to look into. */
+/** Kind of a session: whether something in it was denied, or is an incident to investigate. */
 export type SessionKind = 'ordinary' | 'denied' | 'incident';
 
 /** Personal data and a card number in tool calls; a model API that fails. */

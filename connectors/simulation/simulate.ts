@@ -1,6 +1,6 @@
 /**
- * Recorded sessions in, requests of as many other people on as many days out, in the client's own wire formats and
- * marked as synthetic. Pure: the same recordings and options make the same bytes.
+ * Turns recorded sessions into requests of any number of other people on any number of days, in the client's own wire
+ * formats and marked as synthetic. Pure: the same recordings and options make the same bytes.
  */
 import { PipelineError } from '../../schemas/errors.ts';
 import type { ToolCallOutcome } from '../../schemas/tool-call.ts';
@@ -14,25 +14,25 @@ export interface SimulatedRequest {
   readonly path: string;
   readonly contentType: string;
   readonly body: Uint8Array<ArrayBuffer>;
-  /** When it would arrive. */
+  /** When the request would arrive. */
   readonly atMs: number;
-  /** How many records it becomes. */
+  /** How many records the request becomes. */
   readonly records: number;
 }
 
 export interface SimulatedSession {
   readonly person: string;
   readonly kind: SessionKind;
-  /** Name of the recording it came from. */
+  /** Name of the replayed recording. */
   readonly recording: string;
   readonly startMs: number;
-  /** In order of arrival, each made when it is asked for. */
+  /** The requests in order of arrival; each is made when it is asked for. */
   requests(): Generator<SimulatedRequest>;
-  /** What really became of each of its tool calls. */
+  /** The real outcome of each of its tool calls. */
   truth(): ReadonlyMap<string, ToolCallOutcome>;
 }
 
-/** Sessions in order of their start; no more than one session's requests are ever held. */
+/** Yields sessions in order of their start; the requests of at most one session are in memory. */
 export function* simulate(
   recordings: readonly RecordedSession[],
   options: SimulationOptions,

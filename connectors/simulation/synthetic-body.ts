@@ -4,10 +4,10 @@ import { SYNTHETIC_ATTRIBUTE, SYNTHETIC_MEMBER } from '../drafts/synthetic.ts';
 import { lengthenRequestIds } from './identifiers.ts';
 import type { RecordedRequest } from './recording.ts';
 
-/** A recorded body that says it is synthetic, still in its client's encoding. */
+/** A recorded body that is marked as synthetic, still in its client's encoding. */
 export interface SyntheticBody {
   readonly bytes: Uint8Array;
-  /** All it says as JSON text, in whichever encoding it is: 64-bit integers are decimal strings. */
+  /** Its content as JSON text, from either encoding: 64-bit integers are decimal strings. */
   readonly text: string;
 }
 

@@ -13,8 +13,8 @@ import { kindOf, type RecordedRequest, type RecordedSession, type SessionKind } 
 import { signalOf, toSyntheticBody, type SyntheticBody } from './synthetic-body.ts';
 
 /**
- * A recording prepared to be replayed often: each body once as bytes, with the places where something of another
- * session goes. Every replacement is as long as what it replaces, so that no length in protobuf changes.
+ * A recording prepared for many replays: each body once as bytes, with slots for the values of another session. Every
+ * replacement is as long as the value it replaces, so that no length in protobuf changes.
  */
 export interface SessionTemplate {
   readonly name: string;
@@ -49,7 +49,7 @@ const NANOS_PER_MS = 1_000_000n;
 const UNIX_NANO_MEMBER = /"\w*[tT]imeUnixNano":"([1-9][0-9]{18})"/g;
 const INSTANT = /\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z/g;
 
-/** Hooks and telemetry: the clocks and ids of transcripts and gateways are written in ways that are not replayed yet. */
+/** Only hooks and telemetry are replayed: transcripts and gateways write clocks and ids in forms not supported yet. */
 function isReplayed({ path }: RecordedRequest): boolean {
   return path === '/v1/hooks/claude-code' || signalOf(path) !== undefined;
 }
@@ -96,7 +96,7 @@ function unixNanosOf(text: string): bigint[] {
   return [...text.matchAll(UNIX_NANO_MEMBER)].map(([, digits = '0']) => BigInt(digits));
 }
 
-/** Finds every place of a needle; where one begins with another the longer wins. */
+/** Finds every place of each needle; if one needle begins with another, the longer one wins. */
 function slotFinder(needles: readonly string[]): (bytes: Uint8Array) => RequestTemplate['slots'] {
   const indexes = new Map(needles.map((needle, index) => [needle, index]));
   const longestFirst = needles.toSorted((a, b) => b.length - a.length);
@@ -114,7 +114,7 @@ function escaped(needle: string): string {
     .join('');
 }
 
-/** Fills in what is not known: evenly between its neighbours, after the last known one at the same time. */
+/** Fills in unknown times: evenly between known neighbours, and after the last known time with that time. */
 function spreadArrivals(known: readonly (number | undefined)[], startMs: number): number[] {
   const arrivals: number[] = [];
   let previous = startMs;
@@ -148,7 +148,7 @@ function countRecords({ path, contentType, body }: RecordedRequest): number {
   return SOURCE_CONNECTORS[source].expand(envelope).length;
 }
 
-/** What goes into the slots in one session that is `shiftMs` later than the recorded one. */
+/** The values for the slots in a session that is `shiftMs` later than the recorded one. */
 export function fillVariables(
   { variables }: SessionTemplate,
   owner: Owner,

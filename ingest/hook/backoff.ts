@@ -5,7 +5,9 @@ import { writeDurably } from './durable-file.ts';
 import { codeOf } from './error-code.ts';
 import type { HookWorld } from './world.ts';
 
-/** Short at first, so that a collector that is back soon is found soon; then longer, so that a lost one costs little. */
+/**
+ * Short at first, so that a collector that is back soon is found soon; then longer, so that a lost one costs little.
+ */
 const LENGTH_MS = { first: 10_000, most: 120_000 } as const;
 const STATE = 'backoff.json';
 

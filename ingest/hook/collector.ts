@@ -19,9 +19,13 @@ interface Delivery {
   readonly numbered?: Numbered | undefined;
 }
 
-/** Result of one delivery: the collector has the event, the client sends it again, or the collector will never take it. */
+/**
+ * Result of one delivery: the collector has the event, the client sends it again, or the collector will never take it.
+ */
 type DeliveryResult = 'accepted' | 'retry' | `refused_${number}`;
-/** Whether the collector has answered in this call. One answer settles it: on a long spool the time can run out later. */
+/**
+ * Whether the collector has answered in this call. One answer settles it: on a long spool the time can run out later.
+ */
 type Contact = 'untried' | 'silent' | 'answered';
 
 /** One connection to the collector, kept for all deliveries of one call. No request outlasts `remainingMs`. */

@@ -65,7 +65,9 @@ export function openHeartbeat({ folder, sequence, losses, list }: HeartbeatParts
     return { at_ms: now(), told, pending: { body: JSON.stringify(events), told: next } };
   }
   return {
-    /** Returns native events, one per run, if a heartbeat is due, else undefined. Called under the lock of the sender. */
+    /**
+     * Returns native events, one per run, if a heartbeat is due, else undefined. Called under the lock of the sender.
+     */
     take(schedule: HeartbeatSchedule): string | undefined {
       const state = read();
       if (state === undefined && schedule.sentBy === 'call') {

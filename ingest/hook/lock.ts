@@ -50,7 +50,10 @@ function clearStaleLock(path: string, { now }: HookWorld): boolean {
   return false;
 }
 
-/** On Windows only administrators may create links. There the lock is a file, and its owner's name follows a moment later. */
+/**
+ * On Windows only administrators may create links. There the lock is a file, and its owner's name follows a moment
+ * later.
+ */
 const IS_LINK = process.platform !== 'win32';
 
 function createLock(owner: string, lock: string): void {

@@ -11,7 +11,9 @@ const FORGOTTEN_MS = 30 * 24 * 60 * 60 * 1000;
 
 type Progress = Pick<TranscriptState, 'offset_bytes' | 'seen_bytes'>;
 
-/** How far one transcript was sent. If it is lost, the transcript is sent again, and the collector recognises each line. */
+/**
+ * How far one transcript was sent. If it is lost, the transcript is sent again, and the collector recognises each line.
+ */
 export interface TranscriptState {
   /** Path of the transcript, links followed. */
   readonly path: string;

@@ -16,7 +16,9 @@ export interface HookWorld {
   readonly stop: AbortSignal;
 }
 
-/** Why an event is lost, as reported to the collector: spool_full, spool_unusable, too_large, incomplete, refused_400 … */
+/**
+ * Why an event is lost, as reported to the collector: spool_full, spool_unusable, too_large, incomplete, refused_400 …
+ */
 export type LossReason = string;
 
 /** A hook event as the agent wrote it, or a native record of this client. */
@@ -29,7 +31,9 @@ export interface Numbered {
 }
 
 export interface Entry {
-  /** Time, counter, process, random part, size, number and kind: sorts in the order of sending, holds all but the body. */
+  /**
+   * Time, counter, process, random part, size, number and kind: sorts in the order of sending, holds all but the body.
+   */
   readonly name: string;
   readonly bytes: number;
   readonly kind: EntryKind;

@@ -26,7 +26,10 @@ const PLAIN_SENDERS: ReadonlySet<string> = new Set([
 const COPIERS: Readonly<Record<string, string>> = { scp: 'cFiJloPSXD', rsync: 'efTMB' };
 const WEB_CMDLETS: ReadonlySet<string> = new Set(['invoke-webrequest', 'invoke-restmethod', 'iwr', 'irm']);
 
-/** Finds the parts of a command line that send files, or text read from files, to another machine. Downloads do not count. */
+/**
+ * Finds the parts of a command line that send files, or text read from files, to another machine. Downloads do not
+ * count.
+ */
 export function findExfiltration(programs: readonly Program[]): ExfiltrationRule[] {
   const disclosing = disclosingCommands(programs);
   return programs.flatMap((program) => {

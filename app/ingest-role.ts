@@ -10,6 +10,7 @@ import { dataPaths, readPseudonymKey } from './paths.ts';
 import type { Config } from '../config.ts';
 import type { TlsTexts } from '../ingest/receivers/grpc/server.ts';
 import type { GatewayMappings } from '../connectors/sources/gateways/mapped-shape.ts';
+import { sourcesWith } from '../connectors/sources/index.ts';
 import { createReceiverCounters, type ReceiverCounters } from '../ingest/receivers/counters.ts';
 import { createFingerprint } from '../ingest/receivers/redact-fingerprint.ts';
 import { startReceivers } from '../ingest/receivers/serve.ts';
@@ -60,7 +61,7 @@ export async function startIngest(settings: IngestSettings, context = contextOf(
       verifyToken: createTokenVerifier(tokens),
       fingerprint: createFingerprint(await readPseudonymKey(dataPaths(config))),
       webhookSecrets,
-      gatewayMappings,
+      sources: sourcesWith(gatewayMappings),
       clock: system.clock,
       newId: system.newId,
       logger,
@@ -107,10 +108,11 @@ async function readTls({
   return { cert, key, clientCa };
 }
 
-/** Refusals become one counter per error code. */
-function flatten({ refused, ...counts }: ReceiverCounters): Record<string, number> {
+/** Each error code and each source has a separate figure. */
+function flatten({ refused, itemsBySource, ...counts }: ReceiverCounters): Record<string, number> {
   const refusals = Object.entries(refused).map(([code, count]) => [`refused_${code}`, count] as const);
-  return { ...counts, ...Object.fromEntries(refusals) };
+  const items = Object.entries(itemsBySource).map(([name, count]) => [`items_of_${name}`, count] as const);
+  return { ...counts, ...Object.fromEntries([...refusals, ...items]) };
 }
 
 async function runAsWorker(settings: IngestSettings): Promise<void> {

@@ -5,7 +5,7 @@ import { openEmbedded, openKafka, readGatewayMappings } from './engines.ts';
 import { openLog, type CloseStack, type Engines, type OpenLog } from './logs.ts';
 import type { OwnEvents } from './own-events.ts';
 import { dataPaths, readPseudonymKey } from './paths.ts';
-import { connectorsWith } from '../connectors/sources/index.ts';
+import { sourcesWith } from '../connectors/sources/index.ts';
 import type { EventLog } from '../ingest/event-log.ts';
 import { createNormaliser, type Normalise } from '../ingest/normalise.ts';
 import { createSequencer, type Sequencer, type SequencerCounters } from '../ingest/sequencer.ts';
@@ -61,7 +61,7 @@ export async function startSequencing(
   const normalise = createNormaliser({
     surrogates: createSurrogates(await readPseudonymKey(dataPaths(config))),
     retentionClass: RETENTION_CLASS,
-    connectors: connectorsWith(await readGatewayMappings(config)),
+    sources: sourcesWith(await readGatewayMappings(config)),
   });
   const stats = new RunStats();
   const common = { context, engines, normalise, logger: context.logger.child({ role: 'sequence' }) };

@@ -1,6 +1,7 @@
 /** Labels records: which kinds of data about people, and which secrets, their content holds and where. */
 import { findPersonal } from '../connectors/detect/personal.ts';
 import { DATA_CLASSES, SECRET_TYPES, type DataClass } from '../schemas/data-class.ts';
+import { escapePointer } from '../schemas/json-pointer.ts';
 import { isJsonObject, setMember, type JsonObject, type JsonValue } from '../schemas/json.ts';
 import type { Content, Facts } from '../schemas/record.ts';
 
@@ -163,7 +164,7 @@ function markFacts(facts: Facts, labels: Labels): void {
 /** RFC 6901 section 3. */
 function toPointer(path: ValuePath | undefined): string {
   if (path === undefined) return '';
-  const segment = String(path.segment).replaceAll('~', '~0').replaceAll('/', '~1');
+  const segment = escapePointer(String(path.segment));
   return `${toPointer(path.parent)}/${segment}`;
 }
 

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { SOURCE_CONNECTORS } from '../connectors/sources/index.ts';
-import { quarantineBody } from '../connectors/drafts/expand.ts';
-import type { DraftRecord, Expanded, QuarantinedItem, SourceConnector } from '../connectors/drafts/source.ts';
-import type { Envelope, EnvelopeSource } from '../schemas/envelope.ts';
+import { quarantineBody } from '../connectors/drafts/decoded-items.ts';
+import type { DraftRecord, Expanded, QuarantinedItem, Source } from '../connectors/drafts/source.ts';
+import { createSourceFinder, SOURCES } from '../connectors/sources/index.ts';
+import type { Envelope } from '../schemas/envelope.ts';
 import type { JsonObject } from '../schemas/json.ts';
 import type { AuditRecord } from '../schemas/record.ts';
 import { createLabeller, type LabelRecord } from './label.ts';
@@ -11,7 +11,8 @@ import type { Surrogates } from './surrogates.ts';
 export interface NormaliserOptions {
   readonly surrogates: Surrogates;
   readonly retentionClass: string;
-  readonly connectors?: Readonly<Record<EnvelopeSource, SourceConnector>>;
+  /** The outside systems whose envelopes are read; those of any other are kept in quarantine. @default all known ones */
+  readonly sources?: readonly Source[];
   /** How records are labelled. @default by the detectors of `connectors/detect` */
   readonly classify?: LabelRecord;
 }
@@ -32,16 +33,17 @@ export type Normalise = (envelope: Envelope) => Normalised;
 export function createNormaliser({
   surrogates,
   retentionClass,
-  connectors = SOURCE_CONNECTORS,
+  sources = SOURCES,
   classify = createLabeller(),
 }: NormaliserOptions): Normalise {
+  const sourceOf = createSourceFinder(sources);
   return (envelope) => {
     const { received_at, principal: collector, collector_run: run } = envelope;
     const isRedacted = envelope.redacted !== undefined;
     const principal = surrogates.principal(collector);
     const subjectOf = rememberSubjects(surrogates);
     let quarantinedCount = 0;
-    const records = expandSafely(connectors[envelope.source], envelope).map((draft): AuditRecord => {
+    const records = expandSafely(sourceOf(envelope), envelope).map((draft): AuditRecord => {
       const { type, source, facts, natural_key, claimed_subject } = draft;
       if (type === 'quarantined') quarantinedCount += 1;
       const { content, data_classes } = classify({ facts, content: draft.content, isRedacted });
@@ -77,13 +79,14 @@ function rememberSubjects(surrogates: Surrogates): (claimed: string) => string {
   };
 }
 
-/** A defect of a connector must cost the order of an envelope, never its content. */
-function expandSafely(connector: SourceConnector, envelope: Envelope): DraftRecord[] {
+/** An unknown source, or a defect of a known one, must cost the order of an envelope, never its content. */
+function expandSafely(source: Source | undefined, envelope: Envelope): DraftRecord[] {
   try {
-    const drafts = connector.expand(envelope).map((expanded) => toDraft(envelope, expanded));
-    if (drafts.every(({ facts, content }) => isHashable(facts) && isHashable(content))) return drafts;
+    const drafts = source?.expand(envelope).map((expanded) => toDraft(envelope, expanded)) ?? [];
+    const isSound = drafts.every(({ facts, content }) => isHashable(facts) && isHashable(content));
+    if (source !== undefined && isSound) return drafts;
   } catch {
-    // What a connector throws may quote the body; the record says which envelope it was.
+    // The error may quote the body; the record says which envelope it was.
   }
   return quarantineBody(envelope, 'body_undecodable').map((expanded) => toDraft(envelope, expanded));
 }

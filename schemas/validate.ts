@@ -1,5 +1,6 @@
 import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
 import type { Static, TSchema } from 'typebox';
+import { escapePointer } from './json-pointer.ts';
 
 /** One member of a value that its schema refuses. */
 export interface ShapeProblem {
@@ -38,9 +39,4 @@ function toShapeProblem({ instancePath, keyword, message, params }: ErrorObject)
   if (keyword === 'additionalProperties') return { pointer, message: 'is not a known member' };
   if (keyword === 'required') return { pointer, message: 'is missing' };
   return { pointer, message: message ?? keyword };
-}
-
-/** RFC 6901 section 3. */
-export function escapePointer(name: string): string {
-  return name.replaceAll('~', '~0').replaceAll('/', '~1');
 }

@@ -2,9 +2,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { describe, expect, it } from 'vitest';
-import { SOURCE_CONNECTORS } from '../connectors/sources/index.ts';
 import type { DraftRecord } from '../connectors/drafts/source.ts';
-import { recordedRequests } from './connectors/sources/recorded.ts';
+import { recordedRequests, expandEnvelope } from './connectors/sources/recorded.ts';
 
 const FILE = join(import.meta.dirname, '../docs/coverage.md');
 const WITNESSES = ['hook', 'otel', 'gateway', 'transcript'] as const;
@@ -23,7 +22,7 @@ function draftsByRecording(): Map<string, DraftRecord[]> {
   for (const { recording, envelope } of recordedRequests()) {
     const drafts = byRecording.get(recording) ?? new Map<string, DraftRecord>();
     byRecording.set(recording, drafts);
-    for (const one of SOURCE_CONNECTORS[envelope.source].expand(envelope)) {
+    for (const one of expandEnvelope(envelope)) {
       if (one.kind === 'draft') drafts.set(JSON.stringify(one.draft.natural_key), one.draft);
     }
   }

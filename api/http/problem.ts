@@ -2,8 +2,9 @@ import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest, FastifySchemaValidationError } from 'fastify';
 import { ERRORS, PipelineError, type ErrorCode } from '../../schemas/errors.ts';
+import { escapePointer } from '../../schemas/json-pointer.ts';
 import { toProblem } from '../../schemas/problem.ts';
-import { escapePointer, type ShapeProblem } from '../../schemas/validate.ts';
+import type { ShapeProblem } from '../../schemas/validate.ts';
 
 const RETRY_AFTER_SECONDS = '5';
 

@@ -1,6 +1,6 @@
 /** The turns of a conversation in the spellings that gateways and transcripts carry, as one list of blocks. */
 import { isJsonObject, type JsonObject, type JsonValue } from '../../schemas/json.ts';
-import { parsedText } from '../wire/json/parsed-text.ts';
+import { parsedText } from '../wire/json/strict-json.ts';
 
 /** `system` are instructions that no person of the session wrote. */
 export type Role = 'user' | 'assistant' | 'system';
@@ -65,8 +65,18 @@ function readToolCalls(calls: JsonValue | undefined): Block[] {
   return (calls as readonly JsonValue[]).flatMap((call): Block[] => {
     if (!isJsonObject(call) || !isId(call['id'])) return [];
     const called = isJsonObject(call['function']) ? call['function'] : call;
-    const input = parsedText(called['arguments']) ?? {};
-    return [{ kind: 'tool_use', id: call['id'], name: textOr(called['name'], ''), input }];
+    let input: JsonValue | undefined;
+    return [
+      {
+        kind: 'tool_use',
+        id: call['id'],
+        name: textOr(called['name'], ''),
+        // Parsed when it is asked for: a receiver only counts the calls.
+        get input() {
+          return (input ??= parsedText(called['arguments']) ?? {});
+        },
+      },
+    ];
   });
 }
 

@@ -1,8 +1,13 @@
-import type { Envelope } from '../../schemas/envelope.ts';
+import type { Envelope, EnvelopeHeader } from '../../schemas/envelope.ts';
 import type { QuarantineReason } from '../../schemas/quarantine.ts';
 import type { Content, Facts, RecordSource } from '../../schemas/record.ts';
+import type { UnitProblem } from '../wire/body.ts';
+import type { OtlpSignal } from '../wire/otlp/descriptor.ts';
+import type { Holder, UnitSequence } from '../wire/pieces.ts';
+import type { WebhookProof } from '../wire/webhook-proof.ts';
+import type { Answer } from './answers.ts';
 
-/** A record as a connector yields it, before ids, surrogates and retention are added by `ingest/normalise.ts`. */
+/** A record as a source yields it, before ids, surrogates and retention are added by `ingest/normalise.ts`. */
 export interface DraftRecord {
   readonly type: string;
   readonly source: RecordSource;
@@ -30,18 +35,62 @@ export type Expanded =
   | { readonly kind: 'draft'; readonly draft: DraftRecord }
   | { readonly kind: 'quarantined'; readonly item: QuarantinedItem };
 
-/** What one object of a body becomes: how many records, all of one session. */
-export interface ItemUnit {
+/** One item of a body: how many records it becomes, all of one session. */
+export interface BodyItem {
   readonly recordCount: number;
+  /** Undefined or '' where the item belongs to no session. An unsound item belongs to none. */
   readonly session: string | undefined;
 }
 
+/** A body as a receiver has read it, once: counts, answer, split key and pieces all come from this. */
+export interface ReadBody {
+  /** Items as their sender counts them, unsound ones among them. */
+  readonly itemCount: number;
+  /** Records that `expand` makes of the same body, quarantined ones among them. */
+  readonly recordCount: number;
+  /** Items and groups that will be sealed as quarantined, in the order of the body. */
+  readonly problems: readonly UnitProblem[];
+  /** In the order of the body, an unsound one as one record. Worked out when it is asked for. */
+  readonly items: () => readonly BodyItem[];
+  /** The bytes of the same items; undefined where the body cannot be divided. */
+  readonly cut: (units: UnitSequence) => Holder | undefined;
+}
+
+type ContentType = EnvelopeHeader['content_type'];
+
 /**
- * One outside system's events as drafts. Pure: no I/O, no clock, no randomness; the same envelope yields the same
- * drafts. Unknown events and members are kept, never dropped: an event under a type of its own or `event.observed`,
- * a member under `content.extensions`. Throws nothing for any body that a receiver let through.
+ * An outside system, declared once: its route, its senders and its bodies. Routes, counters, the split key, quarantine
+ * pointers and the table in docs/sources.md follow from this value. Pure: no I/O, no clock, no randomness.
  */
-export interface SourceConnector {
-  readonly name: string;
+export interface Source<Name extends string = string> {
+  /** Stands in each envelope, in quarantined records and in counters, so it never changes. */
+  readonly name: Name;
+  /** The system and its kind of message, for people. */
+  readonly title: string;
+  readonly route: string;
+  readonly contentTypes: readonly ContentType[];
+  /** The content type as which a body of any other content type is read. */
+  readonly otherTypes?: ContentType | undefined;
+  /** How a sender proves itself: with a collector's bearer token, or over the body with a secret of the platform. */
+  readonly proof: 'bearer' | WebhookProof;
+  /** The OTLP signal of the route: failures are then google.rpc.Status, and the route is offered over gRPC too. */
+  readonly otlp?: OtlpSignal;
+  /** The answer to a body that is kept. */
+  readonly answer: Answer;
+  /**
+   * Reads the body that a receiver has got, once. The envelope's `item_count` says nothing yet. Throws BODY_MALFORMED
+   * for a body that must not be kept; everything else is accepted.
+   */
+  read(envelope: Envelope): ReadBody;
+  /**
+   * The drafts of an envelope that the event log kept: the same envelope yields the same drafts. Unknown events and
+   * members are kept, never dropped: an event under a type of its own or `event.observed`, a member under
+   * `content.extensions`. Throws nothing for any body that a receiver let through.
+   */
   expand(envelope: Envelope): Expanded[];
+}
+
+/** A value with the literal type of its name, so that the list of sources knows all names. */
+export function defineSource<const Name extends string>(source: Source<Name>): Source<Name> {
+  return source;
 }

@@ -1,6 +1,6 @@
 import type { Envelope } from '../../schemas/envelope.ts';
 import type { ToolCallOutcome } from '../../schemas/tool-call.ts';
-import { SOURCE_CONNECTORS } from '../sources/index.ts';
+import { createSourceFinder, SOURCES } from '../sources/index.ts';
 import {
   findIdentifiers,
   personName,
@@ -11,6 +11,8 @@ import {
 } from './identifiers.ts';
 import { kindOf, type RecordedRequest, type RecordedSession, type SessionKind } from './recording.ts';
 import { signalOf, toSyntheticBody, type SyntheticBody } from './synthetic-body.ts';
+
+const sourceOf = createSourceFinder(SOURCES);
 
 /**
  * A recording prepared for many replays: each body once as bytes, with slots for the values of another session. Every
@@ -145,7 +147,7 @@ function countRecords({ path, contentType, body }: RecordedRequest): number {
     idempotency_key: null,
     body: Uint8Array.from(body),
   };
-  return SOURCE_CONNECTORS[source].expand(envelope).length;
+  return sourceOf(envelope)?.expand(envelope).length ?? 0;
 }
 
 /** The values for the slots in a session that is `shiftMs` later than the recorded one. */

@@ -1,62 +1,66 @@
-import type { EnvelopeSource } from '../../schemas/envelope.ts';
-import { claudeCodeHook } from './claude-code/hook.ts';
-import { claudeCodeOtelLogs, claudeCodeOtelMetrics, claudeCodeOtelTraces } from './otlp/otlp.ts';
-import { claudeCodeTranscript } from './claude-code/transcript.ts';
+import type { Envelope } from '../../schemas/envelope.ts';
+import type { Source } from '../drafts/source.ts';
 import { inferenceHook } from './apps/inference-hook.ts';
-import { github } from './forges/github.ts';
+import { claudeCodeHook } from './claude-code/hook.ts';
+import { claudeCodeTranscript } from './claude-code/transcript.ts';
 import { githubAudit } from './forges/github-audit.ts';
+import { github } from './forges/github.ts';
 import { gitlab } from './forges/gitlab.ts';
 import { bifrost } from './gateways/bifrost.ts';
 import { cloudflare } from './gateways/cloudflare.ts';
+import { gatewayNameOf } from './gateways/gateway-source.ts';
 import { kong } from './gateways/kong.ts';
 import { litellm } from './gateways/litellm.ts';
 import type { GatewayMappings } from './gateways/mapped-shape.ts';
-import { mappedGateways } from './gateways/mapped.ts';
+import { MAPPED_GATEWAY, mappedGateways } from './gateways/mapped.ts';
 import { portkey } from './gateways/portkey.ts';
 import { complianceActivity } from './identity/compliance-activity.ts';
 import { identity } from './identity/identity.ts';
-import type { ItemConnector } from '../drafts/json-items.ts';
 import { native } from './native/native.ts';
-import type { SourceConnector } from '../drafts/source.ts';
+import { otlpLogs, otlpMetrics, otlpTraces } from './otlp/otlp.ts';
 
-/** Formats whose bodies are JSON objects, alone, in an array or one per line. */
-export const ITEM_CONNECTORS = {
-  'claude-code-transcript': claudeCodeTranscript,
+/** All outside systems. Explicit: adding one means adding its line here. */
+export const SOURCES = [
+  claudeCodeHook,
+  otlpLogs,
+  otlpMetrics,
+  otlpTraces,
+  native,
+  claudeCodeTranscript,
   litellm,
   bifrost,
   kong,
   cloudflare,
   portkey,
+  identity,
+  complianceActivity,
+  githubAudit,
   github,
   gitlab,
-  identity,
-  'compliance-api': complianceActivity,
-  'github-audit': githubAudit,
-  'anthropic-inference-hook': inferenceHook,
-} as const satisfies Partial<Record<EnvelopeSource, ItemConnector>>;
-export type ItemFormat = keyof typeof ITEM_CONNECTORS;
+  inferenceHook,
+] as const satisfies readonly Source[];
+
+/** The names that envelopes carry. */
+export type EnvelopeSource = (typeof SOURCES)[number]['name'] | typeof MAPPED_GATEWAY;
+
+/** The list with the gateways that a deployment describes. */
+export function sourcesWith(mappings: GatewayMappings): readonly Source[] {
+  return [...SOURCES, ...mappedGateways(mappings)];
+}
 
 /** Gateways whose logs are read without a mapping. */
-export const KNOWN_GATEWAYS = [
-  'litellm',
-  'bifrost',
-  'kong',
-  'cloudflare',
-  'portkey',
-] as const satisfies readonly ItemFormat[];
+export const KNOWN_GATEWAYS = SOURCES.flatMap((source: Source) => gatewayNameOf(source) ?? []);
 
-/** The connector of each wire format. Explicit: adding a format means adding its line here. */
-export const SOURCE_CONNECTORS: Readonly<Record<EnvelopeSource, SourceConnector>> = {
-  'claude-code-hook': claudeCodeHook,
-  'otlp-logs': claudeCodeOtelLogs,
-  'otlp-metrics': claudeCodeOtelMetrics,
-  'otlp-traces': claudeCodeOtelTraces,
-  native,
-  ...ITEM_CONNECTORS,
-  'mapped-gateway': mappedGateways({}),
-};
-
-/** The same with the gateways that a deployment describes. */
-export function connectorsWith(mappings: GatewayMappings): typeof SOURCE_CONNECTORS {
-  return { ...SOURCE_CONNECTORS, 'mapped-gateway': mappedGateways(mappings) };
+/**
+ * The source of an envelope that the event log kept; undefined for one that the list does not hold, because the receiver
+ * belongs to another release or is configured otherwise. Described gateways share a name, so their route decides.
+ */
+export function createSourceFinder(
+  sources: readonly Source[],
+): (envelope: Pick<Envelope, 'source' | 'receiver'>) => Source | undefined {
+  const byName = new Map(sources.map((source) => [source.name, source]));
+  const mapped = new Map(
+    sources.filter(({ name }) => name === MAPPED_GATEWAY).map((source) => [source.route, source]),
+  );
+  return ({ source, receiver }) => (source === MAPPED_GATEWAY ? mapped.get(receiver) : byName.get(source));
 }

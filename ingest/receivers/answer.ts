@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { PipelineError } from '../../schemas/errors.ts';
 import { toProblem } from '../../schemas/problem.ts';
-import { statusMessage, textForSender } from './otlp-response.ts';
+import { statusMessage, textForSender } from './rpc-status.ts';
 
 const PROTOBUF = 'application/x-protobuf';
 

@@ -1,19 +1,16 @@
 import { Readable } from 'node:stream';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import type { GatewayMappings } from '../../connectors/sources/gateways/mapped-shape.ts';
+import type { Reply } from '../../connectors/drafts/answers.ts';
+import type { Source } from '../../connectors/drafts/source.ts';
 import { toInstant } from '../../schemas/clock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import { answerFailure, toPipelineError } from './answer.ts';
 import { mediaTypeOf, readBody, type BodyLimits } from './body.ts';
 import type { TlsTexts } from './grpc/server.ts';
 import { createIntake, refuse, takeIn, type Intake, type IntakeOptions } from './intake.ts';
-import type { Reply } from './reading.ts';
-import { INGEST_ROUTES, mappedRoutes, type IngestRoute } from './routes.ts';
 import { identifySender } from './sender.ts';
 
 export interface ReceiverOptions extends IntakeOptions {
-  /** Gateways that are described instead of known. @default none */
-  readonly gatewayMappings?: GatewayMappings;
   readonly timeouts?: Partial<ReceiverTimeouts>;
 }
 
@@ -39,8 +36,8 @@ const TIMEOUTS: ReceiverTimeouts = {
 
 /**
  * The HTTP receivers: requests in, envelopes appended to the event log. A request is authenticated before its body
- * is read, its body is decoded only to see that it can be and to count, and it is answered with success only after
- * the event log has it on stable storage. Nothing that a client sent is ever logged.
+ * is read, its body is read once, by its source, and it is answered with success only after the event log has it on
+ * stable storage. Nothing that a client sent is ever logged.
  */
 export function buildReceivers(
   options: ReceiverOptions,
@@ -65,8 +62,7 @@ export function buildReceivers(
   app.setNotFoundHandler((request, reply) =>
     answerFailure(request, reply, new PipelineError('NOT_FOUND', 'no such route'), false),
   );
-  const routes = [...INGEST_ROUTES, ...mappedRoutes(options.gatewayMappings ?? {})];
-  for (const route of routes) addRoute(app, route, intake);
+  for (const source of intake.sources) addRoute(app, source, intake);
   return app;
 }
 
@@ -79,24 +75,25 @@ function listenerOf(timeouts: ReceiverTimeouts, tls: TlsTexts | undefined) {
   return { https: { ...bounds, cert, key, ...mutual, minVersion: 'TLSv1.2' as const } };
 }
 
-function addRoute(app: FastifyInstance, route: IngestRoute, intake: Intake): void {
+function addRoute(app: FastifyInstance, source: Source, intake: Intake): void {
+  const url = source.route;
   const fail = (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
-    const known = refuse(intake, error, { route: route.url, request_id: request.id });
-    return answerFailure(request, reply, known, route.isOtlp);
+    const known = refuse(intake, error, { route: url, request_id: request.id });
+    return answerFailure(request, reply, known, source.otlp !== undefined);
   };
   app.route({
     method: 'POST',
-    url: route.url,
+    url,
     errorHandler: (error, request, reply) => void fail(error, request, reply),
     handler: async (request, reply) => {
       intake.counters.requests += 1;
-      const { contentType, body } = await receive(request, route, intake);
+      const { contentType, body } = await receive(request, source, intake);
       return reply.header('content-type', contentType).send(body);
     },
   });
   app.route({
     method: app.supportedMethods.filter((method) => method !== 'POST'),
-    url: route.url,
+    url,
     handler: (request, reply) => {
       void reply.header('allow', 'POST');
       return fail(new PipelineError('METHOD_NOT_ALLOWED', 'this route takes POST'), request, reply);
@@ -105,36 +102,35 @@ function addRoute(app: FastifyInstance, route: IngestRoute, intake: Intake): voi
 }
 
 /** From the credential to the durable envelope; the reply it resolves with is a success. */
-async function receive(request: FastifyRequest, route: IngestRoute, intake: Intake): Promise<Reply> {
+async function receive(request: FastifyRequest, source: Source, intake: Intake): Promise<Reply> {
   const { options, shares } = intake;
   const receivedAt = toInstant(options.clock());
-  const sender = identifySender(request.headers, route, options);
+  const sender = identifySender(request.headers, source, options);
   const contentType =
-    route.otherTypes ?? route.contentTypes.find((type) => type === mediaTypeOf(request.headers));
+    source.otherTypes ?? source.contentTypes.find((type) => type === mediaTypeOf(request.headers));
   if (contentType === undefined) {
     throw new PipelineError(
       'CONTENT_TYPE_UNSUPPORTED',
-      `this route takes ${route.contentTypes.join(' or ')}`,
+      `this route takes ${source.contentTypes.join(' or ')}`,
     );
   }
-  const share = shares.enter(sender.principal, request.raw.socket);
+  const share = shares.enter(sender.collector, request.raw.socket);
   try {
-    const limits = limitsOf(route, options.limits);
+    const limits = limitsOf(source, options.limits);
     const sent = await readBody(bodyStream(request), request.headers, limits, share.take);
     sender.requireGenuine(sent);
-    const { reply } = await takeIn(intake, { route, sender, contentType, receivedAt, sent, share });
-    return reply;
+    return await takeIn(intake, { source, sender, contentType, receivedAt, sent, share });
   } finally {
     share.release();
   }
 }
 
-/** No platform sends more, and what is read here was sent by nobody knows whom. */
-function limitsOf({ webhook }: IngestRoute, limits: BodyLimits): BodyLimits {
-  if (webhook === undefined) return limits;
+/** The body of a webhook is read before its sender is known, so its platform's own limit holds too. */
+function limitsOf({ proof }: Source, limits: BodyLimits): BodyLimits {
+  if (proof === 'bearer') return limits;
   return {
-    maxBodyBytes: Math.min(limits.maxBodyBytes, webhook.maxBytes),
-    maxInflatedBytes: Math.min(limits.maxInflatedBytes, webhook.maxBytes),
+    maxBodyBytes: Math.min(limits.maxBodyBytes, proof.maxBytes),
+    maxInflatedBytes: Math.min(limits.maxInflatedBytes, proof.maxBytes),
   };
 }
 

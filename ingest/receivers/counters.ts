@@ -13,8 +13,18 @@ export interface ReceiverCounters {
   inFlightBytes: number;
   /** Refused requests by error code. */
   readonly refused: Partial<Record<ErrorCode, number>>;
+  /** Items of acknowledged requests by source; a source without any is absent. */
+  readonly itemsBySource: Record<string, number>;
 }
 
 export function createReceiverCounters(): ReceiverCounters {
-  return { requests: 0, items: 0, quarantinedItems: 0, bytes: 0, inFlightBytes: 0, refused: {} };
+  return {
+    requests: 0,
+    items: 0,
+    quarantinedItems: 0,
+    bytes: 0,
+    inFlightBytes: 0,
+    refused: {},
+    itemsBySource: {},
+  };
 }

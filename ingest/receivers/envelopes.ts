@@ -1,37 +1,30 @@
 import { hash } from 'node:crypto';
-import { splitBySession } from '../../connectors/partition/split.ts';
+import type { ReadBody } from '../../connectors/drafts/source.ts';
 import type { Envelope, EnvelopeHeader } from '../../schemas/envelope.ts';
-import type { Received } from './reading.ts';
+import { splitBySession } from './split.ts';
 
-/** What a receiver knows of a request before it has read the body. */
+/** The header of an envelope before its body was read. */
 export type Stamp = Omit<EnvelopeHeader, 'item_count' | 'partition_key' | 'part'>;
 
-interface Stamped {
+export interface StampedBody {
   readonly stamp: Stamp;
   readonly body: Buffer;
-  readonly received: Received;
+  readonly read: ReadBody;
 }
 
 /** One envelope with the client's own bytes, as an event log of one partition takes it. */
-export function toEnvelope({ stamp, body, received }: Stamped): Envelope {
-  return { ...stamp, item_count: received.itemCount, body };
+export function toEnvelope({ stamp, body, read }: StampedBody): Envelope {
+  return { ...stamp, item_count: read.recordCount, body };
 }
 
 /**
  * The envelopes of one request, each with the items of one partition key, to be appended together. A body of one key
  * keeps the client's own bytes; of any other, each envelope says which part of it it is, and has an id of its own.
  */
-export function toKeyedEnvelopes({ stamp, body, received }: Stamped, newId: () => string): Envelope[] {
-  const { source, content_type, principal } = stamp;
-  const parts = splitBySession({
-    ...{ source, content_type, principal, body },
-    itemCount: received.itemCount,
-    quarantinedUnits: received.quarantinedUnits,
-    units: received.units,
-  });
-  const keyed = parts.map((part): Envelope => ({
+export function toKeyedEnvelopes({ stamp, body, read }: StampedBody, newId: () => string): Envelope[] {
+  const keyed = splitBySession({ body, read, collector: stamp.principal }).map((part): Envelope => ({
     ...stamp,
-    item_count: part.itemCount,
+    item_count: part.recordCount,
     partition_key: part.key,
     body: part.body,
   }));
@@ -44,7 +37,7 @@ export function toKeyedEnvelopes({ stamp, body, received }: Stamped, newId: () =
   }));
 }
 
-/** What the envelopes hold beyond the body, because resource and scope stand in several of them. */
+/** Bytes of the envelopes beyond those of the body, because resource and scope stand in several of them. */
 export function repeatedBytes(envelopes: readonly Envelope[], body: Buffer): number {
   const bytes = envelopes.reduce((sum, envelope) => sum + envelope.body.length, 0);
   return Math.max(bytes - body.length, 0);

@@ -1,27 +1,30 @@
 /** What every receiver does with a request once its own protocol has been read. */
 import type { Logger } from 'pino';
+import type { Reply } from '../../connectors/drafts/answers.ts';
+import type { Source } from '../../connectors/drafts/source.ts';
+import { SOURCES } from '../../connectors/sources/index.ts';
 import type { Envelope, EnvelopeHeader } from '../../schemas/envelope.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { EventLog } from '../event-log.ts';
 import { toPipelineError } from './answer.ts';
 import type { BodyLimits } from './body.ts';
 import { createReceiverCounters, type ReceiverCounters } from './counters.ts';
-import { repeatedBytes, toEnvelope, toKeyedEnvelopes } from './envelopes.ts';
-import type { Reading, Received } from './reading.ts';
+import { repeatedBytes, toEnvelope, toKeyedEnvelopes, type Stamp } from './envelopes.ts';
 import type { Fingerprint } from './redact-text.ts';
 import { readWithoutSecrets, redactHeader } from './redact.ts';
-import type { IngestRoute } from './routes.ts';
 import type { KnownSenders, Sender } from './sender.ts';
 import { createShares, type Share, type ShareLimits } from './shares.ts';
 
 export interface IntakeOptions extends KnownSenders {
+  /** The outside systems that may send. @default all that are known */
+  readonly sources?: readonly Source[];
   readonly eventLog: Pick<EventLog, 'append'>;
   /**
    * Whether each envelope holds items of one session only, and says which: for an event log of several partitions.
    * @default false
    */
   readonly splitBySession?: boolean;
-  /** What a secret is called once it is taken out of a body. */
+  /** The name that stands in a body where a secret was. */
   readonly fingerprint: Fingerprint;
   /** Ids of envelopes and requests. */
   readonly newId: () => string;
@@ -31,9 +34,10 @@ export interface IntakeOptions extends KnownSenders {
   readonly counters?: ReceiverCounters;
 }
 
-/** What all receivers of a process share: who may hold how much, and what is counted. */
+/** All receivers of a process share these: sources, counters, and who may hold how much. */
 export interface Intake {
   readonly options: IntakeOptions;
+  readonly sources: readonly Source[];
   readonly counters: ReceiverCounters;
   readonly shares: { enter(collector: string, connection: object): Share };
 }
@@ -44,7 +48,8 @@ const MAX_REQUESTS_PER_CONNECTION = 256;
 
 export function createIntake(options: IntakeOptions): Intake {
   const counters = options.counters ?? createReceiverCounters();
-  return { options, counters, shares: createShares(shareLimits(options.limits), counters) };
+  const shares = createShares(shareLimits(options.limits), counters);
+  return { options, sources: options.sources ?? SOURCES, counters, shares };
 }
 
 function shareLimits(limits: IntakeOptions['limits']): ShareLimits {
@@ -57,10 +62,10 @@ function shareLimits(limits: IntakeOptions['limits']): ShareLimits {
   };
 }
 
-/** A request that was read: its body, and who sent it. */
-export interface Delivery {
-  readonly route: IngestRoute;
-  readonly sender: Pick<Sender, 'principal' | 'idempotencyKey' | 'eventName' | 'collectorRun'>;
+/** A request whose body has arrived, and who sent it. */
+export interface Request {
+  readonly source: Source;
+  readonly sender: Pick<Sender, 'collector' | 'idempotencyKey' | 'eventName' | 'collectorRun'>;
   readonly contentType: EnvelopeHeader['content_type'];
   readonly receivedAt: string;
   readonly sent: Buffer;
@@ -68,43 +73,61 @@ export interface Delivery {
 }
 
 /**
- * Makes envelopes of a request and appends them. Resolves when the event log has them on stable storage. Throws what
- * the route's reader does, and otherwise only what may be sent again.
+ * Makes envelopes of a request and appends them. Resolves with the answer when the event log has them on stable storage.
+ * Throws the errors of the source, and otherwise only those after which the request may be sent again.
  */
-export async function takeIn({ options, counters }: Intake, delivery: Delivery): Promise<Received> {
-  const { route, sent, share } = delivery;
-  const stamp = toStamp(options, delivery);
-  const toHeader: Reading['toHeader'] = (itemCount) => ({ ...stamp, item_count: itemCount });
-  const reading = { body: sent, contentType: delivery.contentType, toHeader };
-  const { source } = route;
-  const { body, received, mark } = readWithoutSecrets(route.read, reading, { ...options, source });
+export async function takeIn({ options, counters }: Intake, request: Request): Promise<Reply> {
+  const { source, sent } = request;
+  const { envelopes, reply, recordCount, quarantinedCount } = prepare(options, request);
   // An export without items is a success that leaves nothing to keep.
-  if (received.itemCount > 0) {
-    const stamped = { stamp: { ...stamp, ...mark }, body, received };
-    const { splitBySession = false, newId } = options;
-    const envelopes = splitBySession ? toKeyedEnvelopes(stamped, newId) : [toEnvelope(stamped)];
-    share.add(repeatedBytes(envelopes, body));
-    await append(options.eventLog, envelopes);
-  }
-  counters.items += received.itemCount;
-  counters.quarantinedItems += received.quarantinedUnits.length;
+  if (envelopes.length > 0) await append(options.eventLog, envelopes);
+  counters.items += recordCount;
+  counters.quarantinedItems += quarantinedCount;
   counters.bytes += sent.length;
-  return received;
+  counters.itemsBySource[source.name] = (counters.itemsBySource[source.name] ?? 0) + recordCount;
+  return reply;
 }
 
-function toStamp(options: IntakeOptions, { route, sender, contentType, receivedAt }: Delivery) {
+interface Prepared {
+  readonly envelopes: readonly Envelope[];
+  readonly reply: Reply;
+  readonly recordCount: number;
+  readonly quarantinedCount: number;
+}
+
+/** Nothing of the parsed body outlives this function, so that none is held while the event log writes. */
+function prepare(options: IntakeOptions, request: Request): Prepared {
+  const { source, contentType, sent, share } = request;
+  const { splitBySession = false, newId, fingerprint } = options;
+  const stamp = toStamp(options, request);
+  const { body, read, mark } = readWithoutSecrets(
+    source,
+    { ...stamp, item_count: 0, body: sent },
+    fingerprint,
+  );
+  const reply = source.answer.toReply(read, contentType);
+  const { recordCount, problems } = read;
+  const counts = { recordCount, quarantinedCount: problems.length };
+  if (recordCount === 0) return { envelopes: [], reply, ...counts };
+  const stamped = { stamp: mark === undefined ? stamp : { ...stamp, redacted: mark }, body, read };
+  const envelopes = splitBySession ? toKeyedEnvelopes(stamped, newId) : [toEnvelope(stamped)];
+  share.add(repeatedBytes(envelopes, body));
+  return { envelopes, reply, ...counts };
+}
+
+function toStamp(options: IntakeOptions, { source, sender, contentType, receivedAt }: Request): Stamp {
   return {
     v: 1,
     envelope_id: options.newId(),
-    source: route.source,
-    receiver: route.url,
-    principal: sender.principal,
+    source: source.name,
+    receiver: source.route,
+    principal: sender.collector,
     received_at: receivedAt,
     content_type: contentType,
     idempotency_key: redactHeader(sender.idempotencyKey, options.fingerprint),
     ...(sender.eventName === undefined ? {} : { event_name: sender.eventName }),
     ...(sender.collectorRun === undefined ? {} : { collector_run: sender.collectorRun }),
-  } as const;
+  };
 }
 
 /** Whatever stops an append, nothing was acknowledged and the same request may be sent again: never a 500. */

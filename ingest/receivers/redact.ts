@@ -1,17 +1,23 @@
 import { isUtf8 } from 'node:buffer';
 import { mayHoldSecret } from '../../connectors/detect/secrets.ts';
+import type { ReadBody, Source } from '../../connectors/drafts/source.ts';
+import { toBuffer } from '../../connectors/wire/body.ts';
 import type { OtlpSignal } from '../../connectors/wire/otlp/descriptor.ts';
-import type { EnvelopeHeader, EnvelopeRedaction, EnvelopeSource } from '../../schemas/envelope.ts';
+import type { Envelope, EnvelopeRedaction } from '../../schemas/envelope.ts';
 import { PipelineError } from '../../schemas/errors.ts';
-import type { Reading, Received } from './reading.ts';
 import { redactForm } from './redact-form.ts';
 import { redactJson } from './redact-json.ts';
 import { redactProtobuf } from './redact-protobuf.ts';
 import { createMarks, type Fingerprint } from './redact-text.ts';
 
+const FORM = 'application/x-www-form-urlencoded';
+const PROTOBUF = 'application/x-protobuf';
+
 /** A body of which it is not known yet whether it holds secrets. */
-export interface BodyToRedact extends Pick<EnvelopeHeader, 'source' | 'content_type'> {
+export interface BodyToRedact extends Pick<Envelope, 'content_type'> {
   readonly body: Buffer;
+  /** Of a body in protobuf. @default logs */
+  readonly otlp?: OtlpSignal | undefined;
 }
 
 export interface Redacted {
@@ -20,72 +26,69 @@ export interface Redacted {
 }
 
 /**
- * The body with a mark in the place of each secret, or undefined where it holds none and stays what it is, byte for
- * byte. Only strings with a secret change; of protobuf also the lengths of what is around them.
+ * The body with a mark where each secret was, or undefined where it holds none and stays as it is, byte for byte. Only
+ * strings with a secret change; of protobuf also the lengths of the fields around them.
  *
- * Throws BODY_MALFORMED where a secret stands in a place that cannot be written anew, so that it is never stored.
+ * Throws BODY_MALFORMED where a secret cannot be replaced, so that it is never stored.
  */
 export function redactBody(
-  { source, content_type, body }: BodyToRedact,
+  { otlp = 'logs', content_type, body }: BodyToRedact,
   fingerprint: Fingerprint,
 ): Redacted | undefined {
-  // A form hides what it holds behind escapes of its own.
-  const isForm = content_type === 'application/x-www-form-urlencoded';
-  if (!isForm && !mayHoldSecret(body)) return undefined;
+  if (!mayNeedRedaction({ content_type, body })) return undefined;
   const marks = createMarks(fingerprint);
-  const changed = rewrite({ source, content_type, body }, marks);
+  let changed: Buffer | undefined;
+  if (content_type === PROTOBUF) changed = redactProtobuf(otlp, body, marks);
+  else if (!isUtf8(body)) throw new PipelineError('BODY_MALFORMED', 'the body is not valid UTF-8');
+  else changed = content_type === FORM ? redactForm(body, marks) : redactJson(body, marks);
   if (changed === undefined || marks.count() === 0) return undefined;
   return { body: changed, redacted: { count: marks.count(), types: marks.types() } };
 }
 
-function rewrite(
-  { source, content_type, body }: BodyToRedact,
-  marks: ReturnType<typeof createMarks>,
-): Buffer | undefined {
-  if (content_type === 'application/x-protobuf') return redactProtobuf(signalOf(source), body, marks);
-  if (!isUtf8(body)) throw new PipelineError('BODY_MALFORMED', 'the body is not valid UTF-8');
-  return content_type === 'application/x-www-form-urlencoded'
-    ? redactForm(body, marks)
-    : redactJson(body, marks);
-}
-
-function signalOf(source: EnvelopeSource): OtlpSignal {
-  switch (source) {
-    case 'otlp-metrics':
-      return 'metrics';
-    case 'otlp-traces':
-      return 'traces';
-    default:
-      return 'logs';
-  }
+/** A form hides its text behind escapes, so its bytes alone do not tell. */
+function mayNeedRedaction({ content_type, body }: Pick<BodyToRedact, 'content_type' | 'body'>): boolean {
+  return content_type === FORM || mayHoldSecret(body);
 }
 
 export interface ReadRedacted {
-  /** The client's own bytes, or what is left of them. */
+  /** The client's own bytes, or the same with marks. */
   readonly body: Buffer;
-  readonly received: Received;
-  /** To be added to the envelope's header. */
-  readonly mark: { readonly redacted?: EnvelopeRedaction };
+  readonly read: ReadBody;
+  /** Goes into the envelope's header where the body holds marks. */
+  readonly mark: EnvelopeRedaction | undefined;
 }
 
 /**
- * Reads a body as its route does and takes the secrets out. A body that had any is read again, because places and
- * verdicts are those of what is kept.
+ * Takes the secrets out of a body and reads it as its source does: places and verdicts are those of the kept bytes.
+ * JSON is redacted first and then read once. Protobuf is read first, because its redaction walks only over fields that
+ * the reader of messages has accepted, and read again where it held a secret.
+ *
+ * Throws the errors of the source, with places in the client's own bytes.
  */
 export function readWithoutSecrets(
-  read: (reading: Reading) => Received,
-  reading: Reading,
-  { source, fingerprint }: { readonly source: EnvelopeSource; readonly fingerprint: Fingerprint },
+  source: Source,
+  envelope: Envelope,
+  fingerprint: Fingerprint,
 ): ReadRedacted {
-  const { body, contentType } = reading;
-  const received = read(reading);
-  const without = redactBody({ source, content_type: contentType, body }, fingerprint);
-  if (without === undefined) return { body, received, mark: {} };
-  const { redacted } = without;
-  return { body: without.body, received: read({ ...reading, body: without.body }), mark: { redacted } };
+  const { content_type } = envelope;
+  const body = toBuffer(envelope.body);
+  if (!mayNeedRedaction({ content_type, body })) {
+    return { body, read: source.read(envelope), mark: undefined };
+  }
+  const accepted = content_type === PROTOBUF ? source.read(envelope) : undefined;
+  try {
+    const without = redactBody({ otlp: source.otlp, content_type, body }, fingerprint);
+    if (without === undefined) return { body, read: accepted ?? source.read(envelope), mark: undefined };
+    const read = source.read({ ...envelope, body: without.body });
+    return { body: without.body, read, mark: without.redacted };
+  } catch (error) {
+    // A body that its source refuses is refused for that reason, at the place where the client wrote it.
+    source.read(envelope);
+    throw error;
+  }
 }
 
-/** What a header says, without secrets. */
+/** A header without secrets. */
 export function redactHeader<Value extends string | null>(
   value: Value,
   fingerprint: Fingerprint,

@@ -1,18 +1,18 @@
 /** Who sends a request: by bearer token before the body is read, or by a proof over the body. */
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Source } from '../../connectors/drafts/source.ts';
 import type { Clock } from '../../schemas/clock.ts';
 import { CollectorRun } from '../../schemas/envelope.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { VerifyToken } from '../../schemas/principal.ts';
 import { compileValidator } from '../../schemas/validate.ts';
-import type { IngestRoute } from './routes.ts';
-import type { WebhookSecrets } from './webhook-senders.ts';
 
 const MAX_IDEMPOTENCY_KEY = 256;
 const checkRun = compileValidator(CollectorRun);
 
 export interface Sender {
-  readonly principal: string;
+  /** The id of the collector that the credential stands for. */
+  readonly collector: string;
   readonly idempotencyKey: string | null;
   /** What a header calls the event. */
   readonly eventName: string | undefined;
@@ -21,6 +21,9 @@ export interface Sender {
   /** To be called with the body before it is given a meaning; throws where it is not the sender's. */
   readonly requireGenuine: (body: Uint8Array) => void;
 }
+
+/** Secrets of each platform that sends webhooks. Several at once while one takes the place of another. */
+export type WebhookSecrets = Readonly<Partial<Record<string, readonly string[]>>>;
 
 export interface KnownSenders {
   readonly verifyToken: VerifyToken;
@@ -34,29 +37,29 @@ export interface KnownSenders {
  */
 export function identifySender(
   headers: IncomingHttpHeaders,
-  { webhook, isOtlp }: Pick<IngestRoute, 'webhook' | 'isOtlp'>,
+  { proof, otlp }: Pick<Source, 'proof' | 'otlp'>,
   { verifyToken, webhookSecrets = {}, clock }: KnownSenders,
 ): Sender {
-  if (webhook === undefined) {
+  if (proof === 'bearer') {
     return {
-      principal: principalOf(headers, verifyToken),
-      idempotencyKey: isOtlp ? null : idempotencyKeyOf(headers),
+      collector: collectorOf(headers, verifyToken),
+      idempotencyKey: otlp === undefined ? idempotencyKeyOf(headers) : null,
       eventName: undefined,
       collectorRun: collectorRunOf(headers),
       requireGenuine: () => undefined,
     };
   }
-  const { platform, open } = webhook;
+  const { platform, open } = proof;
   const secrets = webhookSecrets[platform] ?? [];
   if (secrets.length === 0) {
     throw new PipelineError('WEBHOOK_NOT_CONFIGURED', `no secret is known for webhooks of ${platform}`);
   }
   const { id, eventName, requireGenuine } = open(headers, secrets, clock());
   // No collector can be given a name with a colon.
-  return { principal: `webhook:${platform}`, idempotencyKey: id, eventName, requireGenuine };
+  return { collector: `webhook:${platform}`, idempotencyKey: id, eventName, requireGenuine };
 }
 
-function principalOf(headers: IncomingHttpHeaders, verifyToken: VerifyToken): string {
+function collectorOf(headers: IncomingHttpHeaders, verifyToken: VerifyToken): string {
   // Some exporters decode the percent signs of a configured header value and some send them as they stand.
   const token = /^Bearer(?: +|%20)([\x21-\x7e]+) *$/i.exec(headers.authorization ?? '')?.[1];
   if (token === undefined) throw new PipelineError('AUTH_MISSING', 'the request carries no bearer token');

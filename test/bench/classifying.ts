@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import type * as Personal from '../../connectors/detect/personal.ts';
 import type * as Secrets from '../../connectors/detect/secrets.ts';
 import type * as NormaliseModule from '../../ingest/normalise.ts';
-import type * as Otlp from '../../ingest/receivers/otlp.ts';
+import type * as Otlp from '../../connectors/sources/otlp/otlp.ts';
 import type * as Redact from '../../ingest/receivers/redact.ts';
 import type * as Surrogates from '../../ingest/surrogates.ts';
 import type { Envelope, EnvelopeHeader } from '../../schemas/envelope.ts';
@@ -42,7 +42,7 @@ async function loadModules() {
   const secrets = (await load('connectors/detect/secrets.js')) as typeof Secrets;
   const personal = (await load('connectors/detect/personal.js')) as typeof Personal;
   const redact = (await load('ingest/receivers/redact.js')) as typeof Redact;
-  const otlp = (await load('ingest/receivers/otlp.js')) as typeof Otlp;
+  const otlp = (await load('connectors/sources/otlp/otlp.js')) as typeof Otlp;
   const normalise = (await load('ingest/normalise.js')) as typeof NormaliseModule;
   const surrogates = (await load('ingest/surrogates.js')) as typeof Surrogates;
   return { ...secrets, ...personal, ...redact, ...otlp, ...normalise, ...surrogates };
@@ -126,18 +126,16 @@ async function measureHostile(bench: Bench, { mayHoldSecret, findSecrets, findPe
 }
 
 async function measureShares(bench: Bench, modules: Modules, body: Buffer) {
-  const { readOtlp, readWithoutSecrets, createNormaliser, createSurrogates } = modules;
-  const read = (reading: Parameters<typeof readOtlp>[1]) => readOtlp('logs', reading);
-  const reading = { body, contentType: HEADER.content_type, toHeader: () => HEADER };
+  const { otlpLogs, readWithoutSecrets, createNormaliser, createSurrogates } = modules;
+  const envelope: Envelope = { ...HEADER, body };
   const fingerprint = (): string => '0'.repeat(16);
   const ack = await compare(bench, 'classify_ack', {
-    withIt: () => readWithoutSecrets(read, reading, { source: HEADER.source, fingerprint }),
-    without: () => read(reading),
+    withIt: () => readWithoutSecrets(otlpLogs, envelope, fingerprint),
+    without: () => otlpLogs.read(envelope),
   });
   const options = { surrogates: createSurrogates(new Uint8Array(32)), retentionClass: 'standard' };
   const labels = createNormaliser(options);
   const plain = createNormaliser({ ...options, classify: ({ content }) => ({ content, data_classes: [] }) });
-  const envelope: Envelope = { ...HEADER, body };
   const normalise = await compare(bench, 'classify_normalise', {
     withIt: () => labels(envelope),
     without: () => plain(envelope),

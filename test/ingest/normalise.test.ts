@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { SOURCE_CONNECTORS } from '../../connectors/sources/index.ts';
-import type { SourceConnector } from '../../connectors/drafts/source.ts';
+import type { Source } from '../../connectors/drafts/source.ts';
+import { native } from '../../connectors/sources/native/native.ts';
 import { createNormaliser } from '../../ingest/normalise.ts';
 import { createSurrogates } from '../../ingest/surrogates.ts';
 import type { Envelope } from '../../schemas/envelope.ts';
@@ -12,13 +12,12 @@ const surrogates = createSurrogates(new Uint8Array(32).fill(3));
 const normalise = createNormaliser({ surrogates, retentionClass: 'standard' });
 const hook = (body: unknown, more: Partial<Envelope> = {}) => envelope('claude-code-hook', body, more);
 
-function withConnector(connector: Partial<SourceConnector>) {
-  const connectors = { ...SOURCE_CONNECTORS, native: { name: 'native', expand: () => [], ...connector } };
-  return createNormaliser({ surrogates, retentionClass: 'standard', connectors });
+function withSource(source: Pick<Source, 'expand'>) {
+  return createNormaliser({ surrogates, retentionClass: 'standard', sources: [{ ...native, ...source }] });
 }
 
 describe('createNormaliser', () => {
-  it('adds ids, surrogates, collector and times to what a connector yields', () => {
+  it('adds ids, surrogates, collector and times to the drafts of a source', () => {
     const { records, quarantinedCount } = normalise(hook({ hook_event_name: 'Stop', session_id: 's' }));
     expect(quarantinedCount).toBe(0);
     expect(records).toEqual([
@@ -92,8 +91,26 @@ describe('createNormaliser', () => {
     expect(Buffer.from(kept as string, 'base64').toString()).toBe('5');
   });
 
-  it('loses no envelope to a connector that throws', () => {
-    const fails = withConnector({
+  it('keeps an envelope of a source that this release does not know, whole and with a reason', () => {
+    const one = envelope('native', { type: 'a' }, { source: 'of-a-later-release' });
+    expect(normalise(one)).toMatchObject({
+      quarantinedCount: 1,
+      records: [
+        {
+          type: 'quarantined',
+          facts: {
+            source_event: 'of-a-later-release',
+            quarantine_reason: 'body_undecodable',
+            quarantine_pointer: '',
+          },
+          content: { body_base64: Buffer.from(one.body).toString('base64') },
+        },
+      ],
+    });
+  });
+
+  it('loses no envelope to a source that throws', () => {
+    const fails = withSource({
       expand: () => {
         throw new TypeError('a defect');
       },
@@ -108,7 +125,7 @@ describe('createNormaliser', () => {
     ['a fraction', 0.5],
     ['a lone surrogate', '\ud800'],
     ['a nested integer beyond 2^53', [{ a: 2 ** 60 }]],
-  ])('loses no envelope to a connector that yields %s, which cannot be hashed', (_, value) => {
+  ])('loses no envelope to a source that yields %s, which cannot be hashed', (_, value) => {
     const facts = { source_event: 'x', collector: 'c' };
     const draft = {
       type: 'a',
@@ -118,7 +135,7 @@ describe('createNormaliser', () => {
       facts,
       content: { value },
     } as const;
-    const yields = withConnector({ expand: () => [{ kind: 'draft', draft }] });
+    const yields = withSource({ expand: () => [{ kind: 'draft', draft }] });
     expect(yields(envelope('native', { type: 'a' }))).toMatchObject({
       quarantinedCount: 1,
       records: [{ type: 'quarantined', facts: { quarantine_reason: 'body_undecodable' } }],

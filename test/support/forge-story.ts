@@ -1,6 +1,7 @@
 import { createNormaliser } from '../../ingest/normalise.ts';
 import { createSurrogates } from '../../ingest/surrogates.ts';
-import type { Envelope, EnvelopeSource } from '../../schemas/envelope.ts';
+import type { EnvelopeSource } from '../../connectors/sources/index.ts';
+import type { Envelope } from '../../schemas/envelope.ts';
 import type { AuditRecord } from '../../schemas/record.ts';
 import { githubExamples } from './github-deliveries.ts';
 

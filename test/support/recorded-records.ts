@@ -2,7 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createNormaliser } from '../../ingest/normalise.ts';
 import { createSurrogates } from '../../ingest/surrogates.ts';
-import type { Envelope, EnvelopeSource } from '../../schemas/envelope.ts';
+import type { EnvelopeSource } from '../../connectors/sources/index.ts';
+import type { Envelope } from '../../schemas/envelope.ts';
 import type { AuditRecord } from '../../schemas/record.ts';
 import type { ToolCallOutcome } from '../../schemas/tool-call.ts';
 

@@ -1,13 +1,51 @@
 import type { JsonObject } from '../../../schemas/json.ts';
 import { readTurns } from '../gateways/exchange.ts';
 import { toGatewayDrafts, type GatewayCall } from '../gateways/gateway-call.ts';
-import { itemConnector } from '../../drafts/json-items.ts';
+import { ALLOW } from '../../drafts/answers.ts';
+import { itemSource } from '../../drafts/item-source.ts';
 import { omitMembers } from '../../drafts/members.ts';
 import { statedFacts, textAt, valueAt, wordAt } from '../../drafts/nested.ts';
+import {
+  DELIVERY_ID,
+  headerOf,
+  requireHeader,
+  signatureInvalid,
+  unsigned,
+  type WebhookProof,
+} from '../../wire/webhook-proof.ts';
+import { fitsStandardWebhook } from '../../wire/webhook-signatures.ts';
 
 const GATEWAY = 'inference-hook';
 /** What Anthropic calls itself when an administrator tries the connection. */
 const TEST_APPLICATION = 'config-test';
+
+/** How far the sender's clock may be from ours; an older delivery may have been kept by somebody to be sent again. */
+const MAX_CLOCK_DIFFERENCE_MS = 5 * 60_000;
+
+/** Standard Webhooks, as Anthropic's inference hooks sign: over id, time and body. */
+const ANTHROPIC_PROOF: WebhookProof = {
+  platform: 'anthropic',
+  description: '`webhook-signature`',
+  // Anthropic sends no larger conversation.
+  maxBytes: 10 * 1024 * 1024,
+  open(headers, secrets, nowMs) {
+    const signatures = headerOf(headers, 'webhook-signature');
+    if (signatures === undefined) throw unsigned('webhook-signature');
+    const id = requireHeader(headers, 'webhook-id', DELIVERY_ID);
+    const seconds = requireHeader(headers, 'webhook-timestamp', /^[0-9]{1,12}$/);
+    if (Math.abs(Number(seconds) * 1000 - nowMs) > MAX_CLOCK_DIFFERENCE_MS) {
+      throw signatureInvalid('webhook-timestamp is more than five minutes from the time here');
+    }
+    return {
+      id,
+      eventName: undefined,
+      requireGenuine(body) {
+        if (fitsStandardWebhook(signatures, { id, seconds, body }, secrets)) return;
+        throw signatureInvalid('webhook-signature fits the body under no secret');
+      },
+    };
+  },
+};
 
 /**
  * Inference hooks of Claude Enterprise (platform.claude.com, "Develop an Inference hooks integration"): the whole
@@ -15,8 +53,14 @@ const TEST_APPLICATION = 'config-test';
  * stands and sees what a gateway sees but for the answer, so its parts are a gateway's parts. Whether the request then
  * went to the model it cannot say: its own record is no `model.called`. Written from the documents; none was recorded.
  */
-export const inferenceHook = itemConnector({
+export const inferenceHook = itemSource({
   name: 'anthropic-inference-hook',
+  title: 'Claude Enterprise, inference hooks',
+  route: '/v1/webhooks/anthropic',
+  contentTypes: ['application/json'],
+  proof: ANTHROPIC_PROOF,
+  answer: ALLOW,
+  isSingle: true,
   sessionOf: (value) => textAt(value, 'session_id'),
   toDrafts: (envelope, value) => {
     const drafts = toGatewayDrafts(envelope, GATEWAY, value, toCall(value));

@@ -1,12 +1,16 @@
 import type { Envelope } from '../../../schemas/envelope.ts';
+import { PipelineError } from '../../../schemas/errors.ts';
 import { isJsonObject, toHashable, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
 import type { Content, Facts } from '../../../schemas/record.ts';
 import { digestItem } from '../../drafts/digest.ts';
 import { cutValues } from '../../wire/json/cut-values.ts';
 import { parseStrict } from '../../wire/json/strict-json.ts';
-import { expandOrQuarantine, quarantineBody } from '../../drafts/expand.ts';
-import { MAX_ITEMS, MAX_SHARED_BYTES } from '../../wire/decoded-body.ts';
-import type { Expanded, SourceConnector } from '../../drafts/source.ts';
+import { EMPTY_OBJECT } from '../../drafts/answers.ts';
+import { expandOrQuarantine, quarantineBody } from '../../drafts/decoded-items.ts';
+import { firstCharacterOf } from '../../drafts/json-body.ts';
+import { defineSource, type Expanded, type ReadBody } from '../../drafts/source.ts';
+import { MAX_ITEMS, MAX_SHARED_BYTES, type UnitProblem } from '../../wire/body.ts';
+import type { JsonProblem } from '../../wire/json/problems.ts';
 import { SYNTHETIC_MEMBER } from '../../drafts/synthetic.ts';
 import { hookEventOf, isKnownHookMember, type HookEvent } from './hook-events.ts';
 import {
@@ -26,42 +30,101 @@ import { filePathOf, mcpServerOf } from '../../drafts/tool-facts.ts';
  * Claude Code hook calls: one JSON object per request, one record per object, but one record per tool call of a
  * PostToolBatch. Hooks carry no time and no person; both come from elsewhere.
  */
-export const claudeCodeHook: SourceConnector = {
+export const claudeCodeHook = defineSource({
   name: 'claude-code-hook',
+  title: 'Claude Code, hooks',
+  route: '/v1/hooks/claude-code',
+  contentTypes: ['application/json'],
+  proof: 'bearer',
+  answer: EMPTY_OBJECT,
+  read: (envelope) => readHook(envelope),
   expand: (envelope) => expandOrQuarantine(envelope, () => expandHook(envelope)),
-};
+});
+
+/** A hook body that was parsed: the problem of the whole, or its object and the calls of a batch. */
+type ParsedHook =
+  | { readonly problem: JsonProblem }
+  | {
+      readonly problem: undefined;
+      readonly body: JsonObject;
+      readonly text: string;
+      /** Of a batch; undefined of any other event. */
+      readonly calls: readonly JsonValue[] | undefined;
+      /** The batch without its calls. */
+      readonly shared: JsonObject;
+    };
+
+/** Throws BODY_MALFORMED for what is not JSON. */
+function parseHook({ body }: Envelope): ParsedHook {
+  const { text, value, problems } = parseStrict(body);
+  const [problem] = problems;
+  if (problem !== undefined) return { problem };
+  if (!isJsonObject(value)) return { problem: { pointer: '', reason: 'item_shape_invalid' } };
+  const list = value['tool_calls'];
+  const isBatch = value['hook_event_name'] === 'PostToolBatch' && Array.isArray(list) && list.length > 0;
+  if (!isBatch) return { problem: undefined, body: value, text, calls: undefined, shared: value };
+  const calls = list as readonly JsonValue[];
+  const shared = omitMembers(value, new Set(['tool_calls']));
+  // Each call is one record with all that the batch says beside it.
+  const sharedBytes = JSON.stringify(shared).length * calls.length;
+  if (calls.length > MAX_ITEMS || sharedBytes > MAX_SHARED_BYTES) {
+    return { problem: { pointer: '', reason: 'body_expands_too_large' } };
+  }
+  return { problem: undefined, body: value, text, calls, shared };
+}
+
+function pointerOfCall(index: number): string {
+  return `/tool_calls/${index}`;
+}
+
+/**
+ * A hook is one item however many calls it reports, and stays in one piece: the digest of the whole is part of the key of
+ * each call. It belongs to the session that it names.
+ */
+function readHook(envelope: Envelope): ReadBody {
+  const hook = parseHook(envelope);
+  if (firstCharacterOf(envelope.body) !== '{') {
+    throw new PipelineError('BODY_MALFORMED', 'a hook body is a JSON object', { place: 'line 1 column 1' });
+  }
+  const whole = { itemCount: 1, cut: () => undefined };
+  if (hook.problem !== undefined) {
+    const problem: UnitProblem = { index: 0, unit_pointer: '', ...hook.problem };
+    const item = { recordCount: 1, session: undefined };
+    return { ...whole, recordCount: 1, problems: [problem], items: () => [item] };
+  }
+  const { body, calls = [body] } = hook;
+  const problems = calls.flatMap((call, index): UnitProblem[] => {
+    if (isJsonObject(call)) return [];
+    const pointer = pointerOfCall(index);
+    // A batch of one call that is unsound is unsound as a whole.
+    return [
+      { index, unit_pointer: calls.length === 1 ? '' : pointer, pointer, reason: 'item_shape_invalid' },
+    ];
+  });
+  const recordCount = calls.length;
+  const session = () => openMembers(body).text('session_id');
+  return { ...whole, recordCount, problems, items: () => [{ recordCount, session: session() }] };
+}
 
 interface Hook {
   readonly envelope: Envelope;
-  readonly body: JsonObject;
   readonly digest: string;
-  readonly text: string;
 }
 
 function expandHook(envelope: Envelope): Expanded[] {
-  const { text, value, problems } = parseStrict(envelope.body);
-  const [problem] = problems;
-  if (problem !== undefined) return quarantineBody(envelope, problem.reason, problem.pointer);
-  if (!isJsonObject(value)) return quarantineBody(envelope, 'item_shape_invalid');
-  const hook: Hook = { envelope, body: value, digest: digestItem(value), text };
-  const calls = value['tool_calls'];
-  const isBatch = value['hook_event_name'] === 'PostToolBatch' && Array.isArray(calls) && calls.length > 0;
-  return isBatch ? expandBatch(hook, calls) : [expandOne(hook, value, '')];
-}
-
-/** Each call of a batch is one record with what the batch says of all of them. */
-function expandBatch(hook: Hook, calls: readonly JsonValue[]): Expanded[] {
-  const shared = omitMembers(hook.body, new Set(['tool_calls']));
-  const sharedBytes = JSON.stringify(shared).length * calls.length;
-  if (calls.length > MAX_ITEMS || sharedBytes > MAX_SHARED_BYTES) {
-    return quarantineBody(hook.envelope, 'body_expands_too_large');
+  const parsed = parseHook(envelope);
+  if (parsed.problem !== undefined) {
+    return quarantineBody(envelope, parsed.problem.reason, parsed.problem.pointer);
   }
-  const pointers = calls.flatMap((call, index) => (isJsonObject(call) ? [] : [`/tool_calls/${index}`]));
-  const cuts = cutValues(hook.text, hook.envelope.body, new Set(pointers));
+  const { body, text, calls, shared } = parsed;
+  const hook: Hook = { envelope, digest: digestItem(body) };
+  if (calls === undefined) return [expandOne(hook, body, '')];
+  const unsound = calls.flatMap((call, index) => (isJsonObject(call) ? [] : [pointerOfCall(index)]));
+  const cuts = cutValues(text, envelope.body, new Set(unsound));
   return calls.map((call, index): Expanded => {
     if (isJsonObject(call)) return expandOne(hook, joinCall(shared, call), `#${index}`);
-    const pointer = `/tool_calls/${index}`;
-    const bytes = cuts.get(pointer) ?? hook.envelope.body;
+    const pointer = pointerOfCall(index);
+    const bytes = cuts.get(pointer) ?? envelope.body;
     return { kind: 'quarantined', item: { reason: 'item_shape_invalid', pointer, bytes } };
   });
 }

@@ -1,23 +1,33 @@
 import type { Envelope } from '../../../schemas/envelope.ts';
-import { isJsonObject, toHashable, type JsonObject } from '../../../schemas/json.ts';
+import { isJsonObject, toHashable, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
 import type { Facts } from '../../../schemas/record.ts';
 import { digestItem } from '../../drafts/digest.ts';
 import type { DraftRecord } from '../../drafts/source.ts';
 import { readMessage, type Block } from '../../drafts/conversation.ts';
-import { itemConnector } from '../../drafts/json-items.ts';
+import { itemSource } from '../../drafts/item-source.ts';
 import { omitMembers, openMembers, say, toContent, type Members } from '../../drafts/members.ts';
 import { sayToldResult } from './told-result.ts';
 import { filePathOf, mcpServerOf } from '../../drafts/tool-facts.ts';
 
 /** The only types of lines that are taken: the others hold the vendor's own text. */
-export const TRANSCRIPT_LINE_TYPES: readonly string[] = ['user', 'assistant'];
+const LINE_TYPES: readonly JsonValue[] = ['user', 'assistant'];
+
+/** Their bodies are refused as a whole, because quarantine would keep the vendor's text too. */
+function refuseLine(value: JsonValue): string | undefined {
+  const isTaken = isJsonObject(value) && LINE_TYPES.includes(value['type'] ?? null);
+  return isTaken ? undefined : 'a transcript body has lines of type user and assistant alone';
+}
 
 /**
  * Claude Code's own transcript, one object per line. It lies on the user's disk, where the user can edit it, so it is
  * the weakest witness; but it alone tells of every call what the model was told and which rule decided.
  */
-export const claudeCodeTranscript = itemConnector({
+export const claudeCodeTranscript = itemSource({
   name: 'claude-code-transcript',
+  title: 'Claude Code, transcript lines',
+  route: '/v1/transcripts/claude-code',
+  contentTypes: ['application/x-ndjson'],
+  refuseLine,
   sessionOf: (value) => openMembers(value).text('sessionId'),
   toDrafts: (envelope, value) => toDrafts(envelope, value),
 });

@@ -1,8 +1,6 @@
 /** Webhooks as HTML forms: one field, `payload`, that holds the JSON text. */
-import type { Envelope, EnvelopeHeader } from '../../../schemas/envelope.ts';
 import { PipelineError } from '../../../schemas/errors.ts';
-import { expandOrQuarantine } from '../../drafts/expand.ts';
-import type { ItemConnector } from '../../drafts/json-items.ts';
+import type { Payload } from '../../drafts/item-source.ts';
 
 const FIELD = Buffer.from('payload=');
 const PLUS = 0x2b;
@@ -10,17 +8,13 @@ const PERCENT = 0x25;
 const AMPERSAND = 0x26;
 const SPACE = 0x20;
 
-interface Payload {
-  readonly content_type: EnvelopeHeader['content_type'];
-  readonly body: Uint8Array;
-}
-
 /**
  * The JSON bytes of a body, whichever of the two ways they came in. Throws BODY_MALFORMED for a form that has another
- * field, or an escape that is none: what cannot be told is not guessed.
+ * field, or a broken escape: nothing is guessed.
  */
-export function toJsonPayload({ content_type, body }: Payload): Payload {
-  if (content_type !== 'application/x-www-form-urlencoded') return { content_type, body };
+export function toJsonPayload(sent: Payload): Payload {
+  const { content_type, body } = sent;
+  if (content_type !== 'application/x-www-form-urlencoded') return sent;
   if (!FIELD.equals(body.subarray(0, FIELD.length)) || body.includes(AMPERSAND)) {
     throw new PipelineError('BODY_MALFORMED', 'a form has one field, payload', { place: 'byte 0' });
   }
@@ -46,14 +40,4 @@ function hexAt(text: Uint8Array, at: number): number {
   throw new PipelineError('BODY_MALFORMED', 'an escape of the form has no two hex digits', {
     place: `byte ${String(at + FIELD.length - 1)}`,
   });
-}
-
-/** The same connector for bodies of both kinds. */
-export function withFormPayloads(connector: ItemConnector): ItemConnector {
-  const opened = (envelope: Envelope): Envelope => ({ ...envelope, ...toJsonPayload(envelope) });
-  return {
-    name: connector.name,
-    expand: (envelope) => expandOrQuarantine(envelope, () => connector.expand(opened(envelope))),
-    survey: (envelope) => connector.survey(opened(envelope)),
-  };
 }

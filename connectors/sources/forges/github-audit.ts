@@ -1,6 +1,6 @@
 import { isJsonObject, type JsonObject } from '../../../schemas/json.ts';
 import { epochMillisToInstant } from '../gateways/units.ts';
-import { itemConnector } from '../../drafts/json-items.ts';
+import { itemSource } from '../../drafts/item-source.ts';
 import { instantAt, statedFacts, textAt, valueAt, wordAt, type PossibleFacts } from '../../drafts/nested.ts';
 import { commitIdOf, successOf, toForgeDrafts, type ForgeEvent } from './forge-event.ts';
 
@@ -11,8 +11,10 @@ const FORGE = 'github-audit';
  * the stream writes them. Written from the documents; none was recorded. The second source beside webhooks, and the
  * only one of bypasses, tokens and what was done with Git.
  */
-export const githubAudit = itemConnector({
+export const githubAudit = itemSource({
   name: FORGE,
+  title: 'GitHub, audit log',
+  route: '/v1/activities/github',
   sessionOf: () => undefined,
   toDrafts: (envelope, value) => toForgeDrafts(envelope, FORGE, value, [toEvent(value)]),
 });

@@ -2,11 +2,12 @@ import type { Envelope } from '../../../schemas/envelope.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
 import type { Facts } from '../../../schemas/record.ts';
 import { epochSecondsToInstant } from '../gateways/units.ts';
-import { itemConnector } from '../../drafts/json-items.ts';
+import { itemSource } from '../../drafts/item-source.ts';
 import { omitMembers } from '../../drafts/members.ts';
 import { instantAt, statedFacts, textAt, valueAt, wordAt } from '../../drafts/nested.ts';
+import { GITHUB_PROOF } from './deliveries.ts';
 import { commitIdOf, toForgeDrafts, type ForgeEvent } from './forge-event.ts';
-import { withFormPayloads } from './form-payload.ts';
+import { toJsonPayload } from './form-payload.ts';
 import { readGithubKind } from './github-kinds.ts';
 
 const FORGE = 'github';
@@ -15,13 +16,17 @@ const FORGE = 'github';
  * GitHub's webhooks (docs.github.com, "Webhook events and payloads"). The event's name comes in a header that the
  * signature does not cover, so a payload is read as an event only where it has the members of one.
  */
-export const github = withFormPayloads(
-  itemConnector({
-    name: FORGE,
-    sessionOf: () => undefined,
-    toDrafts: (envelope, payload) => toForgeDrafts(envelope, FORGE, payload, toEvents(envelope, payload)),
-  }),
-);
+export const github = itemSource({
+  name: FORGE,
+  title: 'GitHub, webhooks',
+  route: '/v1/webhooks/github',
+  contentTypes: ['application/json', 'application/x-www-form-urlencoded'],
+  proof: GITHUB_PROOF,
+  isSingle: true,
+  openPayload: toJsonPayload,
+  sessionOf: () => undefined,
+  toDrafts: (envelope, payload) => toForgeDrafts(envelope, FORGE, payload, toEvents(envelope, payload)),
+});
 
 function toEvents(envelope: Envelope, payload: JsonObject): ForgeEvent[] {
   const name = envelope.event_name ?? 'unnamed';

@@ -1,8 +1,9 @@
 import type { Envelope } from '../../../schemas/envelope.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
-import { itemConnector } from '../../drafts/json-items.ts';
+import { itemSource } from '../../drafts/item-source.ts';
 import { omitMembers } from '../../drafts/members.ts';
 import { instantAt, statedFacts, textAt, valueAt, wordAt, type PossibleFacts } from '../../drafts/nested.ts';
+import { GITLAB_PROOF } from './deliveries.ts';
 import { commitIdOf, successOf, toForgeDrafts, type ForgeEvent } from './forge-event.ts';
 import { readGitlabAudit } from './gitlab-audit.ts';
 
@@ -12,8 +13,15 @@ const FORGE = 'gitlab';
  * GitLab's webhooks (docs.gitlab.com, "Webhook events") and streamed audit events ("Audit event schema"). Written from
  * the documented shapes; none was recorded. Which of them a body is, and of what kind, it says itself.
  */
-export const gitlab = itemConnector({
+export const gitlab = itemSource({
   name: FORGE,
+  title: 'GitLab, webhooks and streamed audit events',
+  route: '/v1/webhooks/gitlab',
+  contentTypes: ['application/json'],
+  // Older releases say that their JSON is a form.
+  otherTypes: 'application/json',
+  proof: GITLAB_PROOF,
+  isSingle: true,
   sessionOf: () => undefined,
   toDrafts: (envelope, payload) => toForgeDrafts(envelope, FORGE, payload, toEvents(envelope, payload)),
 });

@@ -1,9 +1,9 @@
 import type { JsonObject } from '../../../schemas/json.ts';
 import type { PolicyOutcome } from '../../../schemas/record.ts';
-import { parsedText } from '../../wire/json/parsed-text.ts';
+import { parsedText } from '../../wire/json/strict-json.ts';
 import type { DraftRecord } from '../../drafts/source.ts';
 import { readMessage, type Block } from '../../drafts/conversation.ts';
-import { itemConnector } from '../../drafts/json-items.ts';
+import { gatewaySource } from './gateway-source.ts';
 import { omitMembers } from '../../drafts/members.ts';
 import {
   countAt,
@@ -26,8 +26,9 @@ const GATEWAY = 'bifrost';
  * Bifrost's rows of `logs` and `mcp_tool_logs` (framework/logstore/tables.go) and the traces that it puts into Kafka.
  * Written from its sources and documents; none was recorded. Columns of JSON are taken as JSON and as text.
  */
-export const bifrost = itemConnector({
+export const bifrost = gatewaySource({
   name: GATEWAY,
+  title: 'Bifrost, logs and traces',
   sessionOf: (value) => (isBifrostTrace(value) ? sessionOfTrace(value) : sessionOfRow(value)),
   toDrafts: (envelope, value): DraftRecord[] => {
     if (isBifrostTrace(value)) return toTraceDrafts(envelope, GATEWAY, value);

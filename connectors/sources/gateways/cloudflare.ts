@@ -1,7 +1,7 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
 import type { PolicyOutcome } from '../../../schemas/record.ts';
-import { parsedText } from '../../wire/json/parsed-text.ts';
-import { itemConnector } from '../../drafts/json-items.ts';
+import { parsedText } from '../../wire/json/strict-json.ts';
+import { gatewaySource } from './gateway-source.ts';
 import { openMembers, toExactInstant } from '../../drafts/members.ts';
 import { instantAt, statedFacts, textAt, valueAt, type PossibleFacts } from '../../drafts/nested.ts';
 import { readExchange } from './exchange.ts';
@@ -16,8 +16,9 @@ const GATEWAY = 'cloudflare';
  * names in capitals; which columns there are is not documented in full). Bodies that are encrypted with a key of the
  * customer's stay as they are. Written from the documents; none was recorded.
  */
-export const cloudflare = itemConnector({
+export const cloudflare = gatewaySource({
   name: GATEWAY,
+  title: 'Cloudflare AI Gateway, logs',
   sessionOf: (value) => sessionOf(metadataOf(value)),
   toDrafts: (envelope, value) =>
     either(value, 'model', 'Model') === undefined && either(value, 'provider', 'Provider') === undefined

@@ -1,6 +1,6 @@
 /** Bodies of requests and answers as gateways log them: JSON, or JSON as text, in the spellings of several providers. */
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
-import { parsedText } from '../../wire/json/parsed-text.ts';
+import { parsedText } from '../../wire/json/strict-json.ts';
 import { readMessage, type Block, type Role } from '../../drafts/conversation.ts';
 import { omitMembers, toParts, type Parts } from '../../drafts/members.ts';
 import { objectAt, textAt, valueAt } from '../../drafts/nested.ts';

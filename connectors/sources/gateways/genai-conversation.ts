@@ -1,6 +1,6 @@
 /** The conversation of a call as spans carry it: parts, numbered attributes, or the bodies as JSON text. */
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
-import { parsedText } from '../../wire/json/parsed-text.ts';
+import { parsedText } from '../../wire/json/strict-json.ts';
 import { readMessage, type Block } from '../../drafts/conversation.ts';
 import { omitMembers, toParts } from '../../drafts/members.ts';
 import { textAt, valueAt } from '../../drafts/nested.ts';

@@ -1,6 +1,6 @@
 /** The `ai.mcp` part of Kong's log lines: calls of tools through the gateway, and what its access lists decided. */
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
-import { parsedText } from '../../wire/json/parsed-text.ts';
+import { parsedText } from '../../wire/json/strict-json.ts';
 import { countAt, objectAt, textAt, valueAt, type PossibleFacts } from '../../drafts/nested.ts';
 import type { GatewayEvent } from './observed.ts';
 

@@ -1,6 +1,6 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
 import type { DraftRecord } from '../../drafts/source.ts';
-import { itemConnector } from '../../drafts/json-items.ts';
+import { gatewaySource } from './gateway-source.ts';
 import { omitMembers, openMembers } from '../../drafts/members.ts';
 import { countAt, objectAt, statedFacts, textAt, valueAt, type PossibleFacts } from '../../drafts/nested.ts';
 import { readAnswer, readRequest } from './exchange.ts';
@@ -15,8 +15,9 @@ const GATEWAY = 'kong';
  * Log lines of Kong's gateway with its `ai` member, of whichever plugin wrote it (developer.konghq.com, "AI audit log
  * reference"). Written from the documents; none was recorded.
  */
-export const kong = itemConnector({
+export const kong = gatewaySource({
   name: GATEWAY,
+  title: 'Kong, log lines with `ai`',
   sessionOf,
   toDrafts: (envelope, value): DraftRecord[] => {
     const plugin = findModelPlugin(value);

@@ -1,7 +1,7 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
 import type { Facts, PolicyOutcome } from '../../../schemas/record.ts';
-import { parsedText } from '../../wire/json/parsed-text.ts';
-import { itemConnector } from '../../drafts/json-items.ts';
+import { parsedText } from '../../wire/json/strict-json.ts';
+import { gatewaySource } from './gateway-source.ts';
 import { omitMembers, openMembers, say, type Members } from '../../drafts/members.ts';
 import { objectAt } from '../../drafts/nested.ts';
 import { readAnswer, readTurns } from './exchange.ts';
@@ -15,9 +15,12 @@ const SESSION_HEADER = 'x-claude-code-session-id';
  * LiteLLM's generic callback (`callbacks: [generic_api]`): an array of StandardLoggingPayload objects, one per call of
  * a model, recorded of 1.106.2. `messages` is the whole conversation so far.
  */
-export const litellm = itemConnector({
-  name: 'litellm',
-  sessionOf: (value) => openItem(value).session,
+export const litellm = gatewaySource({
+  name: GATEWAY,
+  title: 'LiteLLM, generic callback',
+  sessionOf: (value) => openItem(value).session(),
+  countOf: (value) =>
+    1 + readTurns(value['messages']).length + (readAnswer(value['response'])?.answer.length ?? 0),
   toDrafts: (envelope, value) => toGatewayDrafts(envelope, GATEWAY, value, readCall(value)),
 });
 
@@ -27,20 +30,27 @@ interface Item {
   readonly members: Members;
   readonly metadata: JsonObject;
   /** Claude Code's own word on who calls: JSON text in the member for the end user. */
-  readonly client: JsonObject;
-  readonly session: string | undefined;
+  readonly client: () => JsonObject;
+  readonly session: () => string | undefined;
 }
 
 function openItem(value: JsonObject): Item {
   const metadata = objectAt(value, 'metadata');
   const headers = objectAt(metadata, 'requester_custom_headers');
-  const client = parsedObject(value['end_user']) ?? parsedObject(metadata['user_api_key_end_user_id']) ?? {};
   const members = openMembers(value);
-  const session =
-    openMembers(headers).text(SESSION_HEADER) ??
-    openMembers(client).text('session_id') ??
-    members.text('session_id');
-  return { value, members, metadata, client, session };
+  let client: JsonObject | undefined;
+  const clientOf = () =>
+    (client ??= parsedObject(value['end_user']) ?? parsedObject(metadata['user_api_key_end_user_id']) ?? {});
+  return {
+    value,
+    members,
+    metadata,
+    client: clientOf,
+    session: () =>
+      openMembers(headers).text(SESSION_HEADER) ??
+      openMembers(clientOf()).text('session_id') ??
+      members.text('session_id'),
+  };
 }
 
 function readCall(value: JsonObject): GatewayCall {
@@ -74,7 +84,7 @@ function toFacts(item: Item): GatewayCall['facts'] {
     say(facts as Facts, name, fact);
   set('occurred_at', epochSecondsToInstant(value['startTime']));
   set('duration_ms', toDurationMs(value['startTime'], value['endTime']));
-  set('session_id', session);
+  set('session_id', session());
   set('trace_id', members.text('trace_id'));
   set('request_id', members.text('litellm_call_id', 'id'));
   set('message_id', members.text('id'));
@@ -83,7 +93,7 @@ function toFacts(item: Item): GatewayCall['facts'] {
   set('virtual_key', key.text('user_api_key_alias', 'user_api_key_hash'));
   set('organization_id', key.text('user_api_key_org_id'));
   set('team_id', key.text('user_api_key_team_id', 'team_id'));
-  set('install_id', openMembers(client).text('device_id'));
+  set('install_id', openMembers(client()).text('device_id'));
   sayPerson(facts, item);
   sayUsage(facts, item);
   set('success', value['status'] === 'success' ? true : value['status'] === 'failure' ? false : undefined);
@@ -103,7 +113,7 @@ function sayPerson(facts: Partial<Facts>, { metadata, value, client }: Item): vo
     return;
   }
   const endUser = openMembers(value).text('end_user');
-  if (endUser === undefined || Object.keys(client).length > 0) return;
+  if (endUser === undefined || Object.keys(client()).length > 0) return;
   facts.claimed_user = endUser;
   facts.claimed_user_source = 'end_user';
 }

@@ -1,11 +1,9 @@
-import type { Envelope } from '../../../schemas/envelope.ts';
 import type { JsonObject, JsonValue } from '../../../schemas/json.ts';
 import type { PolicyOutcome } from '../../../schemas/record.ts';
-import { parsedText } from '../../wire/json/parsed-text.ts';
-import { quarantineBody } from '../../drafts/expand.ts';
-import type { DraftRecord, SourceConnector } from '../../drafts/source.ts';
+import { parsedText } from '../../wire/json/strict-json.ts';
+import type { DraftRecord, Source } from '../../drafts/source.ts';
 import { readMessage, type Block } from '../../drafts/conversation.ts';
-import { itemConnector, type ItemConnector } from '../../drafts/json-items.ts';
+import { itemSource } from '../../drafts/item-source.ts';
 import { omitMembers, openMembers, toExactInstant } from '../../drafts/members.ts';
 import {
   countAt,
@@ -18,6 +16,7 @@ import {
 } from '../../drafts/nested.ts';
 import { readAnswer, readRequest, readTurns } from './exchange.ts';
 import { toGatewayDrafts, type GatewayCall } from './gateway-call.ts';
+import { gatewayRoute } from './gateway-source.ts';
 import {
   COUNT_FACTS,
   digestMapping,
@@ -27,11 +26,16 @@ import {
 } from './mapped-shape.ts';
 import { epochMillisToInstant, epochSecondsToInstant } from './units.ts';
 
-/** A gateway that is described by a mapping instead of a connector of its own. */
-export function mappedGateway(name: string, mapping: GatewayMapping): ItemConnector {
+/** The name that all gateways have in common that are described by a mapping; their routes tell them apart. */
+export const MAPPED_GATEWAY = 'mapped-gateway';
+
+/** A gateway that is described by a mapping instead of a source of its own. */
+export function mappedGateway(name: string, mapping: GatewayMapping): Source<typeof MAPPED_GATEWAY> {
   const gateway_mapping = { name, sha256: digestMapping(mapping) };
-  return itemConnector({
-    name,
+  return itemSource({
+    name: MAPPED_GATEWAY,
+    title: name,
+    route: gatewayRoute(name),
     sessionOf: (value) => textOf(value, mapping.facts.session_id),
     toDrafts: (envelope, value) =>
       toGatewayDrafts(envelope, name, value, readCall(mapping, value)).map((draft): DraftRecord => ({
@@ -41,23 +45,9 @@ export function mappedGateway(name: string, mapping: GatewayMapping): ItemConnec
   });
 }
 
-/**
- * All that are described, each by the route that took the envelope in. An envelope of one that is not described here,
- * because the process that took it in is configured otherwise, is kept whole, as one quarantined item.
- */
-export function mappedGateways(mappings: GatewayMappings): SourceConnector {
-  const connectors = new Map(
-    Object.entries(mappings).map(([name, mapping]) => [mappedRoute(name), mappedGateway(name, mapping)]),
-  );
-  return {
-    name: 'mapped-gateway',
-    expand: (envelope: Envelope) =>
-      connectors.get(envelope.receiver)?.expand(envelope) ?? quarantineBody(envelope, 'body_undecodable'),
-  };
-}
-
-export function mappedRoute(name: string): string {
-  return `/v1/gateways/${name}`;
+/** All gateways that a deployment describes. */
+export function mappedGateways(mappings: GatewayMappings): Source<typeof MAPPED_GATEWAY>[] {
+  return Object.entries(mappings).map(([name, mapping]) => mappedGateway(name, mapping));
 }
 
 type Paths = string | readonly string[] | undefined;

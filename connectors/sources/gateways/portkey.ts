@@ -1,6 +1,6 @@
 import { isJsonObject, type JsonObject } from '../../../schemas/json.ts';
-import { parsedText } from '../../wire/json/parsed-text.ts';
-import { itemConnector } from '../../drafts/json-items.ts';
+import { parsedText } from '../../wire/json/strict-json.ts';
+import { gatewaySource } from './gateway-source.ts';
 import { openMembers } from '../../drafts/members.ts';
 import { instantAt, statedFacts, textAt, valueAt, type PossibleFacts } from '../../drafts/nested.ts';
 import { readExchange } from './exchange.ts';
@@ -14,8 +14,9 @@ const GATEWAY = 'portkey';
  * with the export, so none is required. Its spans come in by OTLP instead. Written from the documents; none was
  * recorded.
  */
-export const portkey = itemConnector({
+export const portkey = gatewaySource({
   name: GATEWAY,
+  title: 'Portkey, log export',
   sessionOf: (value) => sessionOf(metadataOf(value)),
   toDrafts: (envelope, value) =>
     ['ai_model', 'request', 'request.body'].every((name) => valueAt(value, name) === undefined)

@@ -2,7 +2,7 @@ import type { Envelope } from '../../../schemas/envelope.ts';
 import { isJsonObject, toHashable, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
 import { digestItem } from '../../drafts/digest.ts';
 import type { DraftRecord } from '../../drafts/source.ts';
-import { itemConnector } from '../../drafts/json-items.ts';
+import { itemSource } from '../../drafts/item-source.ts';
 import { omitMembers, toContent } from '../../drafts/members.ts';
 import { instantAt, statedFacts, textAt, valueAt, wordAt } from '../../drafts/nested.ts';
 
@@ -10,8 +10,10 @@ import { instantAt, statedFacts, textAt, valueAt, wordAt } from '../../drafts/ne
  * Activities of Anthropic's Compliance API (platform.claude.com, "List activities"): pages as the API answers with them,
  * or activities alone. Written from the documents; none was recorded.
  */
-export const complianceActivity = itemConnector({
+export const complianceActivity = itemSource({
   name: 'compliance-api',
+  title: "Anthropic's Compliance API, activities",
+  route: '/v1/activities/anthropic',
   sessionOf: () => undefined,
   toDrafts: (envelope, value): DraftRecord[] => {
     const { data } = value;

@@ -4,10 +4,12 @@ import { NativeEvent } from '../../../schemas/native-event.ts';
 import type { Facts } from '../../../schemas/record.ts';
 import { compileValidator } from '../../../schemas/validate.ts';
 import { digestItem } from '../../drafts/digest.ts';
-import { expandDecoded, expandOrQuarantine } from '../../drafts/expand.ts';
-import type { DraftRecord, SourceConnector } from '../../drafts/source.ts';
+import { COUNTED_ITEMS } from '../../drafts/answers.ts';
+import { expandItems, expandOrQuarantine, readItems } from '../../drafts/decoded-items.ts';
+import { decodeReceived } from '../../drafts/item-source.ts';
+import { defineSource, type DraftRecord } from '../../drafts/source.ts';
 import { ifAny, omitMembers, say, toContent } from '../../drafts/members.ts';
-import { decodeNative, type NativeItem } from '../../drafts/native-body.ts';
+import { decodeJsonItems, type JsonItem } from '../../drafts/json-body.ts';
 
 const checkEvent = compileValidator(NativeEvent);
 
@@ -15,14 +17,30 @@ const checkEvent = compileValidator(NativeEvent);
 const RESERVED_TYPES: readonly string[] = ['quarantined'];
 
 /** Records in the system's own shape (schemas/native-event.ts); each item of a body stands or falls by itself. */
-export const native: SourceConnector = {
+export const native = defineSource({
   name: 'native',
+  title: 'Events in the shape of this system',
+  route: '/v1/events',
+  contentTypes: ['application/json', 'application/x-ndjson'],
+  proof: 'bearer',
+  answer: COUNTED_ITEMS,
+  read: (envelope) =>
+    readItems(envelope, decodeReceived(envelope, false, RULES), {
+      sessionOf: ({ value }) => sessionOf(value),
+    }),
   expand: (envelope) =>
     expandOrQuarantine(envelope, () => {
-      const decoded = decodeNative(envelope.content_type, envelope.body, findShapeProblem);
-      return expandDecoded(envelope, decoded, (item) => toDraft(envelope, item));
+      const decoded = decodeJsonItems(envelope.content_type, envelope.body, RULES);
+      return expandItems(envelope, decoded, (item) => [toDraft(envelope, item)]);
     }),
-};
+});
+
+const RULES = { findShapeProblem };
+
+/** The schema has seen to it that a session is a string. */
+function sessionOf({ session_id }: JsonObject): string | undefined {
+  return typeof session_id === 'string' ? session_id : undefined;
+}
 
 function findShapeProblem(value: JsonObject): string | undefined {
   const checked = checkEvent(value);
@@ -30,7 +48,7 @@ function findShapeProblem(value: JsonObject): string | undefined {
   return RESERVED_TYPES.includes(checked.value.type) ? '/type' : undefined;
 }
 
-function toDraft(envelope: Envelope, { value }: NativeItem): DraftRecord {
+function toDraft(envelope: Envelope, { value }: JsonItem): DraftRecord {
   const event = value as JsonObject & NativeEvent;
   const { type, session_id, event_id, occurred_at } = event;
   const facts: Facts = { ...event.facts, source_event: type, collector: envelope.principal };

@@ -1,6 +1,6 @@
 /** A gateway's spans and log records of OpenTelemetry → calls of models and tools, as its other logs make them. */
 import type { JsonObject, JsonValue } from '../../../schemas/json.ts';
-import { parsedText } from '../../wire/json/parsed-text.ts';
+import { parsedText } from '../../wire/json/strict-json.ts';
 import type { DraftRecord } from '../../drafts/source.ts';
 import { ifAny, keep, omitMembers, openMembers, toExactInstant, type Parts } from '../../drafts/members.ts';
 import { objectAt, statedFacts, textAt, valueAt, type PossibleFacts } from '../../drafts/nested.ts';

@@ -1,7 +1,7 @@
 /** Which gateway a span or a log record of OpenTelemetry is from, and what each says in words of its own. */
 import { isJsonObject, type JsonObject } from '../../../schemas/json.ts';
 import type { PolicyOutcome } from '../../../schemas/record.ts';
-import { parsedText } from '../../wire/json/parsed-text.ts';
+import { parsedText } from '../../wire/json/strict-json.ts';
 import { openMembers } from '../../drafts/members.ts';
 import { textAt, type PossibleFacts } from '../../drafts/nested.ts';
 import type { OtelEvent } from './otel-event.ts';

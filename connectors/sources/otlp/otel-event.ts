@@ -43,7 +43,8 @@ export function openOtelEvents(envelope: Envelope): (item: OtlpItem) => OtelEven
   };
 }
 
-function attributesOf(part: JsonObject): JsonObject {
+/** The attributes of a record or a resource. */
+export function attributesOf(part: JsonObject): JsonObject {
   const attributes = part['attributes'];
   return isJsonObject(attributes) ? attributes : {};
 }

@@ -1,98 +1,108 @@
 import type { Envelope } from '../../../schemas/envelope.ts';
-import { decodeOtlp, surveyOtlp } from '../../wire/otlp/decode.ts';
-import type { OtlpSignal } from '../../wire/otlp/descriptor.ts';
+import type { JsonObject } from '../../../schemas/json.ts';
+import { exportResponse } from '../../drafts/answers.ts';
+import { expandItems, expandOrQuarantine, readItems } from '../../drafts/decoded-items.ts';
+import { openMembers } from '../../drafts/members.ts';
 import {
-  expandDecoded,
-  expandOrQuarantine,
-  expandUnits,
-  toItemUnits,
-  type ExpandedBody,
-} from '../../drafts/expand.ts';
-import type { UnitProblem } from '../../wire/decoded-body.ts';
-import type { DraftRecord, ItemUnit, SourceConnector } from '../../drafts/source.ts';
+  defineSource,
+  type BodyItem,
+  type DraftRecord,
+  type ReadBody,
+  type Source,
+} from '../../drafts/source.ts';
+import { checkOtlp, decodeOtlp, type OtlpItem } from '../../wire/otlp/decode.ts';
+import type { OtlpSignal } from '../../wire/otlp/descriptor.ts';
+import { attributesNamed } from '../../wire/otlp/values.ts';
 import { toGatewayLogDrafts, toGatewaySpanDrafts } from './gateway-call.ts';
 import { mayNameGateway } from './gateway.ts';
-import { openOtelEvents, type OtelEvent } from './otel-event.ts';
+import { attributesOf, openOtelEvents, type OtelEvent } from './otel-event.ts';
+import { SESSION_ATTRIBUTES } from './otel-facts.ts';
 import { toLogDraft } from './otel-log.ts';
 import { toPointDraft } from './otel-point.ts';
 import { toSpanDraft } from './otel-span.ts';
 
-/** What becomes of an OTLP body. */
-export interface OtlpSurvey {
-  /** Records. */
-  readonly itemCount: number;
-  readonly problems: readonly UnitProblem[];
-  /** Where an item may become several records: what each becomes, in the order of the body, unsound ones among them. */
-  readonly units?: readonly ItemUnit[];
-}
-
-export interface OtlpConnector extends SourceConnector {
-  /** Throws BODY_MALFORMED for what is no export request. */
-  survey(envelope: Envelope): OtlpSurvey;
-}
-
 interface Mapping {
   readonly signal: OtlpSignal;
   readonly toDraft: (event: OtelEvent) => DraftRecord;
-  /** Records of what a gateway tells of; undefined for every other event. */
+  /** Records of a gateway's call; undefined for every other event. */
   readonly toGatewayDrafts?: (event: OtelEvent) => DraftRecord[] | undefined;
 }
 
 /**
- * Claude Code's OpenTelemetry, and any other emitter's: what is not in Claude Code's own scope is kept as observed,
- * with the facts that mean the same for everyone. Of a call that a gateway tells of come the same records as of its
- * other logs.
+ * Claude Code's OpenTelemetry, and any other emitter's: events outside of Claude Code's own scope are kept as observed,
+ * with the facts that mean the same for everyone. A call that a gateway reports becomes the same records as in its other
+ * logs.
  */
-export const claudeCodeOtelLogs = otelConnector({
+export const otlpLogs = otlpSource('otlp-logs', {
   signal: 'logs',
   toDraft: toLogDraft,
   toGatewayDrafts: toGatewayLogDrafts,
 });
-export const claudeCodeOtelMetrics = otelConnector({ signal: 'metrics', toDraft: toPointDraft });
-export const claudeCodeOtelTraces = otelConnector({
+export const otlpMetrics = otlpSource('otlp-metrics', { signal: 'metrics', toDraft: toPointDraft });
+export const otlpTraces = otlpSource('otlp-traces', {
   signal: 'traces',
   toDraft: toSpanDraft,
   toGatewayDrafts: toGatewaySpanDrafts,
 });
 
-export const OTLP_CONNECTORS: Readonly<Record<OtlpSignal, OtlpConnector>> = {
-  logs: claudeCodeOtelLogs,
-  metrics: claudeCodeOtelMetrics,
-  traces: claudeCodeOtelTraces,
-};
-
-function otelConnector(mapping: Mapping): OtlpConnector {
-  const { signal, toDraft, toGatewayDrafts } = mapping;
-  const mayHoldCalls = ({ body }: Envelope) => toGatewayDrafts !== undefined && mayNameGateway(body);
-  return {
-    name: `claude-code-otel-${signal}`,
+function otlpSource<const Name extends string>(name: Name, mapping: Mapping): Source<Name> {
+  const { signal, toDraft } = mapping;
+  return defineSource({
+    name,
+    title: `OpenTelemetry, ${signal}`,
+    route: `/v1/${signal}`,
+    contentTypes: ['application/json', 'application/x-protobuf'],
+    proof: 'bearer',
+    otlp: signal,
+    answer: exportResponse(signal),
+    read: (envelope) => readRequest(mapping, envelope),
     expand: (envelope) =>
       expandOrQuarantine(envelope, () => {
-        if (mayHoldCalls(envelope)) {
-          return takeApart(mapping, envelope).units.flatMap(({ expanded }) => expanded);
-        }
-        const decoded = decodeOtlp(signal, envelope.content_type, envelope.body);
+        const toGatewayDrafts = gatewayMappingFor(mapping, envelope);
         const openEvent = openOtelEvents(envelope);
-        return expandDecoded(envelope, decoded, (item) => toDraft(openEvent(item)));
+        return expandItems(envelope, decodeOtlp(signal, envelope.content_type, envelope.body), (item) => {
+          const event = openEvent(item);
+          return toGatewayDrafts?.(event) ?? [toDraft(event)];
+        });
       }),
-    survey: (envelope) => {
-      if (!mayHoldCalls(envelope)) return surveyOtlp(signal, envelope.content_type, envelope.body);
-      const body = takeApart(mapping, envelope);
-      const units = toItemUnits(body);
-      return {
-        itemCount: units.reduce((sum, { recordCount }) => sum + recordCount, 0),
-        problems: body.problems,
-        units,
-      };
-    },
-  };
+  });
 }
 
-function takeApart({ signal, toDraft, toGatewayDrafts }: Mapping, envelope: Envelope): ExpandedBody {
+/** The mapping of gateways' calls, for a body that may hold any. */
+function gatewayMappingFor({ toGatewayDrafts }: Mapping, { body }: Envelope): Mapping['toGatewayDrafts'] {
+  return toGatewayDrafts !== undefined && mayNameGateway(body) ? toGatewayDrafts : undefined;
+}
+
+/** Items of a body that names no gateway are one record each, so that they need only be checked. */
+function readRequest(mapping: Mapping, envelope: Envelope): ReadBody {
+  const { signal } = mapping;
+  const { content_type, body } = envelope;
+  const toGatewayDrafts = gatewayMappingFor(mapping, envelope);
+  if (toGatewayDrafts === undefined) {
+    return readItems(envelope, checkOtlp(signal, content_type, body), {
+      sessionOf: ({ raw, resource }) => sessionOf(attributesNamed(raw, SESSION_ATTRIBUTES), resource),
+    });
+  }
   const openEvent = openOtelEvents(envelope);
-  return expandUnits(envelope, decodeOtlp(signal, envelope.content_type, envelope.body), (item) => {
-    const event = openEvent(item);
-    const drafts = toGatewayDrafts?.(event) ?? [toDraft(event)];
-    return { drafts, session: drafts[0]?.facts.session_id };
+  const decoded = decodeOtlp(signal, content_type, body);
+  const read = new Map<OtlpItem, BodyItem>();
+  for (const item of decoded.items) {
+    const drafts = toGatewayDrafts(openEvent(item));
+    read.set(item, {
+      recordCount: drafts?.length ?? 1,
+      session:
+        drafts === undefined
+          ? sessionOf(attributesOf(item.record), item.resource)
+          : drafts[0]?.facts.session_id,
+    });
+  }
+  return readItems(envelope, decoded, {
+    countOf: (item) => read.get(item)?.recordCount ?? 1,
+    sessionOf: (item) => read.get(item)?.session,
   });
+}
+
+/** As in the facts of the item's record: its attributes before those of its resource. */
+function sessionOf(attributes: JsonObject, resource: JsonObject): string | undefined {
+  return openMembers(attributes, attributesOf(resource)).text(...SESSION_ATTRIBUTES);
 }

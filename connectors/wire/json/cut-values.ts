@@ -1,13 +1,4 @@
-import { endOfContainer } from './exact-scan.ts';
-import { endOfNumber, endOfString } from './tokens.ts';
-
-interface Frame {
-  readonly pointer: string;
-  readonly isObject: boolean;
-  segment: string;
-  index: number;
-  expectsName: boolean;
-}
+import { JsonScanner } from './scan.ts';
 
 /**
  * Cuts the values at the given pointers out of JSON text, byte for byte, in one pass. The text must be valid; the
@@ -23,79 +14,33 @@ export function cutValues(
   let maxDepth = 0;
   for (const pointer of pointers) maxDepth = Math.max(maxDepth, pointer.split('/').length - 1);
   if (maxDepth === 0) return cuts;
-  const frames: Frame[] = [];
-  let at = 0;
-  while (at < text.length) {
-    at = step(text, at, { frames, maxDepth, cuts });
+  const scanner = new JsonScanner(text);
+  /** Wanted containers that are open: the pointer of each, where it begins, and how deep it lies. */
+  const open: { readonly pointer: string; readonly from: number; readonly depth: number }[] = [];
+  const cut = (pointer: string, from: number): void => {
+    if (pointer !== '' && cuts.has(pointer))
+      cuts.set(pointer, new TextEncoder().encode(text.slice(from, scanner.to)));
+  };
+  const close = (depth: number): void => {
+    const container = open.at(-1);
+    if (container?.depth !== depth) return;
+    open.pop();
+    cut(container.pointer, container.from);
+  };
+  for (let token = scanner.next(); token !== 'end' && token !== 'invalid'; token = scanner.next()) {
+    const { path, from } = scanner;
+    if (token === 'close') close(path.length);
+    else if (token === 'open') {
+      const depth = path.length - 1;
+      open.push({ pointer: pointerOf(path.slice(0, depth)), from, depth });
+      if (depth < maxDepth) continue;
+      scanner.skip();
+      close(depth);
+    } else if (token !== 'name') cut(pointerOf(path), from);
   }
   return cuts;
 }
 
-interface Cutting {
-  readonly frames: Frame[];
-  readonly maxDepth: number;
-  readonly cuts: Map<string, Uint8Array>;
-}
-
-/** Handles the token at `at` and returns the index behind it. */
-function step(text: string, at: number, cutting: Cutting): number {
-  const { frames } = cutting;
-  const frame = frames.at(-1);
-  const character = text.charAt(at);
-  if (character === '"' && frame?.expectsName === true) return takeName(text, at, frame);
-  if (character === '}' || character === ']') {
-    frames.pop();
-    return at + 1;
-  }
-  if (character === ',' && frame !== undefined) {
-    frame.expectsName = frame.isObject;
-    frame.index += 1;
-    if (!frame.isObject) frame.segment = String(frame.index);
-    return at + 1;
-  }
-  const end = endOfValue(text, at, character);
-  return end === undefined ? at + 1 : takeValue({ text, at, end, character }, cutting);
-}
-
-function takeName(text: string, at: number, frame: Frame): number {
-  const end = endOfString(text, at);
-  frame.segment = text.slice(at + 1, end - 1);
-  frame.expectsName = false;
-  return end;
-}
-
-function takeValue(
-  token: { readonly text: string; readonly at: number; readonly end: number; readonly character: string },
-  { frames, maxDepth, cuts }: Cutting,
-): number {
-  const { text, at, end, character } = token;
-  const parent = frames.at(-1);
-  const pointer = parent === undefined ? '' : `${parent.pointer}/${parent.segment}`;
-  const isContainer = character === '{' || character === '[';
-  if (pointer !== '' && cuts.has(pointer)) {
-    cuts.set(pointer, new TextEncoder().encode(text.slice(at, isContainer ? endOfContainer(text, at) : end)));
-  }
-  if (!isContainer) return end;
-  if (frames.length >= maxDepth) return endOfContainer(text, at);
-  const isObject = character === '{';
-  frames.push({ pointer, isObject, segment: '0', index: 0, expectsName: isObject });
-  return at + 1;
-}
-
-/** Index behind the token that begins a value here; undefined for white space and colons. */
-function endOfValue(text: string, at: number, character: string): number | undefined {
-  switch (character) {
-    case '"':
-      return endOfString(text, at);
-    case '{':
-    case '[':
-      return at + 1;
-    case 't':
-    case 'n':
-      return at + 4;
-    case 'f':
-      return at + 5;
-    default:
-      return character === '-' || (character >= '0' && character <= '9') ? endOfNumber(text, at) : undefined;
-  }
+function pointerOf(path: readonly (number | string)[]): string {
+  return path.map((segment) => `/${segment}`).join('');
 }

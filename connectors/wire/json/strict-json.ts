@@ -1,20 +1,13 @@
 import { isAscii, isUtf8 } from 'node:buffer';
 import { PipelineError } from '../../../schemas/errors.ts';
 import { isJsonObject, type JsonValue } from '../../../schemas/json.ts';
-import type { QuarantineReason } from '../../../schemas/quarantine.ts';
-import { findProblems } from './exact-scan.ts';
-import { locateInvalidUtf8, locateSyntaxError, describePlace } from './malformed.ts';
-import { isExactNumber, isNumberPart } from './tokens.ts';
+import { isExactNumber, isNumberPart } from './numbers.ts';
+import { describePlace, locateInvalidUtf8 } from './places.ts';
+import { findProblems, type JsonProblem } from './problems.ts';
+import { isDigit, JsonScanner } from './scan.ts';
 
 /** Containers may nest this deep, the root being the first; deeper text is kept but not sealed as what it claims. */
 export const MAX_JSON_DEPTH = 64;
-
-/** Why a place of the text has no exact canonical form. */
-export interface JsonProblem {
-  /** RFC 6901; a member name longer than 200 characters is cut in it. */
-  readonly pointer: string;
-  readonly reason: QuarantineReason;
-}
 
 export interface StrictJson {
   readonly text: string;
@@ -61,6 +54,15 @@ function parseText(text: string): JsonValue {
     // The engine's message quotes the body, so it is not kept as the cause.
     const place = describePlace(text, locateSyntaxError(text));
     throw new PipelineError('BODY_MALFORMED', 'the body is not valid JSON', { place });
+  }
+}
+
+/** Index of the first character that cannot continue JSON text; the length of the text if it merely ends early. */
+function locateSyntaxError(text: string): number {
+  const scanner = new JsonScanner(text);
+  for (;;) {
+    const token = scanner.next();
+    if (token === 'invalid' || token === 'end') return scanner.from;
   }
 }
 
@@ -117,7 +119,7 @@ function isExactAt(bytes: Buffer, from: number, to: number): boolean {
 }
 
 function isNumberStart(code: number): boolean {
-  return code === 0x2d || (code >= 0x30 && code <= 0x39);
+  return code === 0x2d || isDigit(code);
 }
 
 function nesting(code: number): number {
@@ -140,4 +142,16 @@ function countMembers(value: JsonValue): number {
     }
   }
   return count;
+}
+
+/** The value of JSON text; anything else, and text that does not parse or could not be hashed, as it is. */
+export function parsedText(value: JsonValue | undefined): JsonValue | undefined {
+  if (typeof value !== 'string' || !/^\s*[[{]/.test(value)) return value;
+  try {
+    const { value: parsed, problems } = parseStrict(Buffer.from(value));
+    return problems.length === 0 ? parsed : value;
+  } catch (error) {
+    if (error instanceof PipelineError) return value;
+    throw error;
+  }
 }

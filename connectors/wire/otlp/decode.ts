@@ -1,14 +1,17 @@
 import type { EnvelopeHeader } from '../../../schemas/envelope.ts';
 import { PipelineError } from '../../../schemas/errors.ts';
 import type { JsonObject } from '../../../schemas/json.ts';
+import { toPointer } from '../../../schemas/json-pointer.ts';
 import {
   MAX_ITEMS,
   MAX_SHARED_BYTES,
   oversizedBody,
+  toBuffer,
   type DecodedBody,
   type UnitProblem,
-} from '../decoded-body.ts';
-import { parseStrict, type JsonProblem } from '../json/strict-json.ts';
+} from '../body.ts';
+import type { JsonProblem } from '../json/problems.ts';
+import { parseStrict } from '../json/strict-json.ts';
 import { cutValues } from '../json/cut-values.ts';
 import {
   METRIC_KINDS,
@@ -18,9 +21,11 @@ import {
   type OtlpSignal,
 } from './descriptor.ts';
 import { cutRequest } from './cut-request.ts';
+import { cutOtlpJson } from './json-pieces.ts';
+import { cutOtlpProtobuf } from './protobuf-pieces.ts';
 import { decodeProtobuf } from './protobuf.ts';
 import { isMessage, ownMember } from './raw-message.ts';
-import { normaliseMessage, toPointer, type Walk } from './values.ts';
+import { normaliseMessage, type Walk } from './values.ts';
 
 /** One log record, data point or span, hashable as it is, in a form that does not depend on encoding or grouping. */
 export interface OtlpItem {
@@ -32,15 +37,24 @@ export interface OtlpItem {
   readonly record: JsonObject;
 }
 
+/** An item that was only checked: as it came, beside its resource in the normal form. */
+export interface CheckedItem {
+  readonly index: number;
+  readonly resource: JsonObject;
+  readonly raw: unknown;
+}
+
 export type DecodedOtlp = DecodedBody<OtlpItem>;
+export type CheckedOtlp = DecodedBody<CheckedItem>;
 
 const NO_METRIC: JsonObject = {};
 
 interface Decoding {
   readonly signal: OtlpSignal;
-  /** Whether items are wanted; else they are checked and counted by the same rules, and not kept. */
-  readonly keepsItems: boolean;
+  /** Whether items are brought into their normal form; else they are checked by the same rules. */
+  readonly builds: boolean;
   readonly items: OtlpItem[];
+  readonly checked: CheckedItem[];
   readonly problems: UnitProblem[];
   /** Problems of the JSON text by the unit that holds them. */
   readonly textProblems: ReadonlyMap<string, JsonProblem>;
@@ -69,45 +83,57 @@ export function decodeOtlp(
   contentType: EnvelopeHeader['content_type'],
   bytes: Uint8Array,
 ): DecodedOtlp {
-  return readBody({ signal, contentType, bytes, keepsItems: true });
+  const body = { signal, contentType, bytes, builds: true };
+  const decoded = readBody(body);
+  return finish(body, decoded, decoded.decoding.items);
 }
 
 /**
- * Counts what `decodeOtlp` would yield of the same body, problems included, and throws what it would throw, without
- * the cost of any item's normal form.
+ * Finds the same items and problems as `decodeOtlp` does, and throws the same errors, without the cost of any item's
+ * normal form.
  */
-export function surveyOtlp(
+export function checkOtlp(
   signal: OtlpSignal,
   contentType: EnvelopeHeader['content_type'],
   bytes: Uint8Array,
-): Pick<DecodedOtlp, 'itemCount' | 'problems'> {
-  return readBody({ signal, contentType, bytes, keepsItems: false });
+): CheckedOtlp {
+  const body = { signal, contentType, bytes, builds: false };
+  const decoded = readBody(body);
+  return finish(body, decoded, decoded.decoding.checked);
 }
 
 interface Body {
   readonly signal: OtlpSignal;
   readonly contentType: EnvelopeHeader['content_type'];
   readonly bytes: Uint8Array;
-  readonly keepsItems: boolean;
+  readonly builds: boolean;
 }
 
-function readBody(body: Body): DecodedOtlp {
+interface ReadRequest {
+  readonly decoding: Decoding;
+  /** The bytes of the units at these pointers. */
+  readonly cutUnits: (pointers: ReadonlySet<string>) => Map<string, Uint8Array>;
+}
+
+function readBody(body: Body): ReadRequest {
   return body.contentType === 'application/x-protobuf' ? readBinary(body) : readJson(body);
 }
 
-function readBinary(body: Body): DecodedOtlp {
+function readBinary(body: Body): ReadRequest {
   const { signal, bytes } = body;
   const request = decodeProtobuf(signal, bytes);
-  const decoding = takeRequest(body, request, new Map());
-  return finish(decoding, bytes, (pointers) => {
-    const cuts = [...pointers].map(
-      (pointer) => [pointer, cutRequest(signal, request, pointer) ?? bytes] as const,
-    );
-    return new Map(cuts);
-  });
+  return {
+    decoding: takeRequest(body, request, new Map()),
+    cutUnits(pointers) {
+      const cuts = [...pointers].map(
+        (pointer) => [pointer, cutRequest(signal, request, pointer) ?? bytes] as const,
+      );
+      return new Map(cuts);
+    },
+  };
 }
 
-function readJson(body: Body): DecodedOtlp {
+function readJson(body: Body): ReadRequest {
   const { signal, bytes } = body;
   const { text, value, problems } = parseStrict(bytes);
   const textProblems = new Map<string, JsonProblem>();
@@ -115,22 +141,26 @@ function readJson(body: Body): DecodedOtlp {
     const unit = unitPointer(signal, problem.pointer);
     if (!textProblems.has(unit)) textProblems.set(unit, problem);
   }
-  const decoding = takeRequest(body, value, textProblems);
-  return finish(decoding, bytes, (pointers) => cutValues(text, bytes, pointers));
+  return {
+    decoding: takeRequest(body, value, textProblems),
+    cutUnits: (pointers) => cutValues(text, bytes, pointers),
+  };
 }
 
-function finish(
-  decoding: Decoding,
-  bytes: Uint8Array,
-  cut: (pointers: ReadonlySet<string>) => Map<string, Uint8Array>,
-): DecodedOtlp {
+function finish<Item extends { readonly index: number }>(
+  { signal, contentType, bytes }: Body,
+  { decoding, cutUnits }: ReadRequest,
+  items: readonly Item[],
+): DecodedBody<Item> {
   if (isOversized(decoding)) return oversizedBody(bytes);
-  const { items, problems, unitCount } = decoding;
+  const { problems, unitCount } = decoding;
+  const cut = contentType === 'application/x-protobuf' ? cutOtlpProtobuf : cutOtlpJson;
   return {
     items,
     problems,
     itemCount: unitCount,
-    unitBytes: () => cut(new Set(problems.map((problem) => problem.unit_pointer))),
+    unitBytes: () => cutUnits(new Set(problems.map((problem) => problem.unit_pointer))),
+    cut: (units) => cut(signal, toBuffer(bytes), units),
   };
 }
 
@@ -163,7 +193,7 @@ function toUnit(segments: readonly string[]): string {
 }
 
 function takeRequest(
-  { signal, keepsItems }: Body,
+  { signal, builds }: Body,
   request: unknown,
   textProblems: ReadonlyMap<string, JsonProblem>,
 ): Decoding {
@@ -177,8 +207,17 @@ function takeRequest(
     throw new PipelineError('BODY_MALFORMED', `${resourceGroups} is not an array`, { place });
   }
   const walk: Walk = { path: [], problem: undefined, builds: true };
-  const none = { items: [], problems: [], unitCount: 0, sharedBytes: 0 };
-  const decoding: Decoding = { signal, keepsItems, textProblems, walk, ...none };
+  const decoding: Decoding = {
+    signal,
+    builds,
+    items: [],
+    checked: [],
+    problems: [],
+    textProblems,
+    walk,
+    unitCount: 0,
+    sharedBytes: 0,
+  };
   if (!flagText(decoding)) {
     forEachPart(walk, resourceGroups, groups, (group) => takeResourceGroup(decoding, group));
   }
@@ -247,7 +286,7 @@ function takeMetric(decoding: Decoding, group: Group, raw: unknown): void {
   if (flagShape(decoding, undefined)) return;
   if (kind === undefined) {
     // A kind of a later OTLP version stands under the header's unknown members and is one item.
-    if (header['unknown'] !== undefined) pushItem(decoding, { ...group, metric: header }, {});
+    if (header['unknown'] !== undefined) pushItem(decoding, { ...group, metric: header }, {}, {});
     return;
   }
   takePoints(decoding, group, { kind, raw: memberOf(raw, kind), header });
@@ -288,16 +327,18 @@ function takeItem(decoding: Decoding, group: Group, name: MessageName, raw: unkn
   if (isOversized(decoding) || flagText(decoding)) return;
   const { walk } = decoding;
   decoding.sharedBytes += group.sharedBytes;
-  walk.builds = decoding.keepsItems;
+  walk.builds = decoding.builds;
   const record = normaliseMessage(walk, name, raw);
   walk.builds = true;
-  if (!flagShape(decoding, undefined)) pushItem(decoding, group, record);
+  if (!flagShape(decoding, undefined)) pushItem(decoding, group, record, raw);
 }
 
-function pushItem(decoding: Decoding, { resource, scope, metric }: Group, record: JsonObject): void {
+function pushItem(decoding: Decoding, group: Group, record: JsonObject, raw: unknown): void {
+  const { resource, scope, metric } = group;
   const index = decoding.unitCount;
   decoding.unitCount += 1;
-  if (decoding.keepsItems) decoding.items.push({ index, resource, scope, metric, record });
+  if (decoding.builds) decoding.items.push({ index, resource, scope, metric, record });
+  else decoding.checked.push({ index, resource, raw });
 }
 
 /** Notes the problem that the text of the unit here has; its parsed value is then not looked at. */

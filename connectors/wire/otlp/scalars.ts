@@ -1,5 +1,5 @@
 import { toHashable, type JsonValue } from '../../../schemas/json.ts';
-import { isExactNumber } from '../json/tokens.ts';
+import { isExactNumber } from '../json/numbers.ts';
 import type { ScalarType } from './descriptor.ts';
 import { isMessage, type RawMessage } from './raw-message.ts';
 

@@ -1,5 +1,7 @@
 import { setMember, toHashable, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
-import { MAX_JSON_DEPTH, type JsonProblem } from '../json/strict-json.ts';
+import { toPointer } from '../../../schemas/json-pointer.ts';
+import type { JsonProblem } from '../json/problems.ts';
+import { MAX_JSON_DEPTH } from '../json/strict-json.ts';
 import {
   OTLP_MESSAGES,
   type FieldSpec,
@@ -22,11 +24,6 @@ export interface Walk {
    * stands for their objects and lists is empty.
    */
   builds: boolean;
-}
-
-/** A JSON pointer from its segments (RFC 6901). */
-export function toPointer(path: readonly (string | number)[]): string {
-  return path.map((segment) => `/${String(segment).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 }
 
 function fail(walk: Walk, reason: JsonProblem['reason']): null {
@@ -138,6 +135,19 @@ function normaliseAttributes(walk: Walk, pairs: readonly unknown[]): JsonObject 
       if (walk.builds) setMember(attributes, key, value);
     }
     walk.path.pop();
+  }
+  return attributes;
+}
+
+/** The attributes of these names of a message that was found sound, in their normal form. */
+export function attributesNamed(raw: unknown, names: readonly string[]): JsonObject {
+  const attributes: Record<string, JsonValue> = {};
+  const pairs = isMessage(raw) ? ownMember(raw, 'attributes') : undefined;
+  if (!Array.isArray(pairs)) return attributes;
+  for (const pair of pairs as readonly RawMessage[]) {
+    const key = ownMember(pair, 'key');
+    if (typeof key !== 'string' || !names.includes(key)) continue;
+    attributes[key] = normalisePairValue({ path: [], problem: undefined, builds: true }, pair);
   }
   return attributes;
 }

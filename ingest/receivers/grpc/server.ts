@@ -1,4 +1,4 @@
-/** OTLP/gRPC: the same three routes as over HTTP, read, stamped and kept by the same code. */
+/** OTLP/gRPC: the sources of OTLP's signals over another protocol, read, stamped and kept by the same code. */
 import {
   Server,
   ServerCredentials,
@@ -9,11 +9,11 @@ import {
   type ServerInterceptor,
   type ServiceDefinition,
 } from '@grpc/grpc-js';
+import type { Source } from '../../../connectors/drafts/source.ts';
+import type { OtlpSignal } from '../../../connectors/wire/otlp/descriptor.ts';
 import { toInstant } from '../../../schemas/clock.ts';
 import { PipelineError } from '../../../schemas/errors.ts';
 import { refuse, takeIn, type Intake } from '../intake.ts';
-import type { OtlpSignal } from '../otlp-response.ts';
-import { INGEST_ROUTES, type IngestRoute } from '../routes.ts';
 import { identifySender, type Sender } from '../sender.ts';
 import { toStatus } from './status.ts';
 
@@ -63,8 +63,9 @@ export async function startGrpc(intake: Intake, { host, port, tls }: GrpcOptions
     'grpc.keepalive_time_ms': KEEPALIVE_MS,
     interceptors: [guardCall(intake)],
   });
-  for (const signal of Object.keys(SERVICES) as OtlpSignal[]) {
-    server.addService(definitionOf(signal), { Export: exportHandler(intake, routeOf(signal)) });
+  for (const source of intake.sources) {
+    if (source.otlp === undefined) continue;
+    server.addService(definitionOf(source.otlp), { Export: exportHandler(intake, source) });
   }
   const bound = await bind(server, `${host.includes(':') ? `[${host}]` : host}:${String(port)}`, tls);
   return {
@@ -98,12 +99,6 @@ function toCredentials(tls: TlsTexts | undefined): ServerCredentials {
   return ServerCredentials.createSsl(ca, [pair], clientCa !== undefined);
 }
 
-function routeOf(signal: OtlpSignal): IngestRoute {
-  const route = INGEST_ROUTES.find(({ url }) => url === `/v1/${signal}`);
-  if (route === undefined) throw new Error(`there is no route for ${signal}`);
-  return route;
-}
-
 /** Messages stay bytes: the routes read them themselves. */
 function definitionOf(signal: OtlpSignal): ServiceDefinition {
   const asTheyAre = (bytes: Buffer): Buffer => bytes;
@@ -120,39 +115,39 @@ function definitionOf(signal: OtlpSignal): ServiceDefinition {
   };
 }
 
-function exportHandler(intake: Intake, route: IngestRoute): Handler {
+function exportHandler(intake: Intake, source: Source): Handler {
   return (call, callback) => {
     intake.counters.requests += 1;
     const receivedAt = toInstant(intake.options.clock());
     receive(intake, {
-      route,
+      source,
       receivedAt,
       metadata: call.metadata,
       sent: call.request,
     }).then(
       (body) => callback(null, body),
       (error: unknown) => {
-        callback(toStatus(refuse(intake, error, { route: route.url, protocol: 'grpc' })));
+        callback(toStatus(refuse(intake, error, { route: source.route, protocol: 'grpc' })));
       },
     );
   };
 }
 
 interface Call {
-  readonly route: IngestRoute;
+  readonly source: Source;
   readonly receivedAt: string;
   readonly metadata: Metadata;
   readonly sent: Buffer;
 }
 
-async function receive(intake: Intake, { route, receivedAt, metadata, sent }: Call): Promise<Buffer> {
+async function receive(intake: Intake, { source, receivedAt, metadata, sent }: Call): Promise<Buffer> {
   const sender = senderOf(intake, metadata);
   // What one connection may have open is bounded by its streams.
-  const share = intake.shares.enter(sender.principal, {});
+  const share = intake.shares.enter(sender.collector, {});
   try {
     share.take(sent.length);
-    const { reply } = await takeIn(intake, {
-      route,
+    const reply = await takeIn(intake, {
+      source,
       sender,
       contentType: CONTENT_TYPE,
       receivedAt,
@@ -168,7 +163,7 @@ async function receive(intake: Intake, { route, receivedAt, metadata, sent }: Ca
 function senderOf({ options }: Intake, metadata: Metadata): Sender {
   const [authorization] = metadata.get('authorization');
   const headers = typeof authorization === 'string' ? { authorization } : {};
-  return identifySender(headers, { isOtlp: true }, options);
+  return identifySender(headers, { proof: 'bearer', otlp: 'logs' }, options);
 }
 
 /**

@@ -1,8 +1,9 @@
 /** Refusals as gRPC tells them: a code, a text, and when to come again. */
 import { Metadata, type status, type StatusObject } from '@grpc/grpc-js';
+import { bytesMember, varintMember } from '../../../connectors/wire/otlp/export-response.ts';
 import type { PipelineError } from '../../../schemas/errors.ts';
 import { RETRY_AFTER_S } from '../answer.ts';
-import { bytesMember, rpcCodeOf, textForSender, varintMember } from '../otlp-response.ts';
+import { rpcCodeOf, textForSender } from '../rpc-status.ts';
 
 /** Where a client finds a google.rpc.Status with details. */
 const DETAILS_KEY = 'grpc-status-details-bin';

@@ -1,11 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { SOURCE_CONNECTORS } from '../../../connectors/sources/index.ts';
-import type { EnvelopeSource } from '../../../schemas/envelope.ts';
+import type { EnvelopeSource } from '../../../connectors/sources/index.ts';
 import type { Facts } from '../../../schemas/record.ts';
-import { envelope } from '../sources/recorded.ts';
+import { envelope, expandEnvelope } from '../sources/recorded.ts';
 
 function factsOf(source: EnvelopeSource, body: object): Facts[] {
-  return SOURCE_CONNECTORS[source].expand(envelope(source, body)).map((expanded) => {
+  return expandEnvelope(envelope(source, body)).map((expanded) => {
     if (expanded.kind === 'quarantined') throw new Error(expanded.item.reason);
     expect(JSON.stringify(expanded.draft.content)).not.toContain('affidavit');
     return expanded.draft.facts;

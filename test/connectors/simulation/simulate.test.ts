@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { loadRecordings } from '../../../commands/recordings.ts';
-import { SOURCE_CONNECTORS } from '../../../connectors/sources/index.ts';
 import type { SimulationOptions } from '../../../connectors/simulation/plan.ts';
 import {
   simulate,
@@ -9,8 +8,8 @@ import {
   type SimulatedSession,
 } from '../../../connectors/simulation/simulate.ts';
 import type { DraftRecord } from '../../../connectors/drafts/source.ts';
-import type { EnvelopeSource } from '../../../schemas/envelope.ts';
-import { envelope } from '../sources/recorded.ts';
+import type { EnvelopeSource } from '../../../connectors/sources/index.ts';
+import { envelope, expandEnvelope } from '../sources/recorded.ts';
 
 const DAY_MS = 86_400_000;
 const startMs = Date.parse('2026-01-05T00:00:00Z');
@@ -33,7 +32,7 @@ const textOf = ({ body }: { body: Uint8Array }) => Buffer.from(body).toString('l
 function draftsOf({ path, contentType, body }: SimulatedRequest): DraftRecord[] {
   const source = path.includes('hooks') ? 'claude-code-hook' : (`otlp-${path.slice(4)}` as EnvelopeSource);
   const content_type = contentType as 'application/json';
-  return SOURCE_CONNECTORS[source].expand(envelope(source, body, { content_type })).map((expanded) => {
+  return expandEnvelope(envelope(source, body, { content_type })).map((expanded) => {
     if (expanded.kind === 'quarantined') throw new Error(expanded.item.reason);
     return expanded.draft;
   });

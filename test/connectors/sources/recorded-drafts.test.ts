@@ -1,17 +1,16 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { SOURCE_CONNECTORS } from '../../../connectors/sources/index.ts';
 import { canonicalJson } from '../../../schemas/canonical.ts';
-import type { EnvelopeSource } from '../../../schemas/envelope.ts';
+import type { EnvelopeSource } from '../../../connectors/sources/index.ts';
 import type { JsonValue } from '../../../schemas/json.ts';
-import { recordedRequests } from './recorded.ts';
+import { recordedRequests, expandEnvelope } from './recorded.ts';
 
 /** SHA-256 over the canonical drafts of every recorded request of one source, in order of arrival. */
 function digestOf(source: EnvelopeSource): string {
   const digest = createHash('sha256');
   for (const { envelope } of recordedRequests()) {
     if (envelope.source !== source) continue;
-    const drafts = SOURCE_CONNECTORS[source].expand(envelope) as unknown as JsonValue;
+    const drafts = expandEnvelope(envelope) as unknown as JsonValue;
     digest.update(`${canonicalJson(drafts)}\n`);
   }
   return digest.digest('hex');

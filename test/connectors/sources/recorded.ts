@@ -1,6 +1,15 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
-import type { Envelope, EnvelopeSource } from '../../../schemas/envelope.ts';
+import type { Expanded } from '../../../connectors/drafts/source.ts';
+import { createSourceFinder, SOURCES, type EnvelopeSource } from '../../../connectors/sources/index.ts';
+import type { Envelope } from '../../../schemas/envelope.ts';
+
+const findSource = createSourceFinder(SOURCES);
+
+/** The drafts of an envelope, as the sequencer gets them. */
+export function expandEnvelope(one: Envelope): Expanded[] {
+  return findSource(one)!.expand(one);
+}
 
 const RECORDINGS = join(import.meta.dirname, '../../../connectors/simulation/recordings/claude-code-2.1.329');
 
@@ -11,7 +20,7 @@ export interface RecordedRequest {
   readonly envelope: Envelope;
 }
 
-export function envelope(source: EnvelopeSource, body: unknown, more: Partial<Envelope> = {}): Envelope {
+export function envelope(source: string, body: unknown, more: Partial<Envelope> = {}): Envelope {
   const text = typeof body === 'string' ? body : JSON.stringify(body);
   return {
     v: 1,

@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SOURCE_CONNECTORS } from '../../../connectors/sources/index.ts';
 import { decodeOtlp } from '../../../connectors/wire/otlp/decode.ts';
 import type { OtlpSignal } from '../../../connectors/wire/otlp/descriptor.ts';
 import type { DraftRecord } from '../../../connectors/drafts/source.ts';
@@ -13,13 +12,13 @@ import { isJsonObject, type JsonObject, type JsonValue } from '../../../schemas/
 import { Facts, RECORD_TYPES } from '../../../schemas/record.ts';
 import { compileValidator } from '../../../schemas/validate.ts';
 import { toProtobuf } from '../wire/otlp/to-protobuf.ts';
-import { envelope, recordedRequests } from './recorded.ts';
+import { envelope, recordedRequests, expandEnvelope } from './recorded.ts';
 
 const REQUESTS = recordedRequests();
 const checkFacts = compileValidator(Facts);
 
 function draftsOf(request: Envelope): DraftRecord[] {
-  return SOURCE_CONNECTORS[request.source].expand(request).map((expanded) => {
+  return expandEnvelope(request).map((expanded) => {
     if (expanded.kind === 'quarantined')
       throw new Error(`${expanded.item.reason} at ${expanded.item.pointer}`);
     return expanded.draft;
@@ -264,7 +263,7 @@ describe('mutilated recordings', () => {
   });
 
   function expectSound(request: Envelope): void {
-    for (const expanded of SOURCE_CONNECTORS[request.source].expand(request)) {
+    for (const expanded of expandEnvelope(request)) {
       if (expanded.kind === 'quarantined') expect(expanded.item.bytes.length).toBeGreaterThanOrEqual(0);
       else canonicalJson({ facts: { ...expanded.draft.facts }, content: expanded.draft.content });
     }

@@ -325,6 +325,7 @@ describe('receivers: what they log and count', () => {
       bytes: good.length,
       inFlightBytes: 0,
       refused: { BODY_MALFORMED: 1 },
+      itemsBySource: { 'otlp-logs': 2 },
     });
   });
 });

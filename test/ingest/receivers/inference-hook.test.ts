@@ -1,7 +1,7 @@
 import { webcrypto } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { buildReceivers } from '../../../ingest/receivers/app.ts';
-import { fitsStandardWebhook } from '../../../ingest/receivers/webhook-standard.ts';
+import { fitsStandardWebhook } from '../../../connectors/wire/webhook-signatures.ts';
 import { PipelineError } from '../../../schemas/errors.ts';
 import { INFERENCE_PROMPT, INFERENCE_SECRET, inferenceHeaders } from '../../support/inference-hook.ts';
 import { BEARER, NOW_MS, prepareBench } from './setup.ts';

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { buildReceivers } from '../../../ingest/receivers/app.ts';
 import { keyOf, type Envelope } from '../../../schemas/envelope.ts';
 import { PipelineError } from '../../../schemas/errors.ts';
-import { MERGED } from '../../connectors/partition/merged.ts';
+import { MERGED } from './split/merged.ts';
 import { BEARER, JSON_HEADERS, logsRequest, prepareBench, readRecordings, withMarks } from './setup.ts';
 
 const URLS: Readonly<Record<string, string>> = {

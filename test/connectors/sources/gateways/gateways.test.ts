@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { ITEM_CONNECTORS } from '../../../../connectors/sources/index.ts';
+import { createSourceFinder, SOURCES } from '../../../../connectors/sources/index.ts';
 import type { DraftRecord } from '../../../../connectors/drafts/source.ts';
 import { readFixtures } from '../../../support/fixtures.ts';
-import { envelope } from '../recorded.ts';
+import { envelope, expandEnvelope } from '../recorded.ts';
 
 const BODIES = readFixtures('gateways');
 type Gateway = 'bifrost' | 'kong' | 'cloudflare' | 'portkey';
 const gatewayOf = (name: string) => name.split('-')[0] as Gateway;
 
 function draftsOf(gateway: Gateway, payload: unknown): DraftRecord[] {
-  return ITEM_CONNECTORS[gateway].expand(envelope(gateway, payload)).map((expanded) => {
+  return expandEnvelope(envelope(gateway, payload)).map((expanded) => {
     if (expanded.kind !== 'draft') throw new Error(expanded.item.reason);
     return expanded.draft;
   });
@@ -46,9 +46,10 @@ describe('synthetic logs of gateways', () => {
 
   it('go by the session that all of their records name', () => {
     for (const [name, body] of BODIES) {
-      const { units } = ITEM_CONNECTORS[gatewayOf(name)].survey(envelope(gatewayOf(name), body));
+      const one = envelope(gatewayOf(name), body);
+      const items = createSourceFinder(SOURCES)(one)!.read(one).items();
       const sessions = new Set(read(name).map(({ facts }) => facts.session_id));
-      expect([name, ...sessions]).toEqual([name, ...units.map(({ session }) => session)]);
+      expect([name, ...sessions]).toEqual([name, ...items.map(({ session }) => session)]);
     }
   });
 

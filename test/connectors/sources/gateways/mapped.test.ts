@@ -1,11 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { connectorsWith, KNOWN_GATEWAYS } from '../../../../connectors/sources/index.ts';
+import { createSourceFinder, KNOWN_GATEWAYS, sourcesWith } from '../../../../connectors/sources/index.ts';
 import {
   digestMapping,
   parseMappings,
   type GatewayMapping,
 } from '../../../../connectors/sources/gateways/mapped-shape.ts';
 import { mappedGateway } from '../../../../connectors/sources/gateways/mapped.ts';
+import { createNormaliser } from '../../../../ingest/normalise.ts';
+import { createSurrogates } from '../../../../ingest/surrogates.ts';
 import { envelope } from '../recorded.ts';
 
 const MAPPING: GatewayMapping = {
@@ -43,6 +45,7 @@ const ITEM = {
   reply: { text: 'hi', id: 'm-1' },
 };
 
+const surrogates = createSurrogates(new Uint8Array(32).fill(3));
 const gateway_mapping = { name: 'acme', sha256: digestMapping(MAPPING) };
 
 function draftsOf(item: object, mapping = MAPPING) {
@@ -107,15 +110,15 @@ describe('a gateway that is described by a mapping', () => {
   });
 
   it('is read by the sequencer by its route, and kept whole where it is not described there', () => {
-    const [known, unknown] = [{ acme: MAPPING }, {}].map((mappings) =>
-      connectorsWith(mappings)['mapped-gateway'].expand(
-        envelope('mapped-gateway', ITEM, { receiver: '/v1/gateways/acme' }),
-      ),
+    const one = envelope('mapped-gateway', ITEM, { receiver: '/v1/gateways/acme' });
+    const [known, unknown] = [{ acme: MAPPING }, { other: MAPPING }].map((mappings) =>
+      createNormaliser({ surrogates, retentionClass: 'standard', sources: sourcesWith(mappings) })(one),
     );
-    expect(known!.length).toBe(3);
-    expect(unknown).toMatchObject([
-      { kind: 'quarantined', item: { reason: 'body_undecodable', pointer: '' } },
+    expect(known).toMatchObject({ quarantinedCount: 0, records: [{}, {}, {}] });
+    expect(unknown!.records).toMatchObject([
+      { type: 'quarantined', facts: { quarantine_reason: 'body_undecodable', quarantine_pointer: '' } },
     ]);
+    expect(createSourceFinder(sourcesWith({}))(one)).toBeUndefined();
   });
 });
 

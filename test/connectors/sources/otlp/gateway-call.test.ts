@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { OTLP_CONNECTORS } from '../../../../connectors/sources/otlp/otlp.ts';
+import { otlpLogs, otlpTraces } from '../../../../connectors/sources/otlp/otlp.ts';
 import { litellm } from '../../../../connectors/sources/gateways/litellm.ts';
 import type { DraftRecord } from '../../../../connectors/drafts/source.ts';
 import type { JsonObject } from '../../../../schemas/json.ts';
@@ -22,7 +22,7 @@ import {
 const isCall = ({ type }: DraftRecord) => type.startsWith('model.');
 
 describe('spans of a recorded LiteLLM', () => {
-  const drafts = draftsOf(OTLP_CONNECTORS.traces.expand(SPANS));
+  const drafts = draftsOf(otlpTraces.expand(SPANS));
   const told = draftsOf(litellm.expand(CALLBACK));
 
   it('are the calls that its callback tells of, with ids that join them', () => {
@@ -218,7 +218,7 @@ describe('a span of a call', () => {
         service: 'litellm',
       },
     );
-    const [call] = draftsOf(OTLP_CONNECTORS.traces.expand(envelope('otlp-traces', body)));
+    const [call] = draftsOf(otlpTraces.expand(envelope('otlp-traces', body)));
     expect(call!.content).toMatchObject({
       attributes,
       resource: { attributes: { 'service.name': 'litellm' } },
@@ -297,7 +297,7 @@ describe('the log record of a call', () => {
       },
     ],
   });
-  const readLog = (body: JsonObject) => draftsOf(OTLP_CONNECTORS.logs.expand(envelope('otlp-logs', body)));
+  const readLog = (body: JsonObject) => draftsOf(otlpLogs.expand(envelope('otlp-logs', body)));
 
   it('is that call', () => {
     const drafts = readLog(

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { OTLP_CONNECTORS } from '../../../../connectors/sources/otlp/otlp.ts';
+import { otlpTraces } from '../../../../connectors/sources/otlp/otlp.ts';
 import type { DraftRecord, Expanded } from '../../../../connectors/drafts/source.ts';
 import type { JsonObject, JsonValue } from '../../../../schemas/json.ts';
 import { toProtobuf } from '../../wire/otlp/to-protobuf.ts';
@@ -72,10 +72,10 @@ export function request(
 /** Drafts of one span, the same from either encoding. */
 export function read(attributes: Attributes, sent: Sent = {}): DraftRecord[] {
   const body = request([spanOf(attributes, sent)], sent);
-  const json = draftsOf(OTLP_CONNECTORS.traces.expand(envelope('otlp-traces', body)));
+  const json = draftsOf(otlpTraces.expand(envelope('otlp-traces', body)));
   const binary = toProtobuf('traces', body);
   const content_type = 'application/x-protobuf';
-  const other = OTLP_CONNECTORS.traces.expand(envelope('otlp-traces', binary, { content_type }));
+  const other = otlpTraces.expand(envelope('otlp-traces', binary, { content_type }));
   expect(draftsOf(other)).toEqual(json);
   return json;
 }

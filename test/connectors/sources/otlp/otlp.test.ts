@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { SOURCE_CONNECTORS } from '../../../../connectors/sources/index.ts';
 import type { DraftRecord } from '../../../../connectors/drafts/source.ts';
 import type { JsonObject, JsonValue } from '../../../../schemas/json.ts';
-import { envelope } from '../recorded.ts';
+import { envelope, expandEnvelope } from '../recorded.ts';
 
 const LOG_SCOPE = 'com.anthropic.claude_code.events';
 
@@ -15,7 +14,7 @@ const toAttributes = (members: JsonObject) =>
   Object.entries(members).map(([key, value]) => ({ key, value: toValue(value) }));
 
 function drafts(source: 'otlp-logs' | 'otlp-metrics' | 'otlp-traces', body: JsonObject): DraftRecord[] {
-  return SOURCE_CONNECTORS[source].expand(envelope(source, body)).map((expanded) => {
+  return expandEnvelope(envelope(source, body)).map((expanded) => {
     if (expanded.kind === 'quarantined') throw new Error(expanded.item.pointer);
     return expanded.draft;
   });

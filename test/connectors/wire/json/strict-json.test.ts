@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { cutValues } from '../../../../connectors/wire/json/cut-values.ts';
 import { MAX_JSON_DEPTH, parseStrict } from '../../../../connectors/wire/json/strict-json.ts';
-import { isExactNumber } from '../../../../connectors/wire/json/tokens.ts';
+import { isExactNumber } from '../../../../connectors/wire/json/numbers.ts';
 import { PipelineError } from '../../../../schemas/errors.ts';
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);

@@ -1,0 +1,58 @@
+/** How a receiver answers a body that is durable. */
+import type { OtlpSignal } from '../wire/otlp/descriptor.ts';
+import { encodeExportResponse } from '../wire/otlp/export-response.ts';
+import type { ReadBody } from './source.ts';
+
+export interface Reply {
+  readonly contentType: string;
+  readonly body: Buffer;
+}
+
+export interface Answer {
+  /** For people. */
+  readonly description: string;
+  readonly toReply: (read: ReadBody, contentType: string) => Reply;
+}
+
+/** A client of hooks takes any member for a decision about the tool call that waits for it. */
+export const EMPTY_OBJECT: Answer = { description: '`{}`', toReply: () => jsonReply({}) };
+
+/** Allows a request to a model. As every answer it is sent when the question is on record. */
+export const ALLOW: Answer = {
+  description: '`{"action": "allow"}`',
+  toReply: () => jsonReply({ action: 'allow' }),
+};
+
+/** Counts items, which is what the sender knows, and names those that were kept in quarantine. */
+export const COUNTED_ITEMS: Answer = {
+  description: '`accepted`, `quarantined`',
+  toReply: ({ itemCount, problems }) =>
+    jsonReply({
+      accepted: itemCount - problems.length,
+      quarantined: problems.map(({ index, reason, pointer }) => ({ index, reason, pointer })),
+    }),
+};
+
+/**
+ * The export response of OTLP, in the encoding of the request. Quarantined items are reported as rejected, so that the
+ * client's own counters show them, though none is lost.
+ */
+export function exportResponse(signal: OtlpSignal): Answer {
+  return {
+    description: 'OTLP export response',
+    toReply: ({ itemCount, problems }, contentType) => {
+      const [first] = problems;
+      const message =
+        first === undefined
+          ? ''
+          : `${problems.length} of ${itemCount} items were kept in quarantine, the others accepted; ` +
+            `first: ${first.reason} at ${first.pointer === '' ? 'the whole body' : first.pointer}; do not resend`;
+      const encoding = contentType === 'application/x-protobuf' ? contentType : 'application/json';
+      return encodeExportResponse(signal, encoding, { count: problems.length, message });
+    },
+  };
+}
+
+function jsonReply(document: object): Reply {
+  return { contentType: 'application/json', body: Buffer.from(JSON.stringify(document)) };
+}

@@ -1,0 +1,97 @@
+/** The items of a decoded body: as drafts for the sequencer, and counted for a receiver. */
+import type { Envelope } from '../../schemas/envelope.ts';
+import { PipelineError } from '../../schemas/errors.ts';
+import type { QuarantineReason } from '../../schemas/quarantine.ts';
+import { MAX_ITEMS, oversizedBody, type DecodedBody } from '../wire/body.ts';
+import type { BodyItem, DraftRecord, Expanded, ReadBody } from './source.ts';
+
+/**
+ * Drafts and quarantined items in the order of the body. An item may become several drafts, at least one; each item
+ * stands or falls by itself. A body of more than MAX_ITEMS drafts is one quarantined item.
+ */
+export function expandItems<Item extends { readonly index: number }>(
+  envelope: Envelope,
+  decoded: DecodedBody<Item>,
+  toDrafts: (item: Item) => readonly DraftRecord[],
+): Expanded[] {
+  const { items, problems } = decoded;
+  const expanded: Expanded[] = [];
+  const cuts = problems.length > 0 ? decoded.unitBytes() : NO_CUTS;
+  let nextProblem = 0;
+  const pushProblemsBefore = (index: number): void => {
+    for (;;) {
+      const problem = problems[nextProblem];
+      if (problem === undefined || problem.index >= index) return;
+      const { unit_pointer, pointer, reason } = problem;
+      const bytes = cuts.get(unit_pointer) ?? envelope.body;
+      expanded.push({ kind: 'quarantined', item: { reason, pointer, bytes } });
+      nextProblem += 1;
+    }
+  };
+  let draftCount = 0;
+  for (const item of items) {
+    pushProblemsBefore(item.index);
+    const drafts = toDrafts(item);
+    draftCount += drafts.length;
+    if (draftCount > MAX_ITEMS) return quarantineBody(envelope, 'body_expands_too_large');
+    for (const draft of drafts) expanded.push({ kind: 'draft', draft });
+  }
+  pushProblemsBefore(decoded.itemCount);
+  return expanded;
+}
+
+const NO_CUTS: ReadonlyMap<string, Uint8Array> = new Map();
+
+/** What a receiver has to know of an item. Both must agree with the drafts that `expandItems` gets for it. */
+export interface ItemReader<Item> {
+  /** How many drafts the item becomes. @default one */
+  readonly countOf?: (item: Item) => number;
+  readonly sessionOf: (item: Item) => string | undefined;
+}
+
+/** The same body as a receiver needs it. Throws nothing. */
+export function readItems<Item extends { readonly index: number }>(
+  envelope: Envelope,
+  decoded: DecodedBody<Item>,
+  { countOf, sessionOf }: ItemReader<Item>,
+): ReadBody {
+  const { items, problems, itemCount } = decoded;
+  const counts = countOf === undefined ? undefined : items.map(countOf);
+  const draftCount = counts?.reduce((sum, count) => sum + count, 0) ?? items.length;
+  if (draftCount > MAX_ITEMS) {
+    return readItems(envelope, oversizedBody<Item>(envelope.body), { sessionOf });
+  }
+  return {
+    itemCount,
+    recordCount: draftCount + problems.length,
+    problems,
+    items() {
+      const read = new Array<BodyItem>(itemCount).fill(UNSOUND);
+      items.forEach((item, place) => {
+        read[item.index] = { recordCount: counts?.[place] ?? 1, session: sessionOf(item) };
+      });
+      return read;
+    },
+    cut: decoded.cut,
+  };
+}
+
+const UNSOUND: BodyItem = { recordCount: 1, session: undefined };
+
+/** The whole body as one quarantined item. */
+export function quarantineBody(envelope: Envelope, reason: QuarantineReason, pointer = ''): Expanded[] {
+  return [{ kind: 'quarantined', item: { reason, pointer, bytes: envelope.body } }];
+}
+
+/**
+ * Runs an expansion of a body that a receiver let through. A body that does not decode after all, because another
+ * release took it in or the log was restored, is kept as a whole.
+ */
+export function expandOrQuarantine(envelope: Envelope, expand: () => Expanded[]): Expanded[] {
+  try {
+    return expand();
+  } catch (error) {
+    if (!(error instanceof PipelineError)) throw error;
+    return quarantineBody(envelope, 'body_undecodable');
+  }
+}

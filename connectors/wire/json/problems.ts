@@ -1,0 +1,96 @@
+import type { QuarantineReason } from '../../../schemas/quarantine.ts';
+import { escapePointer } from '../../../schemas/json-pointer.ts';
+import { isExactNumber } from './numbers.ts';
+import { decodeString, JsonScanner, type JsonToken } from './scan.ts';
+
+/** Why a place of the text has no exact canonical form. */
+export interface JsonProblem {
+  /** RFC 6901; a member name longer than 200 characters is cut in it. */
+  readonly pointer: string;
+  readonly reason: QuarantineReason;
+}
+
+/** One problem per place is enough to judge a body; a body with more than this many is judged as a whole. */
+const MAX_PROBLEMS = 1_000;
+const MAX_POINTER_NAME = 200;
+
+/**
+ * Names every place of valid JSON text that has no exact canonical form. Linear: a container beyond `maxDepth` is named
+ * once and skipped. Beyond MAX_PROBLEMS the list ends with a problem of the root, because a shortened list would pass
+ * off the rest as sound.
+ */
+export function findProblems(text: string, maxDepth: number): JsonProblem[] {
+  const search: Search = { scanner: new JsonScanner(text), maxDepth, names: [], problems: [] };
+  for (;;) {
+    const token = search.scanner.next();
+    if (token === 'end' || token === 'invalid') return search.problems;
+    judge(search, token);
+    const last = search.problems[MAX_PROBLEMS - 1];
+    if (last !== undefined) return [...search.problems, { pointer: '', reason: last.reason }];
+  }
+}
+
+interface Search {
+  readonly scanner: JsonScanner;
+  readonly maxDepth: number;
+  /** The names that each open container has had so far; an array has none. */
+  readonly names: Set<string>[];
+  readonly problems: JsonProblem[];
+}
+
+function judge(search: Search, token: Exclude<JsonToken, 'end' | 'invalid'>): void {
+  const { scanner, names, maxDepth } = search;
+  switch (token) {
+    case 'name':
+      judgeName(search);
+      break;
+    case 'string':
+      if (!isWellFormed(textOf(scanner))) report(search, 'json_lone_surrogate');
+      break;
+    case 'number':
+      if (!isExactNumber(textOf(scanner))) report(search, 'json_inexact_number');
+      break;
+    case 'open':
+      if (scanner.path.length <= maxDepth) names.push(new Set());
+      else {
+        report(search, 'json_too_deep');
+        scanner.skip();
+      }
+      break;
+    case 'close':
+      names.pop();
+      break;
+    case 'literal':
+      break;
+  }
+}
+
+function judgeName(search: Search): void {
+  const name = decodeString(textOf(search.scanner));
+  const known = search.names.at(-1);
+  if (!name.isWellFormed()) report(search, 'json_lone_surrogate');
+  if (known?.has(name) === true) report(search, 'json_duplicate_key');
+  known?.add(name);
+}
+
+function textOf({ text, from, to }: JsonScanner): string {
+  return text.slice(from, to);
+}
+
+function report({ scanner, maxDepth, problems }: Search, reason: QuarantineReason): void {
+  problems.push({ pointer: toPointer(scanner.path.slice(0, maxDepth)), reason });
+}
+
+function isWellFormed(token: string): boolean {
+  return !token.includes('\\') || decodeString(token).isWellFormed();
+}
+
+/** A lone surrogate in a name is replaced, since pointers are hashed too. */
+function toPointer(path: readonly (number | string)[]): string {
+  return path.map((segment) => `/${toSegment(segment)}`).join('');
+}
+
+function toSegment(segment: number | string): string {
+  if (typeof segment === 'number') return String(segment);
+  return escapePointer(decodeString(`"${segment}"`).slice(0, MAX_POINTER_NAME).toWellFormed());
+}

@@ -1,0 +1,63 @@
+import type { ReadBody } from '../../connectors/drafts/source.ts';
+import { divide, UnitSequence } from '../../connectors/wire/pieces.ts';
+import { collectorKey, sessionKey } from '../../schemas/envelope.ts';
+
+/** A body as its source has read it. */
+export interface BodyToSplit {
+  readonly body: Buffer;
+  readonly read: ReadBody;
+  readonly collector: string;
+}
+
+/** The part of a body that goes by one key. */
+export interface BodyPart {
+  readonly key: string;
+  readonly body: Buffer;
+  readonly recordCount: number;
+}
+
+/**
+ * The parts of one body may have so much more than the body, by repeating resource and scope. Little enough for one
+ * append, and for the memory of a receiver.
+ */
+export const MAX_REPEATED_BYTES = 16 * 1024 * 1024;
+
+/**
+ * Splits a body by session, so that each item goes by the same key in whatever grouping it is delivered: the session
+ * that its records will have, or the collector where it has none or will be sealed as quarantined. Parts come in the
+ * order in which their keys first appear; the items of a part keep their order and their own bytes. All that is around
+ * an item (resource, scope, metric, members unknown here) is repeated in each part with such items.
+ *
+ * A body of one key is its only part, the same buffer. A body stays whole, under its collector's key, where it will be
+ * quarantined as a whole, where its parts would repeat more than MAX_REPEATED_BYTES, and where its pieces are not as
+ * many as its items.
+ *
+ * Pure; throws nothing.
+ */
+export function splitBySession({ body, read, collector }: BodyToSplit): readonly BodyPart[] {
+  const whole = (key: string): BodyPart[] => [{ key, body, recordCount: read.recordCount }];
+  const unsound = new Set(read.problems.map(({ unit_pointer }) => unit_pointer));
+  if (unsound.has('')) return whole(collectorKey(collector));
+  const keyed = read.items().map(({ recordCount, session = '' }) => ({
+    recordCount,
+    key: session === '' ? collectorKey(collector) : sessionKey(session),
+  }));
+  const [first] = keyed;
+  if (first === undefined) return whole(collectorKey(collector));
+  if (keyed.every(({ key }) => key === first.key)) return whole(first.key);
+  const sequence = new UnitSequence(keyed, unsound);
+  const pieces = read.cut(sequence);
+  if (pieces === undefined || !sequence.isComplete) return whole(collectorKey(collector));
+  const shares = [...divide(pieces, first.key)];
+  const bytes = shares.reduce((sum, [, { chunks }]) => sum + byteCount(chunks), 0);
+  if (bytes > body.length + MAX_REPEATED_BYTES) return whole(collectorKey(collector));
+  return shares.map(([key, { chunks, itemCount }]) => ({
+    key,
+    body: Buffer.concat(chunks),
+    recordCount: itemCount,
+  }));
+}
+
+function byteCount(chunks: readonly Uint8Array[]): number {
+  return chunks.reduce((sum, { length }) => sum + length, 0);
+}

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { configKeys } from '../config.ts';
 import { SOURCES } from '../connectors/sources/index.ts';
@@ -63,6 +63,14 @@ function limitsPage(): string {
   return `# Private limits\n\nGenerated from the sources by \`npm run docs\`.\n\n${intro}\n\n${row('limit', 'value', 'file', 'meaning')}${row('---', '---', '---', '---')}${rows.join('')}`;
 }
 
+/** Whether a path, in whose file name `*` matches any text, leads to a file or folder. */
+function isThere(path: string): boolean {
+  if (!path.includes('*')) return existsSync(join(ROOT, path));
+  const [before = '', after = ''] = basename(path).split('*');
+  const names = existsSync(join(ROOT, dirname(path))) ? readdirSync(join(ROOT, dirname(path))) : [];
+  return names.some((name) => name.startsWith(before) && name.endsWith(after));
+}
+
 const PAGES = ['.', 'docs', 'docs/adr', 'docs/formats']
   .flatMap((folder) => readdirSync(join(ROOT, folder)).map((name) => join(folder, name)))
   .filter((path) => path.endsWith('.md'));
@@ -98,6 +106,15 @@ describe('the documents', () => {
       .replaceAll(/`[^`\n]*`/g, '');
     const links = [...prose.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)].map(([, target]) => target!);
     expect(links.filter((target) => !existsSync(join(ROOT, dirname(page), target)))).toEqual([]);
+  });
+
+  it.each(PAGES.filter((page) => page !== 'ARCHITECTURE.md'))('%s names files that exist', (page) => {
+    const named = [
+      ...read(page).matchAll(
+        /`((?:api|app|commands|connectors|docs|ingest|reports|schemas|store|test)\/[^`\s]*)/g,
+      ),
+    ];
+    expect(named.map(([, path]) => path!).filter((path) => !isThere(path))).toEqual([]);
   });
 
   it('name in the README only scripts that exist', () => {

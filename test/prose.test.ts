@@ -1,5 +1,4 @@
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
@@ -35,6 +34,7 @@ const COVERED: readonly RegExp[] = [
   /^\.ci\//,
   /^ingest\/hook\//,
   /^connectors\/(?:detect|simulation)\//,
+  /^test\/(?:bench|connectors\/detect|connectors\/simulation|ingest\/hook)\//,
 ];
 
 interface Phrase {
@@ -42,10 +42,21 @@ interface Phrase {
   readonly text: string;
 }
 
-const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard'], { cwd: ROOT, encoding: 'utf8' })
-  .split('\n')
-  .filter((file) => !/(?:recordings|fixtures|golden)\/.*\.(?!md$)/.test(file))
-  .filter((file) => COVERED.some((pattern) => pattern.test(file)));
+const FOREIGN: ReadonlySet<string> = new Set(['.git', 'node_modules', 'dist', 'data']);
+
+const files = readdirSync(ROOT, { withFileTypes: true })
+  .filter(({ name }) => !FOREIGN.has(name))
+  .flatMap((entry) =>
+    entry.isDirectory()
+      ? readdirSync(join(ROOT, entry.name), { recursive: true, encoding: 'utf8' }).map((path) =>
+          join(entry.name, path),
+        )
+      : [entry.name],
+  )
+  .filter(
+    (file) => /\.(?:ts|md|yml)$|^\.ci\/run$/.test(file) && COVERED.some((pattern) => pattern.test(file)),
+  )
+  .sort();
 
 const read = (file: string) => readFileSync(join(ROOT, file), 'utf8');
 

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { BenchOptions } from './arguments.ts';
 import type { Figure } from './figure.ts';
 
-/** What every measurement is given. */
+/** The parameters of every measurement. */
 export interface Bench extends BenchOptions {
   /** Temporary folder of the whole run. */
   readonly folder: string;

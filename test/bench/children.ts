@@ -138,7 +138,7 @@ export async function runMeasured(args: readonly string[], profile?: string): Pr
   return { seconds, peakMb };
 }
 
-/** MB. What is not its own are pages of files that it maps, which the system takes back when it needs them. */
+/** MB. Memory beyond its own is pages of mapped files, which the system takes back when it needs them. */
 export interface MemorySample {
   readonly resident: number;
   readonly own: number;

@@ -1,4 +1,4 @@
-/** What the classifier costs the whole server: two servers by turns, of which one finds nothing because it does not look. */
+/** Cost of the classifier in the whole server: two servers by turns, one of which does not search. */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Bench, Findings } from './bench.ts';
@@ -7,7 +7,7 @@ import { repeat } from './limits.ts';
 import { fillLog, type Filled } from './sealing.ts';
 
 const WITHOUT = join(import.meta.dirname, 'without-classifier.mjs');
-/** What may be lost to the classifier. */
+/** Smallest share of the rate that must remain with the classifier. */
 const LEAST_SHARE = 0.8;
 
 export async function measureClassifyServer(bench: Bench): Promise<Findings> {

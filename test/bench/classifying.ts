@@ -1,4 +1,4 @@
-/** What looking for secrets and for data about people costs, as CPU time of the built modules. */
+/** Cost of searching for secrets and for data about people, as CPU time of the built modules. */
 import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -19,7 +19,7 @@ const DIST = resolve(import.meta.dirname, '../../dist');
 const SPIN_CPU_MS = 300;
 const HOSTILE_BYTES = 1024 * 1024;
 const HOSTILE_RUNS = 5;
-/** What a receiver and the sealing thread may lose to the classifier. */
+/** Smallest share of the rate that must remain for a receiver and the sealing thread with the classifier. */
 const LEAST_SHARE = 0.8;
 /** The stated limit for a megabyte of any text. */
 const MOST_HOSTILE_MS = 100;

@@ -1,4 +1,4 @@
-/** The load generator, a process of its own: a job as JSON in its argument, the result as JSON on standard output. */
+/** The load generator, a separate process: a job as JSON in its argument, the result as JSON on standard output. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { openConnection, type Connection } from './connection.ts';
 import { buildBody, lastToolUseId, type EventKind } from './events.ts';

@@ -1,4 +1,4 @@
-/** What an agent waits for each hook command: a process that starts, does its work and ends. */
+/** The time that an agent waits for each hook command: a process that starts, does its work and ends. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';

@@ -73,7 +73,7 @@ export async function measureHooks(bench: Bench): Promise<Findings> {
   };
 }
 
-/** Each run has a server and a log of its own, warmed up, so that no run pays for the backlog of the one before. */
+/** Each run has its own server and log, warmed up, so that no run pays for the backlog of the one before. */
 async function measureIntake(bench: Bench, { name, ...job }: Intake) {
   bench.say(`${name}: bare fastify`);
   const bare = await measureBarePost(job, bench.runs);

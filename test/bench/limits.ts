@@ -1,4 +1,4 @@
-/** What the machine itself can do, measured in the same run as the figures that are set beside it. */
+/** Limits of the machine itself, measured in the same run as the figures beside them. */
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';

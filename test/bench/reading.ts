@@ -1,4 +1,4 @@
-/** What a full log costs whoever starts on it or verifies it. */
+/** Cost of starting on a full log, and of verifying one. */
 import { join } from 'node:path';
 import type { Bench, Findings } from './bench.ts';
 import { runMeasured, startServe } from './children.ts';

@@ -84,7 +84,7 @@ export interface StandIn {
   readonly deliveries: Delivery[];
   /** How many requests the client gave up before they were answered. */
   abandoned: number;
-  /** What it answers from now on. */
+  /** The answer from now on. */
   answer: Answer | ((delivery: Delivery) => Answer);
   close(): Promise<void>;
 }

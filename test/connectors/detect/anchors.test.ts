@@ -52,7 +52,7 @@ describe('the search for literals', () => {
     expect(found('xxxxa')).toEqual([]);
   });
 
-  it('cuts what is beyond 8 bits, so that a literal may be seen that is none', () => {
+  it('cuts characters to 8 bits, so that it may report a literal that is not there', () => {
     expect(found('\u0161\u0162\u0163')).toEqual(['abc@0-3']);
   });
 

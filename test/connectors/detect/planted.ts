@@ -1,5 +1,5 @@
 /**
- * Planted strings and harmless look-alikes. What is to be found stands between « and ». Secrets are put together when
+ * Planted strings and harmless look-alikes. The part to be found is between « and ». Secrets are put together when
  * the file is loaded: a ¦ in a text goes away, and random parts are drawn, so that no scanner of a repository takes this
  * file for a leak.
  */

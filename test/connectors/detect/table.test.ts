@@ -14,7 +14,7 @@ interface Tally {
 const isSecret = (type: DataClass): boolean => (SECRET_TYPES as readonly DataClass[]).includes(type);
 const findAll = (text: string) => [...findSecrets(text), ...findPersonal(text)];
 
-/** What is found of the planted, and everything else that is found anywhere, by type. */
+/** Counts of planted strings that are found, and of all other findings, by type. */
 function tally() {
   const byType = new Map(
     DATA_CLASSES.map((type): [DataClass, Tally] => [type, { planted: 0, found: 0, wrong: 0 }]),
@@ -38,7 +38,7 @@ function tally() {
         rest.splice(index, 1);
       }
     }
-    // What stands around a planted string may be about people as well: a name in the address of a mail.
+    // The text around a planted string may be about people as well: a name in the address of a mail.
     for (const one of rest) if (isSecret(one.type) === isSecret(type)) countWrong(text, one);
   }
   for (const text of HARMLESS) for (const one of findAll(text)) countWrong(text, one);

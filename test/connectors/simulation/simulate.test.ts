@@ -75,7 +75,7 @@ describe('a simulation', () => {
     expect(all).not.toMatch(/alice|2026-11-21|"17952[0-9]{14}"|\breq_[0-9]{1,3}\b/);
   });
 
-  it('gives every session identifiers of its own, and every person one install', () => {
+  it('gives every session new identifiers, and every person one install', () => {
     const sessions = run({ users: 10 });
     const owners = new Map<string, Set<number>>();
     const installs = new Map<string, Set<string>>();

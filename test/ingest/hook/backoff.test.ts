@@ -122,7 +122,7 @@ describe('a window', () => {
 
   it.each([
     ['is empty', ''],
-    ['is no object', 'null'],
+    ['is not an object', 'null'],
     ['has no bounds', '{}'],
     ['would last for a day', { length_ms: 86_400_000, until_ms: START_MS + 86_400_000 }],
     ['ends at no time', { length_ms: 10_000, until_ms: 'soon' }],
@@ -134,7 +134,7 @@ describe('a window', () => {
     expect(sessions()).toEqual(['a', 'a', 'b']);
   });
 
-  it('is no other collector’s', async () => {
+  it('does not apply to another collector', async () => {
     await callNobody('a');
     await call('b');
     expect(sessions()).toEqual(['a', 'b']);
@@ -174,7 +174,7 @@ describe('a window', () => {
     expect(waiting()).toBe(0);
   });
 
-  it('costs no event: one that finds no room is sent all the same, after what waits', async () => {
+  it('loses no event: one that finds no room is still sent, after the waiting ones', async () => {
     await callInVain('a');
     expect(await call('b', '--spool-files', '1', '--enforce')).toEqual({ code: 0, stdout: '', stderr: '' });
     expect(sessions()).toEqual(['a', 'a', 'b']);

@@ -68,7 +68,7 @@ describe('delivery', () => {
     expect(waiting()).toHaveLength(1);
   });
 
-  it('forwards what is no JSON, because the collector decides', async () => {
+  it('forwards input that is not JSON, because the collector decides', async () => {
     await hook('{"cut');
     expect(collector.deliveries.map(({ body }) => body)).toEqual(['{"cut']);
   });
@@ -288,7 +288,7 @@ describe('a client that is stopped', () => {
 describe('usage', () => {
   it.each([
     ['an unknown option', ['--nonsense']],
-    ['a limit that is no number', ['--timeout', 'soon']],
+    ['a limit that is not a number', ['--timeout', 'soon']],
     ['a token file that is not there', ['--token-file', '/nonexistent/token']],
   ])('does not stop an agent for %s', async (_, args) => {
     const run = await hook(eventOf('a'), ...args);

@@ -152,7 +152,7 @@ describe('guards', () => {
     ['Read', { file_path: 7 }],
     ['Bash', { command: ['rm', '-rf', '/'] }],
     ['Agent', { prompt: 'look at .env.example' }],
-  ])('do not take for a path or a command what is none: %s %j', async (tool, input) => {
+  ])('ignore members that are neither a path nor a command: %s %j', async (tool, input) => {
     expect(await call(callOf(tool, input))).toEqual({ code: 0, stdout: '', stderr: '' });
   });
 

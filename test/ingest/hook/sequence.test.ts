@@ -118,7 +118,7 @@ describe('the number of an event', () => {
     for (const { headers } of own) expect(headers).not.toHaveProperty('affidavit-collector-sequence');
   });
 
-  it('begins again at 1 under another id when the machine was started anew', async () => {
+  it('begins again at 1 under another id when the machine was restarted', async () => {
     await call('a');
     const run = JSON.parse(readFileSync(count('run'), 'utf8')) as object;
     writeFileSync(count('run'), JSON.stringify({ ...run, machine: 'earlier' }));
@@ -144,7 +144,7 @@ describe('the number of an event', () => {
     expect(sequences()).toEqual([1, 1]);
   });
 
-  it('is no one else’s where 20 clients run at once', async () => {
+  it('is given once where 20 clients run at once', async () => {
     const names = Array.from({ length: 20 }, (_, index) => `s${index}`);
     await Promise.all(names.map((name) => runHook(eventOf(name), argsTo(collector.url))));
     expect(sequences().sort((a, b) => a - b)).toEqual(names.map((_, index) => index + 1));
@@ -191,7 +191,7 @@ describe('the number of an event', () => {
       bodies.set(number, (bodies.get(number) ?? new Set()).add(delivery.body));
     }
     expect([...bodies.values()].filter(({ size }) => size > 1)).toEqual([]);
-    // What is missing was killed between its number and the spool; there is no number beyond those given.
+    // A missing event was killed between its number and the spool; there is no number beyond those given.
     const given = counters().reduce((sum, name) => sum + statSync(count(name)).size / 8, 0);
     expect(bodies.size).toBeLessThanOrEqual(given);
     expect(Math.max(...sequences())).toBeLessThanOrEqual(given);
@@ -268,7 +268,7 @@ describe('a heartbeat', () => {
     ]);
   });
 
-  it('tells of a run that is over once more, and then it is forgotten', async () => {
+  it('reports a run that is over once more, and then forgets it', async () => {
     await call('a');
     await call('b');
     const old = counters()[0]!;

@@ -186,7 +186,7 @@ describe('a transcript that changed', () => {
       },
       ['a', 'b', 'c'],
     ],
-  ])('is begun anew when it %s', async (_, change, expected) => {
+  ])('is sent from its beginning when it %s', async (_, change, expected) => {
     writeFileSync(main(), lines('a', 'b'));
     await stop();
     change();
@@ -194,7 +194,7 @@ describe('a transcript that changed', () => {
     expect(sent()).toEqual([lines('a', 'b'), lines(...expected)]);
   });
 
-  it('is begun anew when what is known of it cannot be read', async () => {
+  it('is sent from its beginning when its state cannot be read', async () => {
     writeFileSync(main(), lines('a'));
     await stop();
     const state = join(spool(), 'transcripts', readdirSync(join(spool(), 'transcripts'))[0]!);
@@ -214,7 +214,7 @@ describe('a transcript that changed', () => {
     expect(lossReasons()).toContain('transcript_gone');
   });
 
-  it('is no loss when it goes after it was sent', async () => {
+  it('is not a loss when it is removed after it was sent', async () => {
     writeFileSync(main(), lines('a'));
     await stop();
     rmSync(main());
@@ -223,7 +223,7 @@ describe('a transcript that changed', () => {
     expect(readdirSync(join(spool(), 'transcripts'))).toEqual([]);
   });
 
-  it('is forgotten a month after its last change, and so sent anew if it goes on', async () => {
+  it('is forgotten a month after its last change, and so sent again if it goes on', async () => {
     writeFileSync(main(), lines('a'));
     const old = new Date(Date.now() - 31 * 24 * 60 * 60 * 1000);
     utimesSync(main(), old, old);
@@ -234,7 +234,7 @@ describe('a transcript that changed', () => {
 });
 
 describe('what cannot be sent now', () => {
-  it('goes with a later call of any session, also after the last one of its own', async () => {
+  it('goes with a later call of any session, also after the last call of its own session', async () => {
     writeFileSync(main(), lines('a'));
     await callHook(openInput(eventOf('SessionEnd')), argsTo(NOBODY));
     rmSync(join(spool(), 'backoff.json'));

@@ -43,7 +43,7 @@ function limitsOf(file: string): PrivateLimit[] {
     for (const { name, initializer } of statement.declarationList.declarations) {
       if (!ts.isIdentifier(name) || initializer === undefined) continue;
       const meaning = commentOf(statement, text);
-      if (/LIMITS$/.test(name.text) && ts.isObjectLiteralExpression(initializer)) {
+      if (name.text.endsWith('LIMITS') && ts.isObjectLiteralExpression(initializer)) {
         limits.push(...membersOf(name.text, initializer).map((member) => ({ ...member, file, meaning })));
       }
       const value = evaluate(initializer, values);
@@ -127,15 +127,15 @@ export function describeLimit({ name, value }: PrivateLimit): string {
       [60, 'h'],
       [24, 'days'],
     ]);
-  if (/_DAYS$/.test(name)) return `${String(value)} days`;
+  if (name.endsWith('_DAYS')) return `${String(value)} days`;
   if (/(_BYTES|[a-z]Bytes)$/.test(name))
     return inUnits(value, 'bytes', [
       [1024, 'KiB'],
       [1024, 'MiB'],
       [1024, 'GiB'],
     ]);
-  if (/_CHARACTERS$/.test(name)) return `${String(value)} characters`;
-  if (/_PERCENT$/.test(name)) return `${String(value)} %`;
+  if (name.endsWith('_CHARACTERS')) return `${String(value)} characters`;
+  if (name.endsWith('_PERCENT')) return `${String(value)} %`;
   return String(value);
 }
 

@@ -12,7 +12,7 @@ import type { TlsTexts } from '../ingest/receivers/grpc/server.ts';
 import type { GatewayMappings } from '../connectors/sources/gateways/mapped-shape.ts';
 import { sourcesWith } from '../connectors/sources/index.ts';
 import { createReceiverCounters, type ReceiverCounters } from '../ingest/receivers/counters.ts';
-import { createFingerprint } from '../ingest/receivers/redact-fingerprint.ts';
+import { createFingerprint } from '../ingest/receivers/redact-text.ts';
 import { startReceivers } from '../ingest/receivers/serve.ts';
 import { createTokenVerifier, type TokenEntry } from '../store/keys/tokens.ts';
 import type { WebhookSecretEntries } from '../store/keys/webhook-secrets.ts';

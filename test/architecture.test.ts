@@ -31,7 +31,6 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'connectors/detect': ['connectors/detect', 'schemas'],
   'connectors/drafts': ['connectors/drafts', 'connectors/wire', 'schemas'],
   'connectors/sources': ['connectors/sources', 'connectors/drafts', 'connectors/wire', 'schemas'],
-  'connectors/partition': ['connectors', 'schemas'],
   'connectors/simulation': ['connectors', 'schemas'],
 
   'ingest/receivers': ['ingest/receivers', 'ingest/event-log.ts', 'connectors', 'schemas'],

@@ -65,18 +65,21 @@ function isSame(value: JsonValue | undefined, fact: string | number | boolean): 
   return value !== undefined && typeof value !== 'object' && String(value) === String(fact);
 }
 
-function toText(value: JsonValue): string | undefined {
+/** The identifier that a member holds, as facts take it; longer text is none. */
+export function toText(value: JsonValue): string | undefined {
   const text = typeof value === 'number' || typeof value === 'boolean' ? String(value) : value;
   if (typeof text !== 'string' || text === '' || text.length > MAX_FACT_CHARACTERS) return undefined;
   return text;
 }
 
-function toWord(value: JsonValue): string | undefined {
+/** As `toText`, for words of closed lists. */
+export function toWord(value: JsonValue): string | undefined {
   const text = toText(value);
   return text !== undefined && /^[\w.:/-]{1,64}$/.test(text) ? text : undefined;
 }
 
-function toCount(value: JsonValue): number | undefined {
+/** A non-negative integer; a fraction is rounded. */
+export function toCount(value: JsonValue): number | undefined {
   if (typeof value !== 'number' && typeof value !== 'string') return undefined;
   const text = String(value);
   if (!/^[0-9]{1,16}(?:\.[0-9]{1,20})?$/.test(text)) return undefined;
@@ -84,21 +87,25 @@ function toCount(value: JsonValue): number | undefined {
   return Number.isSafeInteger(number) ? number : undefined;
 }
 
-function toFlag(value: JsonValue): boolean | undefined {
+export function toFlag(value: JsonValue): boolean | undefined {
   if (value === true || value === 'true') return true;
   return value === false || value === 'false' ? false : undefined;
 }
 
 /** Adds a fact that the source said: absent and undefined must hash alike. */
-export function say<Name extends keyof Facts>(facts: Facts, name: Name, fact: Facts[Name] | undefined): void {
+export function setFact<Name extends keyof Facts>(
+  facts: Facts,
+  name: Name,
+  fact: Facts[Name] | undefined,
+): void {
   if (fact !== undefined) facts[name] = fact;
 }
 
-/** Content on its way, without the parts that are absent or empty. */
-export type Parts = Record<string, JsonValue>;
+/** Content that is being put together, without the parts that are absent or empty. */
+export type ContentParts = Record<string, JsonValue>;
 
 /** Adds a part that is there. */
-export function keep(parts: Parts, name: string, value: JsonValue | undefined): void {
+export function setPart(parts: ContentParts, name: string, value: JsonValue | undefined): void {
   if (value !== undefined) setMember(parts, name, value);
 }
 
@@ -114,15 +121,15 @@ export function ifAny(object: JsonObject): JsonObject | undefined {
 
 /** The object without the members of these names; itself where it has none of them. */
 export function omitMembers(object: JsonObject, omitted: ReadonlySet<string>): JsonObject {
-  return Object.keys(object).some((name) => omitted.has(name)) ? toParts(object, omitted) : object;
+  return Object.keys(object).some((name) => omitted.has(name)) ? copyWithout(object, omitted) : object;
 }
 
 /**
  * The members but for those of these names, to be added to. Copied one by one, because the engine adds members to
  * what a spread has made at ten times the cost.
  */
-export function toParts(object: JsonObject, omitted: ReadonlySet<string>): Parts {
-  const parts: Parts = {};
+export function copyWithout(object: JsonObject, omitted: ReadonlySet<string>): ContentParts {
+  const parts: ContentParts = {};
   for (const name of Object.keys(object)) {
     if (!omitted.has(name)) setMember(parts, name, object[name] ?? null);
   }

@@ -2,9 +2,9 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../../schemas/json.ts';
 import type { Facts } from '../../schemas/record.ts';
 import { toUtcInstant } from './instants.ts';
-import { openMembers } from './members.ts';
+import { toCount, toText, toWord } from './members.ts';
 
-/** What stands at the end of a path of names; undefined where the path ends early. */
+/** The value at the end of a path of names; undefined where the path ends early. */
 export function valueAt(value: JsonValue | undefined, ...path: readonly string[]): JsonValue | undefined {
   let found = value;
   for (const name of path) {
@@ -22,17 +22,17 @@ export function objectAt(value: JsonValue | undefined, ...path: readonly string[
 
 /** The identifier there, as facts take them. */
 export function textAt(value: JsonValue | undefined, ...path: readonly string[]): string | undefined {
-  return openMembers({ found: valueAt(value, ...path) ?? null }).text('found');
+  return toText(valueAt(value, ...path) ?? null);
 }
 
 /** The word there, out of a closed list of the source. */
 export function wordAt(value: JsonValue | undefined, ...path: readonly string[]): string | undefined {
-  return openMembers({ found: valueAt(value, ...path) ?? null }).word('found');
+  return toWord(valueAt(value, ...path) ?? null);
 }
 
 /** The count there. */
 export function countAt(value: JsonValue | undefined, ...path: readonly string[]): number | undefined {
-  return openMembers({ found: valueAt(value, ...path) ?? null }).count('found');
+  return toCount(valueAt(value, ...path) ?? null);
 }
 
 /** The instant there, where it names its offset from UTC. */

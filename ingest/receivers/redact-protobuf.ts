@@ -17,13 +17,14 @@ import type { Marks } from './redact-text.ts';
 
 const START_GROUP = 3;
 
-interface Walk {
+interface Redaction {
   readonly bytes: Buffer;
   readonly walk: WalkFields;
   readonly marks: Marks;
 }
 
-interface Place {
+/** From the first byte of a message to the one behind its last. */
+interface ByteRange {
   readonly from: number;
   readonly to: number;
 }
@@ -34,24 +35,24 @@ interface Place {
  * which OTLP has none of.
  */
 export function redactProtobuf(signal: OtlpSignal, bytes: Buffer, marks: Marks): Buffer | undefined {
-  const walk = { bytes, walk: createFieldWalk(bytes), marks };
-  return redactMessage(walk, OTLP_SIGNALS[signal].request, { from: 0, to: bytes.length }, '');
+  const redaction = { bytes, walk: createFieldWalk(bytes), marks };
+  return redactMessage(redaction, OTLP_SIGNALS[signal].request, { from: 0, to: bytes.length }, '');
 }
 
 /** `name` is what the value is called that this message is, or is part of. */
 function redactMessage(
-  walk: Walk,
+  redaction: Redaction,
   message: MessageName,
-  { from, to }: Place,
+  { from, to }: ByteRange,
   name: string,
 ): Buffer | undefined {
-  const { bytes } = walk;
-  const own = message === 'KeyValue' ? keyOf(walk, { from, to }) : name;
+  const { bytes } = redaction;
+  const own = message === 'KeyValue' ? keyOf(redaction, { from, to }) : name;
   const chunks: Uint8Array[] = [];
   // Fields that stay are copied together, up to the next one that changes.
   let keptFrom = from;
-  for (const field of fieldsOf(walk, { from, to })) {
-    const payload = redactField(walk, message, field, own);
+  for (const field of fieldsOf(redaction, { from, to })) {
+    const payload = redactField(redaction, message, field, own);
     if (payload === undefined) continue;
     chunks.push(bytes.subarray(keptFrom, field.from), fieldHeader(field.id, payload.length), payload);
     keptFrom = field.to;
@@ -59,7 +60,7 @@ function redactMessage(
   return chunks.length === 0 ? undefined : Buffer.concat([...chunks, bytes.subarray(keptFrom, to)]);
 }
 
-function fieldsOf({ walk }: Walk, { from, to }: Place): WireField[] {
+function fieldsOf({ walk }: Redaction, { from, to }: ByteRange): WireField[] {
   const fields: WireField[] = [];
   walk(from, to, (field) => {
     fields.push(field);
@@ -68,8 +69,13 @@ function fieldsOf({ walk }: Walk, { from, to }: Place): WireField[] {
   return fields;
 }
 
-function redactField(walk: Walk, message: MessageName, field: WireField, name: string): Buffer | undefined {
-  const { bytes, marks } = walk;
+function redactField(
+  redaction: Redaction,
+  message: MessageName,
+  field: WireField,
+  name: string,
+): Buffer | undefined {
+  const { bytes, marks } = redaction;
   const { id, payloadAt, from, to } = field;
   if (payloadAt === undefined) {
     const isGroup = ((bytes[from] ?? 0) & 7) === START_GROUP;
@@ -80,7 +86,7 @@ function redactField(walk: Walk, message: MessageName, field: WireField, name: s
   }
   const spec = FIELDS.get(message)?.get(id);
   if (spec !== undefined && isMessage(spec.type)) {
-    return redactMessage(walk, spec.type, { from: payloadAt, to }, name);
+    return redactMessage(redaction, spec.type, { from: payloadAt, to }, name);
   }
   if (spec?.type === 'string') return redactUtf8(bytes.subarray(payloadAt, to), marks, name);
   return redactOpaque(bytes.subarray(payloadAt, to), marks, name);
@@ -107,7 +113,7 @@ const MARK = /\[secret:[a-z_]{1,32}:[0-9a-f]{16}\]/g;
 const KEY_ID = OTLP_MESSAGES.KeyValue['key']?.id;
 
 /** Of a field that comes twice the last counts. */
-function keyOf({ bytes, walk }: Walk, { from, to }: Place): string {
+function keyOf({ bytes, walk }: Redaction, { from, to }: ByteRange): string {
   let key = '';
   walk(from, to, (field) => {
     if (field.id === KEY_ID && field.payloadAt !== undefined) {

@@ -1,13 +1,29 @@
+import { createHmac } from 'node:crypto';
 import { findSecrets } from '../../connectors/detect/secrets.ts';
 import type { SecretType } from '../../schemas/data-class.ts';
 
 /**
- * Sixteen hex digits that stand for a secret: the same for the same secret wherever it appears, and worthless to whoever
- * has not the key of the installation.
+ * Sixteen hex digits as the name of a secret: the same for the same secret wherever it appears, and worthless without the
+ * key of the installation.
  */
 export type Fingerprint = (secret: string) => string;
 
-/** Puts marks in the place of secrets and counts them. */
+const DOMAIN = 'affidavit/v1/secret';
+const FINGERPRINT_DIGITS = 16;
+
+/**
+ * HMAC-SHA-256 over a domain for secrets alone and the secret, cut to 64 bits. `key` is the pseudonym key of the
+ * installation: with it guesses of weak secrets can be tested, so it never leaves the host.
+ */
+export function createFingerprint(key: Uint8Array): Fingerprint {
+  return (secret) =>
+    createHmac('sha256', key)
+      .update(JSON.stringify([DOMAIN, secret]))
+      .digest('hex')
+      .slice(0, FINGERPRINT_DIGITS);
+}
+
+/** Replaces secrets by marks and counts them. */
 export interface Marks {
   /**
    * The text with `[secret:<type>:<fingerprint>]` for each secret, or undefined where it holds none. `name` is the name

@@ -15,13 +15,13 @@ import { SYNTHETIC_MEMBER } from '../../drafts/synthetic.ts';
 import { hookEventOf, isKnownHookMember, type HookEvent } from './hook-events.ts';
 import {
   ifAny,
-  keep,
+  setPart,
   omitMembers,
   openMembers,
-  say,
+  setFact,
   toContent,
   type Members,
-  type Parts,
+  type ContentParts,
 } from '../../drafts/members.ts';
 import { readTold } from './refusals.ts';
 import { filePathOf, mcpServerOf } from '../../drafts/tool-facts.ts';
@@ -160,35 +160,35 @@ function toHookFacts(envelope: Envelope, item: JsonObject, members: Members): Fa
     collector: envelope.principal,
   };
   const event = hookEventOf(facts.source_event);
-  say(facts, 'session_id', members.text('session_id'));
-  say(facts, 'prompt_id', members.text('prompt_id'));
-  say(facts, 'tool_use_id', members.text('tool_use_id'));
-  say(facts, 'message_id', members.text('message_id'));
-  say(facts, 'agent_id', members.text('agent_id'));
-  say(facts, 'agent_type', members.text('agent_type'));
+  setFact(facts, 'session_id', members.text('session_id'));
+  setFact(facts, 'prompt_id', members.text('prompt_id'));
+  setFact(facts, 'tool_use_id', members.text('tool_use_id'));
+  setFact(facts, 'message_id', members.text('message_id'));
+  setFact(facts, 'agent_id', members.text('agent_id'));
+  setFact(facts, 'agent_type', members.text('agent_type'));
   const tool = members.text('tool_name');
-  say(facts, 'tool_name', tool);
-  say(facts, 'mcp_server', mcpServerName(item) ?? mcpServerOf(tool));
-  say(facts, 'file_path', members.text('file_path') ?? filePathOf(tool, item['tool_input']));
-  say(facts, 'permission_mode', members.text('permission_mode'));
-  say(facts, 'duration_ms', members.count('duration_ms'));
-  say(facts, 'model', members.text('model'));
-  say(facts, 'synthetic', members.flag(SYNTHETIC_MEMBER));
-  sayEventFacts(facts, event, members);
+  setFact(facts, 'tool_name', tool);
+  setFact(facts, 'mcp_server', mcpServerName(item) ?? mcpServerOf(tool));
+  setFact(facts, 'file_path', members.text('file_path') ?? filePathOf(tool, item['tool_input']));
+  setFact(facts, 'permission_mode', members.text('permission_mode'));
+  setFact(facts, 'duration_ms', members.count('duration_ms'));
+  setFact(facts, 'model', members.text('model'));
+  setFact(facts, 'synthetic', members.flag(SYNTHETIC_MEMBER));
+  setEventFacts(facts, event, members);
   if (event.type === 'tool.reported' && tool !== undefined) {
     const { told, decision_source } = readTold(tool, item['tool_response']);
-    say(facts, 'told', told);
-    say(facts, 'decision_source', decision_source);
+    setFact(facts, 'told', told);
+    setFact(facts, 'decision_source', decision_source);
   }
   return facts;
 }
 
-function sayEventFacts(facts: Facts, event: HookEvent, members: Members): void {
-  if (event.reason !== undefined) say(facts, 'reason', members.word(event.reason));
-  if (event.error !== undefined) say(facts, 'error_type', members.word(event.error));
-  say(facts, 'success', event.success);
-  say(facts, 'decision', event.decided?.decision);
-  say(facts, 'decision_source', event.decided?.decision_source);
+function setEventFacts(facts: Facts, event: HookEvent, members: Members): void {
+  if (event.reason !== undefined) setFact(facts, 'reason', members.word(event.reason));
+  if (event.error !== undefined) setFact(facts, 'error_type', members.word(event.error));
+  setFact(facts, 'success', event.success);
+  setFact(facts, 'decision', event.decided?.decision);
+  setFact(facts, 'decision_source', event.decided?.decision_source);
 }
 
 function mcpServerName(item: JsonObject): string | undefined {
@@ -197,11 +197,11 @@ function mcpServerName(item: JsonObject): string | undefined {
 }
 
 function toHookContent(rest: JsonObject): Content | null {
-  const content: Parts = {};
-  const extensions: Parts = {};
+  const content: ContentParts = {};
+  const extensions: ContentParts = {};
   for (const name of Object.keys(rest)) {
-    keep(isKnownHookMember(name) ? content : extensions, name, toHashable(rest[name] ?? null));
+    setPart(isKnownHookMember(name) ? content : extensions, name, toHashable(rest[name] ?? null));
   }
-  keep(content, 'extensions', ifAny(extensions));
+  setPart(content, 'extensions', ifAny(extensions));
   return toContent(content);
 }

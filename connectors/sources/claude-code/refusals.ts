@@ -1,7 +1,8 @@
 import { isJsonObject, type JsonValue } from '../../../schemas/json.ts';
-import type { Told } from '../../../schemas/record.ts';
+import type { Facts, Told } from '../../../schemas/record.ts';
+import { setFact } from '../../drafts/members.ts';
 
-/** What the text that a model was told about a tool call settles. */
+/** The outcome of a tool call according to the text that the model was told about it. */
 export interface ToldOutcome {
   readonly told: Told;
   readonly decision_source: 'rule' | 'hook' | undefined;
@@ -115,4 +116,21 @@ function unwrap(text: string): string {
   const open = '<tool_use_error>';
   const close = '</tool_use_error>';
   return text.startsWith(open) && text.endsWith(close) ? text.slice(open.length, -close.length) : text;
+}
+
+/** Sets the facts of a result as the model got it, where the source may also say whether it is an error. */
+export function setToldResult(
+  facts: Facts,
+  toolName: string | undefined,
+  { response, isError }: { readonly response: JsonValue; readonly isError: boolean | undefined },
+): void {
+  if (isError === false) {
+    facts.told = 'executed';
+    facts.success = true;
+    return;
+  }
+  const { told, decision_source } = readTold(toolName, response);
+  facts.told = told;
+  setFact(facts, 'decision_source', decision_source);
+  if (isError === true) facts.success = false;
 }

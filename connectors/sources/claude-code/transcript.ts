@@ -5,8 +5,8 @@ import { digestItem } from '../../drafts/digest.ts';
 import type { DraftRecord } from '../../drafts/source.ts';
 import { readMessage, type Block } from '../../drafts/conversation.ts';
 import { itemSource } from '../../drafts/item-source.ts';
-import { omitMembers, openMembers, say, toContent, type Members } from '../../drafts/members.ts';
-import { sayToldResult } from './told-result.ts';
+import { omitMembers, openMembers, setFact, toContent, type Members } from '../../drafts/members.ts';
+import { setToldResult } from './refusals.ts';
 import { filePathOf, mcpServerOf } from '../../drafts/tool-facts.ts';
 
 /** The only types of lines that are taken: the others hold the vendor's own text. */
@@ -55,10 +55,10 @@ type Draft = Pick<DraftRecord, 'type' | 'facts' | 'content'>;
 function withLine([first, ...others]: readonly Draft[], value: JsonObject): Draft[] {
   if (first === undefined) return [];
   const { message, ...line } = besideFacts(value, first.facts);
-  const told = isJsonObject(message)
+  const beside = isJsonObject(message)
     ? { ...line, message: omitMembers(message, new Set(['content'])) }
     : line;
-  return [{ ...first, content: { ...first.content, line: toHashable(told) } }, ...others];
+  return [{ ...first, content: { ...first.content, line: toHashable(beside) } }, ...others];
 }
 
 /** A tool use or a result of one; undefined for any other block. */
@@ -67,13 +67,13 @@ function toCallDraft(envelope: Envelope, value: JsonObject, block: Block): Draft
   const facts = openFacts(envelope, value, block.kind);
   facts.tool_use_id = block.id;
   if (block.kind === 'tool_use') {
-    say(facts, 'tool_name', block.name === '' ? undefined : block.name);
-    say(facts, 'mcp_server', mcpServerOf(block.name));
-    say(facts, 'file_path', filePathOf(block.name, block.input));
+    setFact(facts, 'tool_name', block.name === '' ? undefined : block.name);
+    setFact(facts, 'mcp_server', mcpServerOf(block.name));
+    setFact(facts, 'file_path', filePathOf(block.name, block.input));
     return { type: 'tool.requested', facts, content: { tool_input: toHashable(block.input) } };
   }
-  sayToldResult(facts, undefined, block);
-  sayDecision(facts, value['permissionDecision']);
+  setToldResult(facts, undefined, block);
+  setDecision(facts, value['permissionDecision']);
   // The decision says what the text alone cannot, whose wording depends on a tool that this line does not name.
   if (block.isError === true && facts.decision === 'reject') facts.told = 'denied';
   if (block.isError === true && facts.decision === 'accept') facts.told = 'failed';
@@ -106,17 +106,17 @@ function besideFacts(value: JsonObject, facts: Facts): JsonObject {
 function openFacts(envelope: Envelope, value: JsonObject, source_event: string): Facts {
   const members = openMembers(value);
   const facts: Facts = { source_event, collector: envelope.principal };
-  say(facts, 'occurred_at', instantOf(members));
-  say(facts, 'session_id', members.text('sessionId'));
-  say(facts, 'prompt_id', members.text('promptId'));
-  say(facts, 'agent_id', members.text('agentId'));
-  say(facts, 'app_version', members.text('version'));
-  say(facts, 'permission_mode', members.word('permissionMode'));
-  say(facts, 'request_id', members.text('requestId'));
+  setFact(facts, 'occurred_at', instantOf(members));
+  setFact(facts, 'session_id', members.text('sessionId'));
+  setFact(facts, 'prompt_id', members.text('promptId'));
+  setFact(facts, 'agent_id', members.text('agentId'));
+  setFact(facts, 'app_version', members.text('version'));
+  setFact(facts, 'permission_mode', members.word('permissionMode'));
+  setFact(facts, 'request_id', members.text('requestId'));
   if (isJsonObject(value['message'])) {
     const message = openMembers(value['message']);
-    say(facts, 'message_id', message.text('id'));
-    say(facts, 'model', message.text('model'));
+    setFact(facts, 'message_id', message.text('id'));
+    setFact(facts, 'model', message.text('model'));
   }
   return facts;
 }
@@ -132,12 +132,12 @@ function instantOf(members: Members): string | undefined {
  * Which rule decided, where the client says so. A refusal by a rule names its rule even where its `source` says that
  * the user refused.
  */
-function sayDecision(facts: Facts, decided: unknown): void {
+function setDecision(facts: Facts, decided: unknown): void {
   if (!isJsonObject(decided)) return;
   const members = openMembers(decided);
   const decision = members.word('decision');
-  say(facts, 'decision', decision);
+  setFact(facts, 'decision', decision);
   const byRule = decided['reasonType'] === 'rule' || decided['ruleSource'] !== undefined;
-  say(facts, 'decision_source', decision === 'reject' && byRule ? 'rule' : members.word('source'));
-  say(facts, 'reason', members.word('reasonCode', 'reasonType'));
+  setFact(facts, 'decision_source', decision === 'reject' && byRule ? 'rule' : members.word('source'));
+  setFact(facts, 'reason', members.word('reasonCode', 'reasonType'));
 }

@@ -2,7 +2,7 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
 import { parsedText } from '../../wire/json/strict-json.ts';
 import { readMessage, type Block, type Role } from '../../drafts/conversation.ts';
-import { omitMembers, toParts, type Parts } from '../../drafts/members.ts';
+import { omitMembers, copyWithout, type ContentParts } from '../../drafts/members.ts';
 import { objectAt, textAt, valueAt } from '../../drafts/nested.ts';
 import type { GatewayCall } from './gateway-call.ts';
 
@@ -49,7 +49,7 @@ export function readAnswer(body: JsonValue | undefined): ReadAnswer | undefined 
   const response = parsedText(body);
   if (!isJsonObject(response)) return undefined;
   const { choices, output, content } = response;
-  const told = omitMembers(response, ANSWER_PARTS);
+  const besideAnswer = omitMembers(response, ANSWER_PARTS);
   const model = textAt(response, 'model');
   if (Array.isArray(choices)) {
     const list = choices as readonly JsonValue[];
@@ -61,11 +61,11 @@ export function readAnswer(body: JsonValue | undefined): ReadAnswer | undefined 
         ? omitMembers(choice, new Set(['message']))
         : choice,
     );
-    return { answer, model, rest: { ...told, choices: kept } };
+    return { answer, model, rest: { ...besideAnswer, choices: kept } };
   }
-  if (Array.isArray(output)) return { answer: readTurns(output, 'assistant'), model, rest: told };
+  if (Array.isArray(output)) return { answer: readTurns(output, 'assistant'), model, rest: besideAnswer };
   if (content === undefined) return undefined;
-  return { answer: readMessage({ role: 'assistant', content }), model, rest: told };
+  return { answer: readMessage({ role: 'assistant', content }), model, rest: besideAnswer };
 }
 
 /** A request and its answer, as two members of an item hold them. */
@@ -82,7 +82,7 @@ export function readExchange(
 ): Exchange {
   const request = readAt(value, names.sent, readRequest);
   const answer = readAt(value, names.got, readAnswer);
-  const rest: Parts = toParts(value, new Set());
+  const rest: ContentParts = copyWithout(value, new Set());
   for (const found of [request, answer]) {
     if (found !== undefined) rest[found.name] = around(value, found.name, found.read.rest);
   }

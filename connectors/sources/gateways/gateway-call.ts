@@ -5,10 +5,10 @@ import type { Facts } from '../../../schemas/record.ts';
 import { digestItem } from '../../drafts/digest.ts';
 import type { DraftRecord } from '../../drafts/source.ts';
 import type { Block } from '../../drafts/conversation.ts';
-import { say, toContent } from '../../drafts/members.ts';
+import { setFact, toContent } from '../../drafts/members.ts';
 import { textAt } from '../../drafts/nested.ts';
 import { filePathOf, mcpServerOf } from '../../drafts/tool-facts.ts';
-import { sayToldResult } from '../claude-code/told-result.ts';
+import { setToldResult } from '../claude-code/refusals.ts';
 
 /** One request to a model through a gateway, in the terms that all gateways share. */
 export interface GatewayCall {
@@ -61,11 +61,11 @@ export function toGatewayDrafts(
 function sharedFacts(facts: Facts): Facts {
   const shared: Facts = { source_event: '', collector: facts.collector };
   const names = ['occurred_at', 'claimed_user', 'claimed_user_source', 'install_id', 'session_id'] as const;
-  for (const name of names) say(shared, name, facts[name]);
+  for (const name of names) setFact(shared, name, facts[name]);
   for (const name of ['organization_id', 'team_id', 'agent_id', 'gateway'] as const)
-    say(shared, name, facts[name]);
-  if (facts.session_id === undefined) say(shared, 'trace_id', facts.trace_id ?? facts.request_id);
-  say(shared, 'synthetic', facts.synthetic);
+    setFact(shared, name, facts[name]);
+  if (facts.session_id === undefined) setFact(shared, 'trace_id', facts.trace_id ?? facts.request_id);
+  setFact(shared, 'synthetic', facts.synthetic);
   return shared;
 }
 
@@ -96,14 +96,14 @@ function toPartDraft(block: Block, facts: Facts, nameOf: (id: string) => string 
     case 'other':
       return toMessageDraft(facts, key(block.role), block.role, block.value);
     case 'tool_use': {
-      sayTool(facts, block.id, block.name, block.input);
+      setTool(facts, block.id, block.name, block.input);
       const natural_key = key('tool_use', block.id, digestItem({ name: block.name, input: block.input }));
       return { type: 'tool.requested', natural_key, facts, content: { tool_input: toHashable(block.input) } };
     }
     case 'tool_result': {
       const name = nameOf(block.id);
-      sayTool(facts, block.id, name, undefined);
-      sayToldResult(facts, name, block);
+      setTool(facts, block.id, name, undefined);
+      setToldResult(facts, name, block);
       const natural_key = key('tool_result', block.id, digestItem([block.isError ?? null, block.response]));
       const content = { tool_response: toHashable(block.response) };
       return { type: 'tool.reported', natural_key, facts, content };
@@ -111,12 +111,12 @@ function toPartDraft(block: Block, facts: Facts, nameOf: (id: string) => string 
   }
 }
 
-function sayTool(facts: Facts, id: string, name: string | undefined, input: JsonValue | undefined): void {
+function setTool(facts: Facts, id: string, name: string | undefined, input: JsonValue | undefined): void {
   facts.tool_use_id = id;
   if (name === undefined || name === '') return;
   facts.tool_name = name;
-  say(facts, 'mcp_server', mcpServerOf(name));
-  say(facts, 'file_path', filePathOf(name, input));
+  setFact(facts, 'mcp_server', mcpServerOf(name));
+  setFact(facts, 'file_path', filePathOf(name, input));
 }
 
 /** Text that a person or the model wrote is kept; instructions only as size and digest. */

@@ -2,7 +2,7 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
 import { parsedText } from '../../wire/json/strict-json.ts';
 import { readMessage, type Block } from '../../drafts/conversation.ts';
-import { omitMembers, toParts } from '../../drafts/members.ts';
+import { omitMembers, copyWithout } from '../../drafts/members.ts';
 import { textAt, valueAt } from '../../drafts/nested.ts';
 import { readAnswer, readRequest } from './exchange.ts';
 
@@ -78,12 +78,12 @@ const NUMBERED = [
 
 function readNumbered(attributes: JsonObject): GenAiConversation | undefined {
   for (const { sent, got, tools } of NUMBERED) {
-    const [asked, told, offered] = [sent, got, tools].map((prefix) => listAt(attributes, prefix));
-    if (asked === undefined && told === undefined) continue;
+    const [asked, answered, offered] = [sent, got, tools].map((prefix) => listAt(attributes, prefix));
+    if (asked === undefined && answered === undefined) continue;
     const isRead = (name: string) => [sent, got, tools].some((prefix) => placeIn(name, prefix) !== undefined);
     return {
       messages: (asked ?? []).flatMap((message) => readNumberedMessage(message, 'user')),
-      answer: (told ?? []).flatMap((message) => readNumberedMessage(message, 'assistant')),
+      answer: (answered ?? []).flatMap((message) => readNumberedMessage(message, 'assistant')),
       tools: offered,
       rest: omitMembers(attributes, new Set(Object.keys(attributes).filter(isRead))),
     };
@@ -107,7 +107,7 @@ function listAt(attributes: JsonObject, prefix: string): JsonObject[] | undefine
   for (const [name, value] of Object.entries(attributes)) {
     const place = placeIn(name, prefix);
     if (place === undefined) continue;
-    const held = found.get(place.index) ?? toParts({}, new Set());
+    const held = found.get(place.index) ?? copyWithout({}, new Set());
     held[place.path.replace(/^message\./, '')] = value;
     found.set(place.index, held);
   }
@@ -149,7 +149,7 @@ const BODIES = {
 } as const;
 
 function readBodies(attributes: JsonObject): GenAiConversation {
-  const rest = toParts(attributes, new Set());
+  const rest = copyWithout(attributes, new Set());
   const read = <Body extends { readonly rest: JsonObject }>(
     names: readonly string[],
     readBody: (body: JsonValue | undefined) => Body | undefined,

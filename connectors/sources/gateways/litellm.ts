@@ -2,7 +2,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from '../../../schemas/
 import type { Facts, PolicyOutcome } from '../../../schemas/record.ts';
 import { parsedText } from '../../wire/json/strict-json.ts';
 import { gatewaySource } from './gateway-source.ts';
-import { omitMembers, openMembers, say, type Members } from '../../drafts/members.ts';
+import { omitMembers, openMembers, setFact, type Members } from '../../drafts/members.ts';
 import { objectAt } from '../../drafts/nested.ts';
 import { readAnswer, readTurns } from './exchange.ts';
 import { toGatewayDrafts, type GatewayCall } from './gateway-call.ts';
@@ -81,7 +81,7 @@ function toFacts(item: Item): GatewayCall['facts'] {
   const key = openMembers(metadata);
   const facts: Partial<Facts> = {};
   const set = <Name extends keyof Facts>(name: Name, fact: Facts[Name] | undefined) =>
-    say(facts as Facts, name, fact);
+    setFact(facts as Facts, name, fact);
   set('occurred_at', epochSecondsToInstant(value['startTime']));
   set('duration_ms', toDurationMs(value['startTime'], value['endTime']));
   set('session_id', session());
@@ -94,8 +94,8 @@ function toFacts(item: Item): GatewayCall['facts'] {
   set('organization_id', key.text('user_api_key_org_id'));
   set('team_id', key.text('user_api_key_team_id', 'team_id'));
   set('install_id', openMembers(client()).text('device_id'));
-  sayPerson(facts, item);
-  sayUsage(facts, item);
+  setPerson(facts, item);
+  setUsage(facts, item);
   set('success', value['status'] === 'success' ? true : value['status'] === 'failure' ? false : undefined);
   set('error_type', openMembers(objectAt(value, 'error_information')).text('error_class', 'error_code'));
   set('policy_outcome', policyOf(value));
@@ -104,7 +104,7 @@ function toFacts(item: Item): GatewayCall['facts'] {
 
 const PERSON_MEMBERS = ['user_api_key_user_email', 'user_api_key_user_id'] as const;
 
-function sayPerson(facts: Partial<Facts>, { metadata, value, client }: Item): void {
+function setPerson(facts: Partial<Facts>, { metadata, value, client }: Item): void {
   const members = openMembers(metadata);
   const name = PERSON_MEMBERS.find((one) => members.text(one) !== undefined);
   if (name !== undefined) {
@@ -119,16 +119,16 @@ function sayPerson(facts: Partial<Facts>, { metadata, value, client }: Item): vo
 }
 
 /** The gateway counts cached tokens among those of the prompt; the facts tell them apart. */
-function sayUsage(facts: Partial<Facts>, { members, metadata, value }: Item): void {
+function setUsage(facts: Partial<Facts>, { members, metadata, value }: Item): void {
   const usage = openMembers(objectAt(metadata, 'usage_object'));
   const read = usage.count('cache_read_input_tokens');
   const created = usage.count('cache_creation_input_tokens');
   const prompt = members.count('prompt_tokens');
   if (prompt !== undefined) facts.input_tokens = Math.max(prompt - (read ?? 0) - (created ?? 0), 0);
-  say(facts as Facts, 'output_tokens', members.count('completion_tokens'));
-  say(facts as Facts, 'cache_read_tokens', read);
-  say(facts as Facts, 'cache_creation_tokens', created);
-  say(facts as Facts, 'cost_usd_micros', toMicros(value['response_cost']));
+  setFact(facts as Facts, 'output_tokens', members.count('completion_tokens'));
+  setFact(facts as Facts, 'cache_read_tokens', read);
+  setFact(facts as Facts, 'cache_creation_tokens', created);
+  setFact(facts as Facts, 'cost_usd_micros', toMicros(value['response_cost']));
 }
 
 /** What the guardrails did; undefined where none ran. */

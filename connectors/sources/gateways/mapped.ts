@@ -4,16 +4,9 @@ import { parsedText } from '../../wire/json/strict-json.ts';
 import type { DraftRecord, Source } from '../../drafts/source.ts';
 import { readMessage, type Block } from '../../drafts/conversation.ts';
 import { itemSource } from '../../drafts/item-source.ts';
-import { omitMembers, openMembers, toExactInstant } from '../../drafts/members.ts';
-import {
-  countAt,
-  instantAt,
-  objectAt,
-  statedFacts,
-  textAt,
-  valueAt,
-  type PossibleFacts,
-} from '../../drafts/nested.ts';
+import { toUtcInstant } from '../../drafts/instants.ts';
+import { omitMembers, toCount, toExactInstant, toFlag, toText } from '../../drafts/members.ts';
+import { objectAt, statedFacts, valueAt, type PossibleFacts } from '../../drafts/nested.ts';
 import { readAnswer, readRequest, readTurns } from './exchange.ts';
 import { toGatewayDrafts, type GatewayCall } from './gateway-call.ts';
 import { gatewayRoute } from './gateway-source.ts';
@@ -68,7 +61,7 @@ function valueOf(value: JsonObject, paths: Paths): JsonValue | undefined {
 }
 
 function textOf(value: JsonObject, paths: Paths): string | undefined {
-  return textAt({ found: valueOf(value, paths) ?? null }, 'found');
+  return toText(valueOf(value, paths) ?? null);
 }
 
 function readCall(mapping: GatewayMapping, value: JsonObject): GatewayCall {
@@ -136,20 +129,17 @@ function hasFailed({ failed, facts }: GatewayMapping, value: JsonObject): boolea
 }
 
 function successOf(value: JsonObject, paths: Paths): boolean | undefined {
-  return openMembers({ found: valueOf(value, paths) ?? null }).flag('found');
+  return toFlag(valueOf(value, paths) ?? null);
 }
 
 function toFacts(mapping: GatewayMapping, value: JsonObject, has_failed: boolean): GatewayCall['facts'] {
   const { facts, failed } = mapping;
   const texts = TEXT_FACTS.map((name) => [name, textOf(value, facts[name])] as const);
-  const counts = COUNT_FACTS.map((name) => {
-    const found = valueOf(value, facts[name]) ?? null;
-    return [name, countAt({ found }, 'found')] as const;
-  });
-  const told: PossibleFacts = { ...Object.fromEntries(texts), ...Object.fromEntries(counts) };
-  const person = told.claimed_user === undefined ? undefined : placeOf(value, facts.claimed_user);
+  const counts = COUNT_FACTS.map((name) => [name, toCount(valueOf(value, facts[name]) ?? null)] as const);
+  const mapped: PossibleFacts = { ...Object.fromEntries(texts), ...Object.fromEntries(counts) };
+  const person = mapped.claimed_user === undefined ? undefined : placeOf(value, facts.claimed_user);
   return statedFacts({
-    ...told,
+    ...mapped,
     ...measures(mapping, value),
     claimed_user_source: person?.join('.'),
     success: failed !== undefined && has_failed ? false : successOf(value, facts.success),
@@ -178,7 +168,7 @@ function toInstant(
   time: JsonValue | undefined,
   unit: 'rfc3339' | 'seconds' | 'milliseconds' | 'nanoseconds',
 ): string | undefined {
-  if (unit === 'rfc3339') return instantAt({ time: time ?? null }, 'time');
+  if (unit === 'rfc3339') return toUtcInstant(time);
   if (unit === 'nanoseconds') return toExactInstant(time);
   return unit === 'seconds' ? epochSecondsToInstant(time) : epochMillisToInstant(time);
 }

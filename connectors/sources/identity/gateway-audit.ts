@@ -8,7 +8,7 @@ import { toHashable, type JsonObject, type JsonValue } from '../../../schemas/js
 import { digestItem } from '../../drafts/digest.ts';
 import { parseStrict } from '../../wire/json/strict-json.ts';
 import type { DraftRecord } from '../../drafts/source.ts';
-import { toContent } from '../../drafts/members.ts';
+import { toContent, toText } from '../../drafts/members.ts';
 import { instantAt, statedFacts, textAt, valueAt, wordAt, type PossibleFacts } from '../../drafts/nested.ts';
 
 interface AuditRow {
@@ -136,5 +136,5 @@ function bifrostTypeOf(action: string, outcome: string, target: string | undefin
 
 function nameOf(person: JsonValue | undefined): string | undefined {
   const names = ['email', 'name', 'id'].map((name) => textAt(person, name));
-  return names.find((name) => name !== undefined) ?? textAt({ person: person ?? null }, 'person');
+  return names.find((name) => name !== undefined) ?? toText(person ?? null);
 }

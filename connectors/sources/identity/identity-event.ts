@@ -60,8 +60,8 @@ const CARRIED: ReadonlySet<string> = new Set(['event', 'user', 'by', 'role', 'ke
 
 /** Of an object in which `findEventProblem` found none. */
 export function toIdentityDraft(envelope: Envelope, value: JsonObject): DraftRecord {
-  const told = value as unknown as IdentityEvent;
-  const { event, by, occurred_at, source, id } = told;
+  const read = value as unknown as IdentityEvent;
+  const { event, by, occurred_at, source, id } = read;
   const instant = toUtcInstant(occurred_at);
   const facts: Facts = {
     source_event: event,
@@ -70,9 +70,9 @@ export function toIdentityDraft(envelope: Envelope, value: JsonObject): DraftRec
       occurred_at: instant,
       claimed_user: by,
       claimed_user_source: by === undefined ? undefined : 'by',
-      target_user: 'user' in told ? told.user : undefined,
-      reason: 'role' in told ? told.role : undefined,
-      virtual_key: 'key' in told ? told.key : undefined,
+      target_user: 'user' in read ? read.user : undefined,
+      reason: 'role' in read ? read.role : undefined,
+      virtual_key: 'key' in read ? read.key : undefined,
       request_id: id,
     }),
   };

@@ -1,9 +1,15 @@
 /** One operation of a SCIM patch (RFC 7644 section 3.5.2). */
-import { isJsonObject, type JsonValue } from '../../../schemas/json.ts';
-import { textAt, valueAt } from '../../drafts/nested.ts';
-import type { ScimChange } from './scim.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
+import { textAt, valueAt, type PossibleFacts } from '../../drafts/nested.ts';
 
-/** Whom a patch is about: a user, or a group that stands for a role. */
+/** One change that a resource or an operation of a patch reports. */
+export interface ScimChange {
+  readonly type: string;
+  readonly facts: PossibleFacts;
+  readonly content: JsonObject;
+}
+
+/** The subject of a patch: a user, or a group that means a role. */
 export interface PatchTarget {
   readonly user: string | undefined;
   readonly group: string | undefined;

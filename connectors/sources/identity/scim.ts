@@ -7,19 +7,12 @@ import { isJsonObject, toHashable, type JsonObject, type JsonValue } from '../..
 import { digestItem } from '../../drafts/digest.ts';
 import type { DraftRecord } from '../../drafts/source.ts';
 import { omitMembers, toContent } from '../../drafts/members.ts';
-import { instantAt, statedFacts, textAt, valueAt, type PossibleFacts } from '../../drafts/nested.ts';
-import { readOperation } from './scim-operation.ts';
+import { instantAt, statedFacts, textAt, valueAt } from '../../drafts/nested.ts';
+import { readOperation, type ScimChange } from './scim-operation.ts';
 
 const USER = 'urn:ietf:params:scim:schemas:core:2.0:User';
 const GROUP = 'urn:ietf:params:scim:schemas:core:2.0:Group';
 const PATCH = 'urn:ietf:params:scim:api:messages:2.0:PatchOp';
-
-/** One change that a resource or an operation of a patch tells of. */
-export interface ScimChange {
-  readonly type: string;
-  readonly facts: PossibleFacts;
-  readonly content: JsonObject;
-}
 
 export function isScim(value: JsonObject): boolean {
   return schemasOf(value).some((schema) => schema === USER || schema === GROUP || schema === PATCH);

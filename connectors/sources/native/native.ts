@@ -8,7 +8,7 @@ import { COUNTED_ITEMS } from '../../drafts/answers.ts';
 import { expandItems, expandOrQuarantine, readItems } from '../../drafts/decoded-items.ts';
 import { decodeReceived } from '../../drafts/item-source.ts';
 import { defineSource, type DraftRecord } from '../../drafts/source.ts';
-import { ifAny, omitMembers, say, toContent } from '../../drafts/members.ts';
+import { ifAny, omitMembers, setFact, toContent } from '../../drafts/members.ts';
 import { decodeJsonItems, type JsonItem } from '../../drafts/json-body.ts';
 
 const checkEvent = compileValidator(NativeEvent);
@@ -52,8 +52,8 @@ function toDraft(envelope: Envelope, { value }: JsonItem): DraftRecord {
   const event = value as JsonObject & NativeEvent;
   const { type, session_id, event_id, occurred_at } = event;
   const facts: Facts = { ...event.facts, source_event: type, collector: envelope.principal };
-  say(facts, 'session_id', session_id);
-  say(facts, 'occurred_at', occurred_at);
+  setFact(facts, 'session_id', session_id);
+  setFact(facts, 'occurred_at', occurred_at);
   return {
     type,
     source: 'native',

@@ -2,7 +2,14 @@
 import type { JsonObject, JsonValue } from '../../../schemas/json.ts';
 import { parsedText } from '../../wire/json/strict-json.ts';
 import type { DraftRecord } from '../../drafts/source.ts';
-import { ifAny, keep, omitMembers, openMembers, toExactInstant, type Parts } from '../../drafts/members.ts';
+import {
+  ifAny,
+  setPart,
+  omitMembers,
+  openMembers,
+  toExactInstant,
+  type ContentParts,
+} from '../../drafts/members.ts';
 import { objectAt, statedFacts, textAt, valueAt, type PossibleFacts } from '../../drafts/nested.ts';
 import { toOtelContent } from './otel-content.ts';
 import type { OtelEvent } from './otel-event.ts';
@@ -56,7 +63,8 @@ export function toGatewayLogDrafts(event: OtelEvent): DraftRecord[] | undefined 
   });
 }
 
-interface Told {
+/** An item of a gateway, in the terms that spans and log records share. */
+interface ReportedItem {
   readonly name: string;
   /** Name of what is left of the item, in the content. */
   readonly kept: string;
@@ -65,35 +73,35 @@ interface Told {
   readonly facts: PossibleFacts;
 }
 
-function toDrafts(event: OtelEvent, told: Told): DraftRecord[] | undefined {
+function toDrafts(event: OtelEvent, reported: ReportedItem): DraftRecord[] | undefined {
   const gateway = gatewayOf(event);
   if (gateway === undefined) return undefined;
   const { attributes, envelope, item } = event;
   const own: PossibleFacts = {
     ...gatewayFacts(gateway, event),
-    ...told.facts,
+    ...reported.facts,
     trace_id: textAt(item.record, 'traceId'),
     span_id: textAt(item.record, 'spanId'),
     synthetic: openMembers(attributes, objectAt(item.resource, 'attributes')).flag(SYNTHETIC_ATTRIBUTE),
   };
   // Canonical bytes of the item, its resource and its scope: the same in any grouping and encoding.
   const identity: JsonObject = { otlp: event.digest };
-  if (isToolCall(told.name, attributes)) {
-    return [toGatewayEventDraft(envelope, gateway.name, identity, readTool(event, told, own))];
+  if (isToolCall(reported.name, attributes)) {
+    return [toGatewayEventDraft(envelope, gateway.name, identity, readTool(event, reported, own))];
   }
   if (!isModelCall(attributes)) return undefined;
-  const call = readGenAiSpan(told.name, attributes);
-  const success = call.has_failed ? false : told.success;
+  const call = readGenAiSpan(reported.name, attributes);
+  const success = call.has_failed ? false : reported.success;
   const has_failed = success === false;
   const facts = { ...call.facts, ...statedFacts({ ...own, success }) };
-  const rest = contentOf(event, told, call.rest);
+  const rest = contentOf(event, reported, call.rest);
   return toGatewayDrafts(envelope, gateway.name, identity, { ...call, facts, has_failed, rest });
 }
 
 /** What the attributes left; members of the item that facts carry stand in it once more, which costs little. */
-function contentOf(event: OtelEvent, { kept }: Told, attributes: JsonObject): JsonObject {
-  const parts: Parts = {};
-  keep(parts, kept, ifAny(omitMembers(event.item.record, APART)));
+function contentOf(event: OtelEvent, { kept }: ReportedItem, attributes: JsonObject): JsonObject {
+  const parts: ContentParts = {};
+  setPart(parts, kept, ifAny(omitMembers(event.item.record, APART)));
   const content = toOtelContent(event, parts) ?? {};
   return { ...omitMembers(content, new Set(['attributes'])), attributes };
 }
@@ -120,16 +128,16 @@ function toolOf(attributes: JsonObject): string | undefined {
 const INPUT = 'gen_ai.tool.call.arguments';
 const RESULT = 'gen_ai.tool.call.result';
 
-function readTool(event: OtelEvent, told: Told, own: PossibleFacts) {
+function readTool(event: OtelEvent, reported: ReportedItem, own: PossibleFacts) {
   const { attributes } = event;
   const members = openMembers(attributes);
   const tool = toolOf(attributes);
   const error = members.text('error.type');
-  const success = error === undefined ? told.success : false;
+  const success = error === undefined ? reported.success : false;
   const [input, result] = [parsedText(attributes[INPUT]), parsedText(attributes[RESULT])];
   return {
     type: success === false ? 'tool.failed' : 'tool.completed',
-    event: told.name,
+    event: reported.name,
     facts: {
       ...own,
       tool_name: tool,
@@ -139,7 +147,7 @@ function readTool(event: OtelEvent, told: Told, own: PossibleFacts) {
       error_type: error,
     },
     content: {
-      ...contentOf(event, told, omitMembers(attributes, new Set([INPUT, RESULT]))),
+      ...contentOf(event, reported, omitMembers(attributes, new Set([INPUT, RESULT]))),
       ...(input === undefined ? {} : { tool_input: input }),
       ...(result === undefined ? {} : { tool_response: result }),
     },

@@ -80,10 +80,10 @@ export function mayNameGateway(body: Uint8Array): boolean {
 export function gatewayOf({ attributes, item, isClaudeCode }: OtelEvent): OtelGateway | undefined {
   if (isClaudeCode) return undefined;
   const resource = item.resource['attributes'];
-  const told = [textAt(resource, 'service.name'), textAt(item.scope, 'name')];
+  const named = [textAt(resource, 'service.name'), textAt(item.scope, 'name')];
   const names = Object.keys(attributes);
   return (
-    GATEWAYS.find(({ services }) => told.some((name) => name !== undefined && services.includes(name))) ??
+    GATEWAYS.find(({ services }) => named.some((name) => name !== undefined && services.includes(name))) ??
     GATEWAYS.find(({ prefixes }) => names.some((name) => prefixes.some((prefix) => name.startsWith(prefix))))
   );
 }

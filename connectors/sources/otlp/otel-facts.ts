@@ -1,7 +1,7 @@
 import type { JsonValue } from '../../../schemas/json.ts';
 import type { Facts } from '../../../schemas/record.ts';
 import { SYNTHETIC_ATTRIBUTE } from '../../drafts/synthetic.ts';
-import { say, type Members } from '../../drafts/members.ts';
+import { setFact, type Members } from '../../drafts/members.ts';
 import type { OtelEvent } from './otel-event.ts';
 import { filePathOf, gitCommitOf, mcpServerOf } from '../../drafts/tool-facts.ts';
 
@@ -12,16 +12,16 @@ export const SESSION_ATTRIBUTES = ['session.id', 'gen_ai.conversation.id'] as co
 export function openOtelFacts({ envelope, item, members }: OtelEvent, source_event: string): Facts {
   const { traceId, spanId } = item.record;
   const facts: Facts = { source_event, collector: envelope.principal };
-  sayClaimedUser(facts, members);
-  say(facts, 'install_id', members.text('user.id'));
-  say(facts, 'organization_id', members.text('organization.id'));
-  say(facts, 'department', members.text('department'));
-  say(facts, 'team_id', members.text('team.id'));
-  say(facts, 'session_id', members.text(...SESSION_ATTRIBUTES));
-  say(facts, 'trace_id', typeof traceId === 'string' ? traceId : undefined);
-  say(facts, 'span_id', typeof spanId === 'string' ? spanId : undefined);
-  say(facts, 'app_version', members.text('app.version', 'service.version'));
-  say(facts, 'synthetic', members.flag(SYNTHETIC_ATTRIBUTE));
+  setClaimedUser(facts, members);
+  setFact(facts, 'install_id', members.text('user.id'));
+  setFact(facts, 'organization_id', members.text('organization.id'));
+  setFact(facts, 'department', members.text('department'));
+  setFact(facts, 'team_id', members.text('team.id'));
+  setFact(facts, 'session_id', members.text(...SESSION_ATTRIBUTES));
+  setFact(facts, 'trace_id', typeof traceId === 'string' ? traceId : undefined);
+  setFact(facts, 'span_id', typeof spanId === 'string' ? spanId : undefined);
+  setFact(facts, 'app_version', members.text('app.version', 'service.version'));
+  setFact(facts, 'synthetic', members.flag(SYNTHETIC_ATTRIBUTE));
   return facts;
 }
 
@@ -29,58 +29,58 @@ export function openOtelFacts({ envelope, item, members }: OtelEvent, source_eve
  * Who is claimed to have acted. `enduser.id` is set by whoever runs the fleet, `user.email` by the login, `user.id`
  * is an installation, or the person under a gateway login.
  */
-function sayClaimedUser(facts: Facts, members: Members): void {
+function setClaimedUser(facts: Facts, members: Members): void {
   for (const claimed_user_source of ['enduser.id', 'user.email', 'user.id']) {
     const claimed_user = members.text(claimed_user_source);
     if (claimed_user === undefined) continue;
-    say(facts, 'claimed_user', claimed_user);
-    say(facts, 'claimed_user_source', claimed_user_source);
+    setFact(facts, 'claimed_user', claimed_user);
+    setFact(facts, 'claimed_user_source', claimed_user_source);
     return;
   }
 }
 
 /** Facts out of Claude Code's own attributes, in logs, metrics and spans alike. */
-export function sayClaudeCodeFacts(facts: Facts, event: OtelEvent): void {
+export function setClaudeCodeFacts(facts: Facts, event: OtelEvent): void {
   const { members } = event;
-  say(facts, 'prompt_id', members.text('prompt.id'));
-  say(facts, 'request_id', members.text('request_id'));
-  say(facts, 'message_id', members.text('message.id', 'message.uuid'));
-  say(facts, 'agent_id', members.text('agent_id', 'agent.id'));
-  say(facts, 'agent_type', members.text('agent_type', 'agent.name'));
-  sayTool(facts, event);
-  say(facts, 'decision', members.word('decision', 'decision_type'));
-  say(facts, 'permission_mode', members.text('permission_mode', 'to_mode'));
-  say(facts, 'success', members.flag('success'));
-  say(facts, 'error_type', members.word('error_type', 'error.type', 'error_category', 'error_name'));
-  say(facts, 'duration_ms', members.count('duration_ms', 'total_duration_ms'));
-  say(facts, 'event_sequence', members.count('event.sequence'));
-  sayUsage(facts, event);
-  say(facts, 'hook_event', members.text('hook_event'));
-  say(facts, 'hook_source', members.text('hook_source'));
-  say(facts, 'hook_blocking_count', members.count('num_blocking'));
-  say(facts, 'hook_error_count', members.count('num_non_blocking_error'));
+  setFact(facts, 'prompt_id', members.text('prompt.id'));
+  setFact(facts, 'request_id', members.text('request_id'));
+  setFact(facts, 'message_id', members.text('message.id', 'message.uuid'));
+  setFact(facts, 'agent_id', members.text('agent_id', 'agent.id'));
+  setFact(facts, 'agent_type', members.text('agent_type', 'agent.name'));
+  setTool(facts, event);
+  setFact(facts, 'decision', members.word('decision', 'decision_type'));
+  setFact(facts, 'permission_mode', members.text('permission_mode', 'to_mode'));
+  setFact(facts, 'success', members.flag('success'));
+  setFact(facts, 'error_type', members.word('error_type', 'error.type', 'error_category', 'error_name'));
+  setFact(facts, 'duration_ms', members.count('duration_ms', 'total_duration_ms'));
+  setFact(facts, 'event_sequence', members.count('event.sequence'));
+  setUsage(facts, event);
+  setFact(facts, 'hook_event', members.text('hook_event'));
+  setFact(facts, 'hook_source', members.text('hook_source'));
+  setFact(facts, 'hook_blocking_count', members.count('num_blocking'));
+  setFact(facts, 'hook_error_count', members.count('num_non_blocking_error'));
 }
 
-function sayTool(facts: Facts, { attributes, members }: OtelEvent): void {
+function setTool(facts: Facts, { attributes, members }: OtelEvent): void {
   const tool = members.text('tool_name', 'gen_ai.tool.name');
   const server = members.text('mcp_server.name', 'mcp_server_name', 'server_name');
-  say(facts, 'tool_name', tool);
-  say(facts, 'tool_use_id', members.text('tool_use_id', 'gen_ai.tool.call.id'));
-  say(facts, 'mcp_server', server ?? mcpServerOf(tool));
-  say(facts, 'file_path', members.text('file_path') ?? filePathOf(tool, attributes['tool_input']));
+  setFact(facts, 'tool_name', tool);
+  setFact(facts, 'tool_use_id', members.text('tool_use_id', 'gen_ai.tool.call.id'));
+  setFact(facts, 'mcp_server', server ?? mcpServerOf(tool));
+  setFact(facts, 'file_path', members.text('file_path') ?? filePathOf(tool, attributes['tool_input']));
   const commit = members.text('git_commit_id') ?? gitCommitOf(attributes['tool_parameters']);
-  say(facts, 'git_commit_id', commit);
-  say(facts, 'input_size_bytes', members.count('tool_input_size_bytes'));
-  say(facts, 'result_size_bytes', members.count('tool_result_size_bytes'));
+  setFact(facts, 'git_commit_id', commit);
+  setFact(facts, 'input_size_bytes', members.count('tool_input_size_bytes'));
+  setFact(facts, 'result_size_bytes', members.count('tool_result_size_bytes'));
 }
 
-function sayUsage(facts: Facts, { attributes, members }: OtelEvent): void {
-  say(facts, 'model', members.text('model', 'gen_ai.request.model'));
-  say(facts, 'input_tokens', members.count('input_tokens'));
-  say(facts, 'output_tokens', members.count('output_tokens'));
-  say(facts, 'cache_read_tokens', members.count('cache_read_tokens'));
-  say(facts, 'cache_creation_tokens', members.count('cache_creation_tokens'));
-  say(facts, 'cost_usd_micros', members.count('cost_usd_micros') ?? toMicros(attributes['cost_usd']));
+function setUsage(facts: Facts, { attributes, members }: OtelEvent): void {
+  setFact(facts, 'model', members.text('model', 'gen_ai.request.model'));
+  setFact(facts, 'input_tokens', members.count('input_tokens'));
+  setFact(facts, 'output_tokens', members.count('output_tokens'));
+  setFact(facts, 'cache_read_tokens', members.count('cache_read_tokens'));
+  setFact(facts, 'cache_creation_tokens', members.count('cache_creation_tokens'));
+  setFact(facts, 'cost_usd_micros', members.count('cost_usd_micros') ?? toMicros(attributes['cost_usd']));
 }
 
 /** Dollars as integer micro-dollars, to the nearest; the amount itself stays among the attributes. */

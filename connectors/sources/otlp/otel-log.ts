@@ -1,11 +1,11 @@
 import type { JsonObject } from '../../../schemas/json.ts';
 import type { Facts } from '../../../schemas/record.ts';
 import type { DraftRecord } from '../../drafts/source.ts';
-import { keep, say, toExactInstant, toParts, type Parts } from '../../drafts/members.ts';
+import { setPart, setFact, toExactInstant, copyWithout, type ContentParts } from '../../drafts/members.ts';
 import { toOtelContent } from './otel-content.ts';
 import type { OtelEvent } from './otel-event.ts';
 import { logEventType, reasonAttribute } from './otel-events.ts';
-import { integerText, nameOf, openOtelFacts, sayClaudeCodeFacts } from './otel-facts.ts';
+import { integerText, nameOf, openOtelFacts, setClaudeCodeFacts } from './otel-facts.ts';
 
 /** One log record as a draft. */
 export function toLogDraft(event: OtelEvent): DraftRecord {
@@ -13,8 +13,8 @@ export function toLogDraft(event: OtelEvent): DraftRecord {
   const name = eventName(event);
   const times = timesOf(item.record, members.text('event.timestamp'));
   const facts = openOtelFacts(event, name);
-  say(facts, 'occurred_at', times.time ?? times.claimed ?? times.observed);
-  if (isClaudeCode) sayLogFacts(facts, event);
+  setFact(facts, 'occurred_at', times.time ?? times.claimed ?? times.observed);
+  if (isClaudeCode) setLogFacts(facts, event);
   const sequence = integerText(facts.event_sequence);
   const time = times.stamped ?? integerText(item.record['timeUnixNano']);
   const session = facts.session_id ?? '';
@@ -53,17 +53,17 @@ function timesOf({ timeUnixNano, observedTimeUnixNano }: JsonObject, stamped: st
   return { time, stamped, claimed: isInstant ? stamped : undefined, observed };
 }
 
-function sayLogFacts(facts: Facts, event: OtelEvent): void {
+function setLogFacts(facts: Facts, event: OtelEvent): void {
   const { members } = event;
   const { source_event: name } = facts;
-  sayClaudeCodeFacts(facts, event);
-  say(facts, 'decision_source', members.word(name === 'tool_decision' ? 'source' : 'decision_source'));
+  setClaudeCodeFacts(facts, event);
+  setFact(facts, 'decision_source', members.word(name === 'tool_decision' ? 'source' : 'decision_source'));
   const reason = reasonAttribute(name);
-  if (reason !== undefined) say(facts, 'reason', members.word(reason));
+  if (reason !== undefined) setFact(facts, 'reason', members.word(reason));
   if (name !== 'api_error') return;
   // An API error has no type of its own, only the status code of the answer, if there was one.
   facts.success = false;
-  say(facts, 'error_type', members.word('status_code'));
+  setFact(facts, 'error_type', members.word('status_code'));
 }
 
 const CARRIED: ReadonlySet<string> = new Set([
@@ -72,13 +72,13 @@ const CARRIED: ReadonlySet<string> = new Set([
 ]);
 
 /** Members of the record that no fact says already. */
-function leftOver(record: JsonObject, facts: Facts, { time, stamped, observed }: Times): Parts {
-  const left = toParts(record, CARRIED);
+function leftOver(record: JsonObject, facts: Facts, { time, stamped, observed }: Times): ContentParts {
+  const left = copyWithout(record, CARRIED);
   const { eventName: given, timeUnixNano, observedTimeUnixNano } = record;
   const { source_event, occurred_at } = facts;
-  if (given !== source_event) keep(left, 'eventName', given);
-  if (time !== occurred_at) keep(left, 'timeUnixNano', timeUnixNano);
-  if (observed !== occurred_at) keep(left, 'observedTimeUnixNano', observedTimeUnixNano);
-  if (stamped !== occurred_at) keep(left, 'event_timestamp', stamped);
+  if (given !== source_event) setPart(left, 'eventName', given);
+  if (time !== occurred_at) setPart(left, 'timeUnixNano', timeUnixNano);
+  if (observed !== occurred_at) setPart(left, 'observedTimeUnixNano', observedTimeUnixNano);
+  if (stamped !== occurred_at) setPart(left, 'event_timestamp', stamped);
   return left;
 }

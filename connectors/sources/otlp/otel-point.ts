@@ -1,10 +1,17 @@
 import type { JsonValue } from '../../../schemas/json.ts';
 import type { Facts } from '../../../schemas/record.ts';
 import type { DraftRecord } from '../../drafts/source.ts';
-import { ifAny, keep, omitMembers, say, toExactInstant, type Parts } from '../../drafts/members.ts';
+import {
+  ifAny,
+  setPart,
+  omitMembers,
+  setFact,
+  toExactInstant,
+  type ContentParts,
+} from '../../drafts/members.ts';
 import { toOtelContent } from './otel-content.ts';
 import type { OtelEvent } from './otel-event.ts';
-import { integerText, nameOf, openOtelFacts, sayClaudeCodeFacts } from './otel-facts.ts';
+import { integerText, nameOf, openOtelFacts, setClaudeCodeFacts } from './otel-facts.ts';
 
 /** One data point of a metric as a draft. Distributions have no single value; they stand in the content. */
 export function toPointDraft(event: OtelEvent): DraftRecord {
@@ -12,12 +19,12 @@ export function toPointDraft(event: OtelEvent): DraftRecord {
   const { asInt, asDouble, timeUnixNano } = item.record;
   const metric_name = nameOf(item.metric['name']) ?? 'unnamed';
   const facts = openOtelFacts(event, metric_name);
-  say(facts, 'metric_name', metric_name);
-  say(facts, 'metric_value', valueText(asInt ?? asDouble));
-  say(facts, 'occurred_at', toExactInstant(timeUnixNano));
+  setFact(facts, 'metric_name', metric_name);
+  setFact(facts, 'metric_value', valueText(asInt ?? asDouble));
+  setFact(facts, 'occurred_at', toExactInstant(timeUnixNano));
   if (isClaudeCode) {
-    sayClaudeCodeFacts(facts, event);
-    say(facts, 'decision_source', members.word('source'));
+    setClaudeCodeFacts(facts, event);
+    setFact(facts, 'decision_source', members.word('source'));
   }
   return {
     type: 'metric.observed',
@@ -30,13 +37,13 @@ export function toPointDraft(event: OtelEvent): DraftRecord {
 }
 
 /** Members of the metric and of the point that no fact says already. */
-function leftOver({ metric, record }: OtelEvent['item'], facts: Facts): Parts {
+function leftOver({ metric, record }: OtelEvent['item'], facts: Facts): ContentParts {
   const ofMetric = new Set(metric['name'] === facts.metric_name ? ['unknown', 'name'] : ['unknown']);
   const ofPoint = new Set(['attributes', 'unknown', record['asInt'] === undefined ? 'asDouble' : 'asInt']);
   if (facts.occurred_at !== undefined) ofPoint.add('timeUnixNano');
-  const parts: Parts = {};
-  keep(parts, 'metric', ifAny(omitMembers(metric, ofMetric)));
-  keep(parts, 'point', ifAny(omitMembers(record, ofPoint)));
+  const parts: ContentParts = {};
+  setPart(parts, 'metric', ifAny(omitMembers(metric, ofMetric)));
+  setPart(parts, 'point', ifAny(omitMembers(record, ofPoint)));
   return parts;
 }
 

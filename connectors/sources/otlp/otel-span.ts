@@ -1,26 +1,33 @@
 import type { JsonValue } from '../../../schemas/json.ts';
 import type { DraftRecord } from '../../drafts/source.ts';
-import { ifAny, keep, omitMembers, say, toExactInstant, type Parts } from '../../drafts/members.ts';
+import {
+  ifAny,
+  setPart,
+  omitMembers,
+  setFact,
+  toExactInstant,
+  type ContentParts,
+} from '../../drafts/members.ts';
 import { toOtelContent } from './otel-content.ts';
 import type { OtelEvent } from './otel-event.ts';
-import { integerText, nameOf, openOtelFacts, sayClaudeCodeFacts } from './otel-facts.ts';
+import { integerText, nameOf, openOtelFacts, setClaudeCodeFacts } from './otel-facts.ts';
 
 /** One span as a draft; it occurred when it started. */
 export function toSpanDraft(event: OtelEvent): DraftRecord {
   const { item, members, isClaudeCode } = event;
   const { name, startTimeUnixNano, endTimeUnixNano } = item.record;
   const facts = openOtelFacts(event, nameOf(name) ?? 'unnamed');
-  say(facts, 'occurred_at', toExactInstant(startTimeUnixNano));
-  say(facts, 'duration_ms', toDurationMs(startTimeUnixNano, endTimeUnixNano));
+  setFact(facts, 'occurred_at', toExactInstant(startTimeUnixNano));
+  setFact(facts, 'duration_ms', toDurationMs(startTimeUnixNano, endTimeUnixNano));
   if (isClaudeCode) {
-    sayClaudeCodeFacts(facts, event);
-    say(facts, 'decision_source', members.word('source'));
+    setClaudeCodeFacts(facts, event);
+    setFact(facts, 'decision_source', members.word('source'));
   }
   const carried = new Set(['attributes', 'unknown', 'traceId', 'spanId']);
   if (name === facts.source_event) carried.add('name');
   if (facts.occurred_at !== undefined) carried.add('startTimeUnixNano');
-  const parts: Parts = {};
-  keep(parts, 'span', ifAny(omitMembers(item.record, carried)));
+  const parts: ContentParts = {};
+  setPart(parts, 'span', ifAny(omitMembers(item.record, carried)));
   return {
     type: 'span.observed',
     source: 'otel',

@@ -25,7 +25,7 @@ import { cutOtlpJson } from './json-pieces.ts';
 import { cutOtlpProtobuf } from './protobuf-pieces.ts';
 import { decodeProtobuf } from './protobuf.ts';
 import { isMessage, ownMember } from './raw-message.ts';
-import { normaliseMessage, type Walk } from './values.ts';
+import { normaliseMessage, type MessageWalk } from './values.ts';
 
 /** One log record, data point or span, hashable as it is, in a form that does not depend on encoding or grouping. */
 export interface OtlpItem {
@@ -58,15 +58,15 @@ interface Decoding {
   readonly problems: UnitProblem[];
   /** Problems of the JSON text by the unit that holds them. */
   readonly textProblems: ReadonlyMap<string, JsonProblem>;
-  readonly walk: Walk;
+  readonly walk: MessageWalk;
   /** Items and problems so far. */
   unitCount: number;
   /** Bytes of resource, scope and metric as the items so far repeat them. */
   sharedBytes: number;
 }
 
-/** What the items of one scope have in common. */
-interface Group {
+/** The parts that the items of one scope share. */
+interface SharedParts {
   readonly resource: JsonObject;
   readonly scope: JsonObject;
   readonly metric: JsonObject;
@@ -206,7 +206,7 @@ function takeRequest(
     const place = `/${resourceGroups}`;
     throw new PipelineError('BODY_MALFORMED', `${resourceGroups} is not an array`, { place });
   }
-  const walk: Walk = { path: [], problem: undefined, builds: true };
+  const walk: MessageWalk = { path: [], problem: undefined, builds: true };
   const decoding: Decoding = {
     signal,
     builds,
@@ -226,7 +226,7 @@ function takeRequest(
 
 /** Takes each element of a repeated member, with the walk standing on it. */
 function forEachPart(
-  walk: Walk,
+  walk: MessageWalk,
   name: string,
   parts: readonly unknown[],
   take: (part: unknown) => void,
@@ -260,7 +260,7 @@ function takeScopeGroup(decoding: Decoding, raw: unknown, resource: JsonObject):
   if (flagShape(decoding, items === undefined ? itemsName : undefined)) return;
   const merged = mergeGroup(scope, rest);
   const sharedBytes = JSON.stringify([resource, merged]).length;
-  const group: Group = { resource, scope: merged, metric: NO_METRIC, sharedBytes };
+  const group: SharedParts = { resource, scope: merged, metric: NO_METRIC, sharedBytes };
   const name = signal === 'logs' ? 'LogRecord' : 'Span';
   forEachPart(walk, itemsName, items ?? [], (item) => {
     if (signal === 'metrics') takeMetric(decoding, group, item);
@@ -275,7 +275,7 @@ function mergeGroup(inner: JsonObject[string] | undefined, beside: JsonObject): 
   return Object.keys(beside).length === 0 ? own : { ...own, group: beside };
 }
 
-function takeMetric(decoding: Decoding, group: Group, raw: unknown): void {
+function takeMetric(decoding: Decoding, group: SharedParts, raw: unknown): void {
   if (isOversized(decoding) || flagText(decoding)) return;
   const { walk } = decoding;
   decoding.sharedBytes += group.sharedBytes;
@@ -294,7 +294,7 @@ function takeMetric(decoding: Decoding, group: Group, raw: unknown): void {
 
 function takePoints(
   decoding: Decoding,
-  group: Group,
+  group: SharedParts,
   data: {
     readonly kind: (typeof METRIC_KINDS)[number];
     readonly raw: unknown;
@@ -323,7 +323,7 @@ function mergeUnknown(header: JsonObject, shared: JsonObject): JsonObject {
   return { unknown: { metric: header['unknown'], data: shared['unknown'] } };
 }
 
-function takeItem(decoding: Decoding, group: Group, name: MessageName, raw: unknown): void {
+function takeItem(decoding: Decoding, group: SharedParts, name: MessageName, raw: unknown): void {
   if (isOversized(decoding) || flagText(decoding)) return;
   const { walk } = decoding;
   decoding.sharedBytes += group.sharedBytes;
@@ -333,7 +333,7 @@ function takeItem(decoding: Decoding, group: Group, name: MessageName, raw: unkn
   if (!flagShape(decoding, undefined)) pushItem(decoding, group, record, raw);
 }
 
-function pushItem(decoding: Decoding, group: Group, record: JsonObject, raw: unknown): void {
+function pushItem(decoding: Decoding, group: SharedParts, record: JsonObject, raw: unknown): void {
   const { resource, scope, metric } = group;
   const index = decoding.unitCount;
   decoding.unitCount += 1;

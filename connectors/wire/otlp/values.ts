@@ -16,7 +16,7 @@ import { normaliseScalar } from './scalars.ts';
  * Where a walk over decoded messages stands in the OTLP/JSON form of the body, and the first thing that was wrong
  * since `problem` was last cleared. One walk serves a whole body; every step leaves `path` as it found it.
  */
-export interface Walk {
+export interface MessageWalk {
   readonly path: (string | number)[];
   problem: JsonProblem | undefined;
   /**
@@ -26,7 +26,7 @@ export interface Walk {
   builds: boolean;
 }
 
-function fail(walk: Walk, reason: JsonProblem['reason']): null {
+function fail(walk: MessageWalk, reason: JsonProblem['reason']): null {
   walk.problem ??= { pointer: toPointer(walk.path), reason };
   return null;
 }
@@ -56,7 +56,7 @@ function isScalar(type: FieldSpec['type']): type is ScalarType {
  * members that the caller takes apart itself.
  */
 export function normaliseMessage(
-  walk: Walk,
+  walk: MessageWalk,
   name: MessageName,
   raw: unknown,
   skip: readonly string[] = [],
@@ -77,7 +77,7 @@ export function normaliseMessage(
   return normal;
 }
 
-function takeField(walk: Walk, field: Field, value: unknown, normal: Record<string, JsonValue>): void {
+function takeField(walk: MessageWalk, field: Field, value: unknown, normal: Record<string, JsonValue>): void {
   if (value === undefined || value === null) return;
   walk.path.push(field.name);
   const member = normaliseField(walk, field, value);
@@ -91,7 +91,7 @@ function isDefault(value: JsonValue): boolean {
   return value === 0 || value === '' || value === false;
 }
 
-function normaliseField(walk: Walk, field: Field, value: unknown): JsonValue {
+function normaliseField(walk: MessageWalk, field: Field, value: unknown): JsonValue {
   if (walk.path.length >= MAX_JSON_DEPTH) return fail(walk, 'json_too_deep');
   if (!field.repeated) return normaliseOne(walk, field, value);
   if (!Array.isArray(value)) return fail(walk, 'item_shape_invalid');
@@ -100,7 +100,7 @@ function normaliseField(walk: Walk, field: Field, value: unknown): JsonValue {
 }
 
 function normaliseList(
-  walk: Walk,
+  walk: MessageWalk,
   elements: readonly unknown[],
   normalise: (element: unknown) => JsonValue,
 ): JsonValue[] {
@@ -114,14 +114,14 @@ function normaliseList(
   return list;
 }
 
-function normaliseOne(walk: Walk, field: Field, value: unknown): JsonValue {
+function normaliseOne(walk: MessageWalk, field: Field, value: unknown): JsonValue {
   if (field.type === 'AnyValue') return normaliseAnyValue(walk, value);
   if (!field.isScalar) return normaliseMessage(walk, field.type as MessageName, value);
   return normaliseScalar(field.type as ScalarType, value) ?? fail(walk, 'item_shape_invalid');
 }
 
 /** Key-value pairs as an object; a key that comes twice would lose one of its values, so it is a problem. */
-function normaliseAttributes(walk: Walk, pairs: readonly unknown[]): JsonObject {
+function normaliseAttributes(walk: MessageWalk, pairs: readonly unknown[]): JsonObject {
   const attributes: Record<string, JsonValue> = {};
   const names = new Set<string>();
   for (let index = 0; index < pairs.length; index += 1) {
@@ -152,7 +152,7 @@ export function attributesNamed(raw: unknown, names: readonly string[]): JsonObj
   return attributes;
 }
 
-function keyOf(walk: Walk, pair: unknown): string | undefined {
+function keyOf(walk: MessageWalk, pair: unknown): string | undefined {
   if (walk.path.length >= MAX_JSON_DEPTH) fail(walk, 'json_too_deep');
   else if (!isMessage(pair)) fail(walk, 'item_shape_invalid');
   else {
@@ -163,7 +163,7 @@ function keyOf(walk: Walk, pair: unknown): string | undefined {
   return undefined;
 }
 
-function normalisePairValue(walk: Walk, pair: RawMessage): JsonValue {
+function normalisePairValue(walk: MessageWalk, pair: RawMessage): JsonValue {
   walk.path.push('value');
   const value = normaliseAnyValue(walk, ownMember(pair, 'value'));
   walk.path.pop();
@@ -172,7 +172,7 @@ function normalisePairValue(walk: Walk, pair: RawMessage): JsonValue {
   return withUnknown(value, unknownMembers(pair, 'KeyValue', knownCount));
 }
 
-function normaliseAnyValue(walk: Walk, raw: unknown): JsonValue {
+function normaliseAnyValue(walk: MessageWalk, raw: unknown): JsonValue {
   if (raw === undefined || raw === null) return null;
   if (walk.path.length >= MAX_JSON_DEPTH) return fail(walk, 'json_too_deep');
   if (!isMessage(raw)) return fail(walk, 'item_shape_invalid');
@@ -198,13 +198,13 @@ function variantOf(raw: RawMessage): string | undefined {
   return variant;
 }
 
-function normaliseVariant(walk: Walk, member: string, raw: unknown): JsonValue {
+function normaliseVariant(walk: MessageWalk, member: string, raw: unknown): JsonValue {
   if (member === 'arrayValue' || member === 'kvlistValue') return normaliseNested(walk, member, raw);
   const type = OTLP_MESSAGES.AnyValue[member]?.type as ScalarType;
   return normaliseScalar(type, raw) ?? fail(walk, 'item_shape_invalid');
 }
 
-function normaliseNested(walk: Walk, member: 'arrayValue' | 'kvlistValue', raw: unknown): JsonValue {
+function normaliseNested(walk: MessageWalk, member: 'arrayValue' | 'kvlistValue', raw: unknown): JsonValue {
   if (walk.path.length >= MAX_JSON_DEPTH - 1) return fail(walk, 'json_too_deep');
   if (!isMessage(raw)) return fail(walk, 'item_shape_invalid');
   const values = ownMember(raw, 'values') ?? [];

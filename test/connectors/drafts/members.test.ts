@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { omitMembers, openMembers, toExactInstant, toParts } from '../../../connectors/drafts/members.ts';
+import { omitMembers, openMembers, toExactInstant, copyWithout } from '../../../connectors/drafts/members.ts';
 import { filePathOf, mcpServerOf } from '../../../connectors/drafts/tool-facts.ts';
 import type { JsonObject } from '../../../schemas/json.ts';
 
@@ -29,17 +29,17 @@ describe('openMembers', () => {
   });
 });
 
-describe('omitMembers and toParts', () => {
+describe('omitMembers and copyWithout', () => {
   it('keep a member that is named __proto__ as a member', () => {
     const object = parsed('{"a":1,"__proto__":{"b":2}}');
-    for (const omit of [omitMembers, toParts]) {
+    for (const omit of [omitMembers, copyWithout]) {
       expect(JSON.stringify(omit(object, new Set(['a'])))).toBe('{"__proto__":{"b":2}}');
     }
   });
 
   it('leave the object that they were given as it is', () => {
     const object = { a: 1, b: 2 };
-    const parts = toParts(object, new Set(['x']));
+    const parts = copyWithout(object, new Set(['x']));
     parts['c'] = 3;
     expect(omitMembers(object, new Set(['a']))).toEqual({ b: 2 });
     expect(object).toEqual({ a: 1, b: 2 });

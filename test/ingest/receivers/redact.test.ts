@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { decodeProtobuf } from '../../../connectors/wire/otlp/protobuf.ts';
 import { fieldHeader } from '../../../connectors/wire/otlp/wire-fields.ts';
-import { createFingerprint } from '../../../ingest/receivers/redact-fingerprint.ts';
+import { createFingerprint } from '../../../ingest/receivers/redact-text.ts';
 import { redactBody } from '../../../ingest/receivers/redact.ts';
 import { SECRET_TYPES, type DataClass } from '../../../schemas/data-class.ts';
 import type { EnvelopeHeader } from '../../../schemas/envelope.ts';

@@ -4,7 +4,7 @@ import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import type { ReceiverOptions } from '../../../ingest/receivers/app.ts';
 import { createReceiverCounters, type ReceiverCounters } from '../../../ingest/receivers/counters.ts';
-import { createFingerprint } from '../../../ingest/receivers/redact-fingerprint.ts';
+import { createFingerprint } from '../../../ingest/receivers/redact-text.ts';
 import type { Envelope } from '../../../schemas/envelope.ts';
 
 export const TOKEN = 'collector-token-canary-4711';

@@ -18,6 +18,14 @@ export const ControlState = Type.Union([
 ]);
 export type ControlState = Static<typeof ControlState>;
 
+/** A rule outside the record store: its version, and the query whose rows it judged. */
+const StatisticRule = Type.Object({
+  id: Type.String(),
+  version: SafeCount,
+  sql: Type.String(),
+  params: Type.Record(Type.String(), Type.Unknown()),
+});
+
 /** One base statistic of the catalogue (S1 to S10) as measured for a control and period. */
 export const CompletenessStatistic = Type.Object({
   id: Type.String({ pattern: '^S[0-9]{1,2}$' }),
@@ -25,6 +33,8 @@ export const CompletenessStatistic = Type.Object({
   state: Type.Union([Type.Literal('ok'), Type.Literal('failed'), Type.Literal('not_measured')]),
   figures: Type.Array(Type.Object({ name: Type.String(), value: Type.String() })),
   detail: Type.String(),
+  /** Of a statistic that a query alone does not decide. Packages made before it was added have none. */
+  rule: Type.Optional(StatisticRule),
 });
 export type CompletenessStatistic = Static<typeof CompletenessStatistic>;
 

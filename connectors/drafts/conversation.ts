@@ -80,7 +80,7 @@ function readToolCalls(calls: JsonValue | undefined): Block[] {
   });
 }
 
-/** Longer text is no identifier. */
+/** A longer text is not an identifier. */
 const MAX_ID_CHARACTERS = 4_096;
 
 function isId(value: JsonValue | undefined): value is string {

@@ -1,7 +1,7 @@
 import { setMember, type JsonObject, type JsonValue } from '../../schemas/json.ts';
 import type { Facts } from '../../schemas/record.ts';
 
-/** Longer text is no identifier; it stays where it was, among the content. */
+/** A longer text is not an identifier; it stays in the content. */
 const MAX_FACT_CHARACTERS = 4_096;
 
 /**

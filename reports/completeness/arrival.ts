@@ -1,4 +1,4 @@
-/** What arrived and what did not: silence (S7), loss (S8), canaries (S9). */
+/** Signs that something did not arrive: silence (S7), loss (S8), canaries (S9). */
 import type { CompletenessFinding } from '../../schemas/control.ts';
 import { canaryCounts, missingCanaries, type MissingCanary } from '../../store/records/queries/canaries.ts';
 import {
@@ -18,7 +18,7 @@ import { quarantineCounts } from '../../store/records/queries/quarantine.ts';
 import { ALL_ROWS, askedOf, LISTED_FINDINGS, type Assessment, type Measured } from './assessment.ts';
 import { counted } from '../controls/counted.ts';
 
-/** S7: silence of a collector shows only where a timer makes it send heartbeats. */
+/** S7: the silence of a collector shows only if a timer makes it send heartbeats. */
 export async function measureSilence(assessment: Assessment): Promise<Measured> {
   const { store, scope } = assessment;
   const asked = askedOf(assessment);
@@ -52,7 +52,7 @@ function silenceVerdict(
   }
   if (timed_count === 0) {
     const detail =
-      'no collector sent heartbeats by a timer, so silence cannot be told from absence of activity';
+      'no collector sent heartbeats by a timer, so silence cannot be distinguished from absence of activity';
     return { state: 'not_measured', detail } as const;
   }
   if (timed_count < collector_count) {
@@ -69,7 +69,7 @@ function silenceFinding({ collector, silent_from, silent_ms, interval_ms }: Sile
     session_id: null,
     tool_use_id: null,
     source: collector,
-    detail: `no heartbeat for ${silent_ms} ms from ${silent_from} on; one was to come every ${interval_ms} ms`,
+    detail: `no heartbeat for ${silent_ms} ms from ${silent_from} on; the declared interval is ${interval_ms} ms`,
   };
 }
 
@@ -83,7 +83,7 @@ interface Arrival {
   readonly losses: readonly CollectorLoss[];
 }
 
-/** S8: what arrived and could not be sealed as what it claims to be, and what the senders say they failed to deliver. */
+/** S8: items that arrived and could not be sealed as the kind they claim to be, and losses that senders report. */
 export async function measureArrival(assessment: Assessment): Promise<Measured> {
   const { store, scope } = assessment;
   const asked = askedOf(assessment);
@@ -148,25 +148,25 @@ function arrivalFindings({ quarantined, failedRuns, losses }: Arrival): Complete
 
 function arrivalDetail(counts: Readonly<Record<'items' | 'failedRuns' | 'lost', number>>): string {
   const { items, failedRuns, lost } = counts;
-  const kept = `${counted(items, 'item')} kept in quarantine: received, and not such that they could be sealed as what they claim to be`;
-  const failed = `${counted(failedRuns, 'hook run')} ended in an error, so a hook that records may not have been heard`;
-  const gone = `${counted(lost, 'event')} lost by collectors, which say so themselves`;
+  const kept = `${counted(items, 'item')} kept in quarantine: received, and not sealed as the kind they claim to be`;
+  const failed = `${counted(failedRuns, 'hook run')} ended in an error, so a recording hook may have missed the event`;
+  const gone = `${counted(lost, 'event')} lost by collectors, which report it themselves`;
   const said = [
     ...(items > 0 ? [kept] : []),
     ...(failedRuns > 0 ? [failed] : []),
     ...(lost > 0 ? [gone] : []),
   ];
   if (said.length > 0) return said.join('; ');
-  return 'every item that was received was sealed as what it claims to be; what a source cut or left out before sending does not show here';
+  return 'every received item was sealed as the kind it claims to be; content that a source cut before sending does not show here';
 }
 
-/** S9: made-up events that were sent and told of, and are to be found again. */
+/** S9: canaries, synthetic events that were sent and announced and must be found as records. */
 export async function measureCanaries(assessment: Assessment): Promise<Measured> {
   const { store, scope } = assessment;
   const asked = askedOf(assessment);
   const counts = await store.read(canaryCounts(asked), scope.limits);
-  const told = total(counts, ({ told_count }) => told_count);
-  const missing = told - total(counts, ({ found_count }) => found_count);
+  const sent = total(counts, ({ announced_count }) => announced_count);
+  const missing = sent - total(counts, ({ found_count }) => found_count);
   const listed =
     missing === 0
       ? []
@@ -175,13 +175,13 @@ export async function measureCanaries(assessment: Assessment): Promise<Measured>
     statistic: {
       id: 'S9',
       name: 'Canary',
-      ...canaryVerdict(told, missing),
+      ...canaryVerdict(sent, missing),
       figures: [
-        { name: 'canaries sent', value: String(told) },
-        { name: 'canaries found', value: String(told - missing) },
-        ...counts.map(({ through, told_count, found_count }) => ({
+        { name: 'canaries sent', value: String(sent) },
+        { name: 'canaries found', value: String(sent - missing) },
+        ...counts.map(({ through, announced_count, found_count }) => ({
           name: `through ${through}`,
-          value: `${found_count} of ${told_count}`,
+          value: `${found_count} of ${announced_count}`,
         })),
       ],
     },
@@ -189,18 +189,18 @@ export async function measureCanaries(assessment: Assessment): Promise<Measured>
   };
 }
 
-function canaryVerdict(told: number, missing: number) {
-  if (told === 0) return { state: 'not_measured', detail: 'no canary was sent in the period' } as const;
+function canaryVerdict(sent: number, missing: number) {
+  if (sent === 0) return { state: 'not_measured', detail: 'no canary was sent in the period' } as const;
   if (missing === 0) {
-    const detail = `${counted(told, 'canary', 'canaries')} sent, and each found as a record`;
+    const detail = `${counted(sent, 'canary', 'canaries')} sent, and each found as a record`;
     return { state: 'ok', detail } as const;
   }
-  const detail = `${missing} of ${counted(told, 'canary', 'canaries')} sent and not found`;
+  const detail = `${missing} of ${counted(sent, 'canary', 'canaries')} sent and not found`;
   return { state: 'failed', detail } as const;
 }
 
-function canaryFinding({ session_id, through, told_at }: MissingCanary): CompletenessFinding {
-  const detail = `the canary told of at ${told_at} is no record`;
+function canaryFinding({ session_id, through, announced_at }: MissingCanary): CompletenessFinding {
+  const detail = `no record is found of the canary announced at ${announced_at}`;
   return { code: 'canary_missing', session_id, tool_use_id: null, source: through, detail };
 }
 

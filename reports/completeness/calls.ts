@@ -1,4 +1,4 @@
-/** What the reports on tool calls say of each other: reconciliation (S3) and decision coherence (S4). */
+/** How the reports on tool calls fit together: reconciliation (S3) and decision coherence (S4). */
 import type { CompletenessFinding } from '../../schemas/control.ts';
 import type { Query } from '../../store/records/record-store.ts';
 import {
@@ -6,12 +6,12 @@ import {
   type CounterpartCode,
   type MissingCounterpart,
 } from '../../store/records/queries/completeness.ts';
-import { countToolCalls, selectCalls } from '../../store/records/queries/tool-calls.ts';
+import { selectCalls } from '../../store/records/queries/tool-calls.ts';
 import { readSessionShape, type SessionShape } from './sequence-statistics.ts';
 import { ALL_ROWS, askedOf, LISTED_FINDINGS, type Assessment, type Measured } from './assessment.ts';
 import { counted } from '../controls/counted.ts';
 
-/** Calls that one of two sources saw and the other, present in the same session, did not. */
+/** Calls that one source reported and another source, present in the same session, did not. */
 const RECONCILIATION: Partial<Record<CounterpartCode, string>> = {
   hook_call_without_otel: 'the hooks reported the call, the telemetry did not',
   otel_call_without_hook: 'the telemetry reported the call, the hooks did not',
@@ -21,7 +21,7 @@ const RECONCILIATION: Partial<Record<CounterpartCode, string>> = {
   transcript_call_without_hook: 'the transcript has the call, the hooks did not report it',
 };
 
-/** Calls whose reports lack a step that must have been. */
+/** Calls whose reports lack a necessary step. */
 const COHERENCE: Partial<Record<CounterpartCode, string>> = {
   result_without_decision: 'a result was reported, and no decision',
   decision_without_result: 'the call was accepted, and no result was reported',
@@ -30,8 +30,8 @@ const COHERENCE: Partial<Record<CounterpartCode, string>> = {
 };
 
 /**
- * Calls whose reports contradict each other. A rejected call that ran is not among them: it is known for what it is,
- * an exception of a control, and no hole in the population.
+ * Calls whose reports contradict each other. A rejected call that ran is not among them. It is an exception of a
+ * control, not a hole in the population.
  */
 const CONTRADICTIONS: Readonly<Record<string, string>> = {
   conflicting_results: 'the call was reported as succeeded and as failed',
@@ -45,7 +45,7 @@ interface CodeCount {
   readonly call_count: number;
 }
 
-/** S3: what the hooks saw and what the telemetry saw, call by call. */
+/** S3: the hooks and the telemetry reported the same calls. */
 export async function measureReconciliation(assessment: Assessment): Promise<Measured> {
   const { store, scope } = assessment;
   const shape = await readSessionShape(assessment);
@@ -78,7 +78,7 @@ function reconciliationVerdict(
   if (session_count === 0)
     return { state: 'not_measured', detail: 'no session with tool calls was reported' };
   if (single_witness_count > 0) {
-    const detail = `${single_witness_count} of ${counted(session_count, 'session')} not seen by both hooks and telemetry, so there is nothing to hold their calls against`;
+    const detail = `${single_witness_count} of ${counted(session_count, 'session')} not seen by both hooks and telemetry, so their calls have no second report to compare with`;
     return { state: 'not_measured', detail };
   }
   return { state: 'ok', detail: 'hooks and telemetry saw the same tool calls' };
@@ -88,19 +88,20 @@ function reconciliationVerdict(
 export async function measureDecisions(assessment: Assessment): Promise<Measured> {
   const { store, scope } = assessment;
   const { limits } = scope;
-  const calls = total(await store.read(countToolCalls(askedOf(assessment)), limits));
+  const calls = await store.read(countByReason(assessment), limits);
+  const contradicting = calls.filter(({ code }) => Object.hasOwn(CONTRADICTIONS, code));
   const incomplete = await store.read(countByCode(assessment, COHERENCE), limits);
-  const contradicting = await store.read(countContradictions(assessment), limits);
   const bad = total(incomplete) + total(contradicting);
   const rows = total(incomplete) === 0 ? [] : await store.read(listByCode(assessment, COHERENCE), limits);
-  const torn = total(contradicting) === 0 ? [] : await store.read(listContradictions(assessment), limits);
+  const contradictions =
+    total(contradicting) === 0 ? [] : await store.read(listContradictions(assessment), limits);
   return {
     statistic: {
       id: 'S4',
       name: 'Decision coherence',
       state: bad === 0 ? 'ok' : 'failed',
       figures: [
-        { name: 'tool calls', value: String(calls) },
+        { name: 'tool calls', value: String(total(calls)) },
         ...[...incomplete, ...contradicting].map(toFigure),
       ],
       detail:
@@ -110,7 +111,7 @@ export async function measureDecisions(assessment: Assessment): Promise<Measured
     },
     findings: [
       ...rows.map((row) => toFinding(row, COHERENCE)),
-      ...torn.map((row) => toFinding(row, CONTRADICTIONS)),
+      ...contradictions.map((row) => toFinding(row, CONTRADICTIONS)),
     ],
   };
 }
@@ -146,19 +147,19 @@ LIMIT {listed: UInt32}`,
   };
 }
 
-function countContradictions(assessment: Assessment): Query<CodeCount> {
+/** All calls by the reason of their verdict; '' where there is none. One query, because planning it takes longer than reading. */
+function countByReason(assessment: Assessment): Query<CodeCount> {
   const calls = selectCalls(askedOf(assessment));
   return {
-    name: 'completeness.contradictions',
-    sql: `SELECT verdict.3 AS code, count() AS call_count
+    name: 'completeness.calls_by_reason',
+    sql: `SELECT verdict.reason AS code, count() AS call_count
 FROM
 (
 ${calls.sql}
 )
-WHERE code IN {codes: Array(String)}
 GROUP BY code
 ORDER BY code`,
-    params: { ...calls.params, codes: Object.keys(CONTRADICTIONS) },
+    params: calls.params,
   };
 }
 
@@ -170,7 +171,7 @@ function listContradictions(assessment: Assessment): Query<CallFinding> {
   const calls = selectCalls(askedOf(assessment));
   return {
     name: 'completeness.list_contradictions',
-    sql: `SELECT verdict.3 AS code, session_id, tool_use_id, seen_by
+    sql: `SELECT verdict.reason AS code, session_id, tool_use_id, seen_by
 FROM
 (
 ${calls.sql}

@@ -33,7 +33,7 @@ export async function assessCompleteness(
   };
 }
 
-/** In the order of their numbers; one after another, because an engine in process answers one question at a time. */
+/** In the order of their numbers. They run one after another because an engine in process answers one query at a time. */
 const MEASURES: readonly ((assessment: Assessment) => Promise<Measured>)[] = [
   measureCoverage,
   measureSequences,

@@ -1,4 +1,4 @@
-/** Who was there: coverage (S1), against the roster that the identity feed tells. */
+/** Coverage (S1): the people and witnesses that were seen, against the roster from the identity feed. */
 import type { CompletenessFinding } from '../../schemas/control.ts';
 import { equals, paramsOf, where, type Condition } from '../../store/records/queries/conditions.ts';
 import { receivedWithin } from '../../store/records/queries/instants.ts';
@@ -19,7 +19,7 @@ import type { Query } from '../../store/records/record-store.ts';
 import { askedOf, LISTED_FINDINGS, type Assessment, type Measured } from './assessment.ts';
 import { counted } from '../controls/counted.ts';
 
-/** Conditions that keep a question to the period and scope of an assessment. */
+/** Conditions that narrow a query to the period and scope of an assessment. */
 export function withinAssessment({ period, scope }: Assessment): Condition[] {
   return [...coveredBy(scope), ...equals('session_id', scope.session_id), ...receivedWithin(period)];
 }
@@ -50,7 +50,7 @@ const WITNESS_NAMES = {
   transcript: 'the transcript',
 } as const;
 
-/** S1: who was seen and by which witnesses, and who of the roster was not. The roster is that of the whole period. */
+/** S1: each person on the roster of the period was seen. The figures count people and witnesses. */
 export async function measureCoverage(assessment: Assessment): Promise<Measured> {
   const { store, scope } = assessment;
   const asked = askedOf(assessment);
@@ -89,7 +89,7 @@ const NO_ROSTER: RosterCounts = { expected_count: 0, seen_expected_count: 0, see
 
 function coverageVerdict({ expected_count, seen_expected_count, seen_count }: RosterCounts) {
   if (expected_count === 0) {
-    const detail = 'there is no roster of expected people to hold against those that were seen';
+    const detail = 'there is no roster of expected people to compare with the people who were seen';
     return { state: 'not_measured', detail } as const;
   }
   const missing = expected_count - seen_expected_count;
@@ -120,6 +120,6 @@ function silentFinding({ session_id, witness, seen_by }: SilentWitness): Complet
     session_id,
     tool_use_id: null,
     source: seen_by.join(' '),
-    detail: `tools were called, and ${WITNESS_NAMES[witness]} told nothing of the session, though of others`,
+    detail: `tools were called, and ${WITNESS_NAMES[witness]} reported other sessions but not this one`,
   };
 }

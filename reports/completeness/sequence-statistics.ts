@@ -1,13 +1,14 @@
-/** What the counters of the sources say: sequences (S2), and which sessions have which witnesses. */
+/** Sequences (S2): holes in the counters of sources and collectors, and which sessions have which witnesses. */
 import type { CompletenessFinding, CompletenessStatistic } from '../../schemas/control.ts';
 import type { Query } from '../../store/records/record-store.ts';
 import { sessionsWithoutEnd, type UnendedSession } from '../../store/records/queries/completeness.ts';
 import { deliveryGaps, collectorCounts, type DeliveryGap } from '../../store/records/queries/collectors.ts';
 import { paramsOf, where, type Condition } from '../../store/records/queries/conditions.ts';
-import { sequenceGaps, type SequenceGap } from '../../store/records/queries/sequence-gaps.ts';
+import { sessionCounters } from '../../store/records/queries/session-counters.ts';
 import { withinAssessment } from './coverage.ts';
 import { ALL_ROWS, askedOf, LISTED_FINDINGS, type Assessment, type Measured } from './assessment.ts';
 import { counted } from '../controls/counted.ts';
+import { SEQUENCE_RULE, sequenceGaps, type SequenceGap } from './sequences.ts';
 
 export interface SessionShape {
   readonly session_count: number;
@@ -16,7 +17,7 @@ export interface SessionShape {
   readonly single_witness_count: number;
 }
 
-/** Sessions in which tools were called: which of them carry a counter, which have more than one witness. */
+/** Sessions in which tools were called: how many carry no counter, and how many have a single witness. */
 function sessionShape(conditions: readonly Condition[]): Query<SessionShape> {
   const isSession = { sql: `session_id != ''`, params: {} };
   return {
@@ -42,12 +43,13 @@ export async function readSessionShape(assessment: Assessment): Promise<SessionS
   return row ?? { session_count: 0, uncounted_count: 0, single_witness_count: 0 };
 }
 
-/** S2: numbers that a source's counter gave out and that never arrived. */
+/** S2: no number is missing from the counters of telemetry and of collectors. */
 export async function measureSequences(assessment: Assessment): Promise<Measured> {
   const { store, scope } = assessment;
   const shape = await readSessionShape(assessment);
   const asked = askedOf(assessment);
-  const gaps = await store.read(sequenceGaps(asked), scope.limits);
+  const counters = sessionCounters(asked);
+  const gaps = sequenceGaps(await store.read(counters, scope.limits), asked);
   const unended = await store.read(sessionsWithoutEnd({ ...asked, limit: ALL_ROWS }), scope.limits);
   const deliveries = await readDeliveries(assessment);
   const missing = missingIn(gaps);
@@ -62,8 +64,10 @@ export async function measureSequences(assessment: Assessment): Promise<Measured
         { name: 'sessions whose end was not reported', value: String(unended.length) },
         { name: 'missing ranges', value: String(gaps.length) },
         { name: 'missing events', value: String(missing) },
+        { name: 'rule for missing events', value: `${SEQUENCE_RULE.id}, version ${SEQUENCE_RULE.version}` },
         ...deliveries.figures,
       ],
+      rule: { ...SEQUENCE_RULE, sql: counters.sql, params: counters.params },
     },
     findings: [
       ...gaps.slice(0, LISTED_FINDINGS).map(gapFinding),
@@ -73,7 +77,7 @@ export async function measureSequences(assessment: Assessment): Promise<Measured
   };
 }
 
-/** What collectors numbered and did not deliver. Their numbers run through all logs, so one of several cannot tell. */
+/** Missing deliveries of collectors. Their numbers run through all logs, so one log of several cannot show a hole. */
 async function readDeliveries(assessment: Assessment) {
   const { store, scope } = assessment;
   const asked = askedOf(assessment);
@@ -97,7 +101,7 @@ function missingIn(gaps: readonly Pick<SequenceGap, 'missing_from' | 'missing_to
 
 function deliveryFinding(gap: DeliveryGap): CompletenessFinding {
   const { collector, collector_boot_id, missing_from, missing_to } = gap;
-  const detail = `deliveries ${missing_from} to ${missing_to} of its run ${collector_boot_id} are missing: they wait, were lost, or died with the client`;
+  const detail = `deliveries ${missing_from} to ${missing_to} of its run ${collector_boot_id} are missing: they wait in a spool, were lost, or died with the client`;
   return { code: 'delivery_gap', session_id: null, tool_use_id: null, source: collector, detail };
 }
 

@@ -1,4 +1,5 @@
 import type { JsonValue } from '../../schemas/json.ts';
+import { named } from '../../store/records/queries/tuples.ts';
 import type { Query } from '../../store/records/record-store.ts';
 import {
   scopeParams,
@@ -22,7 +23,8 @@ export const IN_TREE = `log = {log:String}
 
 /** Ids of the records of a group that meet a condition, in log order. */
 export function idsInLogOrder(condition: string): string {
-  return `arrayMap(pair -> pair.2, arraySort(groupUniqArrayIf((leaf_index, id), ${condition})))`;
+  const entry = named({ leaf_index: ['leaf_index', 'UInt64'], id: ['id', 'String'] });
+  return `arrayMap(entry -> entry.id, arraySort(groupUniqArrayIf(${entry}, ${condition})))`;
 }
 
 interface RecordPopulationOptions {

@@ -68,7 +68,7 @@ FROM
 (
 ${calls.sql}
 )
-WHERE verdict.3 = 'rejected_but_executed'
+WHERE verdict.reason = 'rejected_but_executed'
 ORDER BY first_position
 LIMIT {limit: UInt32}`,
       params: { ...calls.params, limit },

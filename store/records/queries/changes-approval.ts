@@ -1,32 +1,32 @@
 /** SQL that judges the reviews of a change, over the columns of `proposedChanges`. */
-import { EVERYBODY } from './changes-forge.ts';
+import { ALL_REVIEWERS } from './changes-forge.ts';
 
-/** Members of an opinion, by place: when, where in the log, who, of which review, what, of which commit, by which record. */
-const BEFORE_MERGE = `arrayFilter(o -> NOT is_merged OR o.1 <= merged_at, opinions)`;
+const BEFORE_MERGE = `arrayFilter(review -> NOT is_merged OR review.at <= merged_at, reviews)`;
 
-/**
- * True of an opinion that a later one takes the place of: a dismissal of the same review, or any other opinion of the
- * same person.
- */
+/** True of a review that a later one replaces: a dismissal of it, or any other review by the same person. */
 const IS_SUPERSEDED = `arrayExists(
-        l -> (l.1, l.2) > (o.1, o.2) AND l.3 IN (o.3, '${EVERYBODY}') AND (l.4 = o.4 OR l.5 != 'dismissed'),
-        counted_opinions)`;
+        later -> (later.at, later.position) > (review.at, review.position)
+            AND later.reviewer IN (review.reviewer, '${ALL_REVIEWERS}')
+            AND (later.review_id = review.review_id OR later.decision != 'dismissed'),
+        counted_reviews)`;
 
-/** Columns that others build on: opinions before the merge, and of them the approvals that stood and that did not. */
-export const JUDGED_OPINIONS = `${BEFORE_MERGE} AS counted_opinions,
-    arrayFilter(o -> o.5 = 'approved' AND NOT ${IS_SUPERSEDED}, counted_opinions) AS standing_approvals,
-    arrayFilter(o -> o.5 = 'approved' AND ${IS_SUPERSEDED}, counted_opinions) AS superseded_approvals,
-    arrayFilter(o -> is_merged AND o.5 = 'approved' AND o.1 > merged_at, opinions) AS late_approvals`;
+/** Columns for other queries: the reviews before the merge, the approvals among them, and the approvals after it. */
+export const JUDGED_REVIEWS = `${BEFORE_MERGE} AS counted_reviews,
+    arrayFilter(review -> review.decision = 'approved' AND NOT ${IS_SUPERSEDED}, counted_reviews) AS standing_approvals,
+    arrayFilter(review -> review.decision = 'approved' AND ${IS_SUPERSEDED}, counted_reviews) AS superseded_approvals,
+    arrayFilter(review -> is_merged AND review.decision = 'approved' AND review.at > merged_at, reviews) AS late_approvals`;
 
 /**
- * Those of the approvals whose giver is a person, and none of `involved` (lower case). Where the author is not known,
- * nobody can be told from the author, and none counts.
+ * The approvals by a person who is not among `involved` (lower case). If the author is unknown, no approval counts,
+ * because any reviewer may be the author.
  */
 export function independentOf(approvals: string, involved: string): string {
-  return `arrayFilter(o -> author != '' AND o.3 != '' AND NOT endsWith(o.3, '[bot]') AND NOT has(${involved}, lower(o.3)), ${approvals})`;
+  return `arrayFilter(
+        review -> author != '' AND review.reviewer != '' AND NOT endsWith(review.reviewer, '[bot]') AND NOT has(${involved}, lower(review.reviewer)),
+        ${approvals})`;
 }
 
-/** Names in a list of opinions, sorted, each once. */
-export function reviewersOf(opinions: string): string {
-  return `arraySort(arrayDistinct(arrayMap(o -> o.3, ${opinions})))`;
+/** The names of reviewers in a list of reviews, sorted, each once. */
+export function reviewersOf(reviews: string): string {
+  return `arraySort(arrayDistinct(arrayMap(review -> review.reviewer, ${reviews})))`;
 }

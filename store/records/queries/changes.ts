@@ -1,26 +1,28 @@
 import type { Change, ChangeState } from '../../../schemas/change.ts';
 import type { Query } from '../record-store.ts';
-import { independentOf, JUDGED_OPINIONS, reviewersOf } from './changes-approval.ts';
-import { checkedCommits, joinKey, proposedChanges, pushedCommits } from './changes-forge.ts';
-import { equals, given, having, paramsOf, tidy, where, type Condition } from './conditions.ts';
-import { instantText, within, type Interval } from './instants.ts';
+import { independentOf, JUDGED_REVIEWS, reviewersOf } from './changes-approval.ts';
+import {
+  agentCommits,
+  COMMIT_COLUMNS,
+  judgedCandidates,
+  type ChangePosition,
+  type CommitFilters,
+} from './changes-candidates.ts';
+import { checkedCommits, proposedChanges } from './changes-forge.ts';
+import { equals, given, paramsOf, tidy, where, type Condition } from './conditions.ts';
+import { instantText, MILLISECONDS, NANOSECONDS, within } from './instants.ts';
 import { coveredBy, type Covered } from './records.ts';
+import { named } from './tuples.ts';
 
-export interface ChangeFilters extends Covered, Interval {
-  readonly session_id?: string | undefined;
-  readonly git_commit_id?: string | undefined;
+export interface ChangeFilters extends CommitFilters {
   readonly repository?: string | undefined;
   readonly state?: ChangeState | undefined;
 }
 
-/** The last row of a page; a commit's place is that of its first record of an agent, which never changes. */
-export interface ChangePosition {
-  readonly git_commit_id: string;
-}
-
 /**
- * Commits that agents made, with their way to an approver, by the place of their first record, from behind `after`. A
- * commit belongs to the period in which an agent's record first named it, and is judged by all that the forge told.
+ * Commits that agents made, with the pull requests that hold them, by the place of their first record, from behind
+ * `after`. A commit belongs to the period in which an agent's record first named it, and is judged by all records of
+ * the forge. docs/formats/change.md states the rules in words.
  */
 export function listChanges(
   params: ChangeFilters & { readonly after?: ChangePosition | undefined; readonly limit: number },
@@ -53,22 +55,22 @@ const CHANGE_MEMBERS = `git_commit_id,
     session_ids, tool_use_ids, claimed_users,
     ${instantText('first_occurred_at')} AS occurred_at,
     pushed_to, pushers, on_default_branch, change_ids,
-    nullIf(decisive.1, '') AS change_id,
-    decisive.2 AS joined_by,
-    nullIf(decisive.3, '') AS author,
-    nullIf(decisive.4, '') AS head_commit_id,
-    nullIf(decisive.5, '') AS merge_commit_id,
-    ${instantText('decisive.6')} AS merged_at,
-    nullIf(decisive.7, '') AS merged_by,
-    decisive.8 AS approvers,
-    decisive.9 AS late_approvers,
-    decisive.10 AS withdrawn_approvers,
-    decisive.11 AS approved_head,
+    nullIf(decisive.change, '') AS change_id,
+    decisive.joined_by AS joined_by,
+    nullIf(decisive.author, '') AS author,
+    nullIf(decisive.head, '') AS head_commit_id,
+    nullIf(decisive.merge_commit, '') AS merge_commit_id,
+    ${instantText('decisive.merged_at')} AS merged_at,
+    nullIf(decisive.merged_by, '') AS merged_by,
+    decisive.approvers AS approvers,
+    decisive.late_approvers AS late_approvers,
+    decisive.withdrawn_approvers AS withdrawn_approvers,
+    decisive.approved_head AS approved_head,
     checks,
     state,
     record_ids`;
 
-/** One row per commit with its state. Other questions build on it. */
+/** One row per commit with its state. Other queries build on it. */
 export function selectChanges(
   params: ChangeFilters & { readonly after?: ChangePosition | undefined },
 ): Condition {
@@ -79,10 +81,10 @@ export function selectChanges(
 FROM
 (
 SELECT
-    git_commit_id, ${COMMIT_COLUMNS.map((column) => `any(linked.${column}) AS ${column}`).join(', ')},
-    toBool(max(linked.on_default_branch)) AS on_default_branch,
-    arraySort(groupUniqArrayArray(linked.pushed_to)) AS pushed_to,
-    arraySort(groupUniqArrayArray(linked.pushers)) AS pushers,
+    git_commit_id, ${COMMIT_COLUMNS.map((column) => `any(candidates.${column}) AS ${column}`).join(', ')},
+    toBool(max(candidates.on_default_branch)) AS on_default_branch,
+    arraySort(groupUniqArrayArray(candidates.pushed_to)) AS pushed_to,
+    arraySort(groupUniqArrayArray(candidates.pushers)) AS pushers,
     arraySort(groupUniqArrayIf(forge_commit_id, forge_commit_id != '')) AS forge_commit_ids,
     arraySort(groupUniqArrayIf(change, change != '')) AS change_ids,
     arraySort(arrayDistinct(arrayConcat(pushed_to, groupUniqArrayIf(repository, repository != '')))) AS repositories,
@@ -91,30 +93,20 @@ SELECT
     arrayDistinct(arrayConcat(agent_record_ids, arraySort(groupUniqArrayArray(push_record_ids)), argMin(change_record_ids, (rank, change)))) AS record_ids
 FROM
 (
-${judgedLinks(commits, scope)}
-) AS linked
+${judgedCandidates(commits, scope)}
+) AS candidates
 WHERE NOT is_later_use_of_branch
 GROUP BY git_commit_id
 ) AS decided
 LEFT JOIN
 (
 ${checkedCommits(scope)}
-) AS checked ON decided.decisive.4 = checked.commit_id`,
+) AS checked ON decided.decisive.head = checked.commit_id`,
     params: { ...commits.params, ...paramsOf(scope) },
   };
 }
 
-const COMMIT_COLUMNS = [
-  'session_ids',
-  'tool_use_ids',
-  'claimed_users',
-  'first_occurred_at',
-  'first_received_at',
-  'first_position',
-  'agent_record_ids',
-] as const;
-
-/** First match wins; merges into the default branch rank before all others, and what is missing before what is there. */
+/** The first match wins. Ranks are those of `judgedCandidates`. */
 const STATE = `multiIf(
         length(forge_commit_ids) > 1, 'ambiguous',
         best_rank IN (1, 11) AND NOT (best_rank = 11 AND on_default_branch), 'merged_without_independent_approval',
@@ -128,16 +120,32 @@ const STATE = `multiIf(
         notEmpty(pushed_to), 'not_proposed',
         'not_pushed')`;
 
+/** Members of a row that describe the one change which decides on its state. */
+const DECISIVE = named({
+  change: ['change', 'String'],
+  joined_by: ['joined_by', 'Array(String)'],
+  author: ['author', 'String'],
+  head: ['head', 'String'],
+  merge_commit: ['merge_commit', 'String'],
+  merged_at: ['if(is_merged, toNullable(merged_at), NULL)', `Nullable(${NANOSECONDS})`],
+  merged_by: ['merged_by', 'String'],
+  approvers: [reviewersOf('independent'), 'Array(String)'],
+  late_approvers: [reviewersOf('independent_late'), 'Array(String)'],
+  withdrawn_approvers: [reviewersOf('superseded_approvals'), 'Array(String)'],
+  approved_head: ['approved_head', 'Nullable(Bool)'],
+  merge_received_at: ['merge_received_at', MILLISECONDS],
+});
+
 /**
- * Commits of agents in one of these states, as exceptions: those of a merge by when the merge was received, all others
- * by when the commit was first reported.
+ * Commits of agents in one of these states, as exceptions. A merged commit belongs to the period in which the merge was
+ * received, any other to the period in which the commit was first reported.
  */
 export function changesInState(
   params: Covered & { readonly state: ChangeState; readonly from: string; readonly to: string },
 ): Condition {
   const { from, to, state, log, below } = params;
   const changes = selectChanges({ log, below });
-  const seenAt = `if(decisive.12 > toDateTime64(0, 3, 'UTC'), decisive.12, first_received_at)`;
+  const seenAt = `if(decisive.merge_received_at > toDateTime64(0, 3, 'UTC'), decisive.merge_received_at, first_received_at)`;
   const chosen = [...equals('state', state), ...within(seenAt, { from, to }, { prefix: '', digits: 3 })];
   return {
     sql: tidy(`
@@ -155,7 +163,7 @@ ORDER BY first_position`),
   };
 }
 
-/** How many commits there are of each state, with the same meaning of the period as lists have. */
+/** The number of commits of each state. A commit belongs to the same period as in lists. */
 export function countChanges(
   params: ChangeFilters,
 ): Query<{ readonly state: ChangeState; readonly commit_count: number }> {
@@ -174,7 +182,7 @@ ORDER BY state`),
   };
 }
 
-/** Changes whose merge was received in [from, to) without a standing approval by anybody but the author. */
+/** Changes whose merge was received in [from, to) without a standing approval by a person other than the author. */
 export function mergesWithoutApproval(
   params: Covered & { readonly from: string; readonly to: string },
 ): Condition {
@@ -186,7 +194,7 @@ export function mergesWithoutApproval(
 SELECT '' AS session_id, '' AS tool_use_id, merge_record_ids AS record_ids
 FROM
 (
-SELECT *, ${JUDGED_OPINIONS}
+SELECT *, ${JUDGED_REVIEWS}
 FROM
 (
 ${proposedChanges(scope)}
@@ -196,119 +204,4 @@ ${where([{ sql: `is_merged AND empty(${independentOf('standing_approvals', '[low
 ORDER BY merged_at, change`),
     params: paramsOf(scope, received),
   };
-}
-
-/** What a row tells of the one change that decides on its state. */
-const DECISIVE = `(change, joined_by, author, head, merge_commit, if(is_merged, toNullable(merged_at), NULL), merged_by,
-        ${reviewersOf('independent')}, ${reviewersOf('independent_late')}, ${reviewersOf('superseded_approvals')}, approved_head, merge_received_at)`;
-
-/** Commits that records of agents name: all sources but forges, which name the commits of everybody. */
-function agentCommits(
-  params: ChangeFilters & { readonly after?: ChangePosition | undefined },
-  scope: readonly Condition[],
-): Condition {
-  const made = { sql: `git_commit_id != '' AND source != 'forge'`, params: {} };
-  const named = equals('git_commit_id', params.git_commit_id);
-  const ofSession = given<string>(params.session_id, (session_id) => ({
-    sql: `git_commit_id IN (SELECT git_commit_id FROM records WHERE session_id = {session_id: String} AND git_commit_id != '')`,
-    params: { session_id },
-  }));
-  const period = within('first_received_at', params, { prefix: '', digits: 3 });
-  const position = given<string>(params.after?.git_commit_id, (after) => ({
-    sql: `first_position > (SELECT min((log, leaf_index)) ${from([{ sql: `git_commit_id = {after_commit: String} AND source != 'forge'`, params: {} }, ...scope])})`,
-    params: { after_commit: after },
-  }));
-  return {
-    sql: tidy(`
-SELECT
-    git_commit_id,
-    arraySort(groupUniqArrayIf(session_id, session_id != '')) AS session_ids,
-    arraySort(groupUniqArrayIf(tool_use_id, tool_use_id != '')) AS tool_use_ids,
-    arraySort(groupUniqArrayIf(claimed_user, claimed_user != '')) AS claimed_users,
-    min(occurred_at) AS first_occurred_at,
-    min(received_at) AS first_received_at,
-    min((log, leaf_index)) AS first_position,
-    arrayMap(place -> place.2, arraySort(groupArray(((log, leaf_index), id)))) AS agent_record_ids
-${from([made, ...scope, ...named, ...ofSession])}
-GROUP BY git_commit_id
-${having([...period, ...position])}`),
-    params: paramsOf(named, ofSession, period, position),
-  };
-}
-
-function from(conditions: readonly Condition[]): string {
-  return `FROM records ${where(conditions)}`;
-}
-
-/** One row per commit and change that may hold it, judged; a commit without any has one row, of the change ''. */
-function judgedLinks(commits: Condition, scope: readonly Condition[]): string {
-  return `SELECT *,
-    arrayConcat([lower(author)], commit_authors, branch_pushers, arrayMap(name -> lower(name), claimed_users)) AS involved,
-    ${JUDGED_OPINIONS},
-    ${independentOf('standing_approvals', 'involved')} AS independent,
-    ${independentOf('late_approvals', 'involved')} AS independent_late,
-    last_head AS head,
-    multiIf(
-        empty(independent), NULL,
-        head != '' AND arrayExists(o -> o.6 = head, independent), true,
-        head = '' OR arrayExists(o -> o.6 = '', independent), NULL,
-        false) AS approved_head,
-    multiIf(
-        change = '', 99,
-        is_merged, if(last_base.2, 0, 10) + multiIf(empty(independent), 1, approved_head = false, 2, 3),
-        last_turn != 'change.closed', 21,
-        22) AS rank,
-    arrayConcat(turn_record_ids, arrayMap(o -> o.7, independent)) AS change_record_ids,
-    joined_by = ['branch'] AND (NOT is_merged OR merged_at > first_merge) AND first_merge IS NOT NULL AS is_later_use_of_branch
-FROM
-(
-SELECT *,
-    arraySort(groupUniqArrayIf(way, change != '') OVER (PARTITION BY git_commit_id, change)) AS joined_by,
-    minIf(toNullable(merged_at), is_merged) OVER (PARTITION BY git_commit_id, repository, last_base.1) AS first_merge
-FROM
-(
-${links(commits, scope)}
-)
-)`;
-}
-
-/**
- * Four ways to tell that a change holds a commit: it was the change's head or is its merge, a push brought it together
- * with a head or merge, or it was first pushed to the change's branch before the change ended.
- */
-function links(commits: Condition, scope: readonly Condition[]): string {
-  return `SELECT made.*, change_rows.* EXCEPT (key, keyed_commit, key_row, way), if(made.link.1 = 'push', 'push', change_rows.way) AS way
-FROM
-(
-SELECT *, arrayJoin(arrayFilter(way -> way.2 != '', [
-    ('head', ${joinKey('forge_or_own_id')}, forge_or_own_id),
-    ('push', ${joinKey('first_branch.3')}, first_branch.3),
-    ('branch', if(first_branch.2 = '', '', concat(first_branch.1, ' ', first_branch.2)), '')])) AS link
-FROM
-(
-SELECT *, pushed.commit_id AS forge_commit_id, if(forge_commit_id = '', git_commit_id, forge_commit_id) AS forge_or_own_id
-FROM
-(
-${commits.sql}
-) AS agent
-LEFT JOIN
-(
-${pushedCommits(scope)}
-) AS pushed ON ${joinKey('agent.git_commit_id')} = ${joinKey('pushed.commit_id')} AND startsWith(pushed.commit_id, agent.git_commit_id)
-)
-) AS made
-LEFT JOIN
-(
-SELECT *, arrayJoin(arrayConcat(
-    arrayMap(head -> ('head', ${joinKey('head')}, head), arrayDistinct(arrayFilter(head -> head != '', arrayConcat(heads_seen, [last_head])))),
-    if(merge_commit = '', [], [('merge', ${joinKey('merge_commit')}, merge_commit)]),
-    if(last_head_branch.2 = '', [], [('branch', concat(last_head_branch.1, ' refs/heads/', last_head_branch.2), '')]))) AS key_row,
-    key_row.1 AS way, key_row.2 AS key, key_row.3 AS keyed_commit
-FROM
-(
-${proposedChanges(scope)}
-)
-) AS change_rows ON made.link.2 = change_rows.key
-    AND startsWith(change_rows.keyed_commit, made.link.3)
-    AND (change_rows.way != 'branch' OR change_rows.last_turn NOT IN ('change.merged', 'change.closed') OR made.first_branch.4 <= change_rows.ended_at)`;
 }

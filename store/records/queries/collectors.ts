@@ -1,4 +1,4 @@
-/** What collectors say of themselves: their own numbers, heartbeats and losses. docs/formats/completeness.md. */
+/** Collectors' reports about themselves: their numbers, heartbeats and losses. docs/formats/completeness.md. */
 import type { Query } from '../record-store.ts';
 import { inScope, type CompletenessScope } from './completeness.ts';
 import { given, paramsOf, tidy, where, type Condition } from './conditions.ts';
@@ -7,8 +7,8 @@ import { typeList, WITNESSES } from './record-types.ts';
 import { coveredBy } from './records.ts';
 
 /**
- * Keeps a question to the period and, where a session is asked for, to the collectors that delivered it: what a
- * collector says of itself names no session.
+ * Narrows a query to the period and, if a session is given, to the collectors that delivered it. A collector's reports
+ * about itself name no session.
  */
 export function ofCollectors(params: CompletenessScope): Condition[] {
   return [...coveredBy(params), ...receivedWithin(params), ...deliveredBy(params)];
@@ -30,15 +30,15 @@ export interface DeliveryGap {
   readonly collector_boot_id: string;
   readonly missing_from: number;
   readonly missing_to: number;
-  /** When something that follows the hole was first received. */
+  /** When a record or heartbeat behind the hole was first received. */
   readonly noticed_at: string;
 }
 
 const RUN = 'PARTITION BY collector, collector_boot_id ORDER BY number';
 
 /**
- * Holes in the numbers of collectors, by collector, run and number. A run counts from 1; a record carries a number, a
- * heartbeat tells the last one taken. A hole belongs to the period in which it could first be noticed, and runs are
+ * Holes in the numbers of collectors, by collector, run and number. A run counts from 1. A record carries its number, a
+ * heartbeat carries the last number taken. A hole belongs to the period in which it could first be noticed. Runs are
  * followed over the whole log.
  */
 export function deliveryGaps(params: CompletenessScope): Query<DeliveryGap> {
@@ -63,7 +63,7 @@ FROM
             max(number) OVER (PARTITION BY collector, collector_boot_id) AS last_number
         FROM
         (
-            -- The last number taken, plus one, stands for whatever follows it.
+            -- A heartbeat counts as the number after the last one taken, so a hole at the end shows.
             SELECT collector, collector_boot_id, min(received_at) AS first_at,
                 toInt64(assumeNotNull(collector_sequence)) + (type = 'collector.heartbeat') AS number,
                 countIf(type != 'collector.heartbeat') > 0 AS is_carried
@@ -80,17 +80,17 @@ ORDER BY collector, collector_boot_id, missing_from`),
   };
 }
 
-/** A timer makes a collector send heartbeats; those that come with calls say nothing of silence. */
-const IS_BEAT = `type = 'collector.heartbeat' AND JSONExtractString(content, 'sent_by') = 'timer'`;
+/** Heartbeats that a timer sends. Heartbeats that come with calls say nothing about silence. */
+const IS_TIMED_HEARTBEAT = `type = 'collector.heartbeat' AND JSONExtractString(content, 'sent_by') = 'timer'`;
 
-/** Collectors that report agents' work or send heartbeats, and what can be told of them. */
+/** Collectors that report agents' work or send heartbeats, and how many of them show a loss or a silence. */
 export interface CollectorCounts {
   readonly collector_count: number;
   /** They number what they send, so that a loss shows. */
   readonly numbering_count: number;
   /** They send heartbeats by a timer, so that silence shows. */
   readonly timed_count: number;
-  /** Logs of the deployment, through all of which a collector's numbers run. */
+  /** Logs of the deployment. The numbers of a collector run through all of them. */
   readonly log_count: number;
 }
 
@@ -104,11 +104,11 @@ export function collectorCounts(params: CompletenessScope): Query<CollectorCount
   return {
     name: 'collector_counts',
     sql: tidy(`
-SELECT count() AS collector_count, countIf(has_numbers) AS numbering_count, countIf(has_beats) AS timed_count,
+SELECT count() AS collector_count, countIf(has_numbers) AS numbering_count, countIf(has_timer) AS timed_count,
     (SELECT uniqExact(log) FROM records) AS log_count
 FROM
 (
-    SELECT collector, countIf(collector_boot_id != '') > 0 AS has_numbers, countIf(${IS_BEAT}) > 0 AS has_beats
+    SELECT collector, countIf(collector_boot_id != '') > 0 AS has_numbers, countIf(${IS_TIMED_HEARTBEAT}) > 0 AS has_timer
     FROM records
     ${where([isReporting, ...conditions])}
     GROUP BY collector
@@ -127,7 +127,7 @@ export interface Silence {
 }
 
 /**
- * By collector and time. A collector is silent from its first record of the period to its first heartbeat. Behind its
+ * By collector and time. A collector is silent from its first record of the period to its first heartbeat. After its
  * last heartbeat a run is silent up to the last record of the period, unless a later run of the same collector has
  * begun.
  */
@@ -139,27 +139,27 @@ export function collectorSilences(params: CompletenessScope & { readonly limit: 
 SELECT collector, collector_boot_id, silent_from, dateDiff('millisecond', silent_from, silent_to) AS silent_ms, interval_ms
 FROM
 (
-    SELECT collector, collector_boot_id, beat_at AS silent_from, if(is_last, ends_at, next_at) AS silent_to, interval_ms,
+    SELECT collector, collector_boot_id, heartbeat_at AS silent_from, if(is_last, ends_at, next_at) AS silent_to, interval_ms,
         is_last AND begun_at < max(begun_at) OVER (PARTITION BY collector) AS is_followed
     FROM
     (
-        SELECT collector, collector_boot_id, received_at AS beat_at,
+        SELECT collector, collector_boot_id, received_at AS heartbeat_at,
             JSONExtractInt(content, 'interval_ms') AS interval_ms,
-            leadInFrame(beat_at) OVER (PARTITION BY collector, collector_boot_id ORDER BY beat_at ROWS BETWEEN CURRENT ROW AND 1 FOLLOWING) AS next_at,
-            next_at < beat_at AS is_last,
-            min(beat_at) OVER (PARTITION BY collector, collector_boot_id) AS begun_at,
+            leadInFrame(heartbeat_at) OVER (PARTITION BY collector, collector_boot_id ORDER BY heartbeat_at ROWS BETWEEN CURRENT ROW AND 1 FOLLOWING) AS next_at,
+            next_at < heartbeat_at AS is_last,
+            min(heartbeat_at) OVER (PARTITION BY collector, collector_boot_id) AS begun_at,
             (SELECT max(received_at) FROM records ${where(conditions)}) AS ends_at
         FROM records
-        ${where([{ sql: IS_BEAT, params: {} }, ...conditions])}
+        ${where([{ sql: IS_TIMED_HEARTBEAT, params: {} }, ...conditions])}
     )
     UNION ALL
-    SELECT collector, argMinIf(collector_boot_id, received_at, ${IS_BEAT}) AS boot_id, min(received_at) AS silent_from,
-        minIf(received_at, ${IS_BEAT}) AS silent_to,
-        argMinIf(JSONExtractInt(content, 'interval_ms'), received_at, ${IS_BEAT}) AS interval_ms, false AS is_followed
+    SELECT collector, argMinIf(collector_boot_id, received_at, ${IS_TIMED_HEARTBEAT}) AS boot_id, min(received_at) AS silent_from,
+        minIf(received_at, ${IS_TIMED_HEARTBEAT}) AS silent_to,
+        argMinIf(JSONExtractInt(content, 'interval_ms'), received_at, ${IS_TIMED_HEARTBEAT}) AS interval_ms, false AS is_followed
     FROM records
     ${where(conditions)}
     GROUP BY collector
-    HAVING countIf(${IS_BEAT}) > 0
+    HAVING countIf(${IS_TIMED_HEARTBEAT}) > 0
 )
 WHERE NOT is_followed AND interval_ms > 0 AND silent_ms > 3 * interval_ms
 ORDER BY collector, silent_from
@@ -168,7 +168,7 @@ LIMIT {limit: UInt32}`),
   };
 }
 
-/** Events that a collector says it took and lost, by reason. */
+/** Events that a collector took and reports as lost, by reason. */
 export interface CollectorLoss {
   readonly collector: string;
   readonly reason: string;

@@ -7,7 +7,7 @@ import { coveredBy, type Covered, type RecordPosition } from './records.ts';
 import { PROVISIONAL_SESSION, sessionsSeen } from './sessions.ts';
 import { selectCalls } from './tool-calls.ts';
 
-/** What a question about completeness may be narrowed to: a period on received_at, a session, a checkpoint. */
+/** The scope of a query about completeness: a period on received_at, a session, a checkpoint. */
 export interface CompletenessScope extends Interval, Covered {
   readonly session_id?: string | undefined;
 }
@@ -25,7 +25,7 @@ export type CounterpartCode =
   | 'result_without_request'
   | 'request_without_result';
 
-/** Something that one source reported of a call and that another, present in the same session, should have too. */
+/** A call that one source reported and that another source, present in the same session, should have reported too. */
 export interface MissingCounterpart {
   readonly code: CounterpartCode;
   readonly session_id: string;
@@ -37,8 +37,9 @@ export interface MissingCounterpart {
 }
 
 /**
- * A source is present in a session once it reports more than its start there: then a call it did not see is missing.
- * Refusals before any decision reach the batch report alone, so a call that only that one has misses nothing.
+ * A source is present in a session once it reports more than its start there. A call that a present source did not
+ * report is missing there. A refusal before any decision reaches only the batch report, so a call that only the batch
+ * report shows lacks nothing.
  */
 const FINDINGS = `arrayFilter(code -> code != '', [
         if(hook_followed AND otel_present AND NOT has(seen_by, 'otel'), 'hook_call_without_otel', ''),
@@ -48,9 +49,9 @@ const FINDINGS = `arrayFilter(code -> code != '', [
         if(has(seen_by, 'gateway') AND hook_present AND NOT has(seen_by, 'hook'), 'gateway_call_without_hook', ''),
         if(has(seen_by, 'transcript') AND hook_present AND NOT has(seen_by, 'hook'), 'transcript_call_without_hook', ''),
         if(otel_measured AND NOT otel_decided, 'result_without_decision', ''),
-        if(accepted AND NOT (succeeded OR broke OR told_executed OR shown_failed), 'decision_without_result', ''),
+        if(accepted AND NOT (succeeded OR failed OR told_executed OR shown_failed), 'decision_without_result', ''),
         if(hook_ended AND NOT hook_requested, 'result_without_request', ''),
-        if(hook_requested AND NOT accepted AND NOT (succeeded OR broke OR reported OR rejected OR classified), 'request_without_result', '')
+        if(hook_requested AND NOT accepted AND NOT (succeeded OR failed OR reported OR rejected OR classified), 'request_without_result', '')
     ])`;
 
 /** Calls that began in the period and lack a counterpart, one row per finding, by place in the log. */
@@ -62,7 +63,7 @@ export function toolCallsMissingCounterpart(
   return {
     name: 'tool_calls_missing_counterpart',
     sql: tidy(`
-SELECT code, session_id, tool_use_id, tool_name, verdict.1 AS outcome, seen_by, record_ids
+SELECT code, session_id, tool_use_id, tool_name, verdict.outcome AS outcome, seen_by, record_ids
 FROM
 (
 SELECT *,
@@ -95,7 +96,7 @@ function sessionsWith(
   return `SELECT session_id FROM records ${where(conditions)}`;
 }
 
-/** How much each source reported of each session in the period. */
+/** The number of records of each source in each session of the period. */
 export interface SourceCount {
   readonly session_id: string;
   readonly source: string;
@@ -132,7 +133,7 @@ export interface ClockSkew {
   readonly delay_ms_max: number | null;
   /** Records that claim to have occurred after they were received. */
   readonly ahead_count: number;
-  /** The same by more than five seconds, which no rounding explains. */
+  /** Records that claim so by more than five seconds, which no rounding explains. */
   readonly far_ahead_count: number;
 }
 
@@ -159,7 +160,7 @@ ORDER BY source`),
   };
 }
 
-/** A session that was seen in the period and whose end was never reported; it may still be running. */
+/** A session with records in the period and without a reported end. It may still be running. */
 export interface UnendedSession {
   readonly session_id: string;
   readonly started_at: string;
@@ -167,7 +168,7 @@ export interface UnendedSession {
   readonly sources: readonly string[];
 }
 
-/** Sessions without an end record, but for provisional ones, which have none. */
+/** Sessions without an end record. Provisional sessions never have one and are left out. */
 export function sessionsWithoutEnd(
   params: CompletenessScope & { readonly limit: number },
 ): Query<UnendedSession> {
@@ -187,7 +188,7 @@ LIMIT {limit: UInt32}`),
   };
 }
 
-/** A hook run of the client in which a hook failed without stopping it: an audit hook may not have been heard. */
+/** A hook run of the client in which a hook failed without stopping the client. An audit hook may have missed the event. */
 export interface HookDeliveryError extends RecordPosition {
   readonly id: string;
   readonly session_id: string;

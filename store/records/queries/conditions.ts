@@ -6,7 +6,7 @@ export interface Condition {
   readonly params: Readonly<Record<string, JsonValue>>;
 }
 
-/** A condition that is there only if its value is. */
+/** The condition of a value that is given, else none. */
 export function given<T extends JsonValue>(
   value: T | undefined,
   toCondition: (value: T) => Condition,
@@ -29,16 +29,16 @@ export function having(conditions: readonly Condition[]): string {
   return clause('HAVING', conditions);
 }
 
-function clause(word: string, conditions: readonly Condition[]): string {
-  return conditions.length === 0 ? '' : `${word} ${conditions.map(({ sql }) => sql).join('\n  AND ')}`;
+function clause(keyword: string, conditions: readonly Condition[]): string {
+  return conditions.length === 0 ? '' : `${keyword} ${conditions.map(({ sql }) => sql).join('\n  AND ')}`;
 }
 
-/** Values of several conditions together. Placeholders of one question have different names or the same value. */
+/** Values of several conditions together. Placeholders of one query have different names or the same value. */
 export function paramsOf(...conditions: readonly (readonly Condition[])[]): Record<string, JsonValue> {
   return Object.fromEntries(conditions.flat().flatMap(({ params }) => Object.entries(params)));
 }
 
-/** Leaves out the lines of a question that a missing part left empty. */
+/** Removes the empty lines that absent conditions leave in the text of a query. */
 export function tidy(sql: string): string {
   return sql
     .split('\n')

@@ -5,6 +5,13 @@ import { given } from './conditions.ts';
 const EARLIEST = '1900-01-01T00:00:00Z';
 const LATEST = '2262-01-01T00:00:00Z';
 
+/** The engine's types of instants: of the source's clock, and of our own clocks. */
+export const NANOSECONDS = `DateTime64(9, 'UTC')`;
+export const MILLISECONDS = `DateTime64(3, 'UTC')`;
+
+/** SQL for when an event happened: by the source's clock, and where it gave none, by when it was received. */
+export const OBSERVED_AT = `coalesce(occurred_at, toDateTime64(received_at, 9, 'UTC'))`;
+
 /** SQL for the instant in a placeholder of type String. */
 export function instantParam(name: string, digits: 3 | 9): string {
   return `parseDateTime64BestEffort({${name}: String}, ${digits}, 'UTC')`;

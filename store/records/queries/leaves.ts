@@ -16,7 +16,7 @@ ORDER BY log, leaf_index`,
   };
 }
 
-/** What an evidence package carries of a record: the hashed text, the facts and the salt that opens them. */
+/** The part of a record that an evidence package carries: the hashed text, the facts and the salt that opens them. */
 export interface PackagedRecord {
   readonly log: string;
   readonly leaf_index: number;
@@ -29,7 +29,7 @@ export interface PackagedRecord {
 
 const PACKAGED_COLUMNS = 'log, leaf_index, leaf_hash, id, leaf, facts, facts_salt';
 
-/** Records by id, in the order of the log. Ask in portions: the ids travel with the question. */
+/** Records by id, in the order of the log. The ids travel with the query, so ask for them in portions. */
 export function recordsForPackage(params: {
   readonly ids: readonly string[];
   readonly log?: string | undefined;

@@ -3,7 +3,7 @@ import { paramsOf, tidy, where } from './conditions.ts';
 import { receivedWithin, type Interval } from './instants.ts';
 import { coveredBy, type Covered, type RecordPosition } from './records.ts';
 
-/** An item that could not be sealed as what it claimed to be; its bytes are the content of the same record. */
+/** An item that could not be sealed as the kind it claimed to be. Its bytes are the content of the same record. */
 export interface QuarantinedRecord extends RecordPosition {
   readonly id: string;
   readonly received_at: string;
@@ -45,7 +45,7 @@ LIMIT {limit: UInt32}`),
   };
 }
 
-/** How many items were quarantined in a period, by reason and wire format. */
+/** The number of items quarantined in a period, by reason and wire format. */
 export function quarantineCounts(params: Interval & Covered): Query<{
   readonly quarantine_reason: string;
   readonly source_event: string;

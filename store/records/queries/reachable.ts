@@ -1,6 +1,6 @@
 import type { Query } from '../record-store.ts';
 
-/** One row wherever the record store answers at all; reads none of its rows. */
+/** One row if the record store answers. Reads no record. */
 export function reachable(): Query<{ readonly answer: number }> {
   return { name: 'reachable', sql: 'SELECT 1 AS answer', params: {} };
 }

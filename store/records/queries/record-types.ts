@@ -1,4 +1,4 @@
-/** Types that tell of one tool call by its `tool_use_id`. */
+/** Types of records about one tool call, which they name by its `tool_use_id`. */
 export const TOOL_CALL_TYPES = [
   'tool.requested',
   'tool.completed',
@@ -9,7 +9,7 @@ export const TOOL_CALL_TYPES = [
   'permission.denied',
 ] as const;
 
-/** Sources that see what agents do, each by itself. */
+/** Sources that see the work of agents, each independently. */
 export const WITNESSES = ['hook', 'otel', 'gateway', 'transcript'] as const;
 
 /** Types that a client's telemetry sends before it takes up a session. */
@@ -23,7 +23,7 @@ export const STARTUP_TYPES = [
   'metric.observed',
 ] as const;
 
-/** Constant names as an SQL list; they come from this file only. */
+/** Names as an SQL list. Only constants of this program may be passed, because values never enter the text of a query. */
 export function typeList(types: readonly string[]): string {
   return types.map((type) => `'${type}'`).join(', ');
 }

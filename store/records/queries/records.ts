@@ -2,7 +2,7 @@ import type { Query } from '../record-store.ts';
 import { equals, given, paramsOf, tidy, where, type Condition } from './conditions.ts';
 import { occurredWithin, receivedWithin } from './instants.ts';
 
-/** What a list or a count of records may be narrowed by. Intervals are half-open. */
+/** Filters for a list or a count of records. Intervals are half-open. */
 export interface RecordFilters {
   readonly type?: readonly string[] | undefined;
   readonly source?: string | undefined;
@@ -18,7 +18,7 @@ export interface RecordFilters {
   readonly received_to?: string | undefined;
   readonly occurred_from?: string | undefined;
   readonly occurred_to?: string | undefined;
-  /** Words that must all stand in the content, whatever their case and order. */
+  /** Words that the content must all contain, in any case and order. */
   readonly text?: string | undefined;
   readonly log?: string | undefined;
   /** Only records under a checkpoint of this size. */
@@ -43,16 +43,16 @@ export interface ListedRecord extends RecordPosition {
   readonly received_at: string;
   readonly integrated_at: string;
   readonly facts: string;
-  /** There only if the question asked for it. */
+  /** Present only if the query asked for it. */
   readonly content?: string;
 }
 
-/** A record with what a proof of it needs. */
+/** A record with the members that a proof of it needs. */
 export interface DetailedRecord extends ListedRecord {
   readonly chain_hash: string;
   readonly leaf: string;
   readonly facts_salt: string;
-  /** There only if the question asked for the content, which it opens. */
+  /** Opens the content. Present only if the query asked for the content. */
   readonly content_salt?: string;
 }
 
@@ -92,7 +92,7 @@ LIMIT {limit: UInt32}`),
   };
 }
 
-/** How many records the same filters select. */
+/** The number of records that the same filters select. */
 export function countRecords(params: {
   readonly filters?: RecordFilters;
 }): Query<{ readonly record_count: number }> {
@@ -130,7 +130,7 @@ LIMIT 1`),
   };
 }
 
-/** The one WHERE builder of records: lists and counts of the same filters speak of the same rows. */
+/** The only WHERE builder of records, so lists and counts with the same filters select the same rows. */
 export function recordConditions(filters: RecordFilters): Condition[] {
   return [
     ...coveredBy(filters),
@@ -146,7 +146,7 @@ export function recordConditions(filters: RecordFilters): Condition[] {
     ...equals('decision', filters.decision),
     ...receivedWithin({ from: filters.received_from, to: filters.received_to }, 'received_'),
     ...occurredWithin({ from: filters.occurred_from, to: filters.occurred_to }, 'occurred_'),
-    // The index prepares both sides alike: case and JSON escapes do not matter.
+    // The index preprocesses both sides in the same way, so case and JSON escapes do not matter.
     ...given(filters.text, (text) => ({ sql: 'hasAllTokens(content, {text: String})', params: { text } })),
   ];
 }
@@ -157,19 +157,19 @@ export interface Covered {
   readonly below?: number | undefined;
 }
 
-/** Keeps a question to the records that a checkpoint covers, so that it can be asked again. */
+/** Narrows a query to the records that a checkpoint covers, so that it gives the same rows later. */
 export function coveredBy({ log, below }: Covered): Condition[] {
   return [...equals('log', log), ...belowSize(below)];
 }
 
-/** Only records below a checkpoint of this size, of whichever log. */
+/** Only records below a checkpoint of this size, in any log. */
 export function belowSize(below: number | undefined): Condition[] {
   return given(below, (size) => ({ sql: 'leaf_index < {below: UInt64}', params: { below: size } }));
 }
 
 function afterPosition(after: RecordPosition | undefined): Condition[] {
   if (after === undefined) return [];
-  // Spelled out, because the engine does not use the sort key for a comparison of tuples.
+  // Written as two comparisons, because the engine does not use the sort key for a comparison of tuples.
   return [
     {
       sql: '(log > {after_log: String} OR (log = {after_log: String} AND leaf_index > {after_index: UInt64}))',

@@ -3,7 +3,7 @@ import { paramsOf, tidy, where } from './conditions.ts';
 import { inScope, type CompletenessScope } from './completeness.ts';
 import { typeList, WITNESSES } from './record-types.ts';
 
-/** How many sessions with tool calls each witness took part in. */
+/** The number of sessions with tool calls that each witness reported. */
 export interface WitnessCounts {
   readonly session_count: number;
   readonly hook_count: number;
@@ -12,7 +12,7 @@ export interface WitnessCounts {
   readonly transcript_count: number;
 }
 
-/** A session with tool calls in which a witness is silent that reports of other sessions. */
+/** A session with tool calls and a witness that is silent there, though it reported other sessions. */
 export interface SilentWitness {
   readonly session_id: string;
   readonly witness: (typeof WITNESSES)[number];
@@ -43,8 +43,8 @@ FROM
 }
 
 /**
- * By session, then witness. Which witnesses are to be expected is taken from all sessions of the period, so that a
- * question about one session is answered as the period's is.
+ * By session, then witness. The expected witnesses are those of all sessions of the period, so a query about one
+ * session gives the same answer for it as a query about the period.
  */
 export function silentWitnesses(
   params: CompletenessScope & { readonly limit: number },
@@ -55,7 +55,7 @@ export function silentWitnesses(
   return {
     name: 'silent_witnesses',
     sql: tidy(`
-SELECT session_id, arrayJoin(arrayFilter(one -> NOT has(seen_by, one), expected)) AS witness, seen_by
+SELECT session_id, arrayJoin(arrayFilter(name -> NOT has(seen_by, name), expected)) AS witness, seen_by
 FROM
 (
     SELECT session_id, arraySort(groupUniqArrayIf(toString(source), has(${WITNESS_ARRAY}, source))) AS seen_by,

@@ -1,15 +1,15 @@
 import type { Query } from '../record-store.ts';
 import { equals, given, having, paramsOf, tidy, where, type Condition } from './conditions.ts';
-import { instantParam, instantText, receivedWithin, type Interval } from './instants.ts';
+import { instantParam, instantText, OBSERVED_AT, receivedWithin, type Interval } from './instants.ts';
 import { belowSize, type ListedRecord, type RecordPosition } from './records.ts';
 import { STARTUP_TYPES, TOOL_CALL_TYPES, typeList } from './record-types.ts';
 
-/** What is known of one session, over all its records. `started_at` and `last_seen_at` are on the received clock. */
+/** One session over all its records. `started_at` and `last_seen_at` are on the `received_at` clock. */
 export interface SessionRow {
   readonly session_id: string;
   readonly started_at: string;
   readonly last_seen_at: string;
-  /** On the sources' own clock; null where no source gave one. */
+  /** On the sources' clocks; null where no source gave one. */
   readonly first_occurred_at: string | null;
   readonly last_occurred_at: string | null;
   /** The first person claimed in the session; `claimed_users` lists all of them. */
@@ -23,8 +23,8 @@ export interface SessionRow {
   readonly tool_call_count: number;
   readonly ended: boolean;
   /**
-   * True where only start-up telemetry carries this id: a client that continues an older session reports its start
-   * under an id of its own before it takes up the older one.
+   * True where only start-up telemetry carries this id. A client that continues an older session reports its start
+   * under a separate id before it takes up the older one.
    */
   readonly provisional: boolean;
 }
@@ -34,7 +34,7 @@ export interface SessionPosition {
   readonly session_id: string;
 }
 
-/** True of a session that OpenTelemetry alone knows, by start-up records alone. */
+/** True of a session of which only start-up records of OpenTelemetry exist. */
 export const PROVISIONAL_SESSION = `countIf(source != 'otel' OR type NOT IN (${typeList(STARTUP_TYPES)})) = 0`;
 
 /**
@@ -83,7 +83,7 @@ LIMIT {limit: UInt32}`),
   };
 }
 
-/** Keeps a question to the sessions that have a record in the period, or that name the person, or both. */
+/** Narrows a query to the sessions with a record that lies in the period and names the person, as far as both are given. */
 export function sessionsSeen(
   scope: Interval & { readonly claimed_user?: string | undefined; readonly session_id?: string | undefined },
 ): Condition[] {
@@ -100,7 +100,7 @@ export function sessionsSeen(
   return [...equals('session_id', scope.session_id), ...seen];
 }
 
-/** A record in a session's timeline; `ordered_at` is the source's clock where it has one, else the received one. */
+/** A record in a session's timeline; `ordered_at` is the source's clock where it has one, else `received_at`. */
 export interface TimelineRecord extends ListedRecord {
   readonly ordered_at: string;
 }
@@ -108,8 +108,6 @@ export interface TimelineRecord extends ListedRecord {
 export interface TimelinePosition extends RecordPosition {
   readonly ordered_at: string;
 }
-
-const ORDERED_AT = `coalesce(occurred_at, toDateTime64(received_at, 9, 'UTC'))`;
 
 /** One page of a session's records by `ordered_at`, then by place in the log, from behind `after`. */
 export function sessionTimeline(params: {
@@ -124,7 +122,7 @@ export function sessionTimeline(params: {
       ? []
       : [
           {
-            sql: `(${ORDERED_AT}, log, leaf_index) > (${instantParam('after_at', 9)}, {after_log: String}, {after_index: UInt64})`,
+            sql: `(${OBSERVED_AT}, log, leaf_index) > (${instantParam('after_at', 9)}, {after_log: String}, {after_index: UInt64})`,
             params: { after_at: after.ordered_at, after_log: after.log, after_index: after.leaf_index },
           },
         ];
@@ -132,11 +130,11 @@ export function sessionTimeline(params: {
   return {
     name: 'session_timeline',
     sql: tidy(`
-SELECT ${instantText(ORDERED_AT)} AS ordered_at, log, leaf_index, leaf_hash, id, type, source, principal, subject,
+SELECT ${instantText(OBSERVED_AT)} AS ordered_at, log, leaf_index, leaf_hash, id, type, source, principal, subject,
     retention_class, received_at, integrated_at, facts${params.withContent === true ? ', content' : ''}
 FROM records
 ${where(conditions)}
-ORDER BY ${ORDERED_AT}, log, leaf_index
+ORDER BY ${OBSERVED_AT}, log, leaf_index
 LIMIT {limit: UInt32}`),
     params: { ...paramsOf(conditions), limit: params.limit },
   };

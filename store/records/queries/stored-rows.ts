@@ -3,7 +3,7 @@ import type { Query } from '../record-store.ts';
 
 export type StoredValue = string | number | boolean | null | readonly string[];
 
-/** A row as the record store holds it now: texts as they stand, instants as RFC 3339 text in UTC. */
+/** A row as the record store holds it now: texts unchanged, instants as RFC 3339 text in UTC. */
 export interface StoredRow extends Readonly<Record<string, StoredValue>> {
   readonly leaf_index: number;
   readonly leaf_hash: string;
@@ -15,10 +15,10 @@ export interface StoredRow extends Readonly<Record<string, StoredValue>> {
   readonly content_salt: string;
 }
 
-/** Enough to see that an index is there more than once; how often must not decide how much is read. */
+/** Enough to show that an index is repeated. Without the bound, many repeats would make one read large. */
 const MAX_ROWS_PER_INDEX = 3;
 
-/** All columns of the rows [from_index, to_index) of one log, in order; of an index that is there often, some. */
+/** All columns of the rows [from_index, to_index) of one log, in order; of a repeated index only the first rows. */
 export function storedRows(params: {
   readonly log: string;
   readonly from_index: number;
@@ -35,14 +35,14 @@ LIMIT ${String(MAX_ROWS_PER_INDEX)} BY leaf_index`,
   };
 }
 
-/** What lies at or beyond an index, log by log. */
+/** The rows of one log at or beyond an index, as a count. */
 export interface StoredTail {
   readonly log: string;
   readonly row_count: number;
   readonly first_index: number;
 }
 
-/** Rows of one log at or beyond an index; no row where there are none. */
+/** Counts the rows of one log at or beyond an index; no row where there are none. */
 export function storedTail(params: { readonly log: string; readonly from_index: number }): Query<StoredTail> {
   return {
     name: 'stored_tail',
@@ -54,7 +54,7 @@ GROUP BY log`,
   };
 }
 
-/** Rows of logs that are none of these. */
+/** Counts the rows of every log other than these. */
 export function storedElsewhere(params: { readonly logs: readonly string[] }): Query<StoredTail> {
   return {
     name: 'stored_elsewhere',

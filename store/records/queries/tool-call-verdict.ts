@@ -1,8 +1,10 @@
+import { idsInLogOrder } from './record-ids.ts';
 import { TOOL_CALL_TYPES, typeList } from './record-types.ts';
+import { withNames } from './tuples.ts';
 
 /**
- * What every source said of one call, as flags and lists per (session_id, tool_use_id). Each is a count or a smallest
- * value over all its records, so neither order of arrival nor repetition changes it.
+ * The evidence of one call from all sources, as flags and lists per (session_id, tool_use_id). Each is a count or a
+ * smallest value over all its records, so neither order of arrival nor repetition changes it.
  */
 export const CALL_EVIDENCE = `
     session_id,
@@ -10,7 +12,7 @@ export const CALL_EVIDENCE = `
     argMinIf(tool_name, (tool_name = 'mcp_tool', source != 'hook', tool_name), tool_name != '') AS tool_name,
     countIf(type = 'tool.requested' AND source = 'hook') > 0 AS requested,
     countIf(type = 'tool.completed' OR (type = 'tool.measured' AND success)) > 0 AS succeeded,
-    countIf(type = 'tool.failed' OR (type = 'tool.measured' AND NOT success)) > 0 AS broke,
+    countIf(type = 'tool.failed' OR (type = 'tool.measured' AND NOT success)) > 0 AS failed,
     countIf(type = 'tool.decided' AND decision = 'accept') > 0 AS accepted,
     countIf(type = 'tool.decided' AND decision = 'reject') > 0 AS rejected,
     countIf(type = 'permission.denied') > 0 AS classified,
@@ -34,27 +36,28 @@ export const CALL_EVIDENCE = `
     min(occurred_at) AS first_occurred_at,
     min(received_at) AS first_received_at,
     min((log, leaf_index)) AS first_position,
-    arrayMap(place -> place.3, arraySort(groupArray((log, leaf_index, id)))) AS record_ids`;
+    ${idsInLogOrder({ position: '(log, leaf_index)' })} AS record_ids`;
 
-/** Records that say something of a call. A native record may claim any type; it decides nothing. */
+/** Records that are evidence of a call. A native record may claim any type, so it is left out. */
 export const CALL_RECORDS = `tool_use_id != '' AND source IN ('hook', 'otel', 'gateway', 'transcript') AND type IN (${typeList(TOOL_CALL_TYPES)})`;
 
-/** Who decides, by the spelling of the source: an allow or deny rule, the person at the keyboard, or a hook. */
+/** The decider by the spelling of `decision_source`: a rule, a hook, the classifier, or the person at the keyboard. */
 function deciderOf(condition: string): string {
   return `minIf(multiIf(decision_source IN ('config', 'rule'), 'rule', decision_source = 'hook', 'hook', decision_source = 'classifier', 'classifier', startsWith(decision_source, 'user'), 'user', ''), ${condition} AND decision_source != '')`;
 }
 
 /**
- * Outcome, who decided ('' for nobody known) and reason ('' for nothing to say) as one tuple. First match wins;
+ * Outcome, decider ('' where it is unknown) and reason ('' where there is none) as one tuple. First match wins;
  * docs/formats/tool-call.md states the same rules in words.
  */
-export const CALL_VERDICT = `multiIf(
-        succeeded AND (broke OR told_error), ('unresolved', '', 'conflicting_results'),
-        broke AND told_executed, ('unresolved', '', 'conflicting_results'),
+export const CALL_VERDICT = withNames(
+  `multiIf(
+        succeeded AND (failed OR told_error), ('unresolved', '', 'conflicting_results'),
+        failed AND told_executed, ('unresolved', '', 'conflicting_results'),
         succeeded AND (rejected OR classified), ('executed', accepted_by, 'rejected_but_executed'),
-        broke AND (rejected OR classified), ('failed', accepted_by, 'rejected_but_executed'),
+        failed AND (rejected OR classified), ('failed', accepted_by, 'rejected_but_executed'),
         succeeded, ('executed', accepted_by, ''),
-        broke, ('failed', accepted_by, ''),
+        failed, ('failed', accepted_by, ''),
         told_executed AND (rejected OR classified), ('executed', accepted_by, 'rejected_but_executed'),
         accepted AND rejected, ('unresolved', '', 'conflicting_decisions'),
         classified AND rejected_by IN ('', 'rule'), ('denied', 'classifier', ''),
@@ -70,4 +73,6 @@ export const CALL_VERDICT = `multiIf(
         told_failed, ('failed', '', ''),
         hook_reported, ('unresolved', '', 'refused_before_running'),
         reported, ('unresolved', '', 'report_not_recognised'),
-        ('unresolved', '', 'no_result_seen'))`;
+        ('unresolved', '', 'no_result_seen'))`,
+  { outcome: 'String', decided_by: 'String', reason: 'String' },
+);

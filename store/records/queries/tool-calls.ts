@@ -5,20 +5,20 @@ import { instantText, receivedWithin, within, type Interval } from './instants.t
 import { coveredBy, type Covered } from './records.ts';
 import { CALL_EVIDENCE, CALL_RECORDS, CALL_VERDICT } from './tool-call-verdict.ts';
 
-/** The last call of a page; a call's place is that of its first record in the log, which never changes. */
+/** The last call of a page. A call is placed by its first record in the log, which never changes. */
 export interface ToolCallPosition {
   readonly session_id: string;
   readonly tool_use_id: string;
 }
 
-/** What a question about calls may be narrowed to: a period, a session, a checkpoint. */
+/** The scope of a query about calls: a period, a session, a checkpoint. */
 export interface CallScope extends Interval, Covered {
   readonly session_id?: string | undefined;
 }
 
 /**
  * Tool calls with their derived outcome, by the place of their first record, from behind `after`. A call belongs to
- * the period in which its first record was received, and is judged by all its records: each call is in one period.
+ * the period in which its first record was received, so each call is in one period. All its records judge it.
  */
 export function listToolCalls(
   params: CallScope & {
@@ -29,7 +29,7 @@ export function listToolCalls(
 ): Query<ToolCall> {
   const calls = selectCalls(params);
   const outcome = given<string>(params.outcome, (text) => ({
-    sql: 'verdict.1 = {outcome: String}',
+    sql: 'verdict.outcome = {outcome: String}',
     params: { outcome: text },
   }));
   return {
@@ -39,9 +39,9 @@ SELECT
     tool_use_id,
     session_id,
     tool_name,
-    verdict.1 AS outcome,
-    nullIf(verdict.2, '') AS decided_by,
-    nullIf(verdict.3, '') AS reason,
+    verdict.outcome AS outcome,
+    nullIf(verdict.decided_by, '') AS decided_by,
+    nullIf(verdict.reason, '') AS reason,
     seen_by,
     ${instantText('first_occurred_at')} AS occurred_at,
     record_ids
@@ -56,7 +56,7 @@ LIMIT {limit: UInt32}`),
   };
 }
 
-/** How many calls there are of each outcome, with the same meaning of the period. */
+/** The number of calls of each outcome. A call belongs to the same period as in lists. */
 export function countToolCalls(
   params: CallScope,
 ): Query<{ readonly outcome: ToolCallOutcome; readonly call_count: number }> {
@@ -64,7 +64,7 @@ export function countToolCalls(
   return {
     name: 'count_tool_calls',
     sql: tidy(`
-SELECT verdict.1 AS outcome, count() AS call_count
+SELECT verdict.outcome AS outcome, count() AS call_count
 FROM
 (
 ${calls.sql}
@@ -75,7 +75,7 @@ ORDER BY outcome`),
   };
 }
 
-/** One row per call: its evidence and its verdict. Other questions build on it. */
+/** One row per call: its evidence and its verdict. Other queries build on it. */
 export function selectCalls(
   params: CallScope & { readonly after?: ToolCallPosition | undefined },
 ): Condition {
@@ -98,7 +98,7 @@ ${having([...period, ...position])}
   };
 }
 
-/** A call that began in the period has a record in it: the rest need not be put together. */
+/** A call that began in the period has a record in it, so the engine need not group the others. */
 function touchedWithin(interval: Interval): Condition {
   const inner = [{ sql: CALL_RECORDS, params: {} }, ...receivedWithin(interval)];
   return {

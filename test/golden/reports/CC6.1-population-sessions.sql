@@ -13,7 +13,7 @@ SELECT session_id,
   uniqExactIf(tool_use_id, tool_use_id != '') AS tool_call_count,
   count() AS record_count,
   arrayDistinct(arrayConcat([argMin(id, leaf_index), argMax(id, leaf_index)],
-    arrayMap(pair -> pair.2, arraySort(groupUniqArrayIf((leaf_index, id), type IN ('session.started', 'session.ended')))))) AS record_ids
+    arrayMap(entry -> entry.id, arraySort(groupUniqArrayIf(CAST((leaf_index, id), 'Tuple(leaf_index UInt64, id String)'), type IN ('session.started', 'session.ended')))))) AS record_ids
 FROM records
 WHERE log = {log:String}
   AND leaf_index < {tree_size:UInt64}

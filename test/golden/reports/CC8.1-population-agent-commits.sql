@@ -5,7 +5,7 @@ SELECT git_commit_id,
   arraySort(groupUniqArrayIf(tool_use_id, tool_use_id != '')) AS tool_use_ids,
   min(received_at) AS first_received_at,
   arraySort(groupUniqArrayIf(claimed_user, claimed_user != '')) AS claimed_users,
-  arrayMap(pair -> pair.2, arraySort(groupUniqArrayIf((leaf_index, id), true))) AS record_ids
+  arrayMap(entry -> entry.id, arraySort(groupUniqArrayIf(CAST((leaf_index, id), 'Tuple(leaf_index UInt64, id String)'), true))) AS record_ids
 FROM records
 WHERE log = {log:String}
   AND leaf_index < {tree_size:UInt64}

@@ -1,6 +1,6 @@
 -- exception.checks-skipped
 -- {"log":"p0","tree_size":1000,"from":"2026-01-01T00:00:00Z","to":"2026-04-01T00:00:00Z","limit":100}
-SELECT session_id, tool_use_id, arrayMap(pair -> pair.2, arraySort(groupUniqArrayIf((leaf_index, id), true))) AS record_ids
+SELECT session_id, tool_use_id, arrayMap(entry -> entry.id, arraySort(groupUniqArrayIf(CAST((leaf_index, id), 'Tuple(leaf_index UInt64, id String)'), true))) AS record_ids
 FROM records
 WHERE log = {log:String}
   AND leaf_index < {tree_size:UInt64}

@@ -3,15 +3,15 @@
 SELECT collector, collector_boot_id, silent_from, dateDiff('millisecond', silent_from, silent_to) AS silent_ms, interval_ms
 FROM
 (
-    SELECT collector, collector_boot_id, beat_at AS silent_from, if(is_last, ends_at, next_at) AS silent_to, interval_ms,
+    SELECT collector, collector_boot_id, heartbeat_at AS silent_from, if(is_last, ends_at, next_at) AS silent_to, interval_ms,
         is_last AND begun_at < max(begun_at) OVER (PARTITION BY collector) AS is_followed
     FROM
     (
-        SELECT collector, collector_boot_id, received_at AS beat_at,
+        SELECT collector, collector_boot_id, received_at AS heartbeat_at,
             JSONExtractInt(content, 'interval_ms') AS interval_ms,
-            leadInFrame(beat_at) OVER (PARTITION BY collector, collector_boot_id ORDER BY beat_at ROWS BETWEEN CURRENT ROW AND 1 FOLLOWING) AS next_at,
-            next_at < beat_at AS is_last,
-            min(beat_at) OVER (PARTITION BY collector, collector_boot_id) AS begun_at,
+            leadInFrame(heartbeat_at) OVER (PARTITION BY collector, collector_boot_id ORDER BY heartbeat_at ROWS BETWEEN CURRENT ROW AND 1 FOLLOWING) AS next_at,
+            next_at < heartbeat_at AS is_last,
+            min(heartbeat_at) OVER (PARTITION BY collector, collector_boot_id) AS begun_at,
             (SELECT max(received_at) FROM records WHERE log = {log: String}
   AND leaf_index < {below: UInt64}
   AND received_at >= parseDateTime64BestEffort({from: String}, 3, 'UTC')

@@ -12,7 +12,7 @@ FROM
             max(number) OVER (PARTITION BY collector, collector_boot_id) AS last_number
         FROM
         (
-            -- The last number taken, plus one, stands for whatever follows it.
+            -- A heartbeat counts as the number after the last one taken, so a hole at the end shows.
             SELECT collector, collector_boot_id, min(received_at) AS first_at,
                 toInt64(assumeNotNull(collector_sequence)) + (type = 'collector.heartbeat') AS number,
                 countIf(type != 'collector.heartbeat') > 0 AS is_carried

@@ -1,15 +1,15 @@
 -- missing_canaries
 -- {"log":"p0","below":1000,"from":"2026-01-01T00:00:00Z","to":"2026-04-01T00:00:00Z","session_id":"s1","limit":100}
-SELECT session_id, through, told_at
+SELECT session_id, through, announced_at
 FROM
 (
-    SELECT session_id, through, told_at,
+    SELECT session_id, through, announced_at,
         (session_id, through) IN (SELECT session_id, toString(source) FROM records WHERE synthetic = true
   AND log = {log: String}
   AND leaf_index < {below: UInt64}) AS is_found
     FROM
     (
-        SELECT session_id, reason AS through, min(received_at) AS told_at
+        SELECT session_id, reason AS through, min(received_at) AS announced_at
         FROM records
         WHERE type = 'canary.sent'
   AND log = {log: String}
@@ -23,5 +23,5 @@ FROM
     )
 )
 WHERE NOT is_found
-ORDER BY told_at, session_id, through
+ORDER BY announced_at, session_id, through
 LIMIT {limit: UInt32}

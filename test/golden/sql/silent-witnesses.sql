@@ -1,6 +1,6 @@
 -- silent_witnesses
 -- {"log":"p0","below":1000,"session_id":"s1","from":"2026-01-01T00:00:00Z","to":"2026-04-01T00:00:00Z","limit":100}
-SELECT session_id, arrayJoin(arrayFilter(one -> NOT has(seen_by, one), expected)) AS witness, seen_by
+SELECT session_id, arrayJoin(arrayFilter(name -> NOT has(seen_by, name), expected)) AS witness, seen_by
 FROM
 (
     SELECT session_id, arraySort(groupUniqArrayIf(toString(source), has(['hook', 'otel', 'gateway', 'transcript'], source))) AS seen_by,

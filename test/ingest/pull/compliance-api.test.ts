@@ -10,7 +10,7 @@ import { createNormaliser } from '../../../ingest/normalise.ts';
 import { buildReceivers } from '../../../ingest/receivers/app.ts';
 import { createSurrogates } from '../../../ingest/surrogates.ts';
 import { PipelineError } from '../../../schemas/errors.ts';
-import { prepareBench, TOKEN, type Bench } from '../../ingest/receivers/setup.ts';
+import { prepareBench, TOKEN, type Bench } from '../receivers/setup.ts';
 import { makeTempDir } from '../../support/server.ts';
 
 const KEY = 'platform-key-canary-4715';

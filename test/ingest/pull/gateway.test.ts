@@ -18,7 +18,7 @@ import { loadConfig } from '../../../config.ts';
 import { createNormaliser } from '../../../ingest/normalise.ts';
 import { buildReceivers } from '../../../ingest/receivers/app.ts';
 import { createSurrogates } from '../../../ingest/surrogates.ts';
-import { prepareBench, TOKEN } from '../../ingest/receivers/setup.ts';
+import { prepareBench, TOKEN } from '../receivers/setup.ts';
 import { makeTempDir } from '../../support/server.ts';
 import { startStub, type Mishap, type Stub, type Taken } from './receivers-stub.ts';
 

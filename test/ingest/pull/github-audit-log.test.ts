@@ -7,7 +7,7 @@ import { loadConfig } from '../../../config.ts';
 import { createNormaliser } from '../../../ingest/normalise.ts';
 import { buildReceivers } from '../../../ingest/receivers/app.ts';
 import { createSurrogates } from '../../../ingest/surrogates.ts';
-import { prepareBench, TOKEN, type Bench } from '../../ingest/receivers/setup.ts';
+import { prepareBench, TOKEN, type Bench } from '../receivers/setup.ts';
 import { GITHUB_TOKEN, startGithub } from '../../support/github-api.ts';
 import { makeTempDir } from '../../support/server.ts';
 

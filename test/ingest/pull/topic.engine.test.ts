@@ -3,7 +3,7 @@ import type { Producer } from 'kafkajs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { collectGateway } from '../../../commands/collect-gateway.ts';
 import { loadConfig } from '../../../config.ts';
-import { newTopic, otherClient } from '../../ingest/kafka/subject.ts';
+import { newTopic, otherClient } from '../kafka/subject.ts';
 import { startKafkaBroker } from '../../support/kafka-broker.ts';
 import { startStub, type Mishap, type Stub, type Taken } from './receivers-stub.ts';
 

@@ -56,6 +56,22 @@ describe('the completeness of a period', () => {
     expect(states(statement)).toMatchObject({ S1: 'not_measured', S7: 'not_measured', S9: 'not_measured' });
   });
 
+  it('names the rule that judged the counters, and the query that it judged', async () => {
+    const { statistics } = await assess(readRecording('ordinary').records, { log: 'p0', below: 1000 });
+    const rules = statistics.filter(({ rule }) => rule !== undefined);
+    expect(rules.map(({ id }) => id)).toEqual(['S2']);
+    expect(rules[0]?.rule).toMatchObject({
+      id: 'sequence-gaps',
+      version: 1,
+      params: { log: 'p0', below: 1000 },
+    });
+    expect(rules[0]?.rule?.sql).toMatch(/^SELECT session_id[^]*FROM records/);
+    expect(rules[0]?.figures).toContainEqual({
+      name: 'rule for missing events',
+      value: 'sequence-gaps, version 1',
+    });
+  });
+
   it('is incomplete once one numbered event is lost', async () => {
     const { records } = readRecording('ordinary');
     const numbered = records.filter(
@@ -145,7 +161,7 @@ describe('the completeness of a period', () => {
     expect(statement.statistics.find(({ id }) => id === 'S6')!.detail).toMatch(/^1 record of the period/);
   });
 
-  it('fails S8 for items in quarantine and for hooks that may not have been heard', async () => {
+  it('fails S8 for items in quarantine and for hook runs with errors', async () => {
     const quarantined = {
       type: 'quarantined',
       source: 'affidavit' as const,
@@ -191,7 +207,7 @@ describe('the completeness of a period', () => {
     expect(states(both)).toMatchObject({ S4: 'failed', S9: 'failed' });
   });
 
-  it('is held against the roster that the identity feed tells', async () => {
+  it('is compared with the roster of the identity feed', async () => {
     const expected = (target_user: string): Draft => ({
       type: 'identity.expected',
       source: 'identity',
@@ -259,7 +275,7 @@ describe('the completeness of a period', () => {
     expect(arrival!.figures).toContainEqual({ name: 'records in which secrets were replaced', value: '1' });
   });
 
-  it('fails S9 for a canary that was told of and is not there, and is ok where each is', async () => {
+  it('fails S9 for a canary that was announced and is missing, and is ok where each is found', async () => {
     const canary: Draft = {
       type: 'prompt.submitted',
       source: 'hook',

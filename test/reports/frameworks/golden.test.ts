@@ -1,14 +1,15 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Scope } from '../../../reports/controls/control.ts';
 import { SOC2 } from '../../../reports/frameworks/soc2/soc2.ts';
 import { firstDivergedRow } from '../../../reports/package/projection-check.ts';
+import { selectChanges } from '../../../store/records/queries/changes.ts';
+import { selectCalls } from '../../../store/records/queries/tool-calls.ts';
 import type { Query } from '../../../store/records/record-store.ts';
+import { expectGolden } from '../../support/golden-sql.ts';
 
 const GOLDEN_DIR = join(import.meta.dirname, '../../golden/reports');
-/** Set to write the files instead of comparing with them: a changed question is then read in the diff. */
-const IS_UPDATE = process.env['UPDATE_GOLDEN'] === '1';
 
 const scope: Scope = {
   period: { from: '2026-01-01T00:00:00Z', to: '2026-04-01T00:00:00Z' },
@@ -34,16 +35,21 @@ const QUERIES: Record<string, Query<unknown>> = Object.fromEntries([
   ]),
 ]) as Record<string, Query<unknown>>;
 
-describe('the text of a question of the catalogue', () => {
+const covered = { log: scope.log, below: scope.tree_size };
+
+/** The sub-queries of calls and of changes are on file with the queries of the record store. */
+const BUILDERS = [
+  { name: 'select_calls', ...selectCalls({ ...scope.period, below: scope.tree_size }) },
+  { name: 'select_changes', ...selectChanges({ ...scope.period, ...covered }) },
+  { name: 'select_changes', ...selectChanges(covered) },
+];
+
+describe('the text of a query of the catalogue', () => {
   it.each(Object.entries(QUERIES))('is the one on file: %s', (name, query) => {
-    const path = join(GOLDEN_DIR, `${name}.sql`);
-    const text = `-- ${query.name}\n-- ${JSON.stringify(query.params)}\n${query.sql.trim()}\n`;
-    if (IS_UPDATE) writeFileSync(path, text);
-    expect(existsSync(path), `${path} is missing; see UPDATE_GOLDEN`).toBe(true);
-    expect(text).toBe(readFileSync(path, 'utf8'));
+    expectGolden(GOLDEN_DIR, name, query, BUILDERS);
   });
 
-  it('has no file without a question', () => {
+  it('has no file without a query', () => {
     const names = Object.keys(QUERIES).map((name) => `${name}.sql`);
     expect(readdirSync(GOLDEN_DIR).sort()).toEqual(names.sort());
   });

@@ -18,7 +18,7 @@ const word = (session_id: string, through: string) =>
   });
 
 describe('canaries', () => {
-  it('that were told of are looked for by session and source', async () => {
+  it('that were announced are looked for by session and source', async () => {
     await store.fill([
       canary('c1', 'hook'),
       word('c1', 'hook'),
@@ -27,24 +27,24 @@ describe('canaries', () => {
       word('c2', 'otel'),
     ]);
     expect(await store.read(canaryCounts({}))).toEqual([
-      { through: 'hook', told_count: 1, found_count: 1 },
-      { through: 'otel', told_count: 2, found_count: 1 },
+      { through: 'hook', announced_count: 1, found_count: 1 },
+      { through: 'otel', announced_count: 2, found_count: 1 },
     ]);
     expect(await store.read(missingCanaries({ limit: 9 }))).toMatchObject([
       { session_id: 'c1', through: 'otel' },
     ]);
   });
 
-  it('are found only in records that say they are made up', async () => {
+  it('are found only in records that are marked synthetic', async () => {
     await store.fill([canary('c1', 'hook', false), word('c1', 'hook')]);
     expect(await store.read(missingCanaries({ limit: 9 }))).toHaveLength(1);
   });
 
-  it('belong to the period of the word of them, and are found wherever they were received', async () => {
+  it('belong to the period of the announcement, and are found in any period', async () => {
     await store.fill([canary('c1', 'hook'), word('c1', 'hook')]);
     const hour = { from: '2026-03-01T10:30:00Z', to: '2026-03-01T12:00:00Z' };
     expect(await store.read(canaryCounts(hour))).toEqual([
-      { through: 'hook', told_count: 1, found_count: 1 },
+      { through: 'hook', announced_count: 1, found_count: 1 },
     ]);
     expect(await store.read(canaryCounts({ to: '2026-03-01T10:30:00Z' }))).toEqual([]);
   });

@@ -17,7 +17,7 @@ async function changesOf(records: readonly AuditRecord[]): Promise<Map<string, C
 type Story = ReturnType<typeof forgeStory>;
 const pull = { number: 7, head: 'bb' };
 
-/** One commit of an agent on a branch of its own, and a pull request that it is the head of. */
+/** One commit of an agent on a separate branch, and a pull request with this commit as its head. */
 function proposed(story: Story): void {
   story.agentCommits(0, commitId('bb'));
   story.pushed(1, 'topic-7', ['bb']);
@@ -36,8 +36,8 @@ const approve = (story: Story, minute: number, reviewer = 'bob', more: object = 
 const merge = (story: Story, minute: number, more: object = {}) =>
   story.merged(minute, { ...pull, as: 'ff', ...more });
 
-describe('the way of a commit', () => {
-  it('is told from the session to the approver', async () => {
+describe('a commit of an agent', () => {
+  it('is followed from the session to the approver', async () => {
     const change = await stateAfter((story) => {
       approve(story, 3);
       story.checked(4, 'bb', 'build', 'failure');
@@ -112,7 +112,7 @@ describe('an approval', () => {
       },
     ],
     [
-      'that its giver took back for changes',
+      'that its giver replaced by a request for changes',
       (story) => {
         approve(story, 3);
         story.reviewed(4, pull, { id: 4, reviewer: 'bob', state: 'changes_requested' });
@@ -140,7 +140,7 @@ describe('an approval', () => {
     expect((await changesOf(story.records)).get(commitId('bb'))!.approvers).toEqual(['fred']);
   });
 
-  it('that was dismissed or is late is told all the same', async () => {
+  it('that was dismissed or is late is listed as such', async () => {
     const change = await stateAfter((story) => {
       approve(story, 3);
       story.reviewed(4, pull, { id: 3, reviewer: 'bob', state: 'dismissed', by: 'ann' });
@@ -150,7 +150,7 @@ describe('an approval', () => {
     expect(change).toMatchObject({ withdrawn_approvers: ['bob'], late_approvers: ['zoe'] });
   });
 
-  it('counts again once it was given again, and a dismissal after the merge takes nothing back', async () => {
+  it('counts again once it was given again, and a dismissal after the merge withdraws nothing', async () => {
     const change = await stateAfter((story) => {
       approve(story, 3);
       story.reviewed(4, pull, { id: 3, reviewer: 'bob', state: 'dismissed', by: 'ann' });
@@ -162,7 +162,7 @@ describe('an approval', () => {
     expect([change.state, change.approvers]).toEqual(['approved', ['bob']]);
   });
 
-  it('of an older commit than the one merged comes before the last push', async () => {
+  it('of an older commit than the merged one comes before the last push', async () => {
     const later = { ...pull, head: 'cc' };
     const steps = (story: Story) => {
       approve(story, 3);
@@ -233,7 +233,7 @@ describe('a commit belongs to a pull request', () => {
     expect([change.state, change.change_ids]).toEqual(['not_proposed', []]);
   });
 
-  it('and not to one whose branch took it over from the default branch', async () => {
+  it('and not to one whose branch got it from the default branch', async () => {
     const other = { number: 9, head: 'cc', branch: 'other' };
     const change = await stateAfter((story) => {
       approve(story, 3);
@@ -283,7 +283,7 @@ describe('a merge request of GitLab', () => {
     return (await changesOf(story.records)).get(commitId('bb'))!;
   }
 
-  it('is approved by somebody else than its author, and until that is taken back', async () => {
+  it('is approved by a person other than its author, until that approval is withdrawn', async () => {
     const approved = await stateOf((story) => story.gitlab(3, 'approved', { by: 'bob' }));
     expect(approved).toMatchObject({
       state: 'approved',
@@ -300,7 +300,7 @@ describe('a merge request of GitLab', () => {
     expect(withdrawn).toMatchObject({ approvers: [], withdrawn_approvers: ['bob'] });
   });
 
-  it('loses all approvals where a push takes them back, and those alone that came before', async () => {
+  it('loses the approvals before a push that resets them, and keeps later ones', async () => {
     const change = await stateOf((story) => {
       story.gitlab(3, 'approved', { by: 'bob' });
       story.gitlab(4, 'unapproved', { by: 'ann', system_action: 'approvals_reset_on_push' });
@@ -309,7 +309,7 @@ describe('a merge request of GitLab', () => {
     expect(change).toMatchObject({ approvers: ['dora'], withdrawn_approvers: ['bob'] });
   });
 
-  it('has no approval that counts where nobody told who its author is', async () => {
+  it('has no approval that counts where its author is unknown', async () => {
     const story = forgeStory();
     story.agentCommits(0, commitId('bb'));
     story.gitlab(3, 'approved', { by: 'bob' });
@@ -318,7 +318,7 @@ describe('a merge request of GitLab', () => {
     expect(change).toMatchObject({ state: 'merged_without_independent_approval', author: null });
   });
 
-  it('is merged without approval where its author alone approved', async () => {
+  it('is merged without approval where only its author approved', async () => {
     const change = await stateOf((story) => story.gitlab(3, 'approved'));
     expect(change.state).toBe('merged_without_independent_approval');
   });
@@ -335,7 +335,7 @@ describe('an abbreviated commit id', () => {
     expect(change).toMatchObject({ state: 'open', forge_commit_id: commitId('abcdef12') });
   });
 
-  it('that fits two commits is joined to neither for good', async () => {
+  it('that fits two commits is ambiguous', async () => {
     const story = forgeStory();
     story.agentCommits(0, 'abcdef1');
     story.pushed(1, 'topic-7', ['abcdef12']);

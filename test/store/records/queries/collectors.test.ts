@@ -39,7 +39,7 @@ function heartbeat(
 }
 const deliveries = (run: string, ...numbers: number[]) => numbers.map((number) => delivery(run, number));
 
-/** What was received, and the deliveries that must be found missing. */
+/** The received records, and the deliveries that must be found missing. */
 const HOLES: [string, AuditRecord[], [string, number, number][]][] = [
   ['a run without a hole', deliveries('a', 1, 2, 3), []],
   ['a run that lost its first', deliveries('a', 3, 4), [['a', 1, 2]]],
@@ -133,7 +133,7 @@ describe('the silence of a collector', () => {
     expect(await silences([heartbeat('a', 0), delivery('b', 1, 400)])).toEqual([['a', 400_000]]);
   });
 
-  it('is none where a later run of the same collector has begun, and is one where that is of another', async () => {
+  it('ends with a later run of the same collector, and not with a run of another', async () => {
     const later = (collector: string) => heartbeat('b', 100, { collector });
     const rest = [heartbeat('a', 0), heartbeat('b', 400), delivery('c', 1, 500)];
     expect(await silences([...rest, later('laptop-1')])).toEqual([['b', 300_000]]);
@@ -155,8 +155,8 @@ describe('the silence of a collector', () => {
   });
 });
 
-describe('what collectors say they lost', () => {
-  it('is added up by collector and reason', async () => {
+describe('the losses that collectors report', () => {
+  it('are added up by collector and reason', async () => {
     const loss = (name: string, reason: string, count: string) =>
       auditRecord(name, { type: 'collector.loss', source: 'native', facts: { reason, metric_value: count } });
     await store.fill([loss('1', 'spool_full', '2'), loss('2', 'spool_full', '3'), loss('3', 'refused', '1')]);

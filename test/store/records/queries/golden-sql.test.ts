@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import * as changes from '../../../../store/records/queries/changes.ts';
@@ -9,15 +9,14 @@ import * as leaves from '../../../../store/records/queries/leaves.ts';
 import * as quarantine from '../../../../store/records/queries/quarantine.ts';
 import * as records from '../../../../store/records/queries/records.ts';
 import * as roster from '../../../../store/records/queries/roster.ts';
-import { sequenceGaps } from '../../../../store/records/queries/sequence-gaps.ts';
+import { sessionCounters } from '../../../../store/records/queries/session-counters.ts';
 import * as witnesses from '../../../../store/records/queries/session-witnesses.ts';
 import * as sessions from '../../../../store/records/queries/sessions.ts';
 import * as toolCalls from '../../../../store/records/queries/tool-calls.ts';
 import type { Query } from '../../../../store/records/record-store.ts';
+import { expectGolden } from '../../../support/golden-sql.ts';
 
 const GOLDEN_DIR = join(import.meta.dirname, '../../../golden/sql');
-/** Set to write the files instead of comparing with them: a changed question is then read in the diff. */
-const IS_UPDATE = process.env['UPDATE_GOLDEN'] === '1';
 
 const period = { from: '2026-01-01T00:00:00Z', to: '2026-04-01T00:00:00Z' };
 const scope = { ...period, session_id: 's1', log: 'p0', below: 1000 };
@@ -40,6 +39,13 @@ const everyFilter = {
   text: 'some words',
   log: 'p0',
   below: 1000,
+};
+
+const callScope = { ...scope, after: { session_id: 's1', tool_use_id: 't1' } };
+const changeScope = {
+  ...scope,
+  git_commit_id: 'abcdef1',
+  after: { git_commit_id: 'abcdef0' },
 };
 
 const QUERIES: Record<string, Query<unknown>> = {
@@ -67,24 +73,20 @@ const QUERIES: Record<string, Query<unknown>> = {
   }),
   'list-tool-calls': toolCalls.listToolCalls({ limit: 100 }),
   'list-tool-calls-every-filter': toolCalls.listToolCalls({
-    ...scope,
+    ...callScope,
     outcome: 'denied',
-    after: { session_id: 's1', tool_use_id: 't1' },
     limit: 100,
   }),
   'count-tool-calls': toolCalls.countToolCalls(period),
   'list-changes': changes.listChanges({ limit: 100 }),
   'list-changes-every-filter': changes.listChanges({
-    ...scope,
-    log: 'p0',
-    git_commit_id: 'abcdef1',
+    ...changeScope,
     repository: 'a/b',
     state: 'approved',
-    after: { git_commit_id: 'abcdef0' },
     limit: 100,
   }),
   'count-changes': changes.countChanges(period),
-  'sequence-gaps': sequenceGaps(scope),
+  'session-counters': sessionCounters(scope),
   'tool-calls-missing-counterpart': completeness.toolCallsMissingCounterpart({ ...scope, limit: 100 }),
   'source-counts': completeness.sourceCounts(scope),
   'clock-skew': completeness.clockSkew(scope),
@@ -108,22 +110,50 @@ const QUERIES: Record<string, Query<unknown>> = {
   'leaves-by-index': leaves.leavesByIndex({ log: 'p0', indexes: [7] }),
 };
 
-describe('the text of a question', () => {
-  it.each(Object.entries(QUERIES))('is the one on file: %s', (name, query) => {
-    const path = join(GOLDEN_DIR, `${name}.sql`);
-    const text = `-- ${query.name}\n-- ${JSON.stringify(query.params)}\n${query.sql.trim()}\n`;
-    if (IS_UPDATE) writeFileSync(path, text);
-    expect(existsSync(path), `${path} is missing; see UPDATE_GOLDEN`).toBe(true);
-    expect(text).toBe(readFileSync(path, 'utf8'));
+/** The sub-queries of calls and of changes, each with every condition. */
+const BUILDERS: Record<string, Query<unknown>> = {
+  'select-calls': { name: 'select_calls', ...toolCalls.selectCalls(callScope) },
+  'select-changes': { name: 'select_changes', ...changes.selectChanges(changeScope) },
+};
+
+const FOLDED = [
+  ...Object.values(BUILDERS),
+  { name: 'select_calls', ...toolCalls.selectCalls(scope) },
+  { name: 'select_changes', ...changes.selectChanges(scope) },
+];
+
+/** One query of each family. Those left out differ from it by the select list, or have no condition to show. */
+const ON_FILE = [
+  'list-records-every-filter',
+  'list-sessions-every-filter',
+  'session-timeline',
+  'list-tool-calls-every-filter',
+  'list-changes-every-filter',
+  'session-counters',
+  'tool-calls-missing-counterpart',
+  'clock-skew',
+  'sessions-without-end',
+  'delivery-gaps',
+  'collector-silences',
+  'silent-witnesses',
+  'roster-differences',
+  'missing-canaries',
+  'quarantine-counts',
+  'leaves-by-index',
+];
+
+describe('the text of a query', () => {
+  it.each(Object.entries(BUILDERS))('is the one on file: %s', (name, query) => {
+    expectGolden(GOLDEN_DIR, name, query);
   });
 
-  it('has no file without a question', () => {
-    const files = readdirSync(GOLDEN_DIR).filter((file) => file.endsWith('.sql'));
-    expect(files.sort()).toEqual(
-      Object.keys(QUERIES)
-        .map((name) => `${name}.sql`)
-        .sort(),
-    );
+  it.each(ON_FILE)('is the one on file: %s', (name) => {
+    expectGolden(GOLDEN_DIR, name, QUERIES[name]!, FOLDED);
+  });
+
+  it('has no file without a query', () => {
+    const names = [...Object.keys(BUILDERS), ...ON_FILE].map((name) => `${name}.sql`);
+    expect(readdirSync(GOLDEN_DIR).sort()).toEqual(names.sort());
   });
 
   it.each(Object.entries(QUERIES))('names exactly the placeholders that it fills: %s', (_, query) => {

@@ -8,9 +8,9 @@ const store = useQueryStore();
 const day = (number: number) => new Date(Date.UTC(2026, 2, number)).toISOString();
 let names = 0;
 
-function told(type: string, facts: Partial<Facts>, onDay = 1): AuditRecord {
+function fed(type: string, facts: Partial<Facts>, onDay = 1): AuditRecord {
   names += 1;
-  return auditRecord(`told ${String(names)}`, {
+  return auditRecord(`fed ${String(names)}`, {
     type: `identity.${type}`,
     source: 'identity',
     received_at: day(onDay),
@@ -35,111 +35,105 @@ async function differences(records: readonly AuditRecord[], period = MARCH) {
   return rows.map(({ person, is_expected }) => `${is_expected ? 'missing' : 'beside'} ${person}`);
 }
 
-/** What the feed told and who was seen, and how the two differ. */
+/** Events of the feed, records of people, and how expected and seen people differ. */
 const ROSTERS: [string, AuditRecord[], string[]][] = [
-  ['expected and seen', [told('expected', ada), seen('ada@example.com')], []],
-  ['seen under another spelling', [told('expected', ada), seen('Ada@Example.com')], []],
+  ['expected and seen', [fed('expected', ada), seen('ada@example.com')], []],
+  ['seen under another spelling', [fed('expected', ada), seen('Ada@Example.com')], []],
   [
     'expected and not seen',
-    [told('expected', ada), told('expected', ben), seen('ada@example.com')],
+    [fed('expected', ada), fed('expected', ben), seen('ada@example.com')],
     ['missing ben@example.com'],
   ],
-  ['excused', [told('expected', ada), told('excused', ada, 3)], []],
+  ['excused', [fed('expected', ada), fed('excused', ada, 3)], []],
   [
     'excused and expected again',
-    [told('expected', ada), told('excused', ada, 3), told('expected', ada, 4)],
+    [fed('expected', ada), fed('excused', ada, 3), fed('expected', ada, 4)],
     ['missing ada@example.com'],
   ],
-  ['gone', [told('expected', ada), told('left', ada, 3)], []],
+  ['gone', [fed('expected', ada), fed('left', ada, 3)], []],
   [
     'gone and back',
-    [told('expected', ada), told('left', ada, 3), told('joined', ada, 4)],
+    [fed('expected', ada), fed('left', ada, 3), fed('joined', ada, 4)],
     ['missing ada@example.com'],
   ],
-  ['on the roster after the period', [told('expected', ada, 31)], []],
+  ['on the roster after the period', [fed('expected', ada, 31)], []],
   [
-    'told late of what was before',
-    [
-      told('excused', { ...ada, occurred_at: day(5) }, 6),
-      told('expected', { ...ada, occurred_at: day(4) }, 7),
-    ],
+    'an earlier event that arrives late',
+    [fed('excused', { ...ada, occurred_at: day(5) }, 6), fed('expected', { ...ada, occurred_at: day(4) }, 7)],
     [],
   ],
   [
     'a member of an expected role',
     [
-      told('expected', { reason: 'agent-users' }),
-      told('role_granted', { ...ada, reason: 'agent-users' }),
-      told('role_granted', { ...ben, reason: 'others' }),
+      fed('expected', { reason: 'agent-users' }),
+      fed('role_granted', { ...ada, reason: 'agent-users' }),
+      fed('role_granted', { ...ben, reason: 'others' }),
     ],
     ['missing ada@example.com'],
   ],
   [
     'no member any more',
     [
-      told('expected', { reason: 'agent-users' }),
-      told('role_granted', { ...ada, reason: 'agent-users' }),
-      told('role_revoked', { ...ada, reason: 'agent-users' }, 3),
+      fed('expected', { reason: 'agent-users' }),
+      fed('role_granted', { ...ada, reason: 'agent-users' }),
+      fed('role_revoked', { ...ada, reason: 'agent-users' }, 3),
     ],
     [],
   ],
   [
     'an excused member',
     [
-      told('expected', { reason: 'agent-users' }),
-      told('role_granted', { ...ada, reason: 'agent-users' }),
-      told('excused', ada, 3),
+      fed('expected', { reason: 'agent-users' }),
+      fed('role_granted', { ...ada, reason: 'agent-users' }),
+      fed('excused', ada, 3),
     ],
     [],
   ],
   [
     'a role that is expected no longer',
     [
-      told('expected', { reason: 'agent-users' }),
-      told('role_granted', { ...ada, reason: 'agent-users' }),
-      told('excused', { reason: 'agent-users' }, 3),
+      fed('expected', { reason: 'agent-users' }),
+      fed('role_granted', { ...ada, reason: 'agent-users' }),
+      fed('excused', { reason: 'agent-users' }, 3),
     ],
     [],
   ],
-  ['the holder of a key', [told('key_created', { ...ada, virtual_key: 'k1' })], ['missing ada@example.com']],
+  ['the holder of a key', [fed('key_created', { ...ada, virtual_key: 'k1' })], ['missing ada@example.com']],
   [
     'the holder of two keys, one revoked',
     [
-      told('key_created', { ...ada, virtual_key: 'k1' }),
-      told('key_created', { ...ada, virtual_key: 'k2' }),
-      told('key_revoked', { ...ada, virtual_key: 'k1' }, 3),
+      fed('key_created', { ...ada, virtual_key: 'k1' }),
+      fed('key_created', { ...ada, virtual_key: 'k2' }),
+      fed('key_revoked', { ...ada, virtual_key: 'k1' }, 3),
     ],
     ['missing ada@example.com'],
   ],
   [
     'the holder of a revoked key',
-    [
-      told('key_created', { ...ada, virtual_key: 'k1' }),
-      told('key_revoked', { ...ada, virtual_key: 'k1' }, 3),
-    ],
+    [fed('key_created', { ...ada, virtual_key: 'k1' }), fed('key_revoked', { ...ada, virtual_key: 'k1' }, 3)],
     [],
   ],
   [
     'seen beside the roster',
-    [told('expected', ada), seen('ada@example.com'), seen('eve@example.com')],
+    [fed('expected', ada), seen('ada@example.com'), seen('eve@example.com')],
     ['beside eve@example.com'],
   ],
   [
     'seen outside the period',
-    [told('expected', ada), seen('ada@example.com', 1)],
+    [fed('expected', ada), seen('ada@example.com', 1)],
     ['missing ada@example.com'],
   ],
 ];
 
 describe('the roster', () => {
-  it.each(ROSTERS)('is held against who was seen: %s', async (_, records, expected) => {
+  it.each(ROSTERS)('is compared with the people who were seen: %s', async (_, records, expected) => {
     expect(await differences(records)).toEqual(expected);
   });
 
   it('is counted', async () => {
     await store.fill([
-      told('expected', ada),
-      told('expected', ben),
+      fed('expected', ada),
+      fed('expected', ben),
       seen('ada@example.com'),
       seen('eve@example.com'),
     ]);
@@ -148,8 +142,8 @@ describe('the roster', () => {
     ]);
   });
 
-  it('is that of a checkpoint where it is asked for below one', async () => {
-    await store.fill([told('expected', ada), told('excused', ada, 3)]);
+  it('is limited to a checkpoint if one is given', async () => {
+    await store.fill([fed('expected', ada), fed('excused', ada, 3)]);
     expect(await store.read(rosterDifferences({ ...MARCH, below: 1, limit: 9 }))).toHaveLength(1);
   });
 });

@@ -53,7 +53,7 @@ const EVIDENCE = {
 } as const;
 type EvidenceName = keyof typeof EVIDENCE;
 
-/** What is seen of a call; its outcome, who decided, the reason. */
+/** The evidence of a call; its outcome, decider and reason. */
 const RULES: [EvidenceName[], string, string | null, string | null][] = [
   [['requested', 'completed', 'told nothing known'], 'executed', null, null],
   [['accepted by rule', 'measured good'], 'executed', 'rule', null],
@@ -256,7 +256,7 @@ describe('tool calls', () => {
     const outcomesOf = (found: readonly ToolCall[]) =>
       new Map(found.map((call) => [call.tool_use_id, call.outcome]));
 
-    it('are what really became of them, whatever the order of arrival', async () => {
+    it('are the real outcomes, in any order of arrival', async () => {
       for (const seed of [0, 1, 2, 3, 4]) {
         await store.fill(seed === 0 ? records : shuffled(records, seed));
         expect(outcomesOf(await calls())).toEqual(truth);
@@ -283,7 +283,7 @@ describe('tool calls', () => {
     });
   });
 
-  it('are told from hooks alone and from telemetry alone, as far as each can see', async () => {
+  it('are derived from hooks alone and from telemetry alone, as far as each can see', async () => {
     const { records, truth } = readRecording('denied');
     await store.fill(records.filter((record) => record.source === 'hook'));
     expect(new Map((await calls()).map((call) => [call.tool_use_id, call.outcome]))).toEqual(truth);

@@ -1,15 +1,12 @@
--- count_tool_calls
--- {"from":"2026-01-01T00:00:00Z","to":"2026-04-01T00:00:00Z"}
-SELECT verdict.1 AS outcome, count() AS call_count
-FROM
-(
-SELECT *, multiIf(
-        succeeded AND (broke OR told_error), ('unresolved', '', 'conflicting_results'),
-        broke AND told_executed, ('unresolved', '', 'conflicting_results'),
+-- select_calls
+-- {"session_id":"s1","log":"p0","below":1000,"from":"2026-01-01T00:00:00Z","to":"2026-04-01T00:00:00Z","after_session_id":"s1","after_tool_use_id":"t1"}
+SELECT *, CAST(multiIf(
+        succeeded AND (failed OR told_error), ('unresolved', '', 'conflicting_results'),
+        failed AND told_executed, ('unresolved', '', 'conflicting_results'),
         succeeded AND (rejected OR classified), ('executed', accepted_by, 'rejected_but_executed'),
-        broke AND (rejected OR classified), ('failed', accepted_by, 'rejected_but_executed'),
+        failed AND (rejected OR classified), ('failed', accepted_by, 'rejected_but_executed'),
         succeeded, ('executed', accepted_by, ''),
-        broke, ('failed', accepted_by, ''),
+        failed, ('failed', accepted_by, ''),
         told_executed AND (rejected OR classified), ('executed', accepted_by, 'rejected_but_executed'),
         accepted AND rejected, ('unresolved', '', 'conflicting_decisions'),
         classified AND rejected_by IN ('', 'rule'), ('denied', 'classifier', ''),
@@ -25,7 +22,7 @@ SELECT *, multiIf(
         told_failed, ('failed', '', ''),
         hook_reported, ('unresolved', '', 'refused_before_running'),
         reported, ('unresolved', '', 'report_not_recognised'),
-        ('unresolved', '', 'no_result_seen')) AS verdict
+        ('unresolved', '', 'no_result_seen')), 'Tuple(outcome String, decided_by String, reason String)') AS verdict
 FROM
 (
 SELECT 
@@ -34,7 +31,7 @@ SELECT
     argMinIf(tool_name, (tool_name = 'mcp_tool', source != 'hook', tool_name), tool_name != '') AS tool_name,
     countIf(type = 'tool.requested' AND source = 'hook') > 0 AS requested,
     countIf(type = 'tool.completed' OR (type = 'tool.measured' AND success)) > 0 AS succeeded,
-    countIf(type = 'tool.failed' OR (type = 'tool.measured' AND NOT success)) > 0 AS broke,
+    countIf(type = 'tool.failed' OR (type = 'tool.measured' AND NOT success)) > 0 AS failed,
     countIf(type = 'tool.decided' AND decision = 'accept') > 0 AS accepted,
     countIf(type = 'tool.decided' AND decision = 'reject') > 0 AS rejected,
     countIf(type = 'permission.denied') > 0 AS classified,
@@ -58,16 +55,21 @@ SELECT
     min(occurred_at) AS first_occurred_at,
     min(received_at) AS first_received_at,
     min((log, leaf_index)) AS first_position,
-    arrayMap(place -> place.3, arraySort(groupArray((log, leaf_index, id)))) AS record_ids
+    arrayMap(entry -> entry.id, arraySort(groupArray(CAST(((log, leaf_index), id), 'Tuple(position Tuple(log LowCardinality(String), leaf_index UInt64), id String)')))) AS record_ids
 FROM records
 WHERE tool_use_id != '' AND source IN ('hook', 'otel', 'gateway', 'transcript') AND type IN ('tool.requested', 'tool.completed', 'tool.failed', 'tool.reported', 'tool.decided', 'tool.measured', 'permission.denied')
+  AND session_id = {session_id: String}
+  AND log = {log: String}
+  AND leaf_index < {below: UInt64}
   AND (session_id, tool_use_id) IN (SELECT session_id, tool_use_id FROM records WHERE tool_use_id != '' AND source IN ('hook', 'otel', 'gateway', 'transcript') AND type IN ('tool.requested', 'tool.completed', 'tool.failed', 'tool.reported', 'tool.decided', 'tool.measured', 'permission.denied')
   AND received_at >= parseDateTime64BestEffort({from: String}, 3, 'UTC')
   AND received_at < parseDateTime64BestEffort({to: String}, 3, 'UTC'))
 GROUP BY session_id, tool_use_id
 HAVING first_received_at >= parseDateTime64BestEffort({from: String}, 3, 'UTC')
   AND first_received_at < parseDateTime64BestEffort({to: String}, 3, 'UTC')
+  AND first_position > (
+    SELECT min((log, leaf_index))
+    FROM records
+    WHERE session_id = {after_session_id: String} AND tool_use_id = {after_tool_use_id: String} AND tool_use_id != '' AND source IN ('hook', 'otel', 'gateway', 'transcript') AND type IN ('tool.requested', 'tool.completed', 'tool.failed', 'tool.reported', 'tool.decided', 'tool.measured', 'permission.denied')
 )
 )
-GROUP BY outcome
-ORDER BY outcome

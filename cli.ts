@@ -3,12 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
 import type { CanaryOptions } from './commands/canary.ts';
-import type { CollectGatewayOptions } from './commands/collect-gateway.ts';
-import type {
-  ComplianceApiCommandOptions,
-  GithubAuditLogCommandOptions,
-  GithubDeliveriesCommandOptions,
-} from './commands/collect-platforms.ts';
+import { declareCollect } from './commands/collect.ts';
 import type { InitOptions } from './commands/init.ts';
 import { PROFILES, SYSTEMS, type ManagedSettingsOptions } from './commands/managed-settings-choices.ts';
 import type { Output } from './commands/output.ts';
@@ -51,6 +46,9 @@ const program = new Command('affidavit')
 // Each command is loaded when it is run: verifying must not load an engine.
 const config = (given: Readonly<Record<string, string>> = {}) =>
   loadConfig(program.opts<{ config?: string }>().config, undefined, given);
+const fail = () => {
+  process.exitCode = EXIT.operational;
+};
 const json = () => new Option('--json', 'print one JSON object instead of text').default(false);
 
 program
@@ -191,93 +189,7 @@ program
     const { probe } = await import('./commands/probe.ts');
     if (!(await probe(config(), options, output))) process.exitCode = EXIT.negative;
   });
-const collect = program
-  .command('collect')
-  .description('pull records of other systems into the log; needs AFFIDAVIT_COLLECTOR_TOKEN');
-collect
-  .command('compliance-api')
-  .description("pull an organisation's activities from Anthropic's compliance API, once; run it by a timer")
-  .requiredOption('--key-file <file>', 'file with the key of the platform')
-  .requiredOption('--to <url>', 'receivers to post to')
-  .option('--url <url>', 'base URL of the platform', 'https://api.anthropic.com')
-  .option('--cursor <file>', 'file of the cursor (default: collect/compliance-api.json in the data folder)')
-  .option('--since <instant>', 'where the first pull begins (default: the oldest entry)')
-  .option('--page-size <n>', 'activities in one page, at most 5000', '1000')
-  .addOption(json())
-  .action(async (options: ComplianceApiCommandOptions) => {
-    const { collectComplianceApi } = await import('./commands/collect-platforms.ts');
-    await collectComplianceApi(config(), options, output, stop.signal);
-  });
-collect
-  .command('gateway')
-  .description(
-    'deliver the logs of a gateway from a folder, a bucket or a topic; delivered items are remembered',
-  )
-  .argument('<name>', 'name of the gateway, as in /v1/gateways/NAME')
-  .requiredOption(
-    '--from <source>',
-    'folder, s3://BUCKET/PREFIX (endpoint and keys of AFFIDAVIT_S3_…), or kafka://BROKER,BROKER/TOPIC?group=NAME',
-  )
-  .requiredOption('--to <url>', 'receivers to post to')
-  .option('--state <file>', 'file of the state (default: one for each source, in the data folder)')
-  .option('--follow <seconds>', 'look again after so long, until SIGINT or SIGTERM; without it once')
-  .option('--once', 'for a topic: end behind the messages that are there at the start', false)
-  .addOption(json())
-  .action(async (name: string, options: CollectGatewayOptions) => {
-    const { collectGateway } = await import('./commands/collect-gateway.ts');
-    if (!(await collectGateway(config(), name, options, output, stop.signal))) {
-      process.exitCode = EXIT.operational;
-    }
-  });
-collect
-  .command('github-deliveries')
-  .description(
-    'find deliveries of a GitHub webhook that never arrived and ask for them again, once; run it by a timer',
-  )
-  .option('--repo <owner/name>', 'repository of the webhook')
-  .option('--org <name>', 'organisation of the webhook')
-  .option('--app', 'webhook of the app that the token belongs to; the token is a JSON web token')
-  .option('--hook <id>', 'number of the webhook, as in the address of its page')
-  .requiredOption('--token-file <file>', 'file with a GitHub token that may manage the webhook')
-  .requiredOption('--to <url>', 'receivers that take the report of the run')
-  .option(
-    '--api-url <url>',
-    'base URL of GitHub; for an enterprise server https://HOST/api/v3',
-    'https://api.github.com',
-  )
-  .option(
-    '--state <file>',
-    'file of the state, which deliveries were reported as lost (default: in collect/ in the data folder)',
-  )
-  .option('--dry-run', 'only list the deliveries that would be asked for', false)
-  .addOption(json())
-  .action(async (options: GithubDeliveriesCommandOptions) => {
-    const { collectGithubDeliveries } = await import('./commands/collect-platforms.ts');
-    if (!(await collectGithubDeliveries(config(), options, output, stop.signal))) {
-      process.exitCode = EXIT.operational;
-    }
-  });
-collect
-  .command('github-audit-log')
-  .description('pull the audit log of a GitHub organisation or enterprise, once; run it by a timer')
-  .option('--org <name>', 'organisation')
-  .option('--enterprise <slug>', 'enterprise')
-  .requiredOption('--token-file <file>', 'file with a GitHub token that may read the audit log')
-  .requiredOption('--to <url>', 'receivers to post to')
-  .option(
-    '--api-url <url>',
-    'base URL of GitHub; for an enterprise server https://HOST/api/v3',
-    'https://api.github.com',
-  )
-  .option('--include <kinds>', 'web, git or all', 'all')
-  .option('--phrase <words>', 'narrows the events, in the words of a GitHub search')
-  .option('--since <instant>', 'where the first pull begins (default: the oldest entry)')
-  .option('--cursor <file>', 'file of the cursor (default: in collect/ in the data folder)')
-  .addOption(json())
-  .action(async (options: GithubAuditLogCommandOptions) => {
-    const { collectGithubAuditLog } = await import('./commands/collect-platforms.ts');
-    await collectGithubAuditLog(config(), options, output, stop.signal);
-  });
+declareCollect(program, { config, output, stop: stop.signal, fail });
 program
   .command('canary')
   .description(

@@ -170,7 +170,7 @@ const SDK_HOMES: Readonly<Record<string, readonly string[]>> = {
   '@fastify/swagger': ['api'],
   ajv: ['schemas/validate.ts'],
   chdb: ['store/records/clickhouse'],
-  commander: ['cli.ts'],
+  commander: ['cli.ts', 'commands'],
   fastify: ['api', 'ingest/receivers'],
   kafkajs: ['ingest/kafka'],
   lmdb: ['ingest/embedded'],

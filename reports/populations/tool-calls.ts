@@ -1,5 +1,6 @@
 import { CALL_RECORDS } from '../../store/records/queries/tool-call-verdict.ts';
 import { countToolCalls, listToolCalls, selectCalls } from '../../store/records/queries/tool-calls.ts';
+import type { Covered } from '../../store/records/queries/records.ts';
 import type { Query } from '../../store/records/record-store.ts';
 import type { ExceptionRule, FigureRow, Population, PopulationRow, Scope } from '../controls/control.ts';
 
@@ -91,8 +92,8 @@ ORDER BY name`,
   };
 }
 
-function bounds({ period, tree_size }: Scope): { from: string; to: string; below: number } {
-  return { from: period.from, to: period.to, below: tree_size };
+function bounds({ period, log, tree_size }: Scope): Covered & { from: string; to: string } {
+  return { from: period.from, to: period.to, log, below: tree_size };
 }
 
 function callPosition(row: PopulationRow): { session_id: string; tool_use_id: string } {

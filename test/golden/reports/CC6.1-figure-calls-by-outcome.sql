@@ -1,5 +1,5 @@
 -- figure.calls-by-outcome
--- {"below":1000,"from":"2026-01-01T00:00:00Z","to":"2026-04-01T00:00:00Z"}
+-- {"log":"p0","below":1000,"from":"2026-01-01T00:00:00Z","to":"2026-04-01T00:00:00Z"}
 SELECT concat('tool calls ', outcome) AS name, toString(call_count) AS value
 FROM
 (

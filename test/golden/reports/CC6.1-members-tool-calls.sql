@@ -1,5 +1,5 @@
 -- members.tool-calls
--- {"below":1000,"from":"2026-01-01T00:00:00Z","to":"2026-04-01T00:00:00Z","log":"p0","from_index":0,"to_index":100}
+-- {"log":"p0","below":1000,"from":"2026-01-01T00:00:00Z","to":"2026-04-01T00:00:00Z","from_index":0,"to_index":100}
 SELECT leaf_index
 FROM records
 WHERE log = {log: String} AND leaf_index >= {from_index: UInt64} AND leaf_index < {to_index: UInt64}

@@ -1,5 +1,5 @@
 -- population.tool-calls
--- {"below":1000,"from":"2026-01-01T00:00:00Z","to":"2026-04-01T00:00:00Z","limit":100}
+-- {"log":"p0","below":1000,"from":"2026-01-01T00:00:00Z","to":"2026-04-01T00:00:00Z","limit":100}
 SELECT
     tool_use_id,
     session_id,

@@ -39,7 +39,7 @@ const covered = { log: scope.log, below: scope.tree_size };
 
 /** The sub-queries of calls and of changes are on file with the queries of the record store. */
 const BUILDERS = [
-  { name: 'select_calls', ...selectCalls({ ...scope.period, below: scope.tree_size }) },
+  { name: 'select_calls', ...selectCalls({ ...scope.period, ...covered }) },
   { name: 'select_changes', ...selectChanges({ ...scope.period, ...covered }) },
   { name: 'select_changes', ...selectChanges(covered) },
 ];

@@ -131,9 +131,18 @@ describe('an evidence package', () => {
   const statesOf = (files: Files) =>
     Object.fromEntries(resultsOf(files).results.map(({ control_id, state }) => [control_id, state]));
 
+  let weekBuilt: Promise<{ path: string; files: Files }> | undefined;
+  /** The package of the agent week, built once for the tests that only read it. */
+  function week() {
+    return (weekBuilt ??= (async () => {
+      await fill(agentWeek());
+      const path = await build(await publishedBy(signer, agentWeek()));
+      return { path, files: await filesOf(path) };
+    })());
+  }
+
   it('verifies offline, with the key it names and with the same key pinned', async () => {
-    await fill(agentWeek());
-    const path = await build(await publishedBy(signer, agentWeek()));
+    const { path } = await week();
     const report = await verifyPackage({ path, pinnedVkeys: [signer.vkey] });
     expect(report).toMatchObject({
       ok: true,
@@ -147,22 +156,43 @@ describe('an evidence package', () => {
 
   it('has the same bytes when it is made again', async () => {
     await fill(agentWeek());
-    const published = await publishedBy(signer, agentWeek());
-    const [one, other] = [await build(published), await build(published)];
-    expect((await readFile(one)).equals(await readFile(other))).toBe(true);
+    const again = await build(await publishedBy(signer, agentWeek()));
+    expect((await readFile(again)).equals(await readFile((await week()).path))).toBe(true);
+  });
+
+  it('covers one log alone, and the same as if the record store held no other', async () => {
+    const { files: alone } = await week();
+    await fill(agentWeek());
+    const other = agentWeek().map((row) => ({
+      ...row,
+      log: 'p1',
+      session_id: `other ${row.session_id ?? ''}`,
+    }));
+    await store.insert('p1', other, 'bundle');
+    const files = await filesOf(await build(await publishedBy(signer, agentWeek())));
+    const populations = [...alone.keys()].filter((name) => name.endsWith('.csv'));
+    expect(populations.length).toBeGreaterThan(4);
+    for (const name of [...populations, 'records.jsonl', 'proofs.jsonl']) {
+      expect(files.get(name)!.toString(), name).toBe(alone.get(name)!.toString());
+    }
+    const counts = (one: Files) =>
+      resultsOf(one).results.map(({ control_id, rules, figures }) => ({
+        control_id,
+        figures,
+        rules: rules!.map(({ id, exception_count }) => ({ id, exception_count })),
+      }));
+    expect(counts(files)).toEqual(counts(alone));
   });
 
   it('leaves nothing behind but the ZIP', async () => {
-    await fill(agentWeek());
-    const path = await build(await publishedBy(signer, agentWeek()));
+    const { path } = await week();
     const names = await readdir(dir);
     expect(names.filter((name) => !name.endsWith('.zip'))).toEqual([]);
     expect(names).toContain(path.split('/').at(-1));
   });
 
   it('proves each record of an exception and of the sample on its own', async () => {
-    await fill(agentWeek());
-    const files = await filesOf(await build(await publishedBy(signer, agentWeek())));
+    const { files } = await week();
     const records = recordsOf(files);
     const root = Buffer.from(
       (JSON.parse(files.get('manifest.json')!.toString()) as PackageManifest).root_hash,
@@ -192,8 +222,7 @@ describe('an evidence package', () => {
   });
 
   it('names in the report and the results every rule that was run, also those that found nothing', async () => {
-    await fill(agentWeek());
-    const files = await filesOf(await build(await publishedBy(signer, agentWeek())));
+    const { files } = await week();
     const rules = resultsOf(files).results.flatMap((result) => result.rules!);
     expect(Object.fromEntries(rules.map(({ id, exception_count }) => [id, exception_count]))).toEqual({
       'bypass-permissions-mode': 1,
@@ -238,8 +267,7 @@ describe('an evidence package', () => {
   });
 
   it('says that each row was compared with its leaf, and how many there were', async () => {
-    await fill(agentWeek());
-    const files = await filesOf(await build(await publishedBy(signer, agentWeek())));
+    const { files } = await week();
     const [result] = resultsOf(files).results;
     const integrity = result!.completeness.statistics.find(({ id }) => id === 'S6')!;
     expect(integrity).toEqual({
@@ -328,8 +356,7 @@ describe('an evidence package', () => {
   });
 
   it('is signed over the digest of its manifest, which names each file', async () => {
-    await fill(agentWeek());
-    const files = await filesOf(await build(await publishedBy(signer, agentWeek())));
+    const { files } = await week();
     const manifest = JSON.parse(files.get('manifest.json')!.toString()) as PackageManifest;
     for (const { path, sha256, size_bytes } of manifest.files) {
       expect(sha256Hex(files.get(path)!), path).toBe(sha256);
@@ -347,16 +374,14 @@ describe('an evidence package', () => {
   });
 
   it('holds no content', async () => {
-    await fill(agentWeek());
-    const files = await filesOf(await build(await publishedBy(signer, agentWeek())));
+    const { files } = await week();
     const canary = 'canary-of-the-commit-message';
     expect(JSON.stringify(agentWeek())).toContain(canary);
     for (const [name, bytes] of files) expect(bytes.includes(canary), name).toBe(false);
   });
 
   it.runIf(HAS_TOOLS)('verifies with the commands of its README alone', async () => {
-    await fill(agentWeek());
-    const files = await filesOf(await build(await publishedBy(signer, agentWeek())));
+    const { files } = await week();
     const out = await mkdtemp(join(dir, 'unpacked-'));
     for (const [name, bytes] of files) {
       await mkdir(dirname(join(out, name)), { recursive: true });

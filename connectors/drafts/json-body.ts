@@ -56,8 +56,9 @@ export function decodeJsonItems(
 
 /** The first byte of a body behind its white space: of JSON text it says what the text holds. */
 export function firstCharacterOf(bytes: Uint8Array): string {
-  const first = bytes.find((byte) => !isJsonSpace(byte));
-  return first === undefined ? '' : String.fromCharCode(first);
+  let at = 0;
+  while (isJsonSpace(bytes[at])) at += 1;
+  return String.fromCharCode(bytes[at] ?? 0);
 }
 
 interface Unit {

@@ -45,5 +45,5 @@ export function oversizedBody<Item extends { readonly index: number }>(bytes: Ui
 
 /** A view of the same bytes, with the methods of a buffer. */
 export function toBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

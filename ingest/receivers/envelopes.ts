@@ -3,11 +3,9 @@ import type { ReadBody } from '../../connectors/drafts/source.ts';
 import type { Envelope, EnvelopeHeader } from '../../schemas/envelope.ts';
 import { splitBySession } from './split.ts';
 
-/** The header of an envelope before its body was read. */
-export type Stamp = Omit<EnvelopeHeader, 'item_count' | 'partition_key' | 'part'>;
-
 export interface StampedBody {
-  readonly stamp: Stamp;
+  /** The envelope as it arrived; its body is not looked at. */
+  readonly stamp: Omit<EnvelopeHeader, 'partition_key' | 'part'>;
   readonly body: Buffer;
   readonly read: ReadBody;
 }

@@ -9,7 +9,7 @@ import type { EventLog } from '../event-log.ts';
 import { toPipelineError } from './answer.ts';
 import type { BodyLimits } from './body.ts';
 import { createReceiverCounters, type ReceiverCounters } from './counters.ts';
-import { repeatedBytes, toEnvelope, toKeyedEnvelopes, type Stamp } from './envelopes.ts';
+import { repeatedBytes, toEnvelope, toKeyedEnvelopes } from './envelopes.ts';
 import type { Fingerprint } from './redact-text.ts';
 import { readWithoutSecrets, redactHeader } from './redact.ts';
 import type { KnownSenders, Sender } from './sender.ts';
@@ -97,26 +97,25 @@ interface Prepared {
 
 /** Nothing of the parsed body outlives this function, so that none is held while the event log writes. */
 function prepare(options: IntakeOptions, request: Request): Prepared {
-  const { source, contentType, sent, share } = request;
+  const { source, contentType, share } = request;
   const { splitBySession = false, newId, fingerprint } = options;
-  const stamp = toStamp(options, request);
-  const { body, read, mark } = readWithoutSecrets(
-    source,
-    { ...stamp, item_count: 0, body: sent },
-    fingerprint,
-  );
+  const arrived = toArrived(options, request);
+  const { body, read, mark } = readWithoutSecrets(source, arrived, fingerprint);
   const reply = source.answer.toReply(read, contentType);
   const { recordCount, problems } = read;
   const counts = { recordCount, quarantinedCount: problems.length };
   if (recordCount === 0) return { envelopes: [], reply, ...counts };
-  const stamped = { stamp: mark === undefined ? stamp : { ...stamp, redacted: mark }, body, read };
+  const stamped = { stamp: mark === undefined ? arrived : { ...arrived, redacted: mark }, body, read };
   const envelopes = splitBySession ? toKeyedEnvelopes(stamped, newId) : [toEnvelope(stamped)];
   share.add(repeatedBytes(envelopes, body));
   return { envelopes, reply, ...counts };
 }
 
-function toStamp(options: IntakeOptions, { source, sender, contentType, receivedAt }: Request): Stamp {
-  return {
+/** The request as an envelope whose body was not read yet. */
+function toArrived(options: IntakeOptions, request: Request): Envelope {
+  const { source, sender, contentType, receivedAt, sent } = request;
+  const { eventName: event_name, collectorRun: collector_run } = sender;
+  const arrived: Envelope = {
     v: 1,
     envelope_id: options.newId(),
     source: source.name,
@@ -124,10 +123,12 @@ function toStamp(options: IntakeOptions, { source, sender, contentType, received
     principal: sender.collector,
     received_at: receivedAt,
     content_type: contentType,
+    item_count: 0,
     idempotency_key: redactHeader(sender.idempotencyKey, options.fingerprint),
-    ...(sender.eventName === undefined ? {} : { event_name: sender.eventName }),
-    ...(sender.collectorRun === undefined ? {} : { collector_run: sender.collectorRun }),
+    body: sent,
   };
+  const named = event_name === undefined ? arrived : { ...arrived, event_name };
+  return collector_run === undefined ? named : { ...named, collector_run };
 }
 
 /** Whatever stops an append, nothing was acknowledged and the same request may be sent again: never a 500. */

@@ -31,11 +31,14 @@ export interface Redacted {
  *
  * Throws BODY_MALFORMED where a secret cannot be replaced, so that it is never stored.
  */
-export function redactBody(
+export function redactBody(body: BodyToRedact, fingerprint: Fingerprint): Redacted | undefined {
+  return mayNeedRedaction(body) ? replaceSecrets(body, fingerprint) : undefined;
+}
+
+function replaceSecrets(
   { otlp = 'logs', content_type, body }: BodyToRedact,
   fingerprint: Fingerprint,
 ): Redacted | undefined {
-  if (!mayNeedRedaction({ content_type, body })) return undefined;
   const marks = createMarks(fingerprint);
   let changed: Buffer | undefined;
   if (content_type === PROTOBUF) changed = redactProtobuf(otlp, body, marks);
@@ -45,7 +48,7 @@ export function redactBody(
   return { body: changed, redacted: { count: marks.count(), types: marks.types() } };
 }
 
-/** A form hides its text behind escapes, so its bytes alone do not tell. */
+/** A quick look at the bytes. A form hides its text behind escapes, so its bytes alone do not tell. */
 function mayNeedRedaction({ content_type, body }: Pick<BodyToRedact, 'content_type' | 'body'>): boolean {
   return content_type === FORM || mayHoldSecret(body);
 }
@@ -77,7 +80,7 @@ export function readWithoutSecrets(
   }
   const accepted = content_type === PROTOBUF ? source.read(envelope) : undefined;
   try {
-    const without = redactBody({ otlp: source.otlp, content_type, body }, fingerprint);
+    const without = replaceSecrets({ otlp: source.otlp, content_type, body }, fingerprint);
     if (without === undefined) return { body, read: accepted ?? source.read(envelope), mark: undefined };
     const read = source.read({ ...envelope, body: without.body });
     return { body: without.body, read, mark: without.redacted };

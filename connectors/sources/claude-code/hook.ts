@@ -92,18 +92,21 @@ function readHook(envelope: Envelope): ReadBody {
     const item = { recordCount: 1, session: undefined };
     return { ...whole, recordCount: 1, problems: [problem], items: () => [item] };
   }
-  const { body, calls = [body] } = hook;
-  const problems = calls.flatMap((call, index): UnitProblem[] => {
+  const { body, calls } = hook;
+  const problems = calls === undefined ? [] : problemsOf(calls);
+  const recordCount = calls?.length ?? 1;
+  const session = () => openMembers(body).text('session_id');
+  return { ...whole, recordCount, problems, items: () => [{ recordCount, session: session() }] };
+}
+
+function problemsOf(calls: readonly JsonValue[]): UnitProblem[] {
+  return calls.flatMap((call, index): UnitProblem[] => {
     if (isJsonObject(call)) return [];
     const pointer = pointerOfCall(index);
     // A batch of one call that is unsound is unsound as a whole.
-    return [
-      { index, unit_pointer: calls.length === 1 ? '' : pointer, pointer, reason: 'item_shape_invalid' },
-    ];
+    const unit_pointer = calls.length === 1 ? '' : pointer;
+    return [{ index, unit_pointer, pointer, reason: 'item_shape_invalid' }];
   });
-  const recordCount = calls.length;
-  const session = () => openMembers(body).text('session_id');
-  return { ...whole, recordCount, problems, items: () => [{ recordCount, session: session() }] };
 }
 
 interface Hook {

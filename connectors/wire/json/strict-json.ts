@@ -1,6 +1,7 @@
 import { isAscii, isUtf8 } from 'node:buffer';
 import { PipelineError } from '../../../schemas/errors.ts';
 import { isJsonObject, type JsonValue } from '../../../schemas/json.ts';
+import { toBuffer } from '../body.ts';
 import { isExactNumber, isNumberPart } from './numbers.ts';
 import { describePlace, locateInvalidUtf8 } from './places.ts';
 import { findProblems, type JsonProblem } from './problems.ts';
@@ -30,7 +31,7 @@ interface Parsed {
  * Throws BODY_MALFORMED with the place as `line L column C (byte N)` if the bytes are not UTF-8 or not JSON.
  */
 export function parseStrict(bytes: Uint8Array): StrictJson {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const buffer = toBuffer(bytes);
   const text = decodeUtf8(buffer);
   const value = parseText(text);
   const problems = isPlain({ buffer, text, value }) ? [] : findProblems(text, MAX_JSON_DEPTH);

@@ -35,9 +35,13 @@ export async function openTopic(
   { kafka, log_level }: Pick<Config, 'kafka' | 'log_level'>,
   { brokers, topic, groupId }: { readonly brokers: string; readonly topic: string; readonly groupId: string },
 ): Promise<GatewayTopic> {
-  const { openKafkaTopic } = await import('../ingest/kafka/topic.ts');
+  const { openKafkaGatewayTopic } = await import('../ingest/kafka/gateway-topic.ts');
   const logger = createLogger({ log_level }, { role: 'collect' });
-  return openKafkaTopic({ ...kafkaConnectionOf({ kafka: { ...kafka, brokers } }, logger), topic, groupId });
+  return openKafkaGatewayTopic({
+    ...kafkaConnectionOf({ kafka: { ...kafka, brokers } }, logger),
+    topic,
+    groupId,
+  });
 }
 
 /** The state of a puller in a file that only its owner can read. */

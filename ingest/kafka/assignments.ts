@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { Assignment, Group } from './group.ts';
+import type { Assignment, Membership } from './client.ts';
 
 /** Does one partition's work until the signal is aborted; resolves after the batch in hand. */
 export type Run = (partition: number, signal: AbortSignal) => Promise<void>;
@@ -10,12 +10,13 @@ interface Running {
 }
 
 /**
- * Runs `run` for each partition while it is this process's. A partition that is lost has its signal aborted; one that
- * comes back is begun anew, after what ran before has ended, because another process may have had it meanwhile.
- * Resolves when `signal` is aborted and all have ended; rejects as the first `run` that does, after all have ended.
+ * Runs `run` for each partition while this process has it. The signal of a partition that is lost is aborted. When the
+ * partition comes back, `run` is called again after the earlier call has ended, because another process may have had the
+ * partition meanwhile. Resolves when `signal` is aborted and all calls have ended; rejects as the first call that rejects,
+ * after all have ended.
  */
 export async function runAssigned(
-  group: Group,
+  membership: Membership,
   logger: Logger,
   run: Run,
   signal: AbortSignal,
@@ -54,8 +55,8 @@ export async function runAssigned(
   const ended = new Promise<void>((resolve) => {
     stopped.addEventListener('abort', () => resolve(), { once: true });
   });
-  const unwatch = group.watch(onAssignment);
-  const joined = group.hold();
+  const unwatch = membership.watch(onAssignment);
+  const { joined, release } = membership.hold();
   try {
     await Promise.race([joined.then(() => ended), ended]);
   } finally {
@@ -63,7 +64,7 @@ export async function runAssigned(
     unwatch();
     joined.catch(() => undefined);
     await Promise.all([...running.values()].map((one) => one.ended));
-    group.release();
+    release();
   }
   if (failures.length > 0) throw failures[0];
 }

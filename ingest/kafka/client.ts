@@ -1,43 +1,162 @@
-import kafkajs, { type Kafka, type KafkaConfig, type logCreator } from 'kafkajs';
+/**
+ * What the event log needs of a client library for Kafka. Everything that knows the library lies behind this interface.
+ * Its members reject with `KafkaFailure` where the brokers or the library fail, and with LOG_UNAVAILABLE where no answer
+ * comes within a deadline.
+ */
 import type { Logger } from 'pino';
-import type { KafkaConnection } from './options.ts';
+import type { PipelineError } from '../../schemas/errors.ts';
 
-/** Connects nothing yet. */
-export function createClient({ brokers, clientId, ssl, sasl, logger }: KafkaConnection): Kafka {
-  const config: KafkaConfig = {
-    clientId,
-    brokers: [...brokers],
-    ssl: ssl ?? false,
-    connectionTimeout: 5_000,
-    requestTimeout: 30_000,
-    retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 8 },
-    logLevel: kafkajs.logLevel.INFO,
-    logCreator: toLogCreator(logger),
-  };
-  // A copy, because the client keeps what it made of the credentials in the object that it was given.
-  return new kafkajs.Kafka(sasl === undefined ? config : { ...config, sasl: { ...sasl } });
+export interface KafkaClient {
+  readonly topics: TopicAdmin;
+  readonly offsets: OffsetReader;
+  openWriter(options: WriterOptions): RequestWriter;
+  openMembership(options: MembershipOptions): Membership;
+  /** Ends the connections of `topics` and `offsets`. Writers and memberships are closed by their owners. */
+  close(): Promise<void>;
 }
 
-/** While brokers are away the client says the same many times a second. */
-const SAY_AGAIN_AFTER = 100;
-const REMEMBERED_LINES = 100;
+/** One setting of a topic by name. */
+export interface TopicSetting {
+  readonly name: string;
+  readonly value: string;
+}
 
-/**
- * The client's log lines without what it attaches to them: offsets, stacks, addresses. What it calls an error it mostly
- * mends itself, and what it cannot mend reaches a caller. A repeated line is written again each hundredth time.
- */
-function toLogCreator(logger: Logger): logCreator {
-  const { ERROR, WARN } = kafkajs.logLevel;
-  const timesSaid = new Map<string, number>();
-  return () =>
-    ({ namespace, level, log }) => {
-      const times = timesSaid.get(log.message) ?? 0;
-      if (timesSaid.size >= REMEMBERED_LINES) timesSaid.clear();
-      timesSaid.set(log.message, times + 1);
-      const line = { client: 'kafkajs', part: namespace, times: times + 1 };
-      if (level !== ERROR && level !== WARN) logger.debug(line, log.message);
-      else if (times % SAY_AGAIN_AFTER > 0) return;
-      else if (level === ERROR) logger.warn(line, log.message);
-      else logger.info(line, log.message);
-    };
+export interface NewTopic {
+  readonly topic: string;
+  readonly partitions: number;
+  readonly replicationFactor: number;
+  readonly settings: readonly TopicSetting[];
+}
+
+export interface TopicDescription {
+  readonly partitions: number;
+  /** Replicas of the partition that has the fewest. */
+  readonly replicationFactor: number;
+  readonly settings: ReadonlyMap<string, string>;
+}
+
+export interface TopicAdmin {
+  /** Names of all topics. Never makes a broker create a topic. */
+  list(): Promise<ReadonlySet<string>>;
+  /** Resolves when the topics have leaders. */
+  create(topics: readonly NewTopic[]): Promise<void>;
+  describe(topic: string, settingNames: readonly string[]): Promise<TopicDescription>;
+}
+
+/** Offsets of one partition. */
+export interface OffsetRange {
+  /** First offset that the log still holds. */
+  readonly low: bigint;
+  /** Offset after the last message. */
+  readonly high: bigint;
+}
+
+export interface OffsetReader {
+  /** The range of each partition. */
+  fetchRanges(topic: string): Promise<ReadonlyMap<number, OffsetRange>>;
+  /** The offset that the group has committed, for each partition in which it has committed one. */
+  fetchCommits(groupId: string, topic: string): Promise<ReadonlyMap<number, bigint>>;
+}
+
+/** One message on its way to a partition. */
+export interface OutgoingMessage {
+  readonly topic: string;
+  readonly partition: number;
+  readonly key: string | Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Bytes of key and value. */
+  readonly bytes: number;
+}
+
+/** The messages of one request that went to one partition. */
+export interface WrittenMessages {
+  readonly topic: string;
+  readonly partition: number;
+  /** Offset of the first of them. */
+  readonly firstOffset: bigint;
+}
+
+export interface WriterOptions {
+  readonly compression: 'gzip' | 'none';
+  /** After so long a caller gives its request up; a writer gives it up some time later. */
+  readonly deadlineMs: number;
+}
+
+/** Writes one request at a time; the caller waits for each before it begins the next. */
+export interface RequestWriter {
+  /**
+   * Resolves when all in-sync replicas have the messages, in order per partition. After a rejection the brokers may
+   * have kept some of them. They never take a later message for a repetition of a failed one.
+   */
+  write(messages: readonly OutgoingMessage[]): Promise<readonly WrittenMessages[]>;
+  close(): Promise<void>;
+}
+
+export interface FetchedMessage {
+  readonly offset: bigint;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+}
+
+/** Messages of one partition in order of offset, and the acts that are open while they are in hand. */
+export interface FetchedBatch {
+  readonly partition: number;
+  /** May be empty where the log holds only markers of transactions. */
+  readonly messages: readonly FetchedMessage[];
+  /** Offset after everything that was fetched. */
+  readonly next: bigint;
+  /** Whether this process still holds the partition, as far as it knows. */
+  isHeld(): boolean;
+  /** Reports to the group that everything before `next` is done. Resolves false where the partition is no longer held. */
+  commit(next: bigint): Promise<boolean>;
+}
+
+/** Reads one partition for as long as it is attached to a membership. */
+export interface PartitionReader {
+  /** The offset to fetch from. */
+  next(): bigint;
+  /** The partition cannot move to another process before this resolves. */
+  take(batch: FetchedBatch): Promise<void>;
+  /** Called once, when the partition was given to another process or may have been for a while. */
+  lose(reason: PipelineError): void;
+}
+
+export interface Assignment {
+  /** Partitions that this process has. */
+  readonly assigned: ReadonlySet<number>;
+  /** Partitions that another process may have had meanwhile, although they may be assigned again. */
+  readonly lost: ReadonlySet<number>;
+}
+
+/** Keeps the membership for as long as one of its users needs it. */
+export interface Hold {
+  /** Resolves when the group was joined. */
+  readonly joined: Promise<void>;
+  readonly release: () => void;
+}
+
+export interface MembershipOptions {
+  readonly topic: string;
+  readonly groupId: string;
+  readonly partitions: number;
+  /** How long the brokers wait for a sign of life of this process. */
+  readonly sessionTimeoutMs: number;
+  /** How long the others wait for the batch that this process has in hand. */
+  readonly rebalanceTimeoutMs: number;
+  readonly logger: Logger;
+}
+
+/** This process as a member of a consumer group: the partitions that it has, and fetching from them. */
+export interface Membership {
+  /** Joins the group unless it was joined. The group is left a while after the last hold was released. */
+  hold(): Hold;
+  /** Fetches for the reader whenever its partition is assigned to this process. The result ends that. */
+  attach(partition: number, reader: PartitionReader): () => void;
+  /** Commits an offset outside a batch. */
+  commit(partition: number, next: bigint): Promise<void>;
+  /** Calls the listener at once with the present assignment, and at every change. The result ends that. */
+  watch(listener: (assignment: Assignment) => void): () => void;
+  /** Waits for the batch in hand. */
+  close(): Promise<void>;
 }

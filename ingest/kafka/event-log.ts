@@ -1,85 +1,79 @@
-import type { Kafka } from 'kafkajs';
+/** The event log on Kafka. In: envelopes of the receivers. Out: batches of one partition for its sequencer. */
 import type { Envelope } from '../../schemas/envelope.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { EventLog } from '../event-log.ts';
-import { createAsker, type Asker } from './asker.ts';
+import { AppendQueue } from './append-queue.ts';
 import { runAssigned, type Run } from './assignments.ts';
-import { createClient } from './client.ts';
-import { consumePartition, type ConsumerContext } from './consumer.ts';
+import { Backpressure, type Load } from './backpressure.ts';
+import type { KafkaClient, Membership, OutgoingMessage } from './client.ts';
 import { toPipelineError, toStartError, withDeadline } from './errors.ts';
-import { createGroup, type Group } from './group.ts';
-import { createEncoder, toDeadLetter, type Outgoing } from './messages.ts';
-import { fetchRanges, watchOffsets, type OffsetWatch } from './offsets.ts';
-import type { KafkaEventLogOptions } from './options.ts';
-import { createPressure, type Load, type Pressure } from './pressure.ts';
-import { createSender, type Sender } from './producer.ts';
+import { createKafkajsClient } from './kafkajs/client.ts';
+import { createEncoder, toDeadLetter } from './messages.ts';
+import { OffsetWatch } from './offset-watch.ts';
+import type { KafkaConnection, KafkaEventLogOptions } from './options.ts';
+import { consumePartition, type ConsumerContext } from './partition-consumer.ts';
 import { prepareTopics, type PreparedTopics } from './topics.ts';
 
 /** An event log whose partitions are shared out among processes. */
 export interface KafkaEventLog extends EventLog {
   /**
-   * Runs `run` for each partition while the group gives it to this process; see `runAssigned`. What `run` opens for its
-   * partition, as the ledger, is opened anew each time, since another process may have written to it meanwhile.
+   * Runs `run` for each partition while the group gives it to this process; see `runAssigned`. `run` opens the ledger of
+   * its partition each time it is called, because another process may have written to it meanwhile.
    */
   assignments(run: Run, signal: AbortSignal): Promise<void>;
 }
 
+const START_DEADLINE_MS = 15_000;
+const APPEND_DEADLINE_MS = 15_000;
+const SESSION_TIMEOUT_MS = 30_000;
+const REBALANCE_TIMEOUT_MS = 60_000;
+
 /**
- * The event log on Kafka. Connects, creates or checks the topics, and rejects with START_REFUSED where they are not what
- * the options say, and with LOG_UNAVAILABLE where no broker answers in time.
+ * Connects, creates or checks the topics, and rejects with START_REFUSED where they differ from the options, and with
+ * LOG_UNAVAILABLE where no broker answers in time.
  *
  * - An append is kept by all in-sync replicas when it resolves. Envelopes of one key keep their order; those of several
  *   keys may lie in several partitions, and a rejected append may have been kept in some of them.
  * - An append is refused with BODY_TOO_LARGE where the topic would not take the envelope.
  * - `consume` joins the group and waits until the partition is this process's. It rejects with START_REFUSED where the
- *   log does not hold `from`, and with LOG_UNAVAILABLE when the partition goes to another process: ask the ledger anew.
- * - What another program wrote to the topic and is no envelope is kept in the dead-letter topic, at least once.
+ *   log does not hold `from`, and with LOG_UNAVAILABLE when the partition goes to another process: the caller then asks
+ *   the ledger again where to begin.
+ * - A message of another program that holds no envelope is kept in the dead-letter topic, at least once.
  * - `lag` counts over all partitions; its bytes are an estimate.
  */
-export async function openKafkaEventLog(options: KafkaEventLogOptions): Promise<KafkaEventLog> {
-  const kafka = createClient(options);
-  const asker = createAsker({ kafka });
-  const pressure = createPressure(options);
-  const { topic, groupId, logger } = options;
+export async function openKafkaEventLog(
+  options: KafkaEventLogOptions,
+  createClient: (connection: KafkaConnection) => KafkaClient = createKafkajsClient,
+): Promise<KafkaEventLog> {
+  const client = createClient(options);
+  const backpressure = new Backpressure(options);
+  const { topic, groupId, logger, startDeadlineMs = START_DEADLINE_MS } = options;
   let watch: OffsetWatch | undefined;
   try {
-    const prepared = await withDeadline(start(asker, options), options.startDeadlineMs ?? 15_000, 'brokers');
-    watch = watchOffsets({ asker, topic, groupId, pressure, logger });
+    const topics = await withDeadline(prepareTopics(client.topics, options), startDeadlineMs, 'brokers');
+    watch = new OffsetWatch({ offsets: client.offsets, topic, groupId, backpressure, logger });
     await watch.refresh();
-    return assemble({ kafka, asker, pressure, watch, prepared }, options);
+    return assemble({ client, backpressure, watch, topics }, options);
   } catch (error) {
     watch?.stop();
-    asker.close().catch(() => undefined);
+    client.close().catch(() => undefined);
     throw toStartError(error, `event log on ${options.brokers.join(', ')} cannot be opened`);
   }
 }
 
-function start({ ask }: Asker, options: KafkaEventLogOptions): Promise<PreparedTopics> {
-  return ask((admin) => prepareTopics(admin, options));
-}
-
 interface Parts {
-  readonly kafka: Kafka;
-  readonly asker: Asker;
-  readonly pressure: Pressure;
+  readonly client: KafkaClient;
+  readonly backpressure: Backpressure;
   readonly watch: OffsetWatch;
-  readonly prepared: PreparedTopics;
+  readonly topics: PreparedTopics;
 }
 
 function assemble(parts: Parts, options: KafkaEventLogOptions): KafkaEventLog {
-  const { asker, pressure, watch } = parts;
-  const sender = openSender(parts, options);
-  const group = createGroup({
-    kafka: parts.kafka,
-    topic: options.topic,
-    groupId: options.groupId,
-    partitions: options.partitions,
-    sessionTimeoutMs: options.sessionTimeoutMs ?? 30_000,
-    rebalanceTimeoutMs: options.rebalanceTimeoutMs ?? 60_000,
-    logger: options.logger,
-  });
-  const encode = createEncoder({ ...options, maxMessageBytes: parts.prepared.maxMessageBytes });
-  const context = toContext(parts, options, group, sender);
+  const { client, backpressure, watch, topics } = parts;
+  const queue = openQueue(parts, options);
+  const membership = openMembership(client, options);
+  const encode = createEncoder({ ...options, maxMessageBytes: topics.maxMessageBytes });
+  const context = toContext(parts, options, { membership, queue });
   const stopped = new AbortController();
   const running = new Set<Promise<void>>();
   let closing: Promise<void> | undefined;
@@ -97,16 +91,22 @@ function assemble(parts: Parts, options: KafkaEventLogOptions): KafkaEventLog {
     stopped.abort();
     watch.stop();
     await Promise.allSettled(running);
-    await Promise.allSettled([sender.close(), group.close()]);
-    await asker.close();
+    await Promise.allSettled([queue.close(), membership.close()]);
+    await client.close();
   }
 
   return {
     append: async (envelopes) => {
       if (closing !== undefined) throw new PipelineError('LOG_UNAVAILABLE', 'event log is closed');
       if (envelopes.length === 0) return;
-      watch.want();
-      await append(sender, pressure, envelopes, envelopes.map(encode));
+      watch.noteAppend();
+      const messages = envelopes.map(encode);
+      const release = admitAll(backpressure, envelopes, messages);
+      try {
+        await queue.append(messages);
+      } finally {
+        release();
+      }
     },
     consume: async (asked, onBatch) => {
       if (asked.partition < 0 || asked.partition >= options.partitions) {
@@ -115,35 +115,23 @@ function assemble(parts: Parts, options: KafkaEventLogOptions): KafkaEventLog {
       const signal = AbortSignal.any([asked.signal, stopped.signal]);
       await untilEnded(consumePartition(context, { ...asked, signal }, onBatch));
     },
-    assignments: (run, signal) =>
-      untilEnded(runAssigned(group, options.logger, run, AbortSignal.any([signal, stopped.signal]))),
+    assignments: (run, signal) => {
+      const ending = AbortSignal.any([signal, stopped.signal]);
+      return untilEnded(runAssigned(membership, options.logger, run, ending));
+    },
     lag: async () => {
       await watch.refresh();
-      return pressure.lag();
+      return backpressure.lag();
     },
     close: () => (closing ??= close()),
   };
 }
 
-async function append(
-  sender: Sender,
-  pressure: Pressure,
-  envelopes: readonly Envelope[],
-  messages: readonly Outgoing[],
-): Promise<void> {
-  const leave = admitAll(pressure, envelopes, messages);
-  try {
-    await sender.send(messages);
-  } finally {
-    leave();
-  }
-}
-
-/** All of an append or nothing of it. */
+/** Admits the whole append or nothing of it. The result releases it. */
 function admitAll(
-  pressure: Pressure,
+  backpressure: Backpressure,
   envelopes: readonly Envelope[],
-  messages: readonly Outgoing[],
+  messages: readonly OutgoingMessage[],
 ): () => void {
   const loads = new Map<string, Load>();
   messages.forEach(({ bytes }, index) => {
@@ -152,50 +140,63 @@ function admitAll(
     loads.set(collector, { collector, envelopes: load.envelopes + 1, bytes: load.bytes + bytes });
   });
   const admitted: (() => void)[] = [];
-  const leave = (): void => admitted.forEach((one) => one());
+  const release = (): void => admitted.forEach((one) => one());
   try {
-    for (const load of loads.values()) admitted.push(pressure.admit(load));
+    for (const load of loads.values()) admitted.push(backpressure.admit(load));
   } catch (error) {
-    leave();
+    release();
     throw error;
   }
-  for (const { envelopes: count, bytes } of loads.values()) pressure.measure(count, bytes);
-  return leave;
+  for (const { envelopes: count, bytes } of loads.values()) backpressure.measure(count, bytes);
+  return release;
 }
 
-function openSender({ kafka, pressure, prepared }: Parts, options: KafkaEventLogOptions): Sender {
-  return createSender({
-    kafka,
-    compression: options.compression ?? 'gzip',
-    deadlineMs: options.appendDeadlineMs ?? 15_000,
-    maxMessageBytes: prepared.maxMessageBytes,
-    logger: options.logger,
-    onWritten: (topic, partition, first, count) => {
-      if (topic === options.topic) pressure.learn(partition, { end: first + BigInt(count) });
+function openMembership(client: KafkaClient, options: KafkaEventLogOptions): Membership {
+  const { topic, groupId, partitions, logger } = options;
+  const { sessionTimeoutMs = SESSION_TIMEOUT_MS, rebalanceTimeoutMs = REBALANCE_TIMEOUT_MS } = options;
+  return client.openMembership({
+    topic,
+    groupId,
+    partitions,
+    sessionTimeoutMs,
+    rebalanceTimeoutMs,
+    logger,
+  });
+}
+
+function openQueue({ client, backpressure, topics }: Parts, options: KafkaEventLogOptions): AppendQueue {
+  const { compression = 'gzip', appendDeadlineMs: deadlineMs = APPEND_DEADLINE_MS, logger } = options;
+  return new AppendQueue({
+    writer: client.openWriter({ compression, deadlineMs }),
+    deadlineMs,
+    maxMessageBytes: topics.maxMessageBytes,
+    logger,
+    onWritten: (topic, partition, firstOffset, count) => {
+      if (topic === options.topic) backpressure.learn(partition, { end: firstOffset + BigInt(count) });
     },
   });
 }
 
 function toContext(
-  { asker, pressure, prepared }: Parts,
+  { client, backpressure, topics }: Parts,
   { topic, logger }: KafkaEventLogOptions,
-  group: Group,
-  sender: Sender,
+  { membership, queue }: { readonly membership: Membership; readonly queue: AppendQueue },
 ): ConsumerContext {
   return {
     topic,
-    group,
-    pressure,
+    membership,
+    backpressure,
     logger,
     rangeOf: async (partition) => {
       try {
-        const range = (await fetchRanges(asker, topic)).get(partition);
-        if (range === undefined) throw new Error(`no partition ${partition}`);
+        const range = (await client.offsets.fetchRanges(topic)).get(partition);
+        if (range === undefined) throw new Error(`topic ${topic} has no partition ${partition}`);
         return range;
       } catch (error) {
         throw toPipelineError(error, 'offsets are not known');
       }
     },
-    bury: (letters) => sender.send(letters.map((letter) => toDeadLetter(prepared.deadLetterTopic, letter))),
+    keepDeadLetters: (letters) =>
+      queue.append(letters.map((letter) => toDeadLetter(topics.deadLetterTopic, letter))),
   };
 }

@@ -1,7 +1,12 @@
 import type { ConnectionOptions } from 'node:tls';
-import type { SASLOptions } from 'kafkajs';
 import type { Logger } from 'pino';
 import type { Envelope } from '../../schemas/envelope.ts';
+
+export interface KafkaCredentials {
+  readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
+  readonly username: string;
+  readonly password: string;
+}
 
 /** How to reach the brokers. */
 export interface KafkaConnection {
@@ -10,11 +15,11 @@ export interface KafkaConnection {
   readonly clientId: string;
   /** `true` trusts the authorities of the system. @default false */
   readonly ssl?: boolean | ConnectionOptions;
-  readonly sasl?: SASLOptions;
+  readonly sasl?: KafkaCredentials;
   readonly logger: Logger;
 }
 
-/** What the topics must be. They are created so, or, where they exist, must be so already. */
+/** The wanted state of the topics. They are created so, or, where they exist, must be so already. */
 export interface KafkaTopics {
   readonly topic: string;
   /** @default the topic's name and `.dead-letters` */
@@ -34,7 +39,7 @@ export interface KafkaTopics {
 /** When an append is refused. */
 export interface KafkaLimits {
   readonly maxBacklogEnvelopes: number;
-  /** Compared with an estimate: the broker tells how many envelopes wait, not how large they are. */
+  /** Compared with an estimate: the brokers count the envelopes that wait, not their bytes. */
   readonly maxBacklogBytes: number;
   /** Encoded envelopes that wait for the brokers in this process. @default 67108864 */
   readonly maxInFlightBytes?: number;
@@ -45,13 +50,13 @@ export interface KafkaLimits {
 export interface KafkaEventLogOptions extends KafkaConnection, KafkaTopics, KafkaLimits {
   /** Processes of one group share the partitions out among themselves. */
   readonly groupId: string;
-  /** What keeps envelopes in one partition, in order; null spreads them. */
+  /** Envelopes of the same key stay in one partition, in order; null spreads them. */
   readonly keyOf: (envelope: Envelope) => string | null;
   /** @default 'gzip' */
   readonly compression?: 'gzip' | 'none';
   /** How long the brokers may take to answer at the start. @default 15000 */
   readonly startDeadlineMs?: number;
-  /** After so long an append is refused; it may have been kept all the same. @default 15000 */
+  /** After so long an append is refused, although the brokers may have kept it. @default 15000 */
   readonly appendDeadlineMs?: number;
   /** How long a silent process keeps its partitions. @default 30000 */
   readonly sessionTimeoutMs?: number;

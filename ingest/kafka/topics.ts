@@ -1,12 +1,15 @@
-/** Topics and their settings. In: what they must be. Out: what they are, or a refusal that names every difference. */
-import kafkajs, { type Admin, type ITopicConfig } from 'kafkajs';
+/**
+ * The topics and their settings. In: the wanted state. Out: the topics as they are, or a refusal that names every
+ * difference.
+ */
 import { PipelineError } from '../../schemas/errors.ts';
+import type { NewTopic, TopicAdmin } from './client.ts';
 import type { KafkaTopics } from './options.ts';
 
 /** A record batch around one envelope: batch header, record header, key. */
 const MESSAGE_OVERHEAD_BYTES = 64 * 1024;
 
-interface Setting {
+interface Requirement {
   readonly name: string;
   /** Given to a topic that is created, and named in a refusal. */
   readonly wanted: string;
@@ -17,39 +20,39 @@ interface TopicPlan {
   readonly topic: string;
   readonly partitions: number;
   readonly replicationFactor: number;
-  readonly settings: readonly Setting[];
+  readonly requirements: readonly Requirement[];
 }
 
 export interface PreparedTopics {
   readonly deadLetterTopic: string;
-  /** What one encoded envelope and its key may have together. */
+  /** The most bytes that one encoded envelope and its key may have together. */
   readonly maxMessageBytes: number;
 }
 
-/** Rejects with START_REFUSED unless both topics are, or could be made, as the options say. */
-export async function prepareTopics(admin: Admin, options: KafkaTopics): Promise<PreparedTopics> {
+/** Rejects with START_REFUSED unless both topics are, or were created, as the options say. */
+export async function prepareTopics(admin: TopicAdmin, options: KafkaTopics): Promise<PreparedTopics> {
   const deadLetterTopic = options.deadLetterTopic ?? `${options.topic}.dead-letters`;
   const { replicationFactor } = options;
-  const settings = settingsOf(options);
+  const requirements = requirementsOf(options);
   const plans: TopicPlan[] = [
-    { topic: options.topic, partitions: options.partitions, replicationFactor, settings },
-    { topic: deadLetterTopic, partitions: 1, replicationFactor, settings },
+    { topic: options.topic, partitions: options.partitions, replicationFactor, requirements },
+    { topic: deadLetterTopic, partitions: 1, replicationFactor, requirements },
   ];
   await createMissing(admin, plans, options.createTopics);
-  const found = await Promise.all(plans.map((plan) => findProblems(admin, plan)));
-  const problems = found.flatMap((one) => one.problems);
-  if (problems.length > 0) throw new PipelineError('START_REFUSED', problems.join('; '));
-  const limits = found.map(({ values }) => Number(values.get('max.message.bytes')));
+  const checked = await Promise.all(plans.map((plan) => checkTopic(admin, plan)));
+  const differences = checked.flatMap((one) => one.differences);
+  if (differences.length > 0) throw new PipelineError('START_REFUSED', differences.join('; '));
+  const limits = checked.map(({ settings }) => Number(settings.get('max.message.bytes')));
   return { deadLetterTopic, maxMessageBytes: Math.min(...limits) - MESSAGE_OVERHEAD_BYTES };
 }
 
-function settingsOf(options: KafkaTopics): Setting[] {
-  const exactly = (name: string, wanted: string): Setting => ({
+function requirementsOf(options: KafkaTopics): Requirement[] {
+  const exactly = (name: string, wanted: string): Requirement => ({
     name,
     wanted,
     accepts: (found) => found === wanted,
   });
-  const atLeast = (name: string, wanted: number): Setting => ({
+  const atLeast = (name: string, wanted: number): Requirement => ({
     name,
     wanted: String(wanted),
     accepts: (found) => Number(found) >= wanted,
@@ -62,14 +65,18 @@ function settingsOf(options: KafkaTopics): Setting[] {
     { ...retention, accepts: (found) => found === '-1' || retention.accepts(found) },
     exactly('retention.bytes', '-1'),
     atLeast('max.message.bytes', options.maxEnvelopeBytes + 2 * MESSAGE_OVERHEAD_BYTES),
-    // A replica that was behind must not become the log: what it lacks was acknowledged.
+    // A replica that was behind must not become the leader: it lacks messages that were acknowledged.
     exactly('unclean.leader.election.enable', 'false'),
   ];
 }
 
-async function createMissing(admin: Admin, plans: readonly TopicPlan[], mayCreate: boolean): Promise<void> {
-  // Asking for a topic by name would create it on brokers that create topics by themselves, with settings of their own.
-  const existing = new Set(await admin.listTopics());
+async function createMissing(
+  admin: TopicAdmin,
+  plans: readonly TopicPlan[],
+  mayCreate: boolean,
+): Promise<void> {
+  // The topics are found in the list of all. A request by name makes some brokers create a topic, with their settings.
+  const existing = await admin.list();
   const missing = plans.filter(({ topic }) => !existing.has(topic));
   if (missing.length === 0) return;
   if (!mayCreate) {
@@ -79,54 +86,36 @@ async function createMissing(admin: Admin, plans: readonly TopicPlan[], mayCreat
       `topic ${names} is missing: create it or let it be created; if it was there before, see docs/runbook.md`,
     );
   }
-  await admin.createTopics({ topics: missing.map(toTopicConfig), waitForLeaders: true, timeout: 10_000 });
+  await admin.create(missing.map(toNewTopic));
 }
 
-function toTopicConfig({ topic, partitions, replicationFactor, settings }: TopicPlan): ITopicConfig {
-  return {
+function toNewTopic({ topic, partitions, replicationFactor, requirements }: TopicPlan): NewTopic {
+  const settings = requirements.map(({ name, wanted }) => ({ name, value: wanted }));
+  return { topic, partitions, replicationFactor, settings };
+}
+
+interface CheckedTopic {
+  readonly differences: readonly string[];
+  readonly settings: ReadonlyMap<string, string>;
+}
+
+async function checkTopic(admin: TopicAdmin, plan: TopicPlan): Promise<CheckedTopic> {
+  const { topic, requirements } = plan;
+  const differences: string[] = [];
+  const differs = (subject: string, found: string | number, wanted: string | number): void => {
+    differences.push(`topic ${topic}: ${subject} is ${found}, wanted ${wanted}`);
+  };
+  const found = await admin.describe(
     topic,
-    numPartitions: partitions,
-    replicationFactor,
-    configEntries: settings.map(({ name, wanted }) => ({ name, value: wanted })),
-  };
-}
-
-interface Findings {
-  readonly problems: readonly string[];
-  readonly values: ReadonlyMap<string, string>;
-}
-
-async function findProblems(admin: Admin, plan: TopicPlan): Promise<Findings> {
-  const { topic } = plan;
-  const problems: string[] = [];
-  const differs = (what: string, found: string | number, wanted: string | number): void => {
-    problems.push(`topic ${topic}: ${what} is ${found}, wanted ${wanted}`);
-  };
-  const metadata = await admin.fetchTopicMetadata({ topics: [topic] });
-  const partitions = metadata.topics[0]?.partitions ?? [];
-  if (partitions.length !== plan.partitions) differs('partitions', partitions.length, plan.partitions);
-  const replicas = Math.min(...partitions.map((partition) => partition.replicas.length));
-  if (replicas < plan.replicationFactor) differs('replication factor', replicas, plan.replicationFactor);
-
-  const values = await readSettings(admin, plan);
-  for (const { name, wanted, accepts } of plan.settings) {
-    const found = values.get(name);
-    if (found === undefined || !accepts(found)) differs(name, found ?? 'not told', wanted);
+    requirements.map(({ name }) => name),
+  );
+  if (found.partitions !== plan.partitions) differs('partitions', found.partitions, plan.partitions);
+  if (found.replicationFactor < plan.replicationFactor) {
+    differs('replication factor', found.replicationFactor, plan.replicationFactor);
   }
-  return { problems, values };
-}
-
-async function readSettings(admin: Admin, { topic, settings }: TopicPlan): Promise<Map<string, string>> {
-  const { resources } = await admin.describeConfigs({
-    resources: [
-      {
-        type: kafkajs.ConfigResourceTypes.TOPIC,
-        name: topic,
-        configNames: settings.map(({ name }) => name),
-      },
-    ],
-    includeSynonyms: false,
-  });
-  const entries = resources.flatMap(({ configEntries }) => configEntries);
-  return new Map(entries.map(({ configName, configValue }) => [configName, configValue]));
+  for (const { name, wanted, accepts } of requirements) {
+    const value = found.settings.get(name);
+    if (value === undefined || !accepts(value)) differs(name, value ?? 'not known', wanted);
+  }
+  return { differences, settings: found.settings };
 }

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from 'vitest';
 import { openField } from '../scale/field.ts';
 import { mountDisk } from '../support/mounted-disk.ts';
+import { kafkaClientOptions, requireSecondClient } from '../support/platformatic-event-log/bundle.ts';
 import { openScaleOut, type ScaleOut } from '../support/scale-out.ts';
 
 const disk = await mountDisk(512 * 1024 * 1024);
@@ -10,10 +11,15 @@ if (disk === undefined) {
     'a broker without room is not tested: mounting a tmpfs was refused (it needs root on Linux)\n',
   );
 }
+const clientOptions = await kafkaClientOptions();
 const opened =
   disk === undefined
     ? { skipped: 'no tmpfs' }
-    : await openScaleOut({ partitions: 2, brokerParent: disk.path });
+    : await openScaleOut({
+        partitions: 2,
+        brokerParent: disk.path,
+        env: { NODE_OPTIONS: clientOptions.join(' ') },
+      });
 const reason = 'skipped' in opened ? `(skipped: ${opened.skipped})` : '';
 
 describe.skipIf('skipped' in opened)(`a broker whose disk is full ${reason}`, { timeout: 240_000 }, () => {
@@ -25,6 +31,7 @@ describe.skipIf('skipped' in opened)(`a broker whose disk is full ${reason}`, { 
 
   it('acknowledges nothing that it does not keep, and goes on when there is room and it runs again', async () => {
     const field = await openField(deployment, { ingest: 1, sequencers: 1 });
+    if (clientOptions.length > 0) requireSecondClient(field);
     const load = field.load(1);
     await load.firstAck;
     await delay(1_000);

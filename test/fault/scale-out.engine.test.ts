@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { openField, type Field, type Seat } from '../scale/field.ts';
+import { kafkaClientOptions, requireSecondClient } from '../support/platformatic-event-log/bundle.ts';
 import { startS3Proxy, type S3Fault, type S3Proxy } from '../support/s3-server-proxy.ts';
 import { openScaleOut, readReadiness, type ScaleOut } from '../support/scale-out.ts';
 import { makeTempDir } from '../support/server.ts';
@@ -21,9 +22,11 @@ const folder = await makeTempDir();
 const clockFile = join(folder.path, 'clock-ahead-ms');
 await writeFile(clockFile, '0');
 let proxy: S3Proxy | undefined;
+const clientOptions = await kafkaClientOptions();
 const opened = await openScaleOut({
   partitions: 4,
   sessionTimeoutMs: SESSION_TIMEOUT_MS,
+  env: { NODE_OPTIONS: clientOptions.join(' ') },
   before: async (port) => {
     proxy = await startS3Proxy(port);
     return proxy.endpoint;
@@ -39,8 +42,10 @@ describe.skipIf('skipped' in opened)(`a deployment under load ${reason}`, { time
   let seed = 0;
 
   beforeAll(async () => {
-    const sequencerEnv = { NODE_OPTIONS: `--import ${CLOCK_PRELOAD}`, TORTURE_CLOCK_FILE: clockFile };
+    const nodeOptions = [...clientOptions, '--import', CLOCK_PRELOAD].join(' ');
+    const sequencerEnv = { NODE_OPTIONS: nodeOptions, TORTURE_CLOCK_FILE: clockFile };
     field = await openField(deployment, { ingest: 1, sequencers: 2, sequencerEnv });
+    if (clientOptions.length > 0) requireSecondClient(field);
   }, 120_000);
   afterEach(() => {
     proxy?.reset();

@@ -2,7 +2,7 @@ import { afterEach, expect, it } from 'vitest';
 import type { KafkaEventLog } from '../../../ingest/kafka/event-log.ts';
 import { PipelineError } from '../../../schemas/errors.ts';
 import { envelopeOf } from '../../contract/envelope.ts';
-import { newTopic, opener, optionsFor, otherClient } from './subject.ts';
+import { newTopic, opener, optionsFor, otherClient, type ClientUnderTest } from './subject.ts';
 
 const slowly = { timeout: 30_000, interval: 50 };
 
@@ -33,8 +33,8 @@ function createBundles(): Bundles {
 }
 
 /** What several processes do with one topic. */
-export function groupBehaviour(brokers: readonly string[]): void {
-  const { open, closeAll } = opener();
+export function groupBehaviour(brokers: readonly string[], subject: ClientUnderTest): void {
+  const { open, closeAll } = opener(subject);
   const stop = new AbortController();
   afterEach(closeAll);
 

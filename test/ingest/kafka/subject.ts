@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import kafkajs, { type Kafka } from 'kafkajs';
 import { pino, type Logger } from 'pino';
+import type { KafkaClient } from '../../../ingest/kafka/client.ts';
 import { openKafkaEventLog, type KafkaEventLog } from '../../../ingest/kafka/event-log.ts';
-import type { KafkaEventLogOptions } from '../../../ingest/kafka/options.ts';
+import { createKafkajsClient } from '../../../ingest/kafka/kafkajs/client.ts';
+import type { KafkaConnection, KafkaEventLogOptions } from '../../../ingest/kafka/options.ts';
+import { createPlatformaticClient } from '../../support/platformatic-event-log/client.ts';
 
 export const silent: Logger = pino({ level: 'silent' });
 
@@ -36,15 +39,37 @@ export function optionsFor(
   };
 }
 
+/** A client library under test. */
+export interface ClientUnderTest {
+  readonly library: string;
+  readonly create: (connection: KafkaConnection) => KafkaClient;
+  /** The library's name for credentials that the brokers refuse. */
+  readonly refusedCredentials: string;
+}
+
+/** The library that ships. */
+export const KAFKAJS: ClientUnderTest = {
+  library: 'kafkajs',
+  create: createKafkajsClient,
+  refusedCredentials: 'KafkaJSSASLAuthenticationError',
+};
+
+/** The library that only tests use. */
+export const PLATFORMATIC: ClientUnderTest = {
+  library: '@platformatic/kafka',
+  create: createPlatformaticClient,
+  refusedCredentials: 'PLT_KFK_AUTHENTICATION',
+};
+
 /** Opens logs and closes them all. */
-export function opener(): {
+export function opener({ create }: ClientUnderTest): {
   open: (options: KafkaEventLogOptions) => Promise<KafkaEventLog>;
   closeAll: () => Promise<void>;
 } {
   const opened: KafkaEventLog[] = [];
   return {
     open: async (options) => {
-      const log = await openKafkaEventLog(options);
+      const log = await openKafkaEventLog(options, create);
       opened.push(log);
       return log;
     },

@@ -3,12 +3,12 @@ import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { envelopeOf } from '../../contract/envelope.ts';
 import { consumeCount } from '../../contract/event-log.contract.ts';
-import { newTopic, opener, optionsFor, otherClient } from './subject.ts';
+import { newTopic, opener, optionsFor, otherClient, type ClientUnderTest } from './subject.ts';
 
 /** What the adapter asks of its topics, and what it does with what it finds in them. */
-export function topicBehaviour(brokers: readonly string[]): void {
+export function topicBehaviour(brokers: readonly string[], subject: ClientUnderTest): void {
   const client = otherClient(brokers);
-  const { open, closeAll } = opener();
+  const { open, closeAll } = opener(subject);
   let admin: Admin;
   beforeAll(async () => {
     admin = client.admin();

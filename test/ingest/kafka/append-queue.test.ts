@@ -1,7 +1,8 @@
 import type { Kafka, Producer, ProducerBatch, RecordMetadata } from 'kafkajs';
 import { describe, expect, it } from 'vitest';
-import type { Outgoing } from '../../../ingest/kafka/messages.ts';
-import { createSender, type Sender } from '../../../ingest/kafka/producer.ts';
+import { AppendQueue } from '../../../ingest/kafka/append-queue.ts';
+import type { OutgoingMessage } from '../../../ingest/kafka/client.ts';
+import { createRequestWriter } from '../../../ingest/kafka/kafkajs/request-writer.ts';
 import { silent } from './subject.ts';
 
 /** What one producer was asked to send, and how it answers. */
@@ -36,17 +37,18 @@ function fakeClient(answer: (names: readonly string[]) => Promise<void>): {
   return { kafka: { producer } as unknown as Kafka, made };
 }
 
-const named = (name: string, bytes = 10): Outgoing => ({
+const named = (name: string, bytes = 10): OutgoingMessage => ({
   topic: 't',
   partition: 0,
-  message: { key: 'k', value: name },
+  key: 'k',
+  value: Buffer.from(name),
+  headers: {},
   bytes,
 });
 
-function senderOf(kafka: Kafka, deadlineMs = 10_000): Sender {
-  return createSender({
-    kafka,
-    compression: 'none',
+function queueOf(kafka: Kafka, deadlineMs = 10_000): AppendQueue {
+  return new AppendQueue({
+    writer: createRequestWriter(kafka, { compression: 'none', deadlineMs }),
     deadlineMs,
     maxMessageBytes: 1_000,
     logger: silent,
@@ -54,13 +56,23 @@ function senderOf(kafka: Kafka, deadlineMs = 10_000): Sender {
   });
 }
 
-describe('what is sent to the brokers', () => {
+describe('the queue of appends with kafkajs', () => {
   it('goes together while one request is on its way, in order and within the bounds of a request', async () => {
     const { kafka, made } = fakeClient(() => Promise.resolve());
-    const sender = senderOf(kafka);
+    const queue = queueOf(kafka);
     const appends = [[named('a')], [named('b'), named('c', 600), named('d', 600)], [named('e')]];
-    await Promise.all(appends.map((messages) => sender.send(messages)));
+    await Promise.all(appends.map((messages) => queue.append(messages)));
     expect(made.map(({ batches }) => batches)).toEqual([[['a'], ['b', 'c'], ['d', 'e']]]);
+  });
+
+  it('goes on where an append follows upon another, however soon', async () => {
+    const { kafka, made } = fakeClient(() => Promise.resolve());
+    const queue = queueOf(kafka);
+    for (let turns = 0; turns < 12; turns += 1) {
+      await queue.append([named(String(turns))]);
+      for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
+    }
+    expect(made[0]!.batches).toHaveLength(12);
   });
 
   it('is never sent by a producer that failed: the broker could take it for a repetition and drop it', async () => {
@@ -68,10 +80,10 @@ describe('what is sent to the brokers', () => {
     const { kafka, made } = fakeClient(() =>
       isFailing ? Promise.reject(new Error('lost')) : Promise.resolve(),
     );
-    const sender = senderOf(kafka);
-    await expect(sender.send([named('kept or not')])).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' });
+    const queue = queueOf(kafka);
+    await expect(queue.append([named('kept or not')])).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' });
     isFailing = false;
-    await sender.send([named('next')]);
+    await queue.append([named('next')]);
     expect(made).toEqual([
       { batches: [['kept or not']], isDisconnected: true },
       { batches: [['next']], isDisconnected: false },
@@ -82,8 +94,8 @@ describe('what is sent to the brokers', () => {
     const { kafka } = fakeClient((names) =>
       names.includes('bad') ? Promise.reject(new Error('lost')) : Promise.resolve(),
     );
-    const sender = senderOf(kafka);
-    const outcomes = await Promise.allSettled([sender.send([named('bad')]), sender.send([named('good')])]);
+    const queue = queueOf(kafka);
+    const outcomes = await Promise.allSettled([queue.append([named('bad')]), queue.append([named('good')])]);
     expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
   });
 
@@ -91,15 +103,15 @@ describe('what is sent to the brokers', () => {
     let settle: (() => void) | undefined;
     const late = new Promise<void>((resolve) => (settle = resolve));
     const { kafka, made } = fakeClient((names) => (names.includes('late') ? late : Promise.resolve()));
-    const sender = senderOf(kafka, 20);
-    const [first, behind] = [sender.send([named('late')]), sender.send([named('behind')])];
+    const queue = queueOf(kafka, 20);
+    const [first, behind] = [queue.append([named('late')]), queue.append([named('behind')])];
     await expect(first).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' });
     await expect(behind).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' });
-    await expect(sender.send([named('refused')])).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' });
+    await expect(queue.append([named('refused')])).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' });
     settle!();
     await expect
       .poll(() =>
-        sender.send([named('again')]).then(
+        queue.append([named('again')]).then(
           () => 'sent',
           () => 'refused',
         ),
@@ -112,11 +124,11 @@ describe('what is sent to the brokers', () => {
     const { kafka, made } = fakeClient((names) =>
       names.includes('never') ? new Promise<void>(() => undefined) : Promise.resolve(),
     );
-    const sender = senderOf(kafka, 20);
-    await expect(sender.send([named('never')])).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' });
+    const queue = queueOf(kafka, 20);
+    await expect(queue.append([named('never')])).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' });
     await expect
       .poll(() =>
-        sender.send([named('again')]).then(
+        queue.append([named('again')]).then(
           () => 'sent',
           () => 'refused',
         ),

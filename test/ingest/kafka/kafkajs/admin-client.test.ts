@@ -1,6 +1,6 @@
 import type { Admin, Kafka } from 'kafkajs';
 import { describe, expect, it } from 'vitest';
-import { createAsker } from '../../../ingest/kafka/asker.ts';
+import { createAdminClient } from '../../../../ingest/kafka/kafkajs/admin-client.ts';
 
 const never = (): Promise<never> => new Promise<never>(() => undefined);
 
@@ -27,30 +27,30 @@ function fakeClient(connect: (number: number) => Promise<void> = () => Promise.r
   return { kafka: { admin }, disconnected, numberOf: (one) => numbers.get(one) ?? -1 };
 }
 
-describe('questions to the brokers', () => {
+describe('requests of the admin client', () => {
   it('go to one client, also several at once', async () => {
     const { kafka, numberOf } = fakeClient();
-    const { ask } = createAsker({ kafka });
+    const { request } = createAdminClient({ kafka });
     const answers = [
-      ask((admin) => Promise.resolve(numberOf(admin))),
-      ask((admin) => Promise.resolve(numberOf(admin))),
+      request((admin) => Promise.resolve(numberOf(admin))),
+      request((admin) => Promise.resolve(numberOf(admin))),
     ];
     expect(await Promise.all(answers)).toEqual([0, 0]);
   });
 
   it('are refused after the deadline, and the next goes to another client', async () => {
     const { kafka, disconnected, numberOf } = fakeClient();
-    const { ask } = createAsker({ kafka, deadlineMs: 20 });
-    await expect(ask(never)).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' });
-    expect(await ask((admin) => Promise.resolve(numberOf(admin)))).toBe(1);
+    const { request } = createAdminClient({ kafka, deadlineMs: 20 });
+    await expect(request(never)).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' });
+    expect(await request((admin) => Promise.resolve(numberOf(admin)))).toBe(1);
     expect(disconnected).toEqual([0]);
   });
 
   it('do not end a client that refused one in time', async () => {
     const { kafka, disconnected, numberOf } = fakeClient();
-    const { ask } = createAsker({ kafka });
-    await expect(ask(() => Promise.reject(new Error('no such topic')))).rejects.toThrow('no such topic');
-    expect(await ask((admin) => Promise.resolve(numberOf(admin)))).toBe(0);
+    const { request } = createAdminClient({ kafka });
+    await expect(request(() => Promise.reject(new Error('no such topic')))).rejects.toThrow('no such topic');
+    expect(await request((admin) => Promise.resolve(numberOf(admin)))).toBe(0);
     expect(disconnected).toEqual([]);
   });
 
@@ -59,16 +59,16 @@ describe('questions to the brokers', () => {
     ['hangs', never],
   ])('go to another client where connecting %s', async (_, connect) => {
     const { kafka, numberOf } = fakeClient((number) => (number === 0 ? connect() : Promise.resolve()));
-    const { ask } = createAsker({ kafka, deadlineMs: 20 });
-    await expect(ask((admin) => Promise.resolve(numberOf(admin)))).rejects.toThrow();
-    expect(await ask((admin) => Promise.resolve(numberOf(admin)))).toBe(1);
+    const { request } = createAdminClient({ kafka, deadlineMs: 20 });
+    await expect(request((admin) => Promise.resolve(numberOf(admin)))).rejects.toThrow();
+    expect(await request((admin) => Promise.resolve(numberOf(admin)))).toBe(1);
   });
 
   it('end with the client', async () => {
     const { kafka, disconnected } = fakeClient();
-    const asker = createAsker({ kafka });
-    await asker.ask(() => Promise.resolve());
-    await asker.close();
+    const client = createAdminClient({ kafka });
+    await client.request(() => Promise.resolve());
+    await client.close();
     expect(disconnected).toEqual([0]);
   });
 });

@@ -1,8 +1,9 @@
 import { EventEmitter } from 'node:events';
 import type { Consumer, ConsumerRunConfig, EachBatchPayload, Kafka } from 'kafkajs';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { createGroup, type Assignment, type Group, type Reader } from '../../../ingest/kafka/group.ts';
-import { silent } from './subject.ts';
+import type { Assignment, Membership, PartitionReader } from '../../../../ingest/kafka/client.ts';
+import { createMembership } from '../../../../ingest/kafka/kafkajs/membership.ts';
+import { silent } from '../subject.ts';
 
 const STALLED_AFTER_MS = 10_000;
 
@@ -20,7 +21,12 @@ function fakeClient(connect: () => Promise<void> = () => Promise.resolve()): { k
     const fake: Fake = { events: new EventEmitter(), run: undefined, isDisconnected: false };
     made.push(fake);
     return {
-      events: { GROUP_JOIN: 'join', CRASH: 'crash', REQUEST: 'request' } as unknown as Consumer['events'],
+      events: {
+        GROUP_JOIN: 'join',
+        CRASH: 'crash',
+        REQUEST: 'request',
+        END_BATCH_PROCESS: 'batch end',
+      } as unknown as Consumer['events'],
       on: ((name: string, listener: (event: unknown) => void) =>
         fake.events.on(name, listener)) as unknown as Consumer['on'],
       connect,
@@ -41,21 +47,26 @@ function fakeClient(connect: () => Promise<void> = () => Promise.resolve()): { k
   return { kafka: { consumer } as unknown as Kafka, made };
 }
 
-function groupOf(kafka: Kafka): { group: Group; seen: Assignment[] } {
-  const group = createGroup({
-    ...{ kafka, topic: 't', groupId: 'g', partitions: 2, logger: silent },
-    ...{ sessionTimeoutMs: 6_000, rebalanceTimeoutMs: 6_000, stalledAfterMs: STALLED_AFTER_MS },
+function membershipOf(kafka: Kafka): { membership: Membership; seen: Assignment[] } {
+  const membership = createMembership(kafka, {
+    topic: 't',
+    groupId: 'g',
+    partitions: 2,
+    logger: silent,
+    sessionTimeoutMs: 6_000,
+    rebalanceTimeoutMs: 6_000,
+    stalledAfterMs: STALLED_AFTER_MS,
   });
   const seen: Assignment[] = [];
-  group.watch((assignment) => seen.push(assignment));
-  return { group, seen };
+  membership.watch((assignment) => seen.push(assignment));
+  return { membership, seen };
 }
 
 function join(fake: Fake, memberId: string): void {
   fake.events.emit('join', { payload: { memberId, memberAssignment: { t: [0] } } });
 }
 
-function readerOf(): Reader & { readonly lost: unknown[]; taken: number } {
+function readerOf(): PartitionReader & { readonly lost: unknown[]; taken: number } {
   const lost: unknown[] = [];
   return {
     lost,
@@ -65,9 +76,13 @@ function readerOf(): Reader & { readonly lost: unknown[]; taken: number } {
       this.taken += 1;
       return Promise.resolve();
     },
-    kept: () => undefined,
     lose: (reason) => void lost.push(reason),
   };
+}
+
+function payloadOf(partition: number): EachBatchPayload {
+  const batch = { partition, messages: [], lastOffset: () => '0' };
+  return { batch, isRunning: () => true, isStale: () => false } as unknown as EachBatchPayload;
 }
 
 const assignedOf = (seen: readonly Assignment[]): number[][] => seen.map(({ assigned }) => [...assigned]);
@@ -78,11 +93,11 @@ describe('membership of the consumer group', () => {
   it('gives up a client that shows no sign of life, and joins with a new one', async () => {
     vi.useFakeTimers();
     const { kafka, made } = fakeClient();
-    const { group, seen } = groupOf(kafka);
-    await group.hold();
+    const { membership, seen } = membershipOf(kafka);
+    await membership.hold().joined;
     join(made[0]!, 'first');
     const reader = readerOf();
-    group.attach(0, reader);
+    membership.attach(0, reader);
     await vi.advanceTimersByTimeAsync(STALLED_AFTER_MS + 3_000);
     expect(reader.lost).toMatchObject([{ code: 'LOG_UNAVAILABLE' }]);
     expect(made.map(({ isDisconnected }) => isDisconnected)).toEqual([true, false]);
@@ -93,8 +108,8 @@ describe('membership of the consumer group', () => {
   it('keeps a client that does anything at all', async () => {
     vi.useFakeTimers();
     const { kafka, made } = fakeClient();
-    const { group } = groupOf(kafka);
-    await group.hold();
+    const { membership } = membershipOf(kafka);
+    await membership.hold().joined;
     for (let n = 0; n < 5; n += 1) {
       await vi.advanceTimersByTimeAsync(STALLED_AFTER_MS - 3_000);
       made[0]!.events.emit(n % 2 === 0 ? 'request' : 'crash', { payload: { restart: true } });
@@ -105,26 +120,26 @@ describe('membership of the consumer group', () => {
   it('hears nothing more of a client that it gave up', async () => {
     vi.useFakeTimers();
     const { kafka, made } = fakeClient();
-    const { group, seen } = groupOf(kafka);
-    await group.hold();
+    const { membership, seen } = membershipOf(kafka);
+    await membership.hold().joined;
     join(made[0]!, 'first');
     await vi.advanceTimersByTimeAsync(STALLED_AFTER_MS + 3_000);
     join(made[1]!, 'second');
     const reader = readerOf();
-    group.attach(0, reader);
+    membership.attach(0, reader);
     join(made[0]!, 'risen');
-    await made[0]!.run!.eachBatch!({ batch: { partition: 0 } } as EachBatchPayload);
+    await made[0]!.run!.eachBatch!(payloadOf(0));
     expect(assignedOf(seen)).toEqual([[], [0], [], [0]]);
     expect(reader).toMatchObject({ taken: 0, lost: [] });
-    await made[1]!.run!.eachBatch!({ batch: { partition: 0 } } as EachBatchPayload);
+    await made[1]!.run!.eachBatch!(payloadOf(0));
     expect(reader.taken).toBe(1);
   });
 
   it('joins again where the client ended by itself, though it held no partition', async () => {
     vi.useFakeTimers();
     const { kafka, made } = fakeClient();
-    const { group } = groupOf(kafka);
-    await group.hold();
+    const { membership } = membershipOf(kafka);
+    await membership.hold().joined;
     made[0]!.events.emit('crash', { payload: { restart: false, error: new Error('ended') } });
     await vi.advanceTimersByTimeAsync(3_000);
     expect(made).toHaveLength(2);
@@ -136,8 +151,8 @@ describe('membership of the consumer group', () => {
     const { kafka, made } = fakeClient(() =>
       isHanging ? new Promise<void>(() => undefined) : Promise.resolve(),
     );
-    const { group } = groupOf(kafka);
-    const held = expect(group.hold()).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' });
+    const { membership } = membershipOf(kafka);
+    const held = expect(membership.hold().joined).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' });
     await vi.advanceTimersByTimeAsync(STALLED_AFTER_MS);
     await held;
     isHanging = false;
@@ -145,13 +160,29 @@ describe('membership of the consumer group', () => {
     expect(made.map(({ run }) => run === undefined)).toEqual([true, false]);
   });
 
+  it('goes on for a reader that was attached before an earlier one was detached', async () => {
+    const { kafka, made } = fakeClient();
+    const { membership } = membershipOf(kafka);
+    const hold = membership.hold();
+    await hold.joined;
+    join(made[0]!, 'first');
+    const [earlier, later] = [readerOf(), readerOf()];
+    const detachEarlier = membership.attach(0, earlier);
+    membership.attach(0, later);
+    detachEarlier();
+    await made[0]!.run!.eachBatch!(payloadOf(0));
+    expect([earlier.taken, later.taken]).toEqual([0, 1]);
+    hold.release();
+  });
+
   it('leaves it at that once nobody holds it', async () => {
     vi.useFakeTimers();
     const { kafka, made } = fakeClient();
-    const { group } = groupOf(kafka);
-    await group.hold();
+    const { membership } = membershipOf(kafka);
+    const hold = membership.hold();
+    await hold.joined;
     made[0]!.events.emit('crash', { payload: { restart: false, error: new Error('ended') } });
-    group.release();
+    hold.release();
     await vi.advanceTimersByTimeAsync(60_000);
     expect(made).toHaveLength(1);
   });

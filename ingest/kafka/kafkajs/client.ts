@@ -1,0 +1,20 @@
+/** kafkajs as the client library behind the event log. */
+import type { KafkaClient } from '../client.ts';
+import type { KafkaConnection } from '../options.ts';
+import { createAdminClient, createOffsetReader, createTopicAdmin } from './admin-client.ts';
+import { createKafka } from './connect.ts';
+import { createMembership } from './membership.ts';
+import { createRequestWriter } from './request-writer.ts';
+
+/** Connects nothing yet. */
+export function createKafkajsClient(connection: KafkaConnection): KafkaClient {
+  const kafka = createKafka(connection);
+  const admin = createAdminClient({ kafka });
+  return {
+    topics: createTopicAdmin(admin),
+    offsets: createOffsetReader(admin),
+    openWriter: (options) => createRequestWriter(kafka, options),
+    openMembership: (options) => createMembership(kafka, options),
+    close: () => admin.close(),
+  };
+}

@@ -1,0 +1,208 @@
+/**
+ * One consumer of kafkajs, from joining its group to leaving it.
+ *
+ * Defects of kafkajs:
+ * - It can end a consumer for good, or wait for ever for an answer that was lost with its connection. So the session
+ *   measures the time since the consumer last did anything; its owner gives up one that is silent for too long.
+ * - It sends no heartbeat while a batch is in hand. So the session sends them.
+ * - It joins the group again only for an error that `eachBatch` throws. So an answer that ends the claim is kept until
+ *   the batch is done and thrown then.
+ * - An abandoned consumer can come to life again. So nothing that it does is heard any more.
+ */
+import {
+  type Consumer,
+  type ConsumerConfig,
+  type ConsumerEndBatchProcessEvent,
+  type ConsumerGroupJoinEvent,
+  type EachBatchPayload,
+  type Kafka,
+} from 'kafkajs';
+import type { PipelineError } from '../../../schemas/errors.ts';
+import type { FetchedBatch } from '../client.ts';
+import { withDeadline, type KafkaFailure } from '../errors.ts';
+import { RETRY } from './connect.ts';
+import { endsClaim, orFailure, toFailure } from './errors.ts';
+
+export interface SessionOptions {
+  readonly topic: string;
+  readonly groupId: string;
+  readonly sessionTimeoutMs: number;
+  /** How many partitions may have a batch in hand at the same time. */
+  readonly concurrency: number;
+  /** Further settings of the consumer. */
+  readonly consumer?: Partial<ConsumerConfig>;
+}
+
+/** Called by the session until it is abandoned or left. */
+export interface SessionEvents {
+  onJoined(joined: ConsumerGroupJoinEvent['payload']): void;
+  /** The consumer ended by itself and will not join again. */
+  onEnded(failure: KafkaFailure | PipelineError): void;
+  onBatch(batch: FetchedBatch): Promise<void>;
+  /** After each batch, and after a fetched part of the log that holds no message. */
+  onBatchEnd?(ended: ConsumerEndBatchProcessEvent['payload']): void;
+}
+
+const HEARTBEAT_MS = 2_000;
+const HEARTBEAT_IN_BATCH_MS = 1_000;
+const FETCH_WAIT_MS = 500;
+
+export class ConsumerSession {
+  readonly #options: SessionOptions;
+  readonly #events: SessionEvents;
+  readonly #consumer: Consumer;
+  /** When the consumer last sent a request, or crashed and began again; of `performance.now`. Set by `#listen`. */
+  #aliveAtMs = performance.now();
+  /** False once the session was abandoned or left, or the consumer has ended. */
+  #isHeard = true;
+
+  constructor(kafka: Pick<Kafka, 'consumer'>, options: SessionOptions, events: SessionEvents) {
+    const { groupId, sessionTimeoutMs, consumer } = options;
+    this.#options = options;
+    this.#events = events;
+    this.#consumer = kafka.consumer({
+      ...consumer,
+      groupId,
+      sessionTimeout: sessionTimeoutMs,
+      heartbeatInterval: Math.min(HEARTBEAT_MS, sessionTimeoutMs / 3),
+      maxWaitTimeInMs: FETCH_WAIT_MS,
+      allowAutoTopicCreation: false,
+      retry: RETRY,
+    });
+    this.#listen();
+  }
+
+  /** Time since the consumer last did anything. */
+  get silentMs(): number {
+    return performance.now() - this.#aliveAtMs;
+  }
+
+  /** Resolves when the consumer runs; it has not joined the group yet. */
+  async start(): Promise<void> {
+    const { topic, concurrency } = this.#options;
+    await orFailure(this.#consumer.connect());
+    await orFailure(this.#consumer.subscribe({ topics: [topic], fromBeginning: true }));
+    const running = this.#consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      partitionsConsumedConcurrently: concurrency,
+      eachBatch: (payload) => this.#take(payload),
+    });
+    await orFailure(running);
+  }
+
+  /** Fetches the partition from `next` on. */
+  fetchFrom(partition: number, next: bigint): void {
+    const { topic } = this.#options;
+    this.#consumer.seek({ topic, partition, offset: String(next) });
+    this.#consumer.resume([{ topic, partitions: [partition] }]);
+  }
+
+  pause(partition: number): void {
+    this.#consumer.pause([{ topic: this.#options.topic, partitions: [partition] }]);
+  }
+
+  async commit(partition: number, next: bigint): Promise<void> {
+    const { topic } = this.#options;
+    await orFailure(this.#consumer.commitOffsets([{ topic, partition, offset: String(next) }]));
+  }
+
+  /** Waits for the batch in hand, but no longer than `deadlineMs`. */
+  async leave(deadlineMs: number): Promise<void> {
+    await withDeadline(this.#consumer.disconnect(), deadlineMs, 'consumer group').catch(() => undefined);
+    this.#isHeard = false;
+  }
+
+  /** Ends the consumer without waiting for it. */
+  abandon(): void {
+    this.#isHeard = false;
+    this.#consumer.disconnect().catch(() => undefined);
+  }
+
+  #listen(): void {
+    const { REQUEST, CRASH, GROUP_JOIN, END_BATCH_PROCESS } = this.#consumer.events;
+    this.#consumer.on(REQUEST, () => {
+      this.#aliveAtMs = performance.now();
+    });
+    this.#consumer.on(GROUP_JOIN, ({ payload }) => {
+      if (this.#isHeard) this.#events.onJoined(payload);
+    });
+    this.#consumer.on(END_BATCH_PROCESS, ({ payload }) => {
+      if (this.#isHeard) this.#events.onBatchEnd?.(payload);
+    });
+    this.#consumer.on(CRASH, ({ payload }) => {
+      this.#aliveAtMs = performance.now();
+      if (payload.restart || !this.#isHeard) return;
+      this.#isHeard = false;
+      this.#events.onEnded(toFailure(payload.error));
+    });
+  }
+
+  async #take(payload: EachBatchPayload): Promise<void> {
+    // A batch that was fetched before its partition was sought elsewhere is stale.
+    if (!this.#isHeard || !payload.isRunning() || payload.isStale()) return;
+    const claim = new Claim(payload, this.#options.topic);
+    try {
+      await this.#events.onBatch(claim.toBatch());
+    } finally {
+      claim.stop();
+    }
+    if (claim.end !== undefined) throw claim.end;
+  }
+}
+
+/** The claim on a partition while a batch of it is in hand: kept by heartbeats, and possibly ended by the brokers. */
+class Claim {
+  readonly #payload: EachBatchPayload;
+  readonly #topic: string;
+  readonly #heartbeats: NodeJS.Timeout;
+  /** The answer of the brokers that ended the claim. */
+  #end: Error | undefined;
+
+  constructor(payload: EachBatchPayload, topic: string) {
+    this.#payload = payload;
+    this.#topic = topic;
+    this.#heartbeats = setInterval(() => this.#beat(), HEARTBEAT_IN_BATCH_MS);
+  }
+
+  get end(): Error | undefined {
+    return this.#end;
+  }
+
+  stop(): void {
+    clearInterval(this.#heartbeats);
+  }
+
+  toBatch(): FetchedBatch {
+    const payload = this.#payload;
+    const { batch } = payload;
+    return {
+      partition: batch.partition,
+      messages: batch.messages.map(({ offset, key, value }) => ({ offset: BigInt(offset), key, value })),
+      next: BigInt(batch.lastOffset()) + 1n,
+      isHeld: () => this.#end === undefined && payload.isRunning(),
+      commit: (next) => this.#commit(next),
+    };
+  }
+
+  async #commit(next: bigint): Promise<boolean> {
+    const payload = this.#payload;
+    payload.resolveOffset(String(next - 1n));
+    const partitions = [{ partition: payload.batch.partition, offset: String(next) }];
+    try {
+      await payload.commitOffsetsIfNecessary({ topics: [{ topic: this.#topic, partitions }] });
+      return true;
+    } catch (error) {
+      if (!endsClaim(error)) throw toFailure(error);
+      this.#end = error;
+      return false;
+    }
+  }
+
+  #beat(): void {
+    if (this.#end !== undefined) return;
+    this.#payload.heartbeat().catch((error: unknown) => {
+      if (endsClaim(error)) this.#end = error;
+    });
+  }
+}

@@ -43,7 +43,7 @@ export const SOURCES = [
 /** The names that envelopes carry. */
 export type EnvelopeSource = (typeof SOURCES)[number]['name'] | typeof MAPPED_GATEWAY;
 
-/** The list with the gateways that a deployment describes. */
+/** The list of sources, and after it the gateways that a deployment describes. */
 export function sourcesWith(mappings: GatewayMappings): readonly Source[] {
   return [...SOURCES, ...mappedGateways(mappings)];
 }
@@ -52,8 +52,9 @@ export function sourcesWith(mappings: GatewayMappings): readonly Source[] {
 export const KNOWN_GATEWAYS = SOURCES.flatMap((source: Source) => gatewayNameOf(source) ?? []);
 
 /**
- * The source of an envelope that the event log kept; undefined for one that the list does not hold, because the receiver
- * belongs to another release or is configured otherwise. Described gateways share a name, so their route decides.
+ * Finds the source of an envelope from the event log. Undefined if the list does not hold the source, because a
+ * receiver of another release or configuration took the envelope. Described gateways share a name, so their route
+ * decides.
  */
 export function createSourceFinder(
   sources: readonly Source[],

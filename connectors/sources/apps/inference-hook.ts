@@ -16,17 +16,17 @@ import {
 import { fitsStandardWebhook } from '../../wire/webhook-signatures.ts';
 
 const GATEWAY = 'inference-hook';
-/** What Anthropic calls itself when an administrator tries the connection. */
+/** The application that Anthropic names when an administrator tests the connection. */
 const TEST_APPLICATION = 'config-test';
 
-/** How far the sender's clock may be from ours; an older delivery may have been kept by somebody to be sent again. */
+/** The largest difference between the sender's clock and ours. An older delivery may be a replay. */
 const MAX_CLOCK_DIFFERENCE_MS = 5 * 60_000;
 
-/** Standard Webhooks, as Anthropic's inference hooks sign: over id, time and body. */
+/** Standard Webhooks as Anthropic's inference hooks use it: the signature covers id, time and body. */
 const ANTHROPIC_PROOF: WebhookProof = {
   platform: 'anthropic',
   description: '`webhook-signature`',
-  // Anthropic sends no larger conversation.
+  // Anthropic does not send larger conversations.
   maxBytes: 10 * 1024 * 1024,
   open(headers, secrets, nowMs) {
     const signatures = headerOf(headers, 'webhook-signature');
@@ -49,9 +49,9 @@ const ANTHROPIC_PROOF: WebhookProof = {
 
 /**
  * Inference hooks of Claude Enterprise (platform.claude.com, "Develop an Inference hooks integration"): the whole
- * conversation before each request to a model, of the apps, Claude Code and Cowork alike. It stands where a gateway
- * stands and sees what a gateway sees but for the answer, so its parts are a gateway's parts. Whether the request then
- * went to the model it cannot say: its own record is no `model.called`. Written from the documents; none was recorded.
+ * conversation before each request to a model, from the apps, Claude Code and Cowork. The hook sees the same as a
+ * gateway except the answer, so it yields the same parts as a gateway. It does not know whether the request reached
+ * the model, so its record is not a `model.called`. Written from the documents; none was recorded.
  */
 export const inferenceHook = itemSource({
   name: 'anthropic-inference-hook',

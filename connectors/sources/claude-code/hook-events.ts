@@ -1,9 +1,9 @@
-/** What one Claude Code hook event becomes. */
+/** How one Claude Code hook event becomes a record. */
 export interface HookEvent {
   readonly type: string;
-  /** Member with a word of a closed list that says why or how; becomes `facts.reason`. */
+  /** Member that gives a reason as a word of a closed list; becomes `facts.reason`. */
   readonly reason?: string;
-  /** Member with a word of a closed list that names the error; becomes `facts.error_type`. */
+  /** Member that names the error by a word of a closed list; becomes `facts.error_type`. */
   readonly error?: string;
   readonly success?: boolean;
   /** Facts that the event itself states: only the auto-mode classifier fires PermissionDenied. */
@@ -13,8 +13,8 @@ export interface HookEvent {
 const OBSERVED: HookEvent = { type: 'event.observed' };
 
 /**
- * The events of client 2.1.329. One that is not listed is `event.observed`, as are those that no question of an
- * auditor needs a type of their own for.
+ * The events of client 2.1.329. An event that is not listed becomes `event.observed`, and so does a listed event that
+ * no auditor asks for by type.
  */
 const HOOK_EVENTS: Readonly<Record<string, HookEvent>> = {
   SessionStart: { type: 'session.started', reason: 'source' },
@@ -59,7 +59,7 @@ export function hookEventOf(name: string): HookEvent {
   return Object.hasOwn(HOOK_EVENTS, name) ? (HOOK_EVENTS[name] ?? OBSERVED) : OBSERVED;
 }
 
-/** Members that some event of that client carries; any other stands under `content.extensions`. */
+/** Members that the events of that client carry. Any other member is kept under `content.extensions`. */
 const KNOWN_MEMBERS: ReadonlySet<string> = new Set([
   ...['session_id', 'transcript_path', 'cwd', 'hook_event_name', 'prompt_id', 'permission_mode', 'agent_id'],
   ...['agent_type', 'effort', 'tool_name', 'tool_input', 'tool_use_id', 'tool_response', 'mcp_server'],

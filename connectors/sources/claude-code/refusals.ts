@@ -2,7 +2,7 @@ import { isJsonObject, type JsonValue } from '../../../schemas/json.ts';
 import type { Facts, Told } from '../../../schemas/record.ts';
 import { setFact } from '../../drafts/members.ts';
 
-/** The outcome of a tool call according to the text that the model was told about it. */
+/** The outcome of a tool call, read from the result text that the model received. */
 export interface ToldOutcome {
   readonly told: Told;
   readonly decision_source: 'rule' | 'hook' | undefined;
@@ -13,7 +13,7 @@ interface KnownText {
   readonly seen_in: readonly string[];
   /** Tools that the text was seen for; undefined for any. */
   readonly tools?: readonly string[];
-  /** Tried on the first HEAD_CHARACTERS of the text. */
+  /** Matched against the first HEAD_CHARACTERS of the text. */
   readonly pattern: RegExp;
   /** How the text ends, for patterns that do not reach that far. */
   readonly ends?: string;
@@ -29,7 +29,8 @@ const CLIENT_2_1 = ['2.1.329'];
 
 /**
  * The texts change between client versions, and a tool can print any of them. So every pattern is anchored at the
- * start, bounded, and says only what its text says; a text not listed is `unrecognised`, never guessed at.
+ * start and bounded, and claims no more than its text. A text that is not listed is `unrecognised`; nothing is
+ * guessed.
  */
 const KNOWN_TEXTS: readonly KnownText[] = [
   {
@@ -87,9 +88,12 @@ const KNOWN_TEXTS: readonly KnownText[] = [
   },
 ];
 
+/** Characters at the beginning of a text in which a known text is looked for. */
 const HEAD_CHARACTERS = 2_000;
 
-/** Reads what a tool call's answer to the model tells about its outcome. Looks at a bounded part of the answer. */
+/**
+ * Reads the outcome of a tool call from its result as the model received it. Looks at a bounded part of the result.
+ */
 export function readTold(toolName: string | undefined, toolResponse: JsonValue | undefined): ToldOutcome {
   const text = textOf(toolResponse);
   if (text === undefined) return UNRECOGNISED;
@@ -102,7 +106,7 @@ export function readTold(toolName: string | undefined, toolResponse: JsonValue |
   return known?.outcome ?? UNRECOGNISED;
 }
 
-/** Answers are a string, or content blocks of which the first text block carries a refusal. */
+/** A result is a string or content blocks. A refusal is in the first text block. */
 function textOf(response: JsonValue | undefined): string | undefined {
   if (typeof response === 'string') return response;
   if (!Array.isArray(response)) return undefined;
@@ -118,7 +122,7 @@ function unwrap(text: string): string {
   return text.startsWith(open) && text.endsWith(close) ? text.slice(open.length, -close.length) : text;
 }
 
-/** Sets the facts of a result as the model got it, where the source may also say whether it is an error. */
+/** Sets the facts of a result that the model received. The source may also say whether it is an error. */
 export function setToldResult(
   facts: Facts,
   toolName: string | undefined,

@@ -9,18 +9,18 @@ import { omitMembers, openMembers, setFact, toContent, type Members } from '../.
 import { setToldResult } from './refusals.ts';
 import { filePathOf, mcpServerOf } from '../../drafts/tool-facts.ts';
 
-/** The only types of lines that are taken: the others hold the vendor's own text. */
+/** The only types of lines that are accepted: the others hold the vendor's own text. */
 const LINE_TYPES: readonly JsonValue[] = ['user', 'assistant'];
 
-/** Their bodies are refused as a whole, because quarantine would keep the vendor's text too. */
+/** A body with any other line is refused as a whole, because quarantine would keep the vendor's text too. */
 function refuseLine(value: JsonValue): string | undefined {
   const isTaken = isJsonObject(value) && LINE_TYPES.includes(value['type'] ?? null);
   return isTaken ? undefined : 'a transcript body has lines of type user and assistant alone';
 }
 
 /**
- * Claude Code's own transcript, one object per line. It lies on the user's disk, where the user can edit it, so it is
- * the weakest witness; but it alone tells of every call what the model was told and which rule decided.
+ * Claude Code's own transcript, one object per line. The user can edit the file, so it is the weakest witness. But
+ * only this source has, for every call, the result that the model received and the rule that decided.
  */
 export const claudeCodeTranscript = itemSource({
   name: 'claude-code-transcript',
@@ -51,7 +51,7 @@ function toDrafts(envelope: Envelope, value: JsonObject): DraftRecord[] {
 
 type Draft = Pick<DraftRecord, 'type' | 'facts' | 'content'>;
 
-/** What the line says beside its calls goes with the first of them. */
+/** Adds the rest of the line to the draft of its first call. */
 function withLine([first, ...others]: readonly Draft[], value: JsonObject): Draft[] {
   if (first === undefined) return [];
   const { message, ...line } = besideFacts(value, first.facts);
@@ -61,7 +61,7 @@ function withLine([first, ...others]: readonly Draft[], value: JsonObject): Draf
   return [{ ...first, content: { ...first.content, line: toHashable(beside) } }, ...others];
 }
 
-/** A tool use or a result of one; undefined for any other block. */
+/** The draft of a tool use or of a tool result; undefined for any other block. */
 function toCallDraft(envelope: Envelope, value: JsonObject, block: Block): Draft | undefined {
   if (block.kind !== 'tool_use' && block.kind !== 'tool_result') return undefined;
   const facts = openFacts(envelope, value, block.kind);
@@ -74,13 +74,13 @@ function toCallDraft(envelope: Envelope, value: JsonObject, block: Block): Draft
   }
   setToldResult(facts, undefined, block);
   setDecision(facts, value['permissionDecision']);
-  // The decision says what the text alone cannot, whose wording depends on a tool that this line does not name.
+  // The wording of a refusal depends on the tool, which this line does not name. The decision settles it.
   if (block.isError === true && facts.decision === 'reject') facts.told = 'denied';
   if (block.isError === true && facts.decision === 'accept') facts.told = 'failed';
   return { type: 'tool.reported', facts, content: { tool_response: toHashable(block.response) } };
 }
 
-/** A line that is not calls alone: what a person wrote, or what the model answered. */
+/** The draft of a line that holds more than calls: a person's prompt or an answer of the model. */
 function toLineDraft(envelope: Envelope, value: JsonObject): Draft {
   const isAnswer = value['type'] === 'assistant';
   const facts = openFacts(envelope, value, isAnswer ? 'assistant' : 'user');
@@ -97,7 +97,7 @@ const MEMBER_FACTS: readonly (readonly [member: string, fact: keyof Facts])[] = 
   ['promptId', 'prompt_id'],
 ];
 
-/** The line without what its facts say word for word. */
+/** The line without the members that its facts carry word for word. */
 function besideFacts(value: JsonObject, facts: Facts): JsonObject {
   const carried = MEMBER_FACTS.filter(([member, fact]) => value[member] === facts[fact]);
   return omitMembers(value, new Set(carried.map(([member]) => member)));
@@ -129,8 +129,8 @@ function instantOf(members: Members): string | undefined {
 }
 
 /**
- * Which rule decided, where the client says so. A refusal by a rule names its rule even where its `source` says that
- * the user refused.
+ * Sets the decision and what decided it, if the client says so. A refusal by a rule is one even if its `source` says
+ * that the user refused.
  */
 function setDecision(facts: Facts, decided: unknown): void {
   if (!isJsonObject(decided)) return;

@@ -1,4 +1,4 @@
-/** Proofs of the deliveries of forges. */
+/** How the deliveries of forges prove their sender. */
 import {
   DELIVERY_ID,
   headerOf,
@@ -9,10 +9,13 @@ import {
 } from '../../wire/webhook-proof.ts';
 import { isKnownToken, isSignedBody } from '../../wire/webhook-signatures.ts';
 
-/** GitHub sends nothing larger. */
+/** GitHub does not send larger deliveries. */
 const MAX_BYTES = 25 * 1024 * 1024;
 
-/** `X-Hub-Signature` with its SHA-1 is not taken: it comes beside the other, and alone only from what is too old. */
+/**
+ * `X-Hub-Signature` with its SHA-1 is not accepted. It comes beside the other header; only servers that are too old
+ * send it alone.
+ */
 export const GITHUB_PROOF: WebhookProof = {
   platform: 'github',
   description: '`X-Hub-Signature-256`',
@@ -34,7 +37,10 @@ export const GITHUB_PROOF: WebhookProof = {
 /** A header that may name an event or a delivery. */
 const NAME = /^[\x20-\x7e]{1,128}$/;
 
-/** A token proves that the sender knows it. It says nothing of the body: a sender that has read it once can send anything. */
+/**
+ * A token proves that the sender knows it. It does not prove the body: a sender that has seen the token can send any
+ * body.
+ */
 export const GITLAB_PROOF: WebhookProof = {
   platform: 'gitlab',
   description: '`X-Gitlab-Token` or `X-Gitlab-Event-Streaming-Token`',

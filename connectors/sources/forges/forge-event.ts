@@ -5,23 +5,23 @@ import { digestItem } from '../../drafts/digest.ts';
 import type { DraftRecord } from '../../drafts/source.ts';
 import { toContent } from '../../drafts/members.ts';
 
-/** What one delivery of a forge tells of, in the terms that all forges share. */
+/** One event of a delivery, in the terms that all forges share. */
 export interface ForgeEvent {
   readonly type: string;
-  /** The forge's own name of it. */
+  /** The forge's own name of the event. */
   readonly event: string;
   readonly facts: Partial<Facts>;
   readonly content: JsonObject;
-  /** The forge's own id of it, where it has one. */
+  /** The forge's own id of the event, if it has one. */
   readonly id?: string;
-  /** Tells apart several records of one delivery. */
+  /** Distinguishes several records of one delivery. */
   readonly part?: string;
 }
 
 /**
- * The records of one delivery. What is counted in a population of changes says when and of what it is, so that the same
- * event delivered by two webhooks is one record. Other events, an added member or label for one, may read the same each
- * time they happen: there the delivery's own id belongs to the key.
+ * The records of one delivery. An event that a population of changes counts names its time and its object, so the
+ * same event from two webhooks is one record. Other events, for instance an added member or label, may read the same
+ * each time they happen. Their key includes the id of the delivery.
  */
 export function toForgeDrafts(
   envelope: Envelope,
@@ -30,7 +30,7 @@ export function toForgeDrafts(
   events: readonly ForgeEvent[],
 ): DraftRecord[] {
   const delivery = envelope.idempotency_key ?? '';
-  // Once for all: a push may bring thousands of commits.
+  // Computed once, because a push may bring thousands of commits.
   const digest = digestItem(payload);
   return events.map(({ type, event, facts, content, id, part = '' }) => ({
     type,
@@ -42,7 +42,7 @@ export function toForgeDrafts(
   }));
 }
 
-/** Types whose events tell themselves apart. */
+/** Types whose events are identified by their payload alone. */
 const TELLING_TYPES: ReadonlySet<string> = new Set([
   'change.pushed',
   'change.proposed',
@@ -53,12 +53,12 @@ const TELLING_TYPES: ReadonlySet<string> = new Set([
   'change.deployed',
 ]);
 
-/** A commit's name as all forges write it; undefined for the zeros that stand for none. */
+/** A commit's name as all forges write it; undefined for zeros, which mean that there is no commit. */
 export function commitIdOf(text: string | undefined): string | undefined {
   return text !== undefined && /^[0-9a-f]{7,64}$/.test(text) && !/^0+$/.test(text) ? text : undefined;
 }
 
-/** What a conclusion says of success; undefined for what is neither, such as a check that was skipped. */
+/** Whether a conclusion is a success; undefined if it is neither success nor failure, as for a skipped check. */
 export function successOf(conclusion: string | undefined): boolean | undefined {
   if (conclusion === 'success') return true;
   return conclusion !== undefined && FAILURES.has(conclusion) ? false : undefined;

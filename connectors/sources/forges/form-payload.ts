@@ -9,8 +9,8 @@ const AMPERSAND = 0x26;
 const SPACE = 0x20;
 
 /**
- * The JSON bytes of a body, whichever of the two ways they came in. Throws BODY_MALFORMED for a form that has another
- * field, or a broken escape: nothing is guessed.
+ * The JSON bytes of a body that is JSON or such a form. Throws BODY_MALFORMED for a form with another field or with a
+ * broken escape: nothing is guessed.
  */
 export function toJsonPayload(sent: Payload): Payload {
   const { content_type, body } = sent;

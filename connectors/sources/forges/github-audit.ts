@@ -7,9 +7,9 @@ import { commitIdOf, successOf, toForgeDrafts, type ForgeEvent } from './forge-e
 const FORGE = 'github-audit';
 
 /**
- * Events of GitHub's audit log (docs.github.com, "Audit log events for your enterprise"), as the API lists them and as
- * the stream writes them. Written from the documents; none was recorded. The second source beside webhooks, and the
- * only one of bypasses, tokens and what was done with Git.
+ * Events of GitHub's audit log (docs.github.com, "Audit log events for your enterprise"), from the API and from the
+ * stream. Written from the documents; none was recorded. It is the second source beside webhooks, and the only source
+ * for bypassed rules, tokens and Git operations.
  */
 export const githubAudit = itemSource({
   name: FORGE,
@@ -25,7 +25,7 @@ const as =
   (type: string, facts: PossibleFacts = {}): ReadAction =>
   () => ({ type, facts });
 
-/** The first that fits the action decides. */
+/** The first pattern that matches the action decides. */
 const ACTIONS: readonly (readonly [pattern: RegExp, read: ReadAction])[] = [
   [/^protected_branch\.policy_override$/, readBypass],
   [/^secret_scanning_push_protection\.bypass$/, readBypass],
@@ -71,7 +71,7 @@ function commonFacts(value: JsonObject, id: string | undefined): PossibleFacts {
   const actor = actorOf(value);
   const byAgent = valueAt(value, 'actor_is_agent') === true;
   const user = textAt(value, 'user');
-  // An agent acts for the person who set it going.
+  // An agent acts for the person who started it.
   const person = byAgent ? (user ?? actor) : actor;
   const repository = textAt(value, 'repo');
   return {
@@ -105,7 +105,7 @@ function changeOf(value: JsonObject, repository: string | undefined): string | u
     : undefined;
 }
 
-/** A rule was in the way, and somebody who may pass it did. */
+/** Reads the bypass of a rule by somebody who has the right to bypass it. */
 function readBypass(value: JsonObject): ReturnType<ReadAction> {
   const codes = valueAt(value, 'overridden_codes');
   return {

@@ -1,4 +1,4 @@
-/** Which record an event of GitHub becomes, and the facts that only events of its kind have. */
+/** The record type of each event of GitHub, and the facts that only events of its kind have. */
 import type { JsonObject } from '../../../schemas/json.ts';
 import { isJsonObject } from '../../../schemas/json.ts';
 import { instantAt, textAt, valueAt, wordAt, type PossibleFacts } from '../../drafts/nested.ts';
@@ -13,7 +13,7 @@ type ReadKind = (payload: JsonObject, action: string | undefined) => ForgeKind;
 
 const OBSERVED: ForgeKind = { type: 'event.observed', facts: {} };
 
-/** An event, the member that its payload must have, and how it is read. */
+/** For each event, the member that its payload must have and the function that reads it. */
 const KINDS: ReadonlyMap<string, readonly [member: string, read: ReadKind]> = new Map([
   ['pull_request', ['pull_request', readPullRequest]],
   ['pull_request_review', ['review', readReview]],
@@ -165,7 +165,7 @@ function readDeploymentReview(payload: JsonObject, action: string | undefined): 
 function readProtection(member: string): ReadKind {
   return (payload, action) => ({
     type: 'protection.changed',
-    // What was deleted has the time of its last change, not of its end.
+    // A deleted object carries the time of its last update, not of its deletion.
     facts: { occurred_at: action === 'deleted' ? undefined : instantAt(payload, member, 'updated_at') },
   });
 }
@@ -190,7 +190,7 @@ function readAccess(payload: JsonObject): ForgeKind {
   };
 }
 
-/** Who may see a repository, or owns it. */
+/** Actions that change the visibility or the owner of a repository. */
 const ACCESS_ACTIONS: ReadonlySet<string> = new Set(['privatized', 'publicized', 'transferred']);
 
 function readRepository(payload: JsonObject, action: string | undefined): ForgeKind {

@@ -14,7 +14,7 @@ const FORGE = 'github';
 
 /**
  * GitHub's webhooks (docs.github.com, "Webhook events and payloads"). The event's name comes in a header that the
- * signature does not cover, so a payload is read as an event only where it has the members of one.
+ * signature does not cover, so a payload is read as an event only if it has the members of that event.
  */
 export const github = itemSource({
   name: FORGE,
@@ -52,7 +52,7 @@ function commonFacts(envelope: Envelope, payload: JsonObject): Partial<Facts> {
   });
 }
 
-/** The pull request that an event is about; a check of several is about none of them alone. */
+/** The pull request that an event is about; undefined for a check of several pull requests. */
 function numberOfChange(payload: JsonObject): string | undefined {
   const own = textAt(payload, 'pull_request', 'number');
   if (own !== undefined) return own;
@@ -66,7 +66,7 @@ function numberOfChange(payload: JsonObject): string | undefined {
   return undefined;
 }
 
-/** One event for the push, which tells of a branch or a tag, and one for each commit that came with it. */
+/** One event for the push of a branch or tag, and one for each of its commits. */
 function pushEvents(payload: JsonObject, common: Partial<Facts>): ForgeEvent[] {
   const type = 'change.pushed';
   const pushedAt = valueAt(payload, 'repository', 'pushed_at');
@@ -93,7 +93,7 @@ function pushEvents(payload: JsonObject, common: Partial<Facts>): ForgeEvent[] {
   return [push, ...parts];
 }
 
-/** A commit has a record of its own, which the push names; what is no commit stays where it was. */
+/** Each commit has its own record, so the push keeps only its id. Any other value stays as it is. */
 function toReference(commit: JsonValue): JsonValue {
   const id = commitIdOf(textAt(commit, 'id'));
   return id !== undefined && isJsonObject(commit) ? id : commit;

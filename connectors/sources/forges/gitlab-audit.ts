@@ -3,7 +3,7 @@ import type { JsonObject } from '../../../schemas/json.ts';
 import { instantAt, statedFacts, textAt, valueAt, wordAt } from '../../drafts/nested.ts';
 import type { ForgeEvent } from './forge-event.ts';
 
-/** Which of the many event types are evidence of a kind of its own; the others are observed. */
+/** Event types that map to a record type; all other events are `event.observed`. */
 const TYPES: readonly (readonly [pattern: RegExp, type: string])[] = [
   [/^merge_request_create(d)?$/, 'change.proposed'],
   [/^merge_request_merged$/, 'change.merged'],
@@ -16,7 +16,7 @@ const TYPES: readonly (readonly [pattern: RegExp, type: string])[] = [
   [/^(group_access_token|group_share|add_ssh_key|remove_ssh_key|ssh_key_|user_)/, 'access.changed'],
 ];
 
-/** Undefined for what is no audit event. */
+/** Undefined if the payload is not an audit event. */
 export function readGitlabAudit(payload: JsonObject): ForgeEvent | undefined {
   const event = wordAt(payload, 'event_type');
   const id = textAt(payload, 'id');
@@ -43,7 +43,7 @@ export function readGitlabAudit(payload: JsonObject): ForgeEvent | undefined {
   };
 }
 
-/** An approval has the type of any operation; only its message, the same for all, tells. */
+/** An approval has the same event type as other operations. Only its fixed message identifies it. */
 function isApprovalOf(payload: JsonObject): boolean {
   const message = valueAt(payload, 'details', 'custom_message');
   const target = valueAt(payload, 'target_type');

@@ -10,15 +10,15 @@ import { readGitlabAudit } from './gitlab-audit.ts';
 const FORGE = 'gitlab';
 
 /**
- * GitLab's webhooks (docs.gitlab.com, "Webhook events") and streamed audit events ("Audit event schema"). Written from
- * the documented shapes; none was recorded. Which of them a body is, and of what kind, it says itself.
+ * GitLab's webhooks (docs.gitlab.com, "Webhook events") and streamed audit events ("Audit event schema"). Written
+ * from the documented shapes; none was recorded. The members of a body show which of the two it is, and of what kind.
  */
 export const gitlab = itemSource({
   name: FORGE,
   title: 'GitLab, webhooks and streamed audit events',
   route: '/v1/webhooks/gitlab',
   contentTypes: ['application/json'],
-  // Older releases say that their JSON is a form.
+  // Older releases send JSON with the content type of a form.
   otherTypes: 'application/json',
   proof: GITLAB_PROOF,
   isSingle: true,
@@ -34,7 +34,7 @@ const HOOKS: ReadonlyMap<string, ReadHook> = new Map([
   ['deployment', readDeployment],
 ]);
 
-/** Names of events of groups and projects that have no kind. */
+/** Names of membership events, which have no `object_kind`. */
 const ACCESS_EVENT = /^user_(add|remove|update)_(to|from|for)_(group|team)$/;
 
 function toEvents(envelope: Envelope, payload: JsonObject): ForgeEvent[] {
@@ -78,7 +78,7 @@ function commonFacts(envelope: Envelope, payload: JsonObject): PossibleFacts {
   };
 }
 
-/** An event of a membership names the member where others name who acted. */
+/** A membership event names the member in the place where other events name the actor. */
 function actorOf(payload: JsonObject): [string, string] | [] {
   const name = textAt(payload, 'user', 'username');
   if (name !== undefined) return [name, 'user.username'];
@@ -87,7 +87,7 @@ function actorOf(payload: JsonObject): [string, string] | [] {
   return [own, 'user_username'];
 }
 
-/** A push tells of no more than twenty commits; `total_commits_count`, in the content, says how many there were. */
+/** A push lists at most twenty commits. `total_commits_count`, in the content, is the number of all. */
 function pushEvents(payload: JsonObject, event: string, common: PossibleFacts): ForgeEvent[] {
   const type = 'change.pushed';
   const listed = valueAt(payload, 'commits');
@@ -140,7 +140,7 @@ function readMergeRequest(payload: JsonObject): ReturnType<ReadHook> {
   };
 }
 
-/** The payload names the author by a number alone, and people with their names elsewhere. */
+/** The payload names the author only by number. Other members give people with number and name. */
 function authorOf(payload: JsonObject): string | undefined {
   const id = textAt(payload, 'object_attributes', 'author_id');
   const people = [

@@ -29,7 +29,10 @@ export function sessionOfTrace(value: JsonObject): string | undefined {
   return sessions.find((session) => session !== undefined);
 }
 
-/** A record for the request, with what its spans share, and one for each span; a call of a model as any other call. */
+/**
+ * One record for the request, with the facts that its spans share, and one for each span. A span that is a model call
+ * is read like every other call.
+ */
 export function toTraceDrafts(envelope: Envelope, gateway: string, value: JsonObject): DraftRecord[] {
   const shared = sharedFacts(value);
   const request = toGatewayEventDraft(envelope, gateway, value, {

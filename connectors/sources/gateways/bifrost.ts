@@ -24,7 +24,7 @@ const GATEWAY = 'bifrost';
 
 /**
  * Bifrost's rows of `logs` and `mcp_tool_logs` (framework/logstore/tables.go) and the traces that it puts into Kafka.
- * Written from its sources and documents; none was recorded. Columns of JSON are taken as JSON and as text.
+ * Written from its sources and documents; none was recorded. A column of JSON may hold JSON or JSON text.
  */
 export const bifrost = gatewaySource({
   name: GATEWAY,
@@ -55,7 +55,7 @@ function sessionOfRow(value: JsonObject): string | undefined {
   return names.find((name) => name !== undefined);
 }
 
-/** Who called, as both kinds of rows say it. */
+/** Facts about the caller, the same for both kinds of rows. */
 function commonFacts(value: JsonObject): PossibleFacts {
   const id = textAt(value, 'user_id');
   const user = id ?? textAt(value, 'user_name');
@@ -76,7 +76,7 @@ function commonFacts(value: JsonObject): PossibleFacts {
   };
 }
 
-/** A row that is still processing has come to no end. */
+/** A row that is still processing has no outcome. */
 function successOf(value: JsonObject): boolean | undefined {
   const status = valueAt(value, 'status');
   if (status === 'success' || status === 'warning') return true;
@@ -118,7 +118,7 @@ function readCallRow(value: JsonObject): GatewayCall {
       trace_id: textAt(value, 'parent_request_id'),
       provider: textAt(value, 'provider'),
       model: textAt(value, 'model'),
-      // The prompt is counted with what came out of the cache.
+      // Bifrost counts cached tokens among those of the prompt.
       input_tokens: prompt === undefined ? undefined : Math.max(prompt - (read ?? 0), 0),
       output_tokens: countAt(usage, 'completion_tokens'),
       cache_read_tokens: read,
@@ -133,11 +133,14 @@ function readCallRow(value: JsonObject): GatewayCall {
 
 const BLOCKED_STATUS = '446';
 const WARNED_STATUS = '246';
-/** What the guardrails put in the place of personal data. Of known names alone: people write [ABC-1] themselves. */
+/**
+ * Placeholders by which the guardrails replace personal data. Only known names count, because people write [ABC-1]
+ * too.
+ */
 const PLACEHOLDER =
   /\[(?:EMAIL|EMAIL_ADDRESS|PHONE|PHONE_NUMBER|PERSON|NAME|SSN|US_SSN|CREDIT_CARD|IBAN|IP_ADDRESS|ADDRESS|LOCATION|API_KEY|PASSWORD|SECRET)-[0-9]{1,4}\]/;
 
-/** Undefined where no guardrail is heard of. */
+/** Undefined if the row does not mention a guardrail. */
 function policyOf(value: JsonObject, blocks: readonly Block[]): PolicyOutcome | undefined {
   const details = parsedText(valueAt(value, 'error_details'));
   const status = textAt(details, 'status_code') ?? textAt(value, 'status_code');

@@ -12,9 +12,9 @@ import { epochMillisToInstant, epochSecondsToInstant, toMicros } from './units.t
 const GATEWAY = 'cloudflare';
 
 /**
- * Logs of Cloudflare's AI Gateway, as its API lists them (snake case) and as Logpush writes them (`ai_gateway_events`,
- * names in capitals; which columns there are is not documented in full). Bodies that are encrypted with a key of the
- * customer's stay as they are. Written from the documents; none was recorded.
+ * Logs of Cloudflare's AI Gateway, from its API (snake case) and from Logpush (`ai_gateway_events`, names in
+ * capitals). The columns of Logpush are not documented in full. Bodies that are encrypted with a key of the customer
+ * stay as they are. Written from the documents; none was recorded.
  */
 export const cloudflare = gatewaySource({
   name: GATEWAY,
@@ -31,7 +31,7 @@ function either(value: JsonObject, ...names: string[]): JsonValue | undefined {
   return name === undefined ? undefined : valueAt(value, name);
 }
 
-/** Keys that the operator chose with `cf-aig-metadata`; nothing where they are encrypted. */
+/** The operator's keys of `cf-aig-metadata`; empty if they are encrypted. */
 function metadataOf(value: JsonObject): JsonObject {
   const metadata = parsedText(either(value, 'metadata', 'Metadata'));
   return isJsonObject(metadata) && !isEncrypted(metadata) ? metadata : {};
@@ -58,7 +58,7 @@ function peopleFacts(value: JsonObject): PossibleFacts {
   };
 }
 
-/** An encrypted body is no conversation that can be read, and stays. */
+/** An encrypted body cannot be read as a conversation and stays in the item. */
 function readCall(value: JsonObject): GatewayCall {
   const { messages, answer, tools, rest } = readExchange(value, {
     sent: ['request', 'RequestBody'],
@@ -92,14 +92,14 @@ function toFacts(value: JsonObject, success: boolean | undefined): GatewayCall['
   });
 }
 
-/** The flag, or where there is none the status of HTTP. */
+/** The flag, or the HTTP status if the flag is absent. */
 function successOf(value: JsonObject): boolean | undefined {
   const members = openMembers(value);
   const status = members.count('status_code', 'StatusCode');
   return members.flag('success', 'Success') ?? (status === undefined ? undefined : status < 400);
 }
 
-/** 424 is what a caller gets whose prompt or answer was stopped for the data in it. */
+/** The status of a request whose prompt or answer was stopped because of the data in it. */
 const STOPPED_STATUS = '424';
 
 function policyOf(value: JsonObject, status: string | undefined): PolicyOutcome | undefined {
@@ -109,7 +109,7 @@ function policyOf(value: JsonObject, status: string | undefined): PolicyOutcome 
   return action === 'allow' || action === 'none' ? 'allow' : undefined;
 }
 
-/** Logpush writes times as text, or as nanoseconds, milliseconds or seconds since 1970, which lie far apart. */
+/** Logpush writes times as text, or as nanoseconds, milliseconds or seconds since 1970, which differ in magnitude. */
 function occurredAt(value: JsonObject): string | undefined {
   const time = either(value, 'created_at', 'Datetime', 'Timestamp');
   const text = instantAt({ time: time ?? null }, 'time');

@@ -6,21 +6,21 @@ import { omitMembers, copyWithout, type ContentParts } from '../../drafts/member
 import { objectAt, textAt, valueAt } from '../../drafts/nested.ts';
 import type { GatewayCall } from './gateway-call.ts';
 
-/** What a request holds: its turns, the tools that it offers, and the rest of it. */
+/** A request: its turns, the tools that it offers, and its other members. */
 export interface ReadRequest {
   readonly messages: readonly Block[];
   readonly tools: JsonValue | undefined;
   readonly rest: JsonObject;
 }
 
-/** What an answer holds. */
+/** An answer: its turns, its model, and its other members. */
 export interface ReadAnswer {
   readonly answer: readonly Block[];
   readonly model: string | undefined;
   readonly rest: JsonObject;
 }
 
-/** Undefined where the body is none that is known; whoever asks then keeps it as it is. */
+/** Undefined if the shape of the body is not known. The caller then keeps the body as it is. */
 export function readRequest(body: JsonValue | undefined): ReadRequest | undefined {
   const request = parsedText(body);
   if (Array.isArray(request)) return { messages: readTurns(request), tools: undefined, rest: {} };
@@ -68,14 +68,17 @@ export function readAnswer(body: JsonValue | undefined): ReadAnswer | undefined 
   return { answer: readMessage({ role: 'assistant', content }), model, rest: besideAnswer };
 }
 
-/** A request and its answer, as two members of an item hold them. */
+/** A request and its answer, from two members of an item. */
 export interface Exchange extends Pick<GatewayCall, 'messages' | 'answer' | 'tools'> {
   readonly model: string | undefined;
-  /** The item without the bodies that were read, and what of those is no conversation; a body that was not stays. */
+  /**
+   * The item without the bodies that were read, and the members of these bodies that are not conversation. An unread
+   * body stays.
+   */
   readonly rest: JsonObject;
 }
 
-/** Reads the first of the members that is there, of each kind. */
+/** Reads the first request member and the first answer member that are present. */
 export function readExchange(
   value: JsonObject,
   names: { readonly sent: readonly string[]; readonly got: readonly string[] },
@@ -105,7 +108,7 @@ function readAt<Read>(
   return name === undefined || found === undefined ? undefined : { name, read: found };
 }
 
-/** Some put the body beside headers and a status. */
+/** Some gateways put the body beside headers and a status. */
 function bodyOf(value: JsonObject, name: string): JsonValue | undefined {
   return valueAt(value, name, 'body') ?? valueAt(value, name);
 }
@@ -115,8 +118,8 @@ function around(value: JsonObject, name: string, rest: JsonObject): JsonObject {
 }
 
 /**
- * Turns of a conversation, calls and outputs of functions among them, as OpenAI's Responses API lists them. What is no
- * turn that is known is a block of its own.
+ * Turns of a conversation. OpenAI's Responses API lists calls and outputs of functions among them. An unknown turn
+ * becomes a separate block.
  */
 export function readTurns(turns: JsonValue | undefined, role: Role = 'user'): Block[] {
   if (!Array.isArray(turns)) return [];
@@ -141,7 +144,10 @@ function readFunctionItem(turn: JsonObject): Block | undefined {
   return { kind: 'tool_result', id, response: turn['output'] ?? '', isError: undefined };
 }
 
-/** The members out of some names that hold structure: those are read as a conversation, the others kept as they are. */
+/**
+ * Those of the named members that hold objects or lists. They are read as a conversation; the others are kept as they
+ * are.
+ */
 export function structuredOf(value: JsonObject, names: readonly string[]): ReadonlySet<string> {
   return new Set(
     names.filter((name) => {

@@ -12,24 +12,24 @@ import { setToldResult } from '../claude-code/refusals.ts';
 
 /** One request to a model through a gateway, in the terms that all gateways share. */
 export interface GatewayCall {
-  /** The gateway's own name of what it reports. */
+  /** The gateway's own name of the event. */
   readonly event: string;
   readonly has_failed: boolean;
-  /** What the gateway says of the call: people, model, tokens, cost, policy, join keys. */
+  /** Facts that the gateway reports: people, model, tokens, cost, policy, join keys. */
   readonly facts: Omit<Partial<Facts>, 'source_event' | 'collector'>;
-  /** The conversation so far as the client sent it, and what the model answered. */
+  /** The conversation so far, as the client sent it, and the answer of the model. */
   readonly messages: readonly Block[];
   readonly answer: readonly Block[];
-  /** Tools that were offered; the vendor's text. */
+  /** Tools that the request offers. Their descriptions are the vendor's text. */
   readonly tools: JsonValue | undefined;
   /** Everything else, for the content of the call's record. */
   readonly rest: JsonObject;
 }
 
 /**
- * One record for the call, and beside it one for each text, tool use and tool result of its conversation. A client
- * repeats the whole conversation with every call, so the records of its parts are keyed by session and digest: the
- * ledger keeps each once. Instructions and tool descriptions are the vendor's text and are kept as digests alone.
+ * One record for the call, and one for each text, tool use and tool result of its conversation. A client repeats the
+ * whole conversation with every call. So the records of its parts are keyed by session and digest, and the ledger
+ * keeps each once. Instructions and tool descriptions are the vendor's text and are kept only as digests.
  */
 export function toGatewayDrafts(
   envelope: Envelope,
@@ -57,7 +57,7 @@ export function toGatewayDrafts(
   ];
 }
 
-/** What the parts of a conversation have from the call that showed them first. */
+/** Facts that a part of the conversation takes from the call that showed it first. */
 function sharedFacts(facts: Facts): Facts {
   const shared: Facts = { source_event: '', collector: facts.collector };
   const names = ['occurred_at', 'claimed_user', 'claimed_user_source', 'install_id', 'session_id'] as const;
@@ -119,7 +119,7 @@ function setTool(facts: Facts, id: string, name: string | undefined, input: Json
   setFact(facts, 'file_path', filePathOf(name, input));
 }
 
-/** Text that a person or the model wrote is kept; instructions only as size and digest. */
+/** Text of a person or of the model is kept. Of instructions only size and digest are kept. */
 function toMessageDraft(facts: Facts, key: string[], role: string, value: JsonValue): PartDraft {
   const text = typeof value === 'string' ? value : JSON.stringify(value);
   facts.body_sha256 = hash('sha256', text, 'hex');
@@ -140,7 +140,7 @@ function toCallContent(
   });
 }
 
-/** What stands for a part of the conversation in the record of a call. */
+/** The name by which the record of a call refers to a part of its conversation. */
 function nameOfPart({ facts }: PartDraft): string {
   return `${facts.source_event} ${facts.tool_use_id ?? facts.body_sha256 ?? ''}`;
 }

@@ -11,11 +11,11 @@ export interface GenAiConversation {
   readonly answer: readonly Block[];
   /** Tools that were offered. */
   readonly tools: JsonValue | undefined;
-  /** The attributes without those that were read, and of bodies what is no conversation. */
+  /** The attributes that were not read, and the members of bodies that are not conversation. */
   readonly rest: JsonObject;
 }
 
-/** The first of these ways that is there; what is there in another beside it stays among the attributes. */
+/** Reads the first of these forms that is present. Any other form beside it stays among the attributes. */
 export function readConversation(attributes: JsonObject): GenAiConversation {
   return readPartsOf(attributes) ?? readNumbered(attributes) ?? readBodies(attributes);
 }
@@ -25,12 +25,12 @@ const SENT = 'gen_ai.input.messages';
 const GOT = 'gen_ai.output.messages';
 const OFFERED = 'gen_ai.tool.definitions';
 
-/** As the conventions have it since 1.37. */
+/** The form of the conventions since version 1.37. */
 function readPartsOf(attributes: JsonObject): GenAiConversation | undefined {
   const at = (name: string) => parsedText(valueAt(attributes, name));
   const [system, sent, got, tools] = [at(SYSTEM), at(SENT), at(GOT), at(OFFERED)];
   if (!Array.isArray(sent) && !Array.isArray(got)) return undefined;
-  // Instructions are the vendor's text even where they are no list.
+  // Instructions are the vendor's text even if they are not a list.
   const parts = typeof system === 'string' ? [{ type: 'text', content: system }] : (system ?? []);
   const read = new Set(
     [SENT, GOT, OFFERED]
@@ -70,7 +70,7 @@ function readPart(role: JsonValue, part: JsonValue): Block[] {
   return readMessage({ role, content });
 }
 
-/** Attributes of one name each for a member of a list, as older instrumentations and OpenInference write them. */
+/** Prefixes of lists that older instrumentations and OpenInference write as one attribute per member. */
 const NUMBERED = [
   { sent: 'gen_ai.prompt.', got: 'gen_ai.completion.', tools: 'llm.request.functions.' },
   { sent: 'llm.input_messages.', got: 'llm.output_messages.', tools: 'llm.tools.' },
@@ -91,7 +91,7 @@ function readNumbered(attributes: JsonObject): GenAiConversation | undefined {
   return undefined;
 }
 
-/** `prefix`, a number, and what follows it. */
+/** The number behind `prefix` in an attribute's name, and the path behind the number. */
 function placeIn(
   name: string,
   prefix: string,
@@ -101,7 +101,7 @@ function placeIn(
   return path === '' ? undefined : { index: Number(index), path };
 }
 
-/** Objects in the order of their numbers, each with the paths behind them as its members. */
+/** Objects in the order of their numbers. The paths behind a number name the members of its object. */
 function listAt(attributes: JsonObject, prefix: string): JsonObject[] | undefined {
   const found = new Map<number, Record<string, JsonValue>>();
   for (const [name, value] of Object.entries(attributes)) {
@@ -169,7 +169,7 @@ function readBodies(attributes: JsonObject): GenAiConversation {
   };
 }
 
-/** Some write the list of choices or of messages without what stands around it. */
+/** Some gateways write only the list of choices or messages, without the object around it. */
 function toAnswer(body: JsonValue | undefined): JsonValue | undefined {
   const parsed = parsedText(body);
   if (!Array.isArray(parsed)) return parsed;

@@ -8,12 +8,12 @@ import { toMicros } from './units.ts';
 
 const MODELS = ['gen_ai.response.model', 'gen_ai.request.model', 'tfy.model.name', 'llm.model_name'] as const;
 
-/** Names with dots stand as they are, each the name of one attribute. */
+/** Whether the attributes name a model. A name with dots is the name of one attribute, not a path. */
 export function isGenAiSpan(attributes: JsonObject): boolean {
   return MODELS.some((name) => textAt(attributes, name) !== undefined);
 }
 
-/** What the attributes say; who called and when is for the gateway to add. */
+/** Reads a call from its attributes. The gateway adds the caller and the time. */
 export function readGenAiSpan(event: string, attributes: JsonObject): GatewayCall {
   const members = openMembers(attributes);
   const error = members.text('error.type', 'tfy.error_type');
@@ -41,7 +41,7 @@ export function readGenAiSpan(event: string, attributes: JsonObject): GatewayCal
       ),
       model: members.text(...MODELS),
       message_id: members.text('gen_ai.response.id'),
-      // The conventions count cached tokens among those of the input; the facts tell them apart.
+      // The conventions count cached tokens among those of the input; the facts count them separately.
       input_tokens: input === undefined ? undefined : Math.max(input - (read ?? 0) - (created ?? 0), 0),
       output_tokens: members.count(
         'gen_ai.usage.output_tokens',
@@ -66,7 +66,7 @@ const COSTS = [
   'llm.cost.total',
 ];
 
-/** Dollars; in the normal form of OTLP numbers with a fraction are text. */
+/** The cost, which attributes give in dollars. The normal form of OTLP writes numbers with a fraction as text. */
 function costOf(attributes: JsonObject): number | undefined {
   for (const name of COSTS) {
     const micros = toMicros(numberOf(valueAt(attributes, name)));

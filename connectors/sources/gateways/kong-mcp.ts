@@ -5,11 +5,14 @@ import { countAt, objectAt, textAt, valueAt, type PossibleFacts } from '../../dr
 import type { GatewayEvent } from './observed.ts';
 
 export interface McpEntry extends GatewayEvent {
-  /** What tells it from the others of its line. */
+  /** The part of the line that distinguishes this event from the others. */
   readonly item: JsonObject;
 }
 
-/** Documented as a list, and seen with lists of calls and of decisions in it: each entry of each is an event. */
+/**
+ * The documents show a list, and examples show lists of calls and of decisions in it. Each entry of each list is an
+ * event.
+ */
 export function readMcpEntries(value: JsonObject, common: PossibleFacts): McpEntry[] {
   const mcp = valueAt(value, 'ai', 'mcp');
   const parts = Array.isArray(mcp) ? (mcp as readonly JsonValue[]) : mcp === undefined ? [] : [mcp];
@@ -39,7 +42,7 @@ function toEntry(entry: JsonValue, facts: PossibleFacts, item: JsonObject): McpE
   const request = parsedText(valueAt(entry, 'payload', 'request'));
   const response = parsedText(valueAt(entry, 'payload', 'response'));
   const error = textAt(entry, 'error') ?? textAt(response, 'error', 'code');
-  // A transport that went well may hide a tool that did not.
+  // A successful transport may carry a failed call of a tool.
   const hasFailed = error !== undefined || valueAt(response, 'result', 'isError') === true;
   const own = {
     ...facts,
@@ -82,7 +85,7 @@ function toDecision(entry: JsonValue, facts: PossibleFacts, item: JsonObject): M
       decision: action,
       decision_source: 'acl',
       policy_outcome: isDenied ? 'block' : action === 'allow' ? 'allow' : undefined,
-      // The status of the whole request, which may hold several decisions.
+      // The status belongs to the whole request, which may hold several decisions.
       success: undefined,
       error_type: undefined,
     },

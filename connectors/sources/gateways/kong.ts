@@ -12,8 +12,8 @@ import { epochMillisToInstant, toMicros } from './units.ts';
 const GATEWAY = 'kong';
 
 /**
- * Log lines of Kong's gateway with its `ai` member, of whichever plugin wrote it (developer.konghq.com, "AI audit log
- * reference"). Written from the documents; none was recorded.
+ * Log lines of Kong's gateway with an `ai` member, from any plugin (developer.konghq.com, "AI audit log reference").
+ * Written from the documents; none was recorded.
  */
 export const kong = gatewaySource({
   name: GATEWAY,
@@ -48,7 +48,7 @@ function sessionOf(value: JsonObject): string | undefined {
   return textAt(value, 'request', 'headers', 'x-claude-code-session-id');
 }
 
-/** The part of `ai` that tells of a model; guards and caches have parts beside it. */
+/** The name of the part of `ai` that describes a model. Guards and caches have other parts. */
 function findModelPlugin(value: JsonObject): string | undefined {
   const ai = objectAt(value, 'ai');
   return Object.keys(ai).find((name) =>
@@ -103,7 +103,7 @@ function readCall(value: JsonObject, plugin: string, hasMcp: boolean): GatewayCa
   };
 }
 
-/** Releases differ in the number of a word. */
+/** Some releases write the names of counts in the singular. */
 function modelFacts(ai: JsonObject): PossibleFacts {
   const meta = openMembers(objectAt(ai, 'meta'));
   const usage = openMembers(objectAt(ai, 'usage'));
@@ -116,7 +116,7 @@ function modelFacts(ai: JsonObject): PossibleFacts {
   };
 }
 
-/** The line without the bodies that were read; those that were not stay where they are. */
+/** The line without the bodies that were read. Unread bodies stay. */
 function withoutPayloads(
   value: JsonObject,
   plugin: string,

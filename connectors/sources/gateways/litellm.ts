@@ -12,8 +12,8 @@ const GATEWAY = 'litellm';
 const SESSION_HEADER = 'x-claude-code-session-id';
 
 /**
- * LiteLLM's generic callback (`callbacks: [generic_api]`): an array of StandardLoggingPayload objects, one per call of
- * a model, recorded of 1.106.2. `messages` is the whole conversation so far.
+ * LiteLLM's generic callback (`callbacks: [generic_api]`): an array of StandardLoggingPayload objects, one per call
+ * of a model. Recorded with LiteLLM 1.106.2. `messages` is the whole conversation so far.
  */
 export const litellm = gatewaySource({
   name: GATEWAY,
@@ -29,7 +29,7 @@ interface Item {
   readonly value: JsonObject;
   readonly members: Members;
   readonly metadata: JsonObject;
-  /** Claude Code's own word on who calls: JSON text in the member for the end user. */
+  /** The caller as Claude Code names it: JSON text in the member for the end user. */
   readonly client: () => JsonObject;
   readonly session: () => string | undefined;
 }
@@ -118,7 +118,7 @@ function setPerson(facts: Partial<Facts>, { metadata, value, client }: Item): vo
   facts.claimed_user_source = 'end_user';
 }
 
-/** The gateway counts cached tokens among those of the prompt; the facts tell them apart. */
+/** The gateway counts cached tokens among those of the prompt; the facts count them separately. */
 function setUsage(facts: Partial<Facts>, { members, metadata, value }: Item): void {
   const usage = openMembers(objectAt(metadata, 'usage_object'));
   const read = usage.count('cache_read_input_tokens');
@@ -131,7 +131,7 @@ function setUsage(facts: Partial<Facts>, { members, metadata, value }: Item): vo
   setFact(facts as Facts, 'cost_usd_micros', toMicros(value['response_cost']));
 }
 
-/** What the guardrails did; undefined where none ran. */
+/** The outcome of the guardrails; undefined if none ran. */
 function policyOf(value: JsonObject): PolicyOutcome | undefined {
   const guardrail = objectAt(value, 'status_fields')['guardrail_status'];
   if (guardrail === 'guardrail_failed_to_respond') return 'failed_open';

@@ -1,4 +1,4 @@
-/** How a mapping of a gateway that we do not know is written, and the check of one. */
+/** The shape of a mapping, which describes a gateway without a source, and the check of mappings. */
 import { Type, type Static } from 'typebox';
 import { PipelineError } from '../../../schemas/errors.ts';
 import { isJsonObject, type JsonValue } from '../../../schemas/json.ts';
@@ -10,7 +10,7 @@ const Path = Type.String({
   maxLength: 512,
   description: 'names of members from the outside in, with dots between; a dot in a name is written \\.',
 });
-/** The first that is there is taken. */
+/** The first path with a value counts. */
 const Paths = Type.Union([Path, Type.Array(Path, { minItems: 1, maxItems: 16 })]);
 const OptionalPaths = Type.Optional(Paths);
 
@@ -71,7 +71,10 @@ const Outcome = Type.Union([
   Type.Literal('failed_open'),
 ]);
 
-/** Which members of an item say what, and in which units. Members that are named nowhere are kept as they are. */
+/**
+ * The members of an item that become facts, and their units. Members that a mapping does not name are kept as they
+ * are.
+ */
 export const GatewayMapping = Type.Object(
   {
     event: Type.Optional(Paths),
@@ -105,7 +108,7 @@ export const GatewayMapping = Type.Object(
 );
 export type GatewayMapping = Static<typeof GatewayMapping>;
 
-/** By the last part of the route, `/v1/gateways/<name>`. */
+/** Mappings by the last part of their route, `/v1/gateways/<name>`. */
 export type GatewayMappings = Readonly<Record<string, GatewayMapping>>;
 
 const checkMapping = compileValidator(GatewayMapping);
@@ -134,7 +137,7 @@ function invalid(file: string, problems: readonly ShapeProblem[]): PipelineError
   );
 }
 
-/** By which mapping a record was made: SHA-256 of its canonical JSON, in hex. */
+/** Identifies the mapping that made a record: SHA-256 of the mapping's canonical JSON, in hex. */
 export function digestMapping(mapping: GatewayMapping): string {
   return digestItem(mapping);
 }

@@ -19,10 +19,10 @@ import {
 } from './mapped-shape.ts';
 import { epochMillisToInstant, epochSecondsToInstant } from './units.ts';
 
-/** The name that all gateways have in common that are described by a mapping; their routes tell them apart. */
+/** The source name of all gateways that are described by a mapping. Their routes distinguish them. */
 export const MAPPED_GATEWAY = 'mapped-gateway';
 
-/** A gateway that is described by a mapping instead of a source of its own. */
+/** The source of a gateway that a mapping describes. */
 export function mappedGateway(name: string, mapping: GatewayMapping): Source<typeof MAPPED_GATEWAY> {
   const gateway_mapping = { name, sha256: digestMapping(mapping) };
   return itemSource({
@@ -50,7 +50,7 @@ function pathsOf(paths: Paths): readonly (readonly string[])[] {
   return list.map((path) => path.split(/(?<!\\)\./).map((name) => name.replaceAll(/\\(.)/g, '$1')));
 }
 
-/** The first path at which something stands. */
+/** The first path at which the object has a value. */
 function placeOf(value: JsonObject, paths: Paths): readonly string[] | undefined {
   return pathsOf(paths).find((path) => (valueAt(value, ...path) ?? null) !== null);
 }
@@ -96,7 +96,7 @@ interface ReadBody {
   readonly rest: JsonObject;
 }
 
-/** Undefined for what is no conversation, which then stays in the item. */
+/** Undefined if the body is not a conversation. It then stays in the item. */
 function readSent(body: JsonValue | undefined): ReadBody | undefined {
   const request = readRequest(body);
   if (request !== undefined) return { blocks: request.messages, tools: request.tools, rest: request.rest };
@@ -114,7 +114,7 @@ function readGot(body: JsonValue | undefined): ReadBody | undefined {
   return { blocks: readMessage({ role: 'assistant', content: body }), rest: {} };
 }
 
-/** The object without what stands at a path; itself without a path. */
+/** The object without the value at a path; the object itself if the path is empty. */
 function withoutAt(value: JsonObject, path: readonly string[]): JsonObject {
   const [name, ...inner] = path;
   if (name === undefined) return value;
@@ -173,7 +173,7 @@ function toInstant(
   return unit === 'seconds' ? epochSecondsToInstant(time) : epochMillisToInstant(time);
 }
 
-/** Rounded to a whole number of the unit; the item keeps what was said. */
+/** Rounded to a whole number. The item keeps the original value. */
 function scaled(value: JsonValue | undefined, factor: number): number | undefined {
   if (typeof value !== 'number' || !(value >= 0)) return undefined;
   const number = Math.round(value * factor);

@@ -5,7 +5,7 @@ import type { DraftRecord } from '../../drafts/source.ts';
 import { toContent } from '../../drafts/members.ts';
 import { statedFacts, type PossibleFacts } from '../../drafts/nested.ts';
 
-/** What a gateway reports besides calls of models. */
+/** An event of a gateway that is not a call of a model. */
 export interface GatewayEvent {
   readonly type: string;
   readonly event: string;
@@ -13,7 +13,7 @@ export interface GatewayEvent {
   readonly content: JsonObject;
 }
 
-/** One record. `item` is what tells it from others; of several events of one item each has its own part of it. */
+/** One record. `item` identifies the event. Several events of one item each pass their own part of it. */
 export function toGatewayEventDraft(
   envelope: Envelope,
   gateway: string,
@@ -30,7 +30,7 @@ export function toGatewayEventDraft(
   };
 }
 
-/** An item of no kind that is known here, kept whole. */
+/** An item of an unknown kind, kept whole. */
 export function toUnknownDraft(envelope: Envelope, gateway: string, item: JsonObject): DraftRecord {
   return toGatewayEventDraft(envelope, gateway, item, {
     type: 'event.observed',

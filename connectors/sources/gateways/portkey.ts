@@ -10,8 +10,8 @@ import { toUnknownDraft } from './observed.ts';
 const GATEWAY = 'portkey';
 
 /**
- * Rows of Portkey's log export (portkey.ai, "Logs Export"), one object per call. Which of them there are is chosen
- * with the export, so none is required. Its spans come in by OTLP instead. Written from the documents; none was
+ * Rows of Portkey's log export (portkey.ai, "Logs Export"), one object per call. The operator chooses the columns of
+ * an export, so no column is required. Portkey's spans arrive by OTLP instead. Written from the documents; none was
  * recorded.
  */
 export const portkey = gatewaySource({
@@ -83,7 +83,7 @@ function toFacts(value: JsonObject, success: boolean | undefined): PossibleFacts
   };
 }
 
-/** The flag, which an export writes as 1 or 0, or where there is none the status of HTTP. */
+/** The flag, which an export writes as 1 or 0, or the HTTP status if the flag is absent. */
 function successOf(value: JsonObject): boolean | undefined {
   const members = openMembers(value);
   const flag = members.text('is_success')?.toLowerCase();
@@ -92,7 +92,7 @@ function successOf(value: JsonObject): boolean | undefined {
   return status === undefined ? undefined : status < 400;
 }
 
-/** What its guardrails answer: 446 where they denied, 246 where they failed and let it pass. */
+/** Status codes of its guardrails: 446 if they denied the request, 246 if they failed and let it pass. */
 const POLICY_STATUS: ReadonlyMap<string, 'block' | 'warn'> = new Map([
   ['446', 'block'],
   ['246', 'warn'],
@@ -101,7 +101,7 @@ const POLICY_STATUS: ReadonlyMap<string, 'block' | 'warn'> = new Map([
 /** Exports give the cost in cents. */
 const CENT_MICROS = 10_000;
 
-/** Of a dollar alone: another currency stays in the content. */
+/** The cost, if it is in dollars. Another currency stays in the content. */
 function costOf(value: JsonObject): number | undefined {
   const cost = valueAt(value, 'cost');
   const currency = textAt(value, 'cost_currency');

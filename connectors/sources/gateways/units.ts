@@ -1,9 +1,10 @@
 /** Clocks and money as gateways write them, in the units of facts. */
 import type { JsonValue } from '../../../schemas/json.ts';
 
+/** The last second of the year 9999. RFC 3339 has no later instants. */
 const LATEST_EPOCH_S = 253_402_300_799;
 
-/** RFC 3339 instant of seconds since 1970 with a fraction, to the microsecond; undefined for what is no such number. */
+/** RFC 3339 instant of seconds since 1970 with a fraction, to the microsecond; undefined for any other value. */
 export function epochSecondsToInstant(seconds: JsonValue | undefined): string | undefined {
   if (typeof seconds !== 'number' || !(seconds > 0) || seconds > LATEST_EPOCH_S) return undefined;
   const whole = Math.floor(seconds);
@@ -20,7 +21,7 @@ export function epochMillisToInstant(millis: JsonValue | undefined): string | un
   return new Date(Math.floor(millis)).toISOString();
 }
 
-/** Millionths of a dollar, rounded; undefined for what is no sum. */
+/** Millionths of a dollar, rounded; undefined if the value is not an amount. */
 export function toMicros(dollars: JsonValue | undefined): number | undefined {
   if (typeof dollars !== 'number' || !(dollars >= 0)) return undefined;
   const micros = Math.round(dollars * 1_000_000);

@@ -33,7 +33,7 @@ export const complianceActivity = itemSource({
   },
 });
 
-/** Of the hundreds of activity types those that are evidence of a kind of its own. */
+/** Activity types that map to a record type. The API has hundreds of others. */
 const TYPES: readonly (readonly [pattern: RegExp, type: string])[] = [
   [/^(sso_login|social_login|session_revoked|magic_link)/, 'auth.observed'],
   [/^scim_user_(created|added)$/, 'identity.joined'],

@@ -1,6 +1,7 @@
 /**
- * Audit rows of gateways about themselves: who made, changed or withdrew a key, a user, a team, a policy. LiteLLM's
- * (docs.litellm.ai, "Audit logs") and Bifrost's (docs/enterprise/audit-logs); written from what is documented.
+ * Audit rows of gateways about themselves: created, changed and withdrawn keys, users, teams and policies. The rows
+ * are those of LiteLLM (docs.litellm.ai, "Audit logs") and Bifrost (docs/enterprise/audit-logs). Written from the
+ * documents.
  */
 import type { Envelope } from '../../../schemas/envelope.ts';
 import { PipelineError } from '../../../schemas/errors.ts';
@@ -22,7 +23,7 @@ export function isAuditRow(value: JsonObject): boolean {
   return readLitellmRow(value) !== undefined || readBifrostRow(value) !== undefined;
 }
 
-/** Undefined for what is a row of neither. */
+/** Undefined if the object is not a row of either gateway. */
 export function toAuditDraft(envelope: Envelope, value: JsonObject): DraftRecord | undefined {
   const row = readLitellmRow(value) ?? readBifrostRow(value);
   if (row === undefined) return undefined;
@@ -37,7 +38,10 @@ export function toAuditDraft(envelope: Envelope, value: JsonObject): DraftRecord
   };
 }
 
-/** What an action on keys and on people is; on anything else, and any other action, it is administration. */
+/**
+ * Record types of actions on keys and people. Any other action is administration, and so is an action on any other
+ * object.
+ */
 const LIFE_CYCLE: ReadonlyMap<string, string> = new Map([
   ['key created', 'identity.key_created'],
   ['key regenerated', 'identity.key_created'],
@@ -126,7 +130,7 @@ function readBifrostRow(value: JsonObject): AuditRow | undefined {
   };
 }
 
-/** What did not succeed has changed nobody's rights. */
+/** An action that did not succeed has changed nobody's rights. */
 function bifrostTypeOf(action: string, outcome: string, target: string | undefined): string {
   if (action === 'authenticate') return 'auth.observed';
   const kind = target === 'virtual_key' ? 'key' : (target ?? '');

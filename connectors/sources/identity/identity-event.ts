@@ -21,9 +21,10 @@ const About = {
 const Expectation = Type.Union([Type.Literal('expected'), Type.Literal('excused')]);
 
 /**
- * One event of a person's or a key's life, as a feed of ours takes it. `user` is whom it is about and `by` who did it;
- * `key` names a key or gives its hash, never the key itself; `id` is stable across resends. Who is `expected` to work with agents, or everybody of a role,
- * stands on the roster until `excused`. Other members are kept.
+ * One event in the life of a person or a key, in the shape of this system. `user` is the person it is about and `by`
+ * the person who did it. `key` is the name or hash of a key, never the key itself. `id` is the same in every resend.
+ * A person who is `expected` to work with agents, or everybody with a role, is on the roster until `excused`. Other
+ * members are kept.
  */
 export const IdentityEvent = Type.Union([
   Type.Object({ ...About, user: Name, event: Type.Union([Type.Literal('joined'), Type.Literal('left')]) }),
@@ -46,7 +47,7 @@ export type IdentityEvent = Static<typeof IdentityEvent>;
 
 const checkEvent = compileValidator(IdentityEvent);
 
-/** Where an object is no event of this shape; a misspelt leaver must not pass for something else. */
+/** The place at which an object is not an event of this shape. A misspelt leaver must not pass for another event. */
 export function findEventProblem(value: JsonObject): string | undefined {
   const checked = checkEvent(value);
   if (checked.ok) return toUtcInstant(value['occurred_at']) === undefined ? '/occurred_at' : undefined;
@@ -58,7 +59,7 @@ export function findEventProblem(value: JsonObject): string | undefined {
 
 const CARRIED: ReadonlySet<string> = new Set(['event', 'user', 'by', 'role', 'key', 'id']);
 
-/** Of an object in which `findEventProblem` found none. */
+/** The draft of an object in which `findEventProblem` found no problem. */
 export function toIdentityDraft(envelope: Envelope, value: JsonObject): DraftRecord {
   const read = value as unknown as IdentityEvent;
   const { event, by, occurred_at, source, id } = read;

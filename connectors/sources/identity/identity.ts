@@ -4,8 +4,8 @@ import { findEventProblem, toIdentityDraft } from './identity-event.ts';
 import { isScim, toScimDrafts } from './scim.ts';
 
 /**
- * Who joined, left, got or lost a role or a key: events in a shape of ours, SCIM 2.0, and the audit rows that gateways
- * keep of their own administration. Which of them an object is, its members say.
+ * People who join, leave, get or lose a role or a key: events in the shape of this system, SCIM 2.0, and the audit
+ * rows that gateways keep about their administration. The members of an object show which of them it is.
  */
 export const identity = itemSource({
   name: 'identity',

@@ -9,16 +9,16 @@ export interface ScimChange {
   readonly content: JsonObject;
 }
 
-/** The subject of a patch: a user, or a group that means a role. */
+/** The subject of a patch: a user, or a group, which is read as a role. */
 export interface PatchTarget {
   readonly user: string | undefined;
   readonly group: string | undefined;
 }
 
-/** The member of a path that removes one: `members[value eq "2819c223"]`. */
+/** A path that removes one member of a group: `members[value eq "2819c223"]`. */
 const CHOSEN_MEMBER = /^members\[value eq "([^"\]]{1,256})"\]$/i;
 
-/** At least one change for each operation; what is not understood has changed something. */
+/** At least one change for each operation. An unknown operation becomes `identity.changed`. */
 export function readOperation(operation: JsonValue, target: PatchTarget): ScimChange[] {
   const content = { operation };
   const active = readActive(operation);
@@ -45,7 +45,7 @@ const ROLE_TYPES: ReadonlyMap<string, string> = new Map([
 ]);
 const ROLE_PATHS: readonly string[] = ['roles', 'groups', 'entitlements'];
 
-/** Empty where it neither gives nor takes a role by name. */
+/** Empty if the operation neither grants nor revokes a role by name. */
 function readRoles(operation: JsonValue, { user, group }: PatchTarget): ScimChange[] {
   const content = { operation };
   const type = ROLE_TYPES.get(opOf(operation));
@@ -66,7 +66,7 @@ function opOf(operation: JsonValue): string {
   return textAt(operation, 'op')?.toLowerCase() ?? '';
 }
 
-/** The operation stands in the first alone: a long list of members must not be repeated for each of them. */
+/** Only the first change holds the operation: a long list of members must not be repeated for each of them. */
 function toChanges(
   type: string,
   names: readonly string[],
@@ -76,7 +76,7 @@ function toChanges(
   return names.map((name, index) => ({ type, facts: toFacts(name), content: index === 0 ? content : {} }));
 }
 
-/** Empty where one of the values has no name. */
+/** Empty if one of the values has no name. */
 function namesOf(value: JsonValue | undefined): string[] {
   const values: readonly (JsonValue | undefined)[] = Array.isArray(value)
     ? (value as readonly JsonValue[])

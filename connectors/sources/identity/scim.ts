@@ -18,7 +18,7 @@ export function isScim(value: JsonObject): boolean {
   return schemasOf(value).some((schema) => schema === USER || schema === GROUP || schema === PATCH);
 }
 
-/** At least one; what all changes of an item share stands in the content of the first alone. */
+/** At least one draft. Only the content of the first holds the members that all changes of an item share. */
 export function toScimDrafts(envelope: Envelope, value: JsonObject): DraftRecord[] {
   const by = textAt(value, 'by');
   const shared = {
@@ -60,7 +60,7 @@ function readChanges(value: JsonObject): ScimChange[] {
   return event === 'scim.user' ? [readUser(value)] : readGroup(value);
 }
 
-/** A user who was changed after it was made is not new; one that is not active has left. */
+/** A user that was changed after its creation is not new. A user that is not active has left. */
 function readUser(value: JsonObject): ScimChange {
   const created = instantAt(value, 'meta', 'created');
   const changed = instantAt(value, 'meta', 'lastModified');
@@ -73,7 +73,7 @@ function readUser(value: JsonObject): ScimChange {
   };
 }
 
-/** The group as it is now, and each of its members. */
+/** One change for the group as it is now, and one for each of its members. */
 function readGroup(value: JsonObject): ScimChange[] {
   const role = textAt(value, 'displayName') ?? textAt(value, 'id');
   const listed = valueAt(value, 'members');

@@ -16,7 +16,7 @@ const checkEvent = compileValidator(NativeEvent);
 /** Record types that only the system itself writes. */
 const RESERVED_TYPES: readonly string[] = ['quarantined'];
 
-/** Records in the system's own shape (schemas/native-event.ts); each item of a body stands or falls by itself. */
+/** Records in the system's own shape (schemas/native-event.ts); each item of a body is judged by itself. */
 export const native = defineSource({
   name: 'native',
   title: 'Events in the shape of this system',
@@ -37,7 +37,7 @@ export const native = defineSource({
 
 const RULES = { findShapeProblem };
 
-/** The schema has seen to it that a session is a string. */
+/** The schema guarantees that a session is a string. */
 function sessionOf({ session_id }: JsonObject): string | undefined {
   return typeof session_id === 'string' ? session_id : undefined;
 }
@@ -66,7 +66,7 @@ function toDraft(envelope: Envelope, { value }: JsonItem): DraftRecord {
 
 const CARRIED: ReadonlySet<string> = new Set(['type', 'session_id', 'occurred_at', 'facts', 'content']);
 
-/** What the sender calls content, and beside it under `extensions` the members that no fact carries. */
+/** The sender's content, and under `extensions` the members that no fact carries. */
 function toNativeContent(value: JsonObject): JsonObject | null {
   const beside = ifAny(omitMembers(value, CARRIED));
   const content = toHashable(value['content'] ?? {}) as JsonObject;

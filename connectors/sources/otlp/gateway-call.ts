@@ -1,4 +1,4 @@
-/** A gateway's spans and log records of OpenTelemetry → calls of models and tools, as its other logs make them. */
+/** Spans and log records of a gateway become the same records of model and tool calls as its other logs. */
 import type { JsonObject, JsonValue } from '../../../schemas/json.ts';
 import { parsedText } from '../../wire/json/strict-json.ts';
 import type { DraftRecord } from '../../drafts/source.ts';
@@ -21,17 +21,17 @@ import { isGenAiSpan, readGenAiSpan } from '../gateways/genai-span.ts';
 import { toGatewayEventDraft } from '../gateways/observed.ts';
 import { gatewayFacts, gatewayOf } from './gateway.ts';
 
-/** Status codes of spans; one that is not set says neither. */
+/** Success by status code of a span. An unset status is neither success nor failure. */
 const SUCCESS: ReadonlyMap<JsonValue, boolean> = new Map([
   [1, true],
   [2, false],
 ]);
-/** The least severity of a log record that tells of an error. */
+/** The lowest severity number that means an error. */
 const ERROR_SEVERITY = 17;
-/** The log record that says what a span of a call says. */
+/** Name of the log record that repeats the attributes of a call's span. */
 const DETAILS = 'gen_ai.client.inference.operation.details';
 
-/** Undefined where it is no gateway's, or neither a call of a model nor of a tool. */
+/** Undefined if the span is not from a gateway, or is not a call of a model or tool. */
 export function toGatewaySpanDrafts(event: OtelEvent): DraftRecord[] | undefined {
   const { record } = event.item;
   const [from, to] = [integerText(record['startTimeUnixNano']), integerText(record['endTimeUnixNano'])];
@@ -47,7 +47,7 @@ export function toGatewaySpanDrafts(event: OtelEvent): DraftRecord[] | undefined
   });
 }
 
-/** The same of a log record. */
+/** The same for a log record. */
 export function toGatewayLogDrafts(event: OtelEvent): DraftRecord[] | undefined {
   const { record } = event.item;
   const name = nameOf(record['eventName']) ?? textAt(event.attributes, 'event.name');
@@ -66,9 +66,9 @@ export function toGatewayLogDrafts(event: OtelEvent): DraftRecord[] | undefined 
 /** An item of a gateway, in the terms that spans and log records share. */
 interface ReportedItem {
   readonly name: string;
-  /** Name of what is left of the item, in the content. */
+  /** Name under which the content keeps the rest of the item. */
   readonly kept: string;
-  /** Undefined where the item does not say. */
+  /** Undefined if the item does not say. */
   readonly success: boolean | undefined;
   readonly facts: PossibleFacts;
 }
@@ -98,7 +98,7 @@ function toDrafts(event: OtelEvent, reported: ReportedItem): DraftRecord[] | und
   return toGatewayDrafts(envelope, gateway.name, identity, { ...call, facts, has_failed, rest });
 }
 
-/** What the attributes left; members of the item that facts carry stand in it once more, which costs little. */
+/** The remaining attributes and the members of the item. Some of these members repeat facts, which costs little. */
 function contentOf(event: OtelEvent, { kept }: ReportedItem, attributes: JsonObject): JsonObject {
   const parts: ContentParts = {};
   setPart(parts, kept, ifAny(omitMembers(event.item.record, APART)));
@@ -108,7 +108,7 @@ function contentOf(event: OtelEvent, { kept }: ReportedItem, attributes: JsonObj
 
 const APART: ReadonlySet<string> = new Set(['attributes', 'unknown', 'traceId', 'spanId']);
 
-/** A span of a request, not one of the attempts that it consists of, which have the same attributes. */
+/** Whether a span is a request. The attempts of a request have the same attributes, but do not count as calls. */
 function isModelCall(attributes: JsonObject): boolean {
   const type = textAt(attributes, 'tfy.span_type');
   return isGenAiSpan(attributes) && (type === undefined || /^(?:Chat)?Completion$|^Embedding$/.test(type));

@@ -1,4 +1,4 @@
-/** Which gateway a span or a log record of OpenTelemetry is from, and what each says in words of its own. */
+/** Finds the gateway that sent a span or log record, and reads the gateway's own attributes. */
 import { isJsonObject, type JsonObject } from '../../../schemas/json.ts';
 import type { PolicyOutcome } from '../../../schemas/record.ts';
 import { parsedText } from '../../wire/json/strict-json.ts';
@@ -8,9 +8,9 @@ import type { OtelEvent } from './otel-event.ts';
 
 export interface OtelGateway {
   readonly name: string;
-  /** Of `service.name` or of the scope. */
+  /** Values of `service.name`, or names of the scope. */
   readonly services: readonly string[];
-  /** Attributes that begin so are this gateway's. */
+  /** Prefixes of this gateway's attributes. */
   readonly prefixes: readonly string[];
   readonly people: readonly string[];
   readonly keys: readonly string[];
@@ -21,7 +21,7 @@ export interface OtelGateway {
 
 const NOTHING = { prefixes: [], people: [], keys: [], teams: [], organizations: [], requests: [] } as const;
 
-/** LiteLLM was recorded (1.106.2); the others are written from their documents. */
+/** LiteLLM 1.106.2 was recorded; the other entries follow the documents of the vendors. */
 const GATEWAYS: readonly OtelGateway[] = [
   {
     name: 'litellm',
@@ -67,16 +67,16 @@ const GATEWAYS: readonly OtelGateway[] = [
 const MARKS = GATEWAYS.flatMap(({ services, prefixes }) => [...services, ...prefixes]).map((mark) =>
   Buffer.from(mark),
 );
-/** How JSON may spell the letters, dots and dashes of these otherwise; no common encoder does. */
+/** Escapes by which JSON may spell the letters, dots and dashes of these names; no common encoder uses them. */
 const ESCAPES = ['6', '7', '2d', '2D', '2e', '2E', '5f', '5F'].map((code) => Buffer.from(`\\u00${code}`));
 
-/** Whether a body can hold anything of a gateway; most cannot, and need not be looked at any closer. */
+/** Whether a body can hold an item of a gateway. Most bodies cannot, and need no closer look. */
 export function mayNameGateway(body: Uint8Array): boolean {
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
   return [...MARKS, ...ESCAPES].some((mark) => bytes.includes(mark));
 }
 
-/** Undefined for whatever else emits such attributes, Claude Code itself among them. */
+/** Undefined for any other emitter of such attributes, Claude Code included. */
 export function gatewayOf({ attributes, item, isClaudeCode }: OtelEvent): OtelGateway | undefined {
   if (isClaudeCode) return undefined;
   const resource = item.resource['attributes'];
@@ -90,7 +90,7 @@ export function gatewayOf({ attributes, item, isClaudeCode }: OtelEvent): OtelGa
 
 const GENERIC_PEOPLE = ['enduser.id', 'user.email', 'user.id'] as const;
 
-/** Who called and for whom, as the gateway says it; its own words before those that all have in common. */
+/** Facts about the caller. The gateway's own attributes come before those that all gateways share. */
 export function gatewayFacts(gateway: OtelGateway, event: OtelEvent): PossibleFacts {
   const { attributes } = event;
   const members = openMembers(attributes);
@@ -117,7 +117,7 @@ export function gatewayFacts(gateway: OtelGateway, event: OtelEvent): PossibleFa
   };
 }
 
-/** LiteLLM writes the headers as Python shows them. */
+/** LiteLLM writes the headers as Python prints a dictionary. */
 const SESSION_HEADER = /['"](?:x-claude-code-session-id|x-bf-session-id)['"]: ?['"]([\w.:-]{1,200})['"]/;
 
 function sessionHeaderOf(attributes: JsonObject): string | undefined {
@@ -125,19 +125,19 @@ function sessionHeaderOf(attributes: JsonObject): string | undefined {
   return typeof headers === 'string' ? SESSION_HEADER.exec(headers)?.[1] : undefined;
 }
 
-/** Claude Code's own word on who calls. */
+/** The caller as Claude Code names it. */
 function clientOf(attributes: JsonObject): JsonObject {
   const client = parsedText(attributes['metadata.user_api_key_end_user_id']);
   return isJsonObject(client) ? client : {};
 }
 
-/** What guardrails answer in the place of 403 and 200: 446 where they denied, 246 where they let pass. */
+/** Status codes of guardrails: 446 if they denied the request, 246 if they failed and let it pass. */
 const POLICY_STATUS: ReadonlyMap<string, PolicyOutcome> = new Map([
   ['446', 'block'],
   ['246', 'warn'],
 ]);
 
-/** Undefined where no guardrail is heard of. */
+/** Undefined if the item does not mention a guardrail. */
 function policyOf({ attributes, item }: OtelEvent): PolicyOutcome | undefined {
   const members = openMembers(attributes);
   if (members.text('error.type') === 'guardrail_violation') return 'block';

@@ -14,8 +14,8 @@ const UNKNOWN: ReadonlySet<string> = new Set(['unknown']);
 const APART: ReadonlySet<string> = new Set(['attributes', 'unknown']);
 
 /**
- * Everything of an item that no fact carries. `parts` is what is left of its own members; attributes keep the
- * source's spelling, and members that OTLP did not define when this was written stand under `extensions`.
+ * The members of an item that no fact carries. `parts` holds those of the record itself. Attributes keep the source's
+ * spelling. Members that OTLP did not define when this was written are kept under `extensions`.
  */
 export function toOtelContent({ item, members }: OtelEvent, parts: ContentParts): Content | null {
   const { resource, scope, metric, record } = item;
@@ -31,7 +31,7 @@ export function toOtelContent({ item, members }: OtelEvent, parts: ContentParts)
   return toContent(parts);
 }
 
-/** Items whose facts took nothing of it have their resource in common. */
+/** Items share one resource object if their facts took nothing from it. */
 function leftOfResource(resource: JsonObject, attributes: JsonObject): JsonObject {
   if (attributes === resource['attributes']) return omitMembers(resource, UNKNOWN);
   const left = copyWithout(resource, APART);

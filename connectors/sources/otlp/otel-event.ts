@@ -5,7 +5,7 @@ import { isJsonObject, type JsonObject } from '../../../schemas/json.ts';
 import type { OtlpItem } from '../../wire/otlp/decode.ts';
 import { openMembers, type Members } from '../../drafts/members.ts';
 
-/** An OTLP item with its attributes opened: the item's own before its resource's. */
+/** An OTLP item with its attributes. The item's own attributes come before those of its resource. */
 export interface OtelEvent {
   readonly envelope: Envelope;
   readonly item: OtlpItem;
@@ -20,7 +20,7 @@ export interface OtelEvent {
   readonly isClaudeCode: boolean;
 }
 
-/** Opens the items of one body. What the items of a group share is written out once. */
+/** Opens the items of one body. Parts that the items of a group share are serialised once. */
 export function openOtelEvents(envelope: Envelope): (item: OtlpItem) => OtelEvent {
   const texts = new Map<JsonObject, string>();
   function textOf(shared: JsonObject): string {

@@ -25,7 +25,7 @@ export function logEventType(name: string): string {
     : 'event.observed';
 }
 
-/** Attribute with a word of a closed list that says how or why, by event; becomes `facts.reason`. */
+/** For each event, the attribute that gives a reason as a word of a closed list; becomes `facts.reason`. */
 const REASON_ATTRIBUTES: Readonly<Record<string, string>> = {
   permission_mode_changed: 'trigger',
   auth: 'action',

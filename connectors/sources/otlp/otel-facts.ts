@@ -5,10 +5,10 @@ import { setFact, type Members } from '../../drafts/members.ts';
 import type { OtelEvent } from './otel-event.ts';
 import { filePathOf, gitCommitOf, mcpServerOf } from '../../drafts/tool-facts.ts';
 
-/** The attributes that name a session, the first that is usable counting. */
+/** The attributes that name a session. The first usable one counts. */
 export const SESSION_ATTRIBUTES = ['session.id', 'gen_ai.conversation.id'] as const;
 
-/** Facts of an event with those that mean the same in every signal and for every emitter. */
+/** The facts of an event that mean the same in every signal and for every emitter. */
 export function openOtelFacts({ envelope, item, members }: OtelEvent, source_event: string): Facts {
   const { traceId, spanId } = item.record;
   const facts: Facts = { source_event, collector: envelope.principal };
@@ -26,8 +26,8 @@ export function openOtelFacts({ envelope, item, members }: OtelEvent, source_eve
 }
 
 /**
- * Who is claimed to have acted. `enduser.id` is set by whoever runs the fleet, `user.email` by the login, `user.id`
- * is an installation, or the person under a gateway login.
+ * The person who is claimed to have acted. The operator of the fleet sets `enduser.id`, and the login sets
+ * `user.email`. `user.id` is an installation or, with a gateway login, the person.
  */
 function setClaimedUser(facts: Facts, members: Members): void {
   for (const claimed_user_source of ['enduser.id', 'user.email', 'user.id']) {
@@ -39,7 +39,7 @@ function setClaimedUser(facts: Facts, members: Members): void {
   }
 }
 
-/** Facts out of Claude Code's own attributes, in logs, metrics and spans alike. */
+/** Facts from Claude Code's own attributes, which are the same in logs, metrics and spans. */
 export function setClaudeCodeFacts(facts: Facts, event: OtelEvent): void {
   const { members } = event;
   setFact(facts, 'prompt_id', members.text('prompt.id'));
@@ -83,19 +83,19 @@ function setUsage(facts: Facts, { attributes, members }: OtelEvent): void {
   setFact(facts, 'cost_usd_micros', members.count('cost_usd_micros') ?? toMicros(attributes['cost_usd']));
 }
 
-/** Dollars as integer micro-dollars, to the nearest; the amount itself stays among the attributes. */
+/** Dollars as micro-dollars, rounded. The exact amount stays among the attributes. */
 function toMicros(usd: JsonValue | undefined): number | undefined {
   if (typeof usd !== 'number' && typeof usd !== 'string') return undefined;
   const micros = usd === '' ? Number.NaN : Math.round(Number(usd) * 1_000_000);
   return Number.isSafeInteger(micros) && micros >= 0 ? micros : undefined;
 }
 
-/** An integer of the normal form as text; '' where there is none. */
+/** An integer of the normal form as text; '' for any other value. */
 export function integerText(value: JsonValue | undefined): string {
   return typeof value === 'number' || typeof value === 'string' ? String(value) : '';
 }
 
-/** A name that the source gave; text of another length or kind is no name. */
+/** A name that the source gave. Undefined for other types, empty text and text of more than 256 characters. */
 export function nameOf(value: JsonValue | undefined): string | undefined {
   return typeof value === 'string' && value !== '' && value.length <= 256 ? value : undefined;
 }

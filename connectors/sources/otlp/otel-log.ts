@@ -28,20 +28,20 @@ export function toLogDraft(event: OtelEvent): DraftRecord {
   };
 }
 
-/** The field of later OTLP versions first, then the attribute, then a body that is only a name. */
+/** The name from the field of later OTLP versions, else from the attribute, else from a body that is only a name. */
 function eventName({ item, members }: OtelEvent): string {
   const name = nameOf(item.record['eventName']) ?? members.text('event.name') ?? nameOf(item.record['body']);
   return (name ?? 'unnamed').replace(/^claude_code\./, '');
 }
 
-/** What a log record says of its time. */
+/** The times that a log record carries. */
 interface Times {
   /** The event's own time. */
   readonly time: string | undefined;
-  /** The attribute beside it, and as an instant if it is one. */
+  /** The time attribute as sent; `claimed` is the same value if it is an instant. */
   readonly stamped: string | undefined;
   readonly claimed: string | undefined;
-  /** The time at which it was observed, for a record that has no other. */
+  /** The time at which the event was observed, for a record without another time. */
   readonly observed: string | undefined;
 }
 
@@ -61,7 +61,7 @@ function setLogFacts(facts: Facts, event: OtelEvent): void {
   const reason = reasonAttribute(name);
   if (reason !== undefined) setFact(facts, 'reason', members.word(reason));
   if (name !== 'api_error') return;
-  // An API error has no type of its own, only the status code of the answer, if there was one.
+  // An API error has no error type, only the status code of the answer, if there was one.
   facts.success = false;
   setFact(facts, 'error_type', members.word('status_code'));
 }
@@ -71,7 +71,7 @@ const CARRIED: ReadonlySet<string> = new Set([
   ...['eventName', 'timeUnixNano', 'observedTimeUnixNano'],
 ]);
 
-/** Members of the record that no fact says already. */
+/** Members of the record that no fact carries. */
 function leftOver(record: JsonObject, facts: Facts, { time, stamped, observed }: Times): ContentParts {
   const left = copyWithout(record, CARRIED);
   const { eventName: given, timeUnixNano, observedTimeUnixNano } = record;

@@ -13,7 +13,7 @@ import { toOtelContent } from './otel-content.ts';
 import type { OtelEvent } from './otel-event.ts';
 import { integerText, nameOf, openOtelFacts, setClaudeCodeFacts } from './otel-facts.ts';
 
-/** One data point of a metric as a draft. Distributions have no single value; they stand in the content. */
+/** One data point of a metric as a draft. A distribution has no single value and is kept in the content. */
 export function toPointDraft(event: OtelEvent): DraftRecord {
   const { item, members, isClaudeCode } = event;
   const { asInt, asDouble, timeUnixNano } = item.record;
@@ -36,7 +36,7 @@ export function toPointDraft(event: OtelEvent): DraftRecord {
   };
 }
 
-/** Members of the metric and of the point that no fact says already. */
+/** Members of the metric and of the point that no fact carries. */
 function leftOver({ metric, record }: OtelEvent['item'], facts: Facts): ContentParts {
   const ofMetric = new Set(metric['name'] === facts.metric_name ? ['unknown', 'name'] : ['unknown']);
   const ofPoint = new Set(['attributes', 'unknown', record['asInt'] === undefined ? 'asDouble' : 'asInt']);

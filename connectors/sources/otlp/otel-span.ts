@@ -12,7 +12,7 @@ import { toOtelContent } from './otel-content.ts';
 import type { OtelEvent } from './otel-event.ts';
 import { integerText, nameOf, openOtelFacts, setClaudeCodeFacts } from './otel-facts.ts';
 
-/** One span as a draft; it occurred when it started. */
+/** One span as a draft. It occurred at its start. */
 export function toSpanDraft(event: OtelEvent): DraftRecord {
   const { item, members, isClaudeCode } = event;
   const { name, startTimeUnixNano, endTimeUnixNano } = item.record;

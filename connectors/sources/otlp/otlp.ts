@@ -29,9 +29,9 @@ interface Mapping {
 }
 
 /**
- * Claude Code's OpenTelemetry, and any other emitter's: events outside of Claude Code's own scope are kept as observed,
- * with the facts that mean the same for everyone. A call that a gateway reports becomes the same records as in its other
- * logs.
+ * OpenTelemetry of Claude Code and of any other emitter. Events outside Claude Code's own scope are kept as observed,
+ * with the facts that mean the same for every emitter. A call that a gateway reports becomes the same records as in
+ * its other logs.
  */
 export const otlpLogs = otlpSource('otlp-logs', {
   signal: 'logs',
@@ -68,12 +68,12 @@ function otlpSource<const Name extends string>(name: Name, mapping: Mapping): So
   });
 }
 
-/** The mapping of gateways' calls, for a body that may hold any. */
+/** The mapping of gateway calls; undefined if the body cannot hold one. */
 function gatewayMappingFor({ toGatewayDrafts }: Mapping, { body }: Envelope): Mapping['toGatewayDrafts'] {
   return toGatewayDrafts !== undefined && mayNameGateway(body) ? toGatewayDrafts : undefined;
 }
 
-/** Items of a body that names no gateway are one record each, so that they need only be checked. */
+/** In a body that names no gateway each item is one record, so the items only need to be checked. */
 function readRequest(mapping: Mapping, envelope: Envelope): ReadBody {
   const { signal } = mapping;
   const { content_type, body } = envelope;
@@ -102,7 +102,7 @@ function readRequest(mapping: Mapping, envelope: Envelope): ReadBody {
   });
 }
 
-/** As in the facts of the item's record: its attributes before those of its resource. */
+/** The session as in the facts of the record: attributes of the item come before those of its resource. */
 function sessionOf(attributes: JsonObject, resource: JsonObject): string | undefined {
   return openMembers(attributes, attributesOf(resource)).text(...SESSION_ATTRIBUTES);
 }

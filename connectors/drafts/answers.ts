@@ -14,16 +14,16 @@ export interface Answer {
   readonly toReply: (read: ReadBody, contentType: string) => Reply;
 }
 
-/** A client of hooks takes any member for a decision about the tool call that waits for it. */
+/** A hook client would take any member for a decision about the tool call that waits for the answer. */
 export const EMPTY_OBJECT: Answer = { description: '`{}`', toReply: () => jsonReply({}) };
 
-/** Allows a request to a model. As every answer it is sent when the question is on record. */
+/** Allows a request to a model. Like every answer, it is sent after the event log has the request. */
 export const ALLOW: Answer = {
   description: '`{"action": "allow"}`',
   toReply: () => jsonReply({ action: 'allow' }),
 };
 
-/** Counts items, which is what the sender knows, and names those that were kept in quarantine. */
+/** The number of accepted items as the sender counts them, and the items that were kept in quarantine. */
 export const COUNTED_ITEMS: Answer = {
   description: '`accepted`, `quarantined`',
   toReply: ({ itemCount, problems }) =>

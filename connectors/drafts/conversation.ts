@@ -2,7 +2,7 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../../schemas/json.ts';
 import { parsedText } from '../wire/json/strict-json.ts';
 
-/** `system` are instructions that no person of the session wrote. */
+/** `system` marks instructions, which no person of the session wrote. */
 export type Role = 'user' | 'assistant' | 'system';
 
 export type Block =
@@ -12,10 +12,10 @@ export type Block =
       readonly kind: 'tool_result';
       readonly id: string;
       readonly response: JsonValue;
-      /** Undefined where the spelling has no word for it. */
+      /** Undefined if the spelling has no word for it. */
       readonly isError: boolean | undefined;
     }
-  /** Images, thinking, and what is not known here. */
+  /** Images, thinking, and unknown blocks. */
   | { readonly kind: 'other'; readonly role: Role; readonly value: JsonValue };
 
 /** Blocks of one message: Anthropic's content blocks, or OpenAI's tool calls and tool messages. */
@@ -48,7 +48,7 @@ function readBlock(role: Role, block: JsonValue): Block {
   }
   if (type === 'tool_result' && isId(tool_use_id)) {
     const response = block['content'] ?? '';
-    // The protocol leaves the member out where nothing failed.
+    // The protocol leaves the member out if nothing failed.
     return { kind: 'tool_result', id: tool_use_id, response, isError: is_error === true };
   }
   return { kind: 'other', role, value: block };
@@ -71,7 +71,7 @@ function readToolCalls(calls: JsonValue | undefined): Block[] {
         kind: 'tool_use',
         id: call['id'],
         name: textOr(called['name'], ''),
-        // Parsed when it is asked for: a receiver only counts the calls.
+        // Parsed on first use, because a receiver only counts the calls.
         get input() {
           return (input ??= parsedText(called['arguments']) ?? {});
         },

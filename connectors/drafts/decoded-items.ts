@@ -6,8 +6,8 @@ import { MAX_ITEMS, oversizedBody, type DecodedBody } from '../wire/body.ts';
 import type { BodyItem, DraftRecord, Expanded, ReadBody } from './source.ts';
 
 /**
- * Drafts and quarantined items in the order of the body. An item may become several drafts, at least one; each item
- * stands or falls by itself. A body of more than MAX_ITEMS drafts is one quarantined item.
+ * Drafts and quarantined items in the order of the body. An item becomes one draft or several, and each item is
+ * judged by itself. A body of more than MAX_ITEMS drafts is one quarantined item.
  */
 export function expandItems<Item extends { readonly index: number }>(
   envelope: Envelope,
@@ -42,14 +42,17 @@ export function expandItems<Item extends { readonly index: number }>(
 
 const NO_CUTS: ReadonlyMap<string, Uint8Array> = new Map();
 
-/** What a receiver has to know of an item. Both must agree with the drafts that `expandItems` gets for it. */
+/**
+ * How a receiver counts and groups items. Both members must agree with the drafts that `expandItems` gets for the
+ * item.
+ */
 export interface ItemReader<Item> {
   /** How many drafts the item becomes. @default one */
   readonly countOf?: (item: Item) => number;
   readonly sessionOf: (item: Item) => string | undefined;
 }
 
-/** The same body as a receiver needs it. Throws nothing. */
+/** Reads the same body for a receiver. Throws nothing. */
 export function readItems<Item extends { readonly index: number }>(
   envelope: Envelope,
   decoded: DecodedBody<Item>,
@@ -84,8 +87,8 @@ export function quarantineBody(envelope: Envelope, reason: QuarantineReason, poi
 }
 
 /**
- * Runs an expansion of a body that a receiver let through. A body that does not decode after all, because another
- * release took it in or the log was restored, is kept as a whole.
+ * Runs the expansion of a body that a receiver accepted. A body that does not decode, because another release
+ * accepted it or the log was restored, is quarantined as a whole.
  */
 export function expandOrQuarantine(envelope: Envelope, expand: () => Expanded[]): Expanded[] {
   try {

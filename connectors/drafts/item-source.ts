@@ -8,7 +8,7 @@ import { decodeJsonItems, firstCharacterOf, type JsonItem } from './json-body.ts
 import type { DraftRecord, Source } from './source.ts';
 import { SYNTHETIC_MEMBER } from './synthetic.ts';
 
-/** The JSON text of a body, where it came wrapped in something else. */
+/** The JSON text of a body that may arrive wrapped in another format. */
 export interface Payload {
   readonly content_type: EnvelopeHeader['content_type'];
   readonly body: Uint8Array;
@@ -21,21 +21,21 @@ export interface ItemSourceOptions<Name extends string>
   readonly isSingle?: boolean;
   /** The JSON text of a body. Throws BODY_MALFORMED. @default the body itself */
   readonly openPayload?: (envelope: Envelope) => Payload;
-  /** The place at which an object is not one of this system's. @default every object is one */
+  /** The place at which an object is not an item of this system. @default every object is one */
   readonly findShapeProblem?: (value: JsonObject) => string | undefined;
-  /** Why a line must not be kept, and its whole body with it. @default every line may be kept */
+  /** The reason why a line, and with it the whole body, must not be kept. @default every line may be kept */
   readonly refuseLine?: (value: JsonValue) => string | undefined;
-  /** The session that the item belongs to, all of its records with it. */
+  /** The session of the item and of all its records. */
   readonly sessionOf: (value: JsonObject) => string | undefined;
   /** At least one draft. */
   readonly toDrafts: (envelope: Envelope, value: JsonObject) => DraftRecord[];
-  /** How many drafts `toDrafts` makes, where that can be told for less. @default their number */
+  /** How many drafts `toDrafts` makes, if counting them is cheaper than making them. @default their number */
   readonly countOf?: (value: JsonObject) => number;
 }
 
 type Defaulted = 'contentTypes' | 'otherTypes' | 'proof' | 'answer';
 
-/** Each object stands or falls by itself, and may become several records. */
+/** Each object is judged by itself and may become several records. */
 export function itemSource<const Name extends string>(options: ItemSourceOptions<Name>): Source<Name> {
   const { openPayload = asSent, findShapeProblem, refuseLine, toDrafts } = options;
   const countOf = (envelope: Envelope, value: JsonObject): number =>
@@ -75,7 +75,7 @@ function asSent(envelope: Envelope): Payload {
   return envelope;
 }
 
-/** Throws BODY_MALFORMED for a body that has no items at all; one that has some is never refused for one of them. */
+/** Throws BODY_MALFORMED for a body without items. A body with items is never refused because of one of them. */
 export function decodeReceived(
   { content_type, body }: Payload,
   isSingle: boolean,

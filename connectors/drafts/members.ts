@@ -11,22 +11,23 @@ const MAX_FACT_CHARACTERS = 4_096;
  */
 export interface Members {
   text(...names: string[]): string | undefined;
-  /** As `text`, for words out of closed lists only: what holds a blank or is long may be something a person typed. */
+  /** As `text`, but only for words of closed lists: a person may have typed a text that is long or has a blank. */
   word(...names: string[]): string | undefined;
   /** A non-negative integer; fractions are rounded. */
   count(...names: string[]): number | undefined;
   flag(...names: string[]): boolean | undefined;
-  /** What no fact carries; the object itself where that is all of it. */
+  /** The members that no fact carries; the object itself if no fact carries any. */
   rest(): JsonObject;
-  /** The same of the members that the item shares with others. */
+  /** The same for the members that the item shares with others. */
   sharedRest(): JsonObject;
 }
 
 const NO_MEMBERS: JsonObject = {};
 
 /**
- * Reads members out of two layers, an item's own before those that it shares: a record's attributes before its
- * resource's. Names come out of tables and are members of no prototype, so a plain look-up finds what was sent.
+ * Reads members from two layers: the item's own come before those that it shares, as a record's attributes come
+ * before its resource's. The names come from tables and are not members of a prototype, so a plain look-up finds the
+ * sent member.
  */
 export function openMembers(own: JsonObject, shared: JsonObject = NO_MEMBERS): Members {
   const ownTaken = new Set<string>();
@@ -59,13 +60,13 @@ export function openMembers(own: JsonObject, shared: JsonObject = NO_MEMBERS): M
   };
 }
 
-/** Whether a fact says all that the member did, however it was written. */
+/** Whether a fact carries the whole value of a member, whatever its spelling. */
 function isSame(value: JsonValue | undefined, fact: string | number | boolean): boolean {
   if (value === fact) return true;
   return value !== undefined && typeof value !== 'object' && String(value) === String(fact);
 }
 
-/** The identifier that a member holds, as facts take it; longer text is none. */
+/** The identifier that a member holds, as facts take it; undefined for longer text. */
 export function toText(value: JsonValue): string | undefined {
   const text = typeof value === 'number' || typeof value === 'boolean' ? String(value) : value;
   if (typeof text !== 'string' || text === '' || text.length > MAX_FACT_CHARACTERS) return undefined;
@@ -92,7 +93,9 @@ export function toFlag(value: JsonValue): boolean | undefined {
   return value === false || value === 'false' ? false : undefined;
 }
 
-/** Adds a fact that the source said: absent and undefined must hash alike. */
+/**
+ * Adds a fact that the source stated. An undefined fact is left out, because absent and undefined must hash alike.
+ */
 export function setFact<Name extends keyof Facts>(
   facts: Facts,
   name: Name,
@@ -101,15 +104,15 @@ export function setFact<Name extends keyof Facts>(
   if (fact !== undefined) facts[name] = fact;
 }
 
-/** Content that is being put together, without the parts that are absent or empty. */
+/** Content under construction, without absent or empty parts. */
 export type ContentParts = Record<string, JsonValue>;
 
-/** Adds a part that is there. */
+/** Adds a part unless it is undefined. */
 export function setPart(parts: ContentParts, name: string, value: JsonValue | undefined): void {
   if (value !== undefined) setMember(parts, name, value);
 }
 
-/** The content, or null if nothing is left for it. */
+/** The content, or null if it has no parts. */
 export function toContent(parts: JsonObject): JsonObject | null {
   return ifAny(parts) ?? null;
 }
@@ -125,8 +128,8 @@ export function omitMembers(object: JsonObject, omitted: ReadonlySet<string>): J
 }
 
 /**
- * The members but for those of these names, to be added to. Copied one by one, because the engine adds members to
- * what a spread has made at ten times the cost.
+ * A copy without the members of these names, to which members can be added. Members are copied one by one, because
+ * adding to an object that a spread made costs the engine ten times as much.
  */
 export function copyWithout(object: JsonObject, omitted: ReadonlySet<string>): ContentParts {
   const parts: ContentParts = {};

@@ -12,7 +12,7 @@ export interface DraftRecord {
   readonly type: string;
   readonly source: RecordSource;
   /**
-   * What makes this event the same event when it is delivered again: stable across groupings and encodings, in
+   * Identifies the event when it is delivered again: the same in every grouping and encoding, with the parts in
    * order. Ends with the digest of the item's own canonical bytes.
    */
   readonly natural_key: readonly string[];
@@ -27,7 +27,7 @@ export interface QuarantinedItem {
   readonly reason: QuarantineReason;
   /** JSON pointer into the body, '' for the whole. */
   readonly pointer: string;
-  /** The item's own bytes; of the whole body where the item cannot be cut out. */
+  /** The item's own bytes, or those of the whole body if the item cannot be cut out. */
   readonly bytes: Uint8Array;
 }
 
@@ -38,7 +38,7 @@ export type Expanded =
 /** One item of a body: how many records it becomes, all of one session. */
 export interface BodyItem {
   readonly recordCount: number;
-  /** Undefined or '' where the item belongs to no session. An unsound item belongs to none. */
+  /** Undefined or '' if the item belongs to no session, as an unsound item does. */
   readonly session: string | undefined;
 }
 
@@ -50,9 +50,9 @@ export interface ReadBody {
   readonly recordCount: number;
   /** Items and groups that will be sealed as quarantined, in the order of the body. */
   readonly problems: readonly UnitProblem[];
-  /** In the order of the body, an unsound one as one record. Worked out when it is asked for. */
+  /** In the order of the body; an unsound item counts as one record. Computed on request. */
   readonly items: () => readonly BodyItem[];
-  /** The bytes of the same items; undefined where the body cannot be divided. */
+  /** The bytes of the same items; undefined if the body cannot be divided. */
   readonly cut: (units: UnitSequence) => Holder | undefined;
 }
 
@@ -63,13 +63,13 @@ type ContentType = EnvelopeHeader['content_type'];
  * pointers and the table in docs/sources.md follow from this value. Pure: no I/O, no clock, no randomness.
  */
 export interface Source<Name extends string = string> {
-  /** Stands in each envelope, in quarantined records and in counters, so it never changes. */
+  /** Appears in each envelope, in quarantined records and in counters, so it never changes. */
   readonly name: Name;
   /** The system and its kind of message, for people. */
   readonly title: string;
   readonly route: string;
   readonly contentTypes: readonly ContentType[];
-  /** The content type as which a body of any other content type is read. */
+  /** A body of any other content type is read as this one. */
   readonly otherTypes?: ContentType | undefined;
   /** How a sender proves itself: with a collector's bearer token, or over the body with a secret of the platform. */
   readonly proof: 'bearer' | WebhookProof;
@@ -78,14 +78,14 @@ export interface Source<Name extends string = string> {
   /** The answer to a body that is kept. */
   readonly answer: Answer;
   /**
-   * Reads the body that a receiver has got, once. The envelope's `item_count` says nothing yet. Throws BODY_MALFORMED
-   * for a body that must not be kept; everything else is accepted.
+   * Reads a received body, once. The envelope's `item_count` is not set yet. Throws BODY_MALFORMED for a body that
+   * must not be kept; every other body is accepted.
    */
   read(envelope: Envelope): ReadBody;
   /**
-   * The drafts of an envelope that the event log kept: the same envelope yields the same drafts. Unknown events and
-   * members are kept, never dropped: an event under a type of its own or `event.observed`, a member under
-   * `content.extensions`. Throws nothing for any body that a receiver let through.
+   * The drafts of an envelope from the event log. The same envelope yields the same drafts. Unknown events and
+   * members are kept, never dropped: an event under a type such as `event.observed`, a member under
+   * `content.extensions`. Throws nothing for a body that a receiver accepted.
    */
   expand(envelope: Envelope): Expanded[];
 }

@@ -1,4 +1,4 @@
-/** How the sender of a made-up event says so. Both become `facts.synthetic`. */
+/** How a sender marks a made-up event. Both marks become `facts.synthetic`. */
 
 /** Resource attribute of OTLP, a boolean. */
 export const SYNTHETIC_ATTRIBUTE = 'affidavit.synthetic';

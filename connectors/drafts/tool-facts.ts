@@ -1,6 +1,6 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../../schemas/json.ts';
 
-/** Tools whose input names one file; for others a member of that name may mean anything. */
+/** Tools whose input names one file. In other tools a member of that name may mean anything. */
 const FILE_TOOLS: ReadonlyMap<string, string> = new Map([
   ['Read', 'file_path'],
   ['Write', 'file_path'],
@@ -33,7 +33,7 @@ export function mcpServerOf(toolName: string | undefined): string | undefined {
   return server === '' ? undefined : server;
 }
 
-/** OTel carries inputs as JSON text, and cuts it; what does not parse has no members to read. */
+/** OTel carries inputs as JSON text, and may cut it. Text that does not parse has no members. */
 function asObject(value: JsonValue | undefined): JsonObject | undefined {
   if (isJsonObject(value)) return value;
   if (typeof value !== 'string' || !value.startsWith('{')) return undefined;

@@ -1,6 +1,6 @@
 /**
- * A body as pieces: units, which are never divided, inside holders, which are the bytes around units. Dividing a body
- * gives each key the units that go by it, with all that stood around them.
+ * A body as a tree of pieces. The leaves are units, which are never divided. The inner nodes are holders, which are
+ * the bytes around units. Dividing a body gives each key its units, with the holders around them.
  */
 
 /** The bytes of one item, or of a group that is kept as one. */
@@ -8,7 +8,7 @@ export interface Unit {
   readonly bytes: Uint8Array;
   /** Records that the sequencer makes of it; 0 for a group without items. */
   readonly itemCount: number;
-  /** The key that it goes by; undefined only where there are no items. */
+  /** The partition key of the unit; undefined only if the unit has no items. */
   readonly key: string | undefined;
 }
 
@@ -22,13 +22,13 @@ export interface Holder {
 export type Piece = Unit | Holder;
 export type Chunks = readonly Uint8Array[];
 
-/** The part of a body that goes by one key. */
+/** The part of a body that belongs to one key. */
 export interface Share {
   readonly chunks: Chunks;
   readonly itemCount: number;
 }
 
-/** What a unit of a body goes by, and how many records it becomes. */
+/** The key of a unit, and how many records the unit becomes. */
 export interface KeyedUnit {
   readonly recordCount: number;
   readonly key: string;
@@ -46,7 +46,7 @@ export class UnitSequence {
     this.#unsound = unsound;
   }
 
-  /** Whether any unit is unsound, so that pointers are worth making. */
+  /** Whether any unit is unsound. Pointers are only needed if so. */
   get hasUnsound(): boolean {
     return this.#unsound.size > 0;
   }
@@ -74,8 +74,8 @@ export function emptyUnit(bytes: Uint8Array): Unit {
 }
 
 /**
- * Divides a body among its keys, in the order of their first appearance; pieces keep their order within each. What
- * holds no items goes by `firstKey`. Linear in the pieces and in what is repeated around them.
+ * Divides a body among its keys, in the order of their first appearance; pieces keep their order within each. A unit
+ * without items goes to `firstKey`. Linear in the pieces and in the bytes repeated around them.
  */
 export function divide({ within, wrap }: Holder, firstKey: string): ReadonlyMap<string, Share> {
   const gathered = new Map<string, { readonly pieces: Chunks[]; itemCount: number }>();

@@ -1,4 +1,6 @@
-/** How a platform proves itself: over the body's own bytes, before anything in them is given a meaning. */
+/**
+ * How a platform proves that it sent a webhook. The proof is checked on the body's own bytes, before they are parsed.
+ */
 import type { IncomingHttpHeaders } from 'node:http';
 import { PipelineError } from '../../schemas/errors.ts';
 
@@ -8,7 +10,7 @@ export interface WebhookProof {
   readonly platform: string;
   /** The header with the proof, for people. */
   readonly description: string;
-  /** No more is read of a sender that is not known yet. In bytes, as sent and inflated. */
+  /** Most bytes that are read before the sender is known, as sent and inflated. */
   readonly maxBytes: number;
   readonly open: OpenDelivery;
 }

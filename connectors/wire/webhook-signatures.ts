@@ -1,4 +1,4 @@
-/** Proofs that a webhook comes from a sender that knows the secret. Each takes the same time whichever secret fits, or none. */
+/** Checks that the sender of a webhook knows the secret. Each check takes the same time, whichever secret fits. */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 
 const HEX_SHA256 = /^sha256=([0-9a-fA-F]{64})$/;
@@ -34,7 +34,7 @@ export interface SignedDelivery {
   readonly body: Uint8Array;
 }
 
-/** A rotation of secrets needs two; a header with more than these is not read to its end. */
+/** Signatures of one header that are read. A rotation of secrets needs two. */
 const MAX_SIGNATURES = 8;
 
 /**

@@ -15,7 +15,7 @@ export interface JsonList {
 /** Reads the value whose first token is the scanner's current one to its end. */
 export type TakeElement = (into: Piece[], token: JsonToken, index: number) => void;
 
-/** Whether the scanner stands on the beginning of an object, or of an array. */
+/** Whether the current token opens a container of this kind. */
 export function opens(scanner: JsonScanner, token: JsonToken, container: 'object' | 'array'): boolean {
   return token === 'open' && scanner.isObject === (container === 'object');
 }

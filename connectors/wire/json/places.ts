@@ -1,6 +1,6 @@
 /**
- * Where a body stops being UTF-8 or JSON. The engine tells neither without quoting the body, and what a person
- * typed must not stand in an error message.
+ * Finds the place where a body stops being UTF-8 or JSON. The engine's own messages quote the body, and an error
+ * message must not hold text that a person typed.
  */
 
 /** `line L column C (byte N)`; lines and columns count from 1, columns in UTF-16 code units, bytes from 0. */
@@ -12,7 +12,7 @@ export function describePlace(text: string, at: number): string {
   return `line ${line} column ${before.length - lastBreak} (byte ${Buffer.byteLength(before)})`;
 }
 
-/** Offset of the first byte that begins no well-formed UTF-8 sequence (Unicode table 3-7). */
+/** Offset of the first byte that does not begin a well-formed UTF-8 sequence (Unicode table 3-7). */
 export function locateInvalidUtf8(bytes: Uint8Array): number {
   let at = 0;
   while (at < bytes.length) {

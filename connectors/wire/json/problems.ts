@@ -10,14 +10,15 @@ export interface JsonProblem {
   readonly reason: QuarantineReason;
 }
 
-/** One problem per place is enough to judge a body; a body with more than this many is judged as a whole. */
+/** Problems that are listed. A body with more problems is judged as a whole. */
 const MAX_PROBLEMS = 1_000;
+/** Characters of a member name in a pointer. A longer name is cut. */
 const MAX_POINTER_NAME = 200;
 
 /**
- * Names every place of valid JSON text that has no exact canonical form. Linear: a container beyond `maxDepth` is named
- * once and skipped. Beyond MAX_PROBLEMS the list ends with a problem of the root, because a shortened list would pass
- * off the rest as sound.
+ * Names every place of valid JSON text that has no exact canonical form. Linear: a container beyond `maxDepth` is
+ * named once and skipped. Beyond MAX_PROBLEMS the list ends with a problem of the root, because a shortened list
+ * would present the rest as sound.
  */
 export function findProblems(text: string, maxDepth: number): JsonProblem[] {
   const search: Search = { scanner: new JsonScanner(text), maxDepth, names: [], problems: [] };

@@ -205,7 +205,7 @@ export function isJsonSpace(code: number | undefined): boolean {
   return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
 }
 
-/** What the letter behind a backslash stands for; any other stands for itself. */
+/** Characters that an escaped letter means. Any other escaped character means itself. */
 const CONTROLS: ReadonlyMap<string, string> = new Map([
   ['b', '\b'],
   ['f', '\f'],

@@ -4,9 +4,9 @@ import { encodeProtobuf } from './protobuf.ts';
 type Message = Readonly<Record<string, unknown>>;
 
 /**
- * A request that holds only the part at `pointer` and what stands around it (resource, scope, metric), encoded
- * again: small enough to keep once for each quarantined item, and decodable by itself. Undefined if the pointer
- * leads to no part.
+ * A request that holds only the part at `pointer` and the resource, scope and metric around it, encoded again. It
+ * decodes by itself, and is small enough to keep once for each quarantined item. Undefined if the pointer leads to no
+ * part.
  */
 export function cutRequest(signal: OtlpSignal, request: object, pointer: string): Uint8Array | undefined {
   const part = keepOnly(request as Message, pointer.split('/').slice(1));

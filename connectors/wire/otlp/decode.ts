@@ -32,12 +32,12 @@ export interface OtlpItem {
   readonly index: number;
   readonly resource: JsonObject;
   readonly scope: JsonObject;
-  /** What the points of one metric share: name, unit, kind, temporality. Empty for logs and spans. */
+  /** The members that the points of one metric share: name, unit, kind, temporality. Empty for logs and spans. */
   readonly metric: JsonObject;
   readonly record: JsonObject;
 }
 
-/** An item that was only checked: as it came, beside its resource in the normal form. */
+/** An item that was only checked: the item as sent, and its resource in the normal form. */
 export interface CheckedItem {
   readonly index: number;
   readonly resource: JsonObject;
@@ -51,7 +51,7 @@ const NO_METRIC: JsonObject = {};
 
 interface Decoding {
   readonly signal: OtlpSignal;
-  /** Whether items are brought into their normal form; else they are checked by the same rules. */
+  /** Whether items are brought into their normal form. If not, they are only checked, by the same rules. */
   readonly builds: boolean;
   readonly items: OtlpItem[];
   readonly checked: CheckedItem[];
@@ -74,9 +74,9 @@ interface SharedParts {
 }
 
 /**
- * Decodes an OTLP/HTTP request in either encoding into the same items; a protobuf unit in quarantine is a request of
- * its own, encoded again. Absent arrays are empty ones.
- * Throws BODY_MALFORMED with the place if the body is not of its encoding, or not an export request at all.
+ * Decodes an OTLP/HTTP request in either encoding into the same items. A protobuf unit in quarantine is encoded again
+ * as a separate request. An absent array counts as an empty one. Throws BODY_MALFORMED with the place if the body is
+ * not of its encoding, or not an export request at all.
  */
 export function decodeOtlp(
   signal: OtlpSignal,
@@ -164,7 +164,7 @@ function finish<Item extends { readonly index: number }>(
   };
 }
 
-/** Once true, the rest of the body is not looked at. */
+/** Once true, the rest of the body is not read. */
 function isOversized(decoding: Decoding): boolean {
   return decoding.unitCount > MAX_ITEMS || decoding.sharedBytes > MAX_SHARED_BYTES;
 }
@@ -224,7 +224,7 @@ function takeRequest(
   return decoding;
 }
 
-/** Takes each element of a repeated member, with the walk standing on it. */
+/** Calls `take` for each element of a repeated member, with the walk at that element. */
 function forEachPart(
   walk: MessageWalk,
   name: string,
@@ -268,7 +268,7 @@ function takeScopeGroup(decoding: Decoding, raw: unknown, resource: JsonObject):
   });
 }
 
-/** What stands beside a resource or scope (its schema URL, unknown members) is told apart from what is in it. */
+/** Adds the members beside a resource or scope (schema URL, unknown members) under a separate name. */
 function mergeGroup(inner: JsonObject[string] | undefined, beside: JsonObject): JsonObject {
   const own =
     typeof inner === 'object' && inner !== null && !Array.isArray(inner) ? (inner as JsonObject) : {};
@@ -285,7 +285,7 @@ function takeMetric(decoding: Decoding, group: SharedParts, raw: unknown): void 
   if (kinds.length > 1) walk.problem ??= { pointer: toPointer(walk.path), reason: 'item_shape_invalid' };
   if (flagShape(decoding, undefined)) return;
   if (kind === undefined) {
-    // A kind of a later OTLP version stands under the header's unknown members and is one item.
+    // A kind of a later OTLP version is among the header's unknown members. Its metric is one item.
     if (header['unknown'] !== undefined) pushItem(decoding, { ...group, metric: header }, {}, {});
     return;
   }
@@ -341,7 +341,7 @@ function pushItem(decoding: Decoding, group: SharedParts, record: JsonObject, ra
   else decoding.checked.push({ index, resource, raw });
 }
 
-/** Notes the problem that the text of the unit here has; its parsed value is then not looked at. */
+/** Records the text problem of the current unit, if it has one. The parsed value of the unit is then not read. */
 function flagText(decoding: Decoding): boolean {
   const { textProblems, walk } = decoding;
   if (textProblems.size === 0) return false;
@@ -351,7 +351,7 @@ function flagText(decoding: Decoding): boolean {
   return problem !== undefined;
 }
 
-/** Notes what the walk found wrong in the unit where it stands, and clears it for the next. */
+/** Records the problem that the walk found in the current unit, and clears it for the next unit. */
 function flagShape(decoding: Decoding, badMember: string | undefined): boolean {
   const { walk } = decoding;
   if (walk.problem === undefined && badMember === undefined) return false;

@@ -276,7 +276,7 @@ export const OTLP_MESSAGES: Readonly<Record<MessageName, MessageSpec>> = {
   KeyValueList: { values: many(ATTRIBUTES, 1) },
 };
 
-/** The three OTLP signals and where their items lie. */
+/** The three OTLP signals, and the members that lead to their items. */
 export type OtlpSignal = 'logs' | 'metrics' | 'traces';
 
 export interface SignalSpec {

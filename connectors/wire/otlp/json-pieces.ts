@@ -21,7 +21,7 @@ interface Cutting {
 /** Reads one element of a list to its end and adds its pieces to `into`. */
 type CutElement = (cutting: Cutting, into: Piece[], token: JsonToken, pointer: string) => void;
 
-/** A request that the decoder has accepted, as pieces; undefined for one without any. */
+/** The pieces of a request that the decoder has accepted; undefined if the request has no pieces. */
 export function cutOtlpJson(signal: OtlpSignal, bytes: Buffer, units: UnitSequence): Holder | undefined {
   const scanner = new JsonScanner(bytes.toString('latin1'));
   const cutting = { bytes, scanner, signal, units };
@@ -115,7 +115,7 @@ const cutMetric: CutElement = (cutting, into, _token, pointer) => {
     }
   });
   if (lists.length > 0) pushHolder(cutting, into, from, lists[0]);
-  // A metric of a kind that came later is an item by itself.
+  // A metric of a kind from a later version is one item.
   else if (unknown.length > 0) into.push(units.take(bytes.subarray(from, scanner.to)));
   else into.push(emptyUnit(bytes.subarray(from, scanner.to)));
 };

@@ -35,7 +35,7 @@ const MESSAGES = {
   traces: { request: 'TraceRequest', group: 'ResourceSpans', scope: 'ScopeSpans' },
 } as const satisfies Readonly<Record<OtlpSignal, Readonly<Record<string, MessageName>>>>;
 
-/** A request that the decoder has accepted, as pieces; undefined for one without any. */
+/** The pieces of a request that the decoder has accepted; undefined if the request has no pieces. */
 export function cutOtlpProtobuf(signal: OtlpSignal, bytes: Buffer, units: UnitSequence): Holder | undefined {
   const cutting = { signal, units, bytes, walk: createFieldWalk(bytes) };
   const member = OTLP_SIGNALS[signal].resourceGroups;
@@ -52,7 +52,7 @@ function idOf(message: MessageName, member: string): number {
   return OTLP_MESSAGES[message][member]?.id ?? 0;
 }
 
-/** A field of another wire type than a message's is one that the reader does not know. */
+/** Whether a field is the message with this number. To the reader a field of another wire type is unknown. */
 function isMessageField(field: WireField, id: number): field is MessageField {
   return field.id === id && field.payloadAt !== undefined;
 }
@@ -63,7 +63,10 @@ interface Around {
   readonly take: TakePart;
 }
 
-/** Opens a message that stands in one place or, being one that comes more than once and is merged, in several. */
+/**
+ * Opens a message. It lies in several places if its field comes more than once, because the reader merges such
+ * fields.
+ */
 function openMessage(
   cutting: Cutting,
   places: readonly Pick<MessageField, 'payloadAt' | 'to'>[],
@@ -87,7 +90,10 @@ function openMessage(
   return { own, parts };
 }
 
-/** A field around some of its parts. The order of unlike fields says nothing, so those beside the parts come first. */
+/**
+ * Adds a field as a holder of its parts. The order of different fields has no meaning, so the other fields come
+ * first.
+ */
 function pushHolder(
   { bytes }: Cutting,
   into: Piece[],
@@ -138,7 +144,7 @@ const takeMetric: TakePart = (cutting, into, field, pointer) => {
   const kind = first === undefined ? undefined : kindOf(first);
   if (first === undefined || kind === undefined) {
     const raw = bytes.subarray(field.from, field.to);
-    // A metric of a kind that came later is an item by itself.
+    // A metric of a kind from a later version is one item.
     into.push(beside.every(isKnownMetricField) ? emptyUnit(raw) : units.take(raw));
     return;
   }

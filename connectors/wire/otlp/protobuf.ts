@@ -9,8 +9,8 @@ import {
 } from './descriptor.ts';
 
 /**
- * Explicit presence for every field, so that a zero in a oneof is told from absence; strings are checked to be
- * UTF-8. Both are rules of the 2023 edition, which the library reads off each message, not off the root.
+ * Every field has explicit presence, so that a zero in a oneof differs from absence, and strings are checked to be
+ * UTF-8. Both are rules of the 2023 edition, which the library reads from each message, not from the root.
  */
 const OTLP_ROOT = protobuf.Root.fromJSON({
   nested: Object.fromEntries(
@@ -33,7 +33,7 @@ function toProtobufField(field: FieldSpec): protobuf.IField {
 
 /**
  * Decodes an OTLP export request. Members carry the OTLP/JSON names; 64-bit integers are Long objects, bytes are
- * buffers; fields this version does not know stand as raw bytes under `$unknowns`.
+ * buffers; fields that this version does not know are raw bytes under `$unknowns`.
  *
  * Throws BODY_MALFORMED with the byte offset for anything that is not such a message, nesting beyond 100 included.
  */

@@ -1,4 +1,4 @@
-/** A message as JSON.parse or the protobuf reader yields it, before anything of it is known to be sound. */
+/** A message as JSON.parse or the protobuf reader yields it, before it is checked. */
 export type RawMessage = Readonly<Record<string, unknown>>;
 
 export function isMessage(value: unknown): value is RawMessage {

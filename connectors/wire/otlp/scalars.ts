@@ -8,7 +8,7 @@ type IntegerType = Exclude<ScalarType, 'string' | 'bool' | 'double' | 'bytes' | 
 interface IntegerRange {
   readonly least: bigint;
   readonly most: bigint;
-  /** The same bounds as doubles, by which safe integers are judged alike. */
+  /** The same bounds as doubles, which are exact enough to judge safe integers. */
   readonly near: readonly [number, number];
 }
 
@@ -63,7 +63,7 @@ function encodeBytes(raw: Uint8Array, encoding: 'hex' | 'base64'): string {
   return Buffer.from(raw.buffer, raw.byteOffset, raw.length).toString(encoding);
 }
 
-/** Either alphabet, with or without padding; what decoding would skip over is not base64. */
+/** Accepts either alphabet, with or without padding. Text with characters that decoding would skip is not base64. */
 function normaliseBase64(raw: unknown): string | undefined {
   if (typeof raw !== 'string') return undefined;
   const normal = encodeBytes(Buffer.from(raw, 'base64'), 'base64');

@@ -13,15 +13,15 @@ import { isMessage, ownMember, type RawMessage } from './raw-message.ts';
 import { normaliseScalar } from './scalars.ts';
 
 /**
- * Where a walk over decoded messages stands in the OTLP/JSON form of the body, and the first thing that was wrong
+ * A walk over decoded messages: its place in the OTLP/JSON form of the body, and the first problem that it found
  * since `problem` was last cleared. One walk serves a whole body; every step leaves `path` as it found it.
  */
 export interface MessageWalk {
   readonly path: (string | number)[];
   problem: JsonProblem | undefined;
   /**
-   * Whether messages are brought into their normal form. If not, they are only checked, by the same rules, and what
-   * stands for their objects and lists is empty.
+   * Whether messages are brought into their normal form. If not, they are only checked, by the same rules, and their
+   * objects and lists come out empty.
    */
   builds: boolean;
 }
@@ -52,7 +52,7 @@ function isScalar(type: FieldSpec['type']): type is ScalarType {
 /**
  * One message in its normal form, the same for both encodings: members under their OTLP/JSON names, defaults left
  * out, attributes as an object, 64-bit integers as numbers where safe and else as decimal strings, other numbers by
- * `toHashable`, ids in lower hex, bytes in base64. Members outside the table stand under `unknown`. `skip` names
+ * `toHashable`, ids in lower hex, bytes in base64. Members outside the table are kept under `unknown`. `skip` names
  * members that the caller takes apart itself.
  */
 export function normaliseMessage(
@@ -139,7 +139,7 @@ function normaliseAttributes(walk: MessageWalk, pairs: readonly unknown[]): Json
   return attributes;
 }
 
-/** The attributes of these names of a message that was found sound, in their normal form. */
+/** The attributes with these names, in their normal form, of a message that was found sound. */
 export function attributesNamed(raw: unknown, names: readonly string[]): JsonObject {
   const attributes: Record<string, JsonValue> = {};
   const pairs = isMessage(raw) ? ownMember(raw, 'attributes') : undefined;
@@ -224,7 +224,7 @@ function withUnknown(value: JsonValue, unknown: JsonObject | undefined): JsonVal
   return unknown === undefined ? value : { value, unknown };
 }
 
-/** What stands outside the table; `knownCount` is how many members are known to stand in it. */
+/** The members outside the table; `knownCount` is the number of members in the table. */
 function unknownMembers(raw: RawMessage, message: MessageName, knownCount: number): JsonObject | undefined {
   const wire = ownMember(raw, '$unknowns');
   // Never empty: JSON may have a member of that name too, which is then one like any other.

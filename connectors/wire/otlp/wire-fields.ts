@@ -3,7 +3,7 @@ import protobuf from 'protobufjs';
 /** Wire type of strings, bytes and messages. */
 const LENGTH_DELIMITED = 2;
 
-/** Where one field of a protobuf message stands on the wire. */
+/** The place of one field of a protobuf message on the wire. */
 export interface WireField {
   readonly id: number;
   /** At its tag. */
@@ -13,7 +13,7 @@ export interface WireField {
   readonly to: number;
 }
 
-/** Tells each field between two places, in the order of the wire, until `take` says that it has enough. */
+/** Passes each field between two places to `take`, in the order of the wire, until `take` returns `enough`. */
 export type WalkFields = (from: number, to: number, take: (field: WireField) => 'enough' | undefined) => void;
 
 /** Walks over bytes that the reader of messages has accepted before. */

@@ -36,6 +36,7 @@ import type { TypedApp } from './http/typed-app.ts';
 const MAX_BODY_BYTES = 64 * 1024;
 /** Clients choose session ids; a longer one is stored and can be found by a filter, but not by a path. */
 const MAX_PATH_PARAMETER_LENGTH = 1024;
+/** How long a client may take to send a request. */
 const REQUEST_TIMEOUT_MS = 60_000;
 
 /** Sources of the routes of evidence. */

@@ -48,7 +48,7 @@ export function buildMetrics(snapshot: () => Promise<MetricsSnapshot>): Metrics 
     async text() {
       const { receivers, sequencer, ledger, lag } = await snapshot();
       if (receivers !== undefined) {
-        const total = counterOf('affidavit_ingest_receiver_total', 'What the receivers counted, by kind', [
+        const total = counterOf('affidavit_ingest_receiver_total', 'Counts of the receivers, by kind', [
           'kind',
         ]);
         for (const [kind, count] of Object.entries(receivers)) total.inc({ kind }, count);

@@ -37,7 +37,9 @@ export interface Sequencer {
 /** Bundles whose envelopes are read at once, so that one is made while the one before is being written. */
 const READ_AHEAD_BUNDLES = 8;
 
+/** The wait before a failed batch is tried again; each later wait is twice as long. */
 const FIRST_RETRY_MS = 200;
+/** The longest of these waits. */
 const LONGEST_RETRY_MS = 5_000;
 
 export function createSequencer(options: SequencerOptions): Sequencer {

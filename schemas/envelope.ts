@@ -92,12 +92,12 @@ export function sessionKey(sessionId: string): string {
   return `session:${sessionId}`;
 }
 
-/** Partition key of what belongs to no session, or cannot be told to. */
+/** Partition key of items that belong to no session, or whose session is not known. */
 export function collectorKey(principal: string): string {
   return `collector:${principal}`;
 }
 
-/** What keeps an envelope in one partition, in order with the others of its session. */
+/** The key that keeps an envelope in one partition, in order with the others of its session. */
 export function keyOf(envelope: Pick<EnvelopeHeader, 'partition_key' | 'principal'>): string {
   return envelope.partition_key ?? collectorKey(envelope.principal);
 }

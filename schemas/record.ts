@@ -27,8 +27,9 @@ export const PolicyOutcome = Type.Union([
 export type PolicyOutcome = Static<typeof PolicyOutcome>;
 
 /**
- * Who, what, when, decision, outcome, model, cost and join keys of one record; no prompt, file or output text.
- * An absent member means that the source did not say. The names are also the names of SQL columns and API members.
+ * The person, event, times, decision, outcome, model, cost and join keys of one record. Facts hold no prompt, file or
+ * output text. An absent member means that the source did not say. The names are also the names of SQL columns and
+ * API members.
  */
 export const Facts = Type.Object(
   {

@@ -11,9 +11,9 @@ const OF_CALLS = /^(?:tool\.|permission\.)/;
 
 const HEAD = `# Coverage
 
-Which witness told of what, in each recording of \`connectors/simulation/recordings\`. Written by \`npm run docs\` and compared by the tests; a cell that changes is a change of what the connectors read.
+The events that each witness reported, in each recording of \`connectors/simulation/recordings\`. \`npm run docs\` writes this page and the tests compare it: if a cell changes, the connectors read something else.
 
-An event that no witness of a recording tells of did not happen in it, or cannot be seen from any of them.
+An event that no witness reports did not happen in the recording, or none of them can see it.
 `;
 
 /** The drafts of each recording, each event once however often it was told. */
@@ -70,7 +70,7 @@ function typeTable(drafts: readonly DraftRecord[]): string {
 }
 
 describe('docs/coverage.md', () => {
-  it('says which witness told of what in each recording', async () => {
+  it('shows the events that each witness reported in each recording', async () => {
     const parts = [...draftsByRecording()].map(
       ([name, drafts]) => `## ${name}\n\n${callTable(drafts)}\n\n${typeTable(drafts)}\n`,
     );

@@ -87,13 +87,11 @@ describe('the documents', () => {
     expect(LIMITS.length).toBeGreaterThan(50);
   });
 
-  it.each(['app', 'commands', 'config', 'cli', 'ingest/pull', 'ingest/send', 'schemas/config'])(
-    'say of each private limit in %s what it bounds',
-    (prefix) => {
-      const silent = LIMITS.filter(({ file, meaning }) => file.startsWith(prefix) && meaning === '');
-      expect(silent.map(({ file, name }) => `${file}: ${name}`)).toEqual([]);
-    },
-  );
+  // The limits of ingest/kafka are still to be described.
+  it('say of each private limit what it bounds', () => {
+    const silent = LIMITS.filter(({ file, meaning }) => !file.startsWith('ingest/kafka/') && meaning === '');
+    expect(silent.map(({ file, name }) => `${file}: ${name}`)).toEqual([]);
+  });
 
   it('explain every verification failure', () => {
     const page = read('docs/formats/verification.md');

@@ -26,6 +26,7 @@ export type SearchAnchors<Kind> = <Scan>(
 ) => boolean;
 
 const BYTE_BITS = 8;
+/** Lists of literals that one table can name: an entry is one byte, and 0 means that there is no list. */
 const MAX_LISTS = 255;
 /** Pairs of letters that are frequent in English and in code: a search by them would stop too often. */
 const COMMON_PAIRS = new Set(

@@ -20,7 +20,7 @@ export interface JsonItem {
 export interface JsonItemRules {
   /** The place at which an object is not one of its source's; undefined if it is one. */
   readonly findShapeProblem?: ((value: JsonObject) => string | undefined) | undefined;
-  /** Why a line must not be kept, and its whole body with it; undefined if it may be. */
+  /** The reason why a line, and with it the whole body, must not be kept; undefined if it may be kept. */
   readonly refuseLine?: ((value: JsonValue) => string | undefined) | undefined;
 }
 
@@ -54,7 +54,7 @@ export function decodeJsonItems(
   };
 }
 
-/** The first byte of a body behind its white space: of JSON text it says what the text holds. */
+/** The first byte of a body behind its white space. In JSON text it shows the kind of the value. */
 export function firstCharacterOf(bytes: Uint8Array): string {
   let at = 0;
   while (isJsonSpace(bytes[at])) at += 1;
@@ -81,7 +81,7 @@ function toShapeProblem(
   return place === undefined ? undefined : { pointer: `${pointer}${place}`, reason: 'item_shape_invalid' };
 }
 
-/** Lines that hold nothing are not items. */
+/** Blank lines are not items. */
 function toLineUnits(bytes: Uint8Array, rules: JsonItemRules): Unit[] {
   const units: Unit[] = [];
   let start = 0;

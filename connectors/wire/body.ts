@@ -2,9 +2,9 @@ import type { QuarantineReason } from '../../schemas/quarantine.ts';
 import type { Holder, UnitSequence } from './pieces.ts';
 
 /**
- * Limits of what one body may expand to. Every record repeats what its body says once for all of them, so a small
- * body could otherwise fill the memory of the sequencer, and again after each restart. A body beyond them is kept
- * whole, as one quarantined item.
+ * Limits of what one body may expand to. Every record repeats the parts that its body states once, so a small body
+ * could otherwise fill the memory of the sequencer, and again after each restart. A body beyond them is kept whole,
+ * as one quarantined item.
  */
 export const MAX_ITEMS = 50_000;
 /** Bytes of shared parts, counted once for each item that repeats them. */

@@ -17,6 +17,7 @@ const TEXT_OPTIONS = [
   ...['transcript-root', 'guards', 'heartbeat-interval'],
 ];
 const FLAGS = ['transcripts', 'heartbeat', 'otel-headers', 'enforce', 'help'];
+/** Seconds between two heartbeats, unless the command line says otherwise. */
 const HEARTBEAT_S = 60;
 
 export const USAGE = `Usage: affidavit hook [options]

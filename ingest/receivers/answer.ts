@@ -5,10 +5,10 @@ import { statusMessage, textForSender } from './rpc-status.ts';
 
 const PROTOBUF = 'application/x-protobuf';
 
-/** Seconds a client shall wait after a refusal that asks it to come again. */
+/** Seconds that a client waits before it sends a refused request again. */
 export const RETRY_AFTER_S = 5;
 
-/** Any failure as an error of the table; what the framework refuses by itself gets the code that says the same. */
+/** Any failure as an error of the table. A refusal by the framework gets the code with the same meaning. */
 export function toPipelineError(error: unknown): PipelineError {
   if (error instanceof PipelineError) return error;
   const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;

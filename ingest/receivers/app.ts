@@ -14,7 +14,7 @@ export interface ReceiverOptions extends IntakeOptions {
   readonly timeouts?: Partial<ReceiverTimeouts>;
 }
 
-/** What a slow or idle sender may hold a socket for, in milliseconds. */
+/** How long a slow or idle sender may hold a socket, in milliseconds. */
 export interface ReceiverTimeouts {
   /** From opening a connection, or from the first byte of a further request, to the end of its header. @default 15000 */
   readonly headersMs: number;
@@ -22,14 +22,14 @@ export interface ReceiverTimeouts {
   readonly requestMs: number;
   /** Between an answer and the next request. @default 65000 */
   readonly keepAliveMs: number;
-  /** How often the first two are looked at. @default 5000 */
+  /** How often the first two are checked. @default 5000 */
   readonly checkEveryMs: number;
 }
 
 const TIMEOUTS: ReceiverTimeouts = {
   headersMs: 15_000,
   requestMs: 60_000,
-  // Longer than the idle time of usual balancers, so that the one which closes is never us.
+  // Longer than the idle time of usual load balancers, so that the balancer closes a connection first.
   keepAliveMs: 65_000,
   checkEveryMs: 5_000,
 };
@@ -52,7 +52,7 @@ export function buildReceivers(
     requestTimeout: timeouts.requestMs,
     ...listenerOf(timeouts, tls),
     forceCloseConnections: 'idle',
-    // What arrives on an open connection while it closes is taken like any other request: the event log closes later.
+    // A request that arrives on an open connection while the server closes is accepted: the event log closes later.
     return503OnClosing: false,
     frameworkErrors: (error, request, reply) =>
       void answerFailure(request, reply, toPipelineError(error), false),
@@ -66,7 +66,7 @@ export function buildReceivers(
   return app;
 }
 
-/** HTTP, or HTTPS that asks for a client's certificate where an authority for these is given. */
+/** HTTP, or HTTPS. HTTPS asks for a client certificate if an authority for client certificates is given. */
 function listenerOf(timeouts: ReceiverTimeouts, tls: TlsTexts | undefined) {
   const bounds = { headersTimeout: timeouts.headersMs, connectionsCheckingInterval: timeouts.checkEveryMs };
   if (tls === undefined) return { http: bounds };
@@ -101,7 +101,7 @@ function addRoute(app: FastifyInstance, source: Source, intake: Intake): void {
   });
 }
 
-/** From the credential to the durable envelope; the reply it resolves with is a success. */
+/** Handles a request from its credential to the durable envelope. Resolves with the answer of success. */
 async function receive(request: FastifyRequest, source: Source, intake: Intake): Promise<Reply> {
   const { options, shares } = intake;
   const receivedAt = toInstant(options.clock());
@@ -125,7 +125,7 @@ async function receive(request: FastifyRequest, source: Source, intake: Intake):
   }
 }
 
-/** The body of a webhook is read before its sender is known, so its platform's own limit holds too. */
+/** The body of a webhook is read before its sender is known, so the limit of its platform applies too. */
 function limitsOf({ proof }: Source, limits: BodyLimits): BodyLimits {
   if (proof === 'bearer') return limits;
   return {
@@ -134,7 +134,7 @@ function limitsOf({ proof }: Source, limits: BodyLimits): BodyLimits {
   };
 }
 
-/** A request without a body, which the framework does not hand to a parser, has an empty one. */
+/** The framework does not parse a request without a body. Such a request has an empty body. */
 function bodyStream(request: FastifyRequest): Readable {
   return request.body instanceof Readable ? request.body : Readable.from([]);
 }

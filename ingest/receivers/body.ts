@@ -12,7 +12,7 @@ export interface BodyLimits {
 
 export type ContentEncoding = 'identity' | 'gzip';
 
-/** Told each piece before it is kept; may throw to stop the reading. */
+/** Called with the size of each piece before the piece is kept; may throw to stop the reading. */
 export type OnBytes = (count: number) => void;
 
 /** Media type in lower case without parameters. Throws CONTENT_TYPE_UNSUPPORTED for a charset other than UTF-8. */
@@ -40,8 +40,8 @@ export function contentEncodingOf(headers: IncomingHttpHeaders): ContentEncoding
  * Reads a request body to its end, inflating on the way and never beyond a limit by more than one piece of 64 KiB.
  *
  * Throws BODY_TOO_LARGE, BODY_INFLATES_TOO_LARGE, or BODY_MALFORMED for gzip that is broken or cut short. After a
- * throw the rest of the request is let through unread, so that the sender gets to see the answer; the server's
- * request timeout bounds that.
+ * throw the rest of the request is discarded, so that the sender receives the answer. The request timeout of the
+ * server bounds that.
  */
 export async function readBody(
   source: Readable,
@@ -50,7 +50,7 @@ export async function readBody(
   onBytes: OnBytes,
 ): Promise<Buffer> {
   const encoding = contentEncodingOf(headers);
-  // A missing or chunked length gives NaN, which passes no limit; the bytes themselves are counted below.
+  // A missing length gives NaN, which is not beyond any limit. The bytes themselves are counted below.
   if (Number(headers['content-length']) > limits.maxBodyBytes) throw tooLarge(limits);
   if (encoding === 'gzip') return readInflated(source, limits, onBytes);
   try {
@@ -74,7 +74,8 @@ async function readInflated(source: Readable, limits: BodyLimits, onBytes: OnByt
   source.pipe(gunzip);
   try {
     const body = await collect(gunzip, limits.maxInflatedBytes, () => inflatesTooLarge(limits), onBytes);
-    // zlib leaves what follows the last member unread; kept quiet, it would be bytes that nobody has judged.
+    // zlib does not read bytes behind the last member. Such a body is refused, because nothing has judged these
+    // bytes.
     if (gunzip.bytesWritten !== wireBytes) throw brokenGzip(undefined);
     return body;
   } catch (error) {
@@ -98,7 +99,7 @@ function collect(
     let size = 0;
     const settle = (outcome: () => void): void => {
       stream.off('data', onData).off('end', onEnd).off('close', onClose);
-      // The error listener stays: a socket may still fail after the verdict on its request is in.
+      // The error listener stays, because a socket may fail after its request was judged.
       stream.resume();
       outcome();
     };

@@ -1,23 +1,23 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** Places kept free for those that come while closed sockets are still being put away. */
+/** Places kept free for connections that arrive while closed sockets are still being released. */
 const FREE_PLACES = 128;
 
-/** Answers that need no credential. */
+/** Status codes that a sender without a credential can get. */
 const STRANGERS_ANSWERS: ReadonlySet<number> = new Set([401, 404, 405]);
 
 export interface Connections {
-  /** Ends every connection that has no request in hand. */
+  /** Closes every connection that has no request in hand. */
   closeIdle(): void;
 }
 
 /**
- * Keeps a server reachable when others hold its sockets: where `max` is near, the connection that has waited longest
- * without a request in hand makes room for the new one. Those whose last answer needed no credential go first, so
- * that strangers cannot push out senders that keep their connections open.
+ * Keeps a server reachable when other clients hold its sockets. Near `max`, the connection that has been idle longest
+ * is closed to make room for a new one. Connections whose last answer needed no credential are closed first, so that
+ * strangers cannot push out senders that keep their connections open.
  *
- * A request is in hand from its complete header to its answer; a sender that drips a header has none.
+ * A connection is idle unless it has a request in hand. A request is in hand from its complete header to its answer.
  */
 export function trackConnections(server: Server, max: number): Connections {
   // Both in the order in which their members became idle.
@@ -39,7 +39,7 @@ export function trackConnections(server: Server, max: number): Connections {
     known.delete(socket);
   }
 
-  // Under TLS a request comes with the socket that decrypts, and not with the one below it.
+  // Under TLS a request carries the socket that decrypts, not the socket below it.
   server.on('setSecureContext' in server ? 'secureConnection' : 'connection', (socket: Socket) => {
     makeRoom();
     strangers.add(socket);

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../../schemas/errors.ts';
 
-/** What the receivers did since they started, as plain numbers; whoever composes them turns these into metrics. */
+/** Counts of the receivers since they started, as plain numbers. `api/metrics.ts` makes metrics of them. */
 export interface ReceiverCounters {
   /** Requests on ingest routes, refused ones included. */
   requests: number;

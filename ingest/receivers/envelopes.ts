@@ -17,7 +17,8 @@ export function toEnvelope({ stamp, body, read }: StampedBody): Envelope {
 
 /**
  * The envelopes of one request, each with the items of one partition key, to be appended together. A body of one key
- * keeps the client's own bytes; of any other, each envelope says which part of it it is, and has an id of its own.
+ * keeps the client's own bytes; of any other body, each envelope has its own id and says which part of the body it
+ * holds.
  */
 export function toKeyedEnvelopes({ stamp, body, read }: StampedBody, newId: () => string): Envelope[] {
   const keyed = splitBySession({ body, read, collector: stamp.principal }).map((part): Envelope => ({
@@ -35,7 +36,7 @@ export function toKeyedEnvelopes({ stamp, body, read }: StampedBody, newId: () =
   }));
 }
 
-/** Bytes of the envelopes beyond those of the body, because resource and scope stand in several of them. */
+/** Bytes of the envelopes beyond those of the body, because several of them repeat resource and scope. */
 export function repeatedBytes(envelopes: readonly Envelope[], body: Buffer): number {
   const bytes = envelopes.reduce((sum, envelope) => sum + envelope.body.length, 0);
   return Math.max(bytes - body.length, 0);

@@ -1,4 +1,4 @@
-/** What every receiver does with a request once its own protocol has been read. */
+/** The steps that all receivers share, once the protocol of a request has been read. */
 import type { Logger } from 'pino';
 import type { Reply } from '../../connectors/drafts/answers.ts';
 import type { Source } from '../../connectors/drafts/source.ts';
@@ -34,7 +34,7 @@ export interface IntakeOptions extends KnownSenders {
   readonly counters?: ReceiverCounters;
 }
 
-/** All receivers of a process share these: sources, counters, and who may hold how much. */
+/** All receivers of a process share these: sources, counters, and limits of what a sender may hold. */
 export interface Intake {
   readonly options: IntakeOptions;
   readonly sources: readonly Source[];
@@ -42,8 +42,9 @@ export interface Intake {
   readonly shares: { enter(collector: string, connection: object): Share };
 }
 
+/** Requests of one collector between their credential and their answer. */
 const MAX_REQUESTS_PER_COLLECTOR = 1024;
-/** Those who share a token with one that sends without waiting keep room. */
+/** Of these, the requests of one connection: other senders with the same token keep room. */
 const MAX_REQUESTS_PER_CONNECTION = 256;
 
 export function createIntake(options: IntakeOptions): Intake {
@@ -95,7 +96,7 @@ interface Prepared {
   readonly quarantinedCount: number;
 }
 
-/** Nothing of the parsed body outlives this function, so that none is held while the event log writes. */
+/** Nothing of the parsed body outlives this function, so that no parsed body is held while the event log writes. */
 function prepare(options: IntakeOptions, request: Request): Prepared {
   const { source, contentType, share } = request;
   const { splitBySession = false, newId, fingerprint } = options;
@@ -131,7 +132,9 @@ function toArrived(options: IntakeOptions, request: Request): Envelope {
   return collector_run === undefined ? named : { ...named, collector_run };
 }
 
-/** Whatever stops an append, nothing was acknowledged and the same request may be sent again: never a 500. */
+/**
+ * If an append fails, nothing was acknowledged and the same request may be sent again. So the answer is never a 500.
+ */
 async function append(eventLog: Pick<EventLog, 'append'>, envelopes: readonly Envelope[]): Promise<void> {
   try {
     await eventLog.append(envelopes);
@@ -141,7 +144,7 @@ async function append(eventLog: Pick<EventLog, 'append'>, envelopes: readonly En
   }
 }
 
-/** Counts and logs what a sender will be told. */
+/** Counts and logs a refusal that the sender will get. */
 export function refuse(
   { options, counters }: Intake,
   error: unknown,

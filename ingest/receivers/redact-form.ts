@@ -3,9 +3,9 @@ import { redactJsonText } from './redact-json.ts';
 import type { Marks } from './redact-text.ts';
 
 /**
- * Redacts a form (WHATWG URL standard, application/x-www-form-urlencoded). A field that holds JSON is redacted as such.
- * Fields without a secret keep their bytes; undefined where none has one. Throws BODY_MALFORMED for an escape that is
- * none.
+ * Redacts a form (WHATWG URL standard, application/x-www-form-urlencoded). A field that holds JSON is redacted as
+ * such. Fields without a secret keep their bytes. Undefined if no field has a secret. Throws BODY_MALFORMED for a
+ * broken escape.
  */
 export function redactForm(body: Buffer, marks: Marks): Buffer | undefined {
   const fields = body.toString('utf8').split('&');
@@ -30,6 +30,6 @@ function decode(text: string): string {
   try {
     return decodeURIComponent(text.replaceAll('+', ' '));
   } catch (cause) {
-    throw new PipelineError('BODY_MALFORMED', 'the form holds an escape that is none', { cause });
+    throw new PipelineError('BODY_MALFORMED', 'the form holds a broken escape', { cause });
   }
 }

@@ -3,9 +3,12 @@ import { decodeString, JsonScanner } from '../../connectors/wire/json/scan.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { Marks } from './redact-text.ts';
 
-/** No sender nests like this; each level has to be remembered for the names in it. */
+/** Deepest nesting that is read, because the names of each level are kept in memory. No sender nests like this. */
 const MAX_DEPTH = 10_000;
-/** OTLP/JSON gives a value in a member of this name, and its name in a member of that one beside or around it. */
+/**
+ * OTLP/JSON writes a value in a member `stringValue`, and the name of the value in a member `key` beside or around
+ * it.
+ */
 const VALUE_MEMBER = 'stringValue';
 const NAME_MEMBER = 'key';
 
@@ -20,9 +23,9 @@ interface OpenContainer {
   readonly isObject: boolean;
   /** The name of the current member. */
   name: string;
-  /** The name that the object gives its value, where it does. */
+  /** The name that the object gives its value, if it has one. */
   key: string | undefined;
-  /** Values whose name may yet come, in this object or in one around it. */
+  /** Values whose name may still follow, in this object or in one around it. */
   unnamed: StringToken[];
 }
 
@@ -101,7 +104,7 @@ function close(redaction: Redaction): void {
   } else for (const token of closed.unnamed) redactToken(redaction, token, closed.key ?? '');
 }
 
-/** The fewer are added to the more, so that tokens deep inside are not moved once for each level. */
+/** Adds the shorter list to the longer one, so that tokens deep inside are not moved once for each level. */
 function joined(some: StringToken[], others: StringToken[]): StringToken[] {
   const [more, fewer] = some.length >= others.length ? [some, others] : [others, some];
   for (const token of fewer) more.push(token);

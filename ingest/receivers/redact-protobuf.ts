@@ -30,16 +30,16 @@ interface ByteRange {
 }
 
 /**
- * Redacts an OTLP request that the reader of messages has accepted: texts with a secret are written anew, and with them
- * the lengths of what is around them. Undefined where nothing changes. Throws BODY_MALFORMED for a secret in a group,
- * which OTLP has none of.
+ * Redacts an OTLP request that the reader of messages has accepted: texts with a secret are rewritten, and so are the
+ * lengths of the fields around them. Undefined if nothing changes. Throws BODY_MALFORMED for a secret in a protobuf
+ * group, which OTLP does not use.
  */
 export function redactProtobuf(signal: OtlpSignal, bytes: Buffer, marks: Marks): Buffer | undefined {
   const redaction = { bytes, walk: createFieldWalk(bytes), marks };
   return redactMessage(redaction, OTLP_SIGNALS[signal].request, { from: 0, to: bytes.length }, '');
 }
 
-/** `name` is what the value is called that this message is, or is part of. */
+/** `name` is the name of the value that this message is, or is part of. */
 function redactMessage(
   redaction: Redaction,
   message: MessageName,
@@ -98,8 +98,8 @@ function redactUtf8(payload: Buffer, marks: Marks, name: string): Buffer | undef
 }
 
 /**
- * Bytes, or a field that this version does not know. What is text is redacted as text. Of anything else with a secret in
- * it nothing can be kept: only the marks are.
+ * Redacts bytes, or a field that this version does not know. Text is redacted as text. Other bytes with a secret are
+ * replaced by the marks alone.
  */
 function redactOpaque(payload: Buffer, marks: Marks, name: string): Buffer | undefined {
   const isText = isUtf8(payload) && !payload.some((byte) => byte < 0x20 && !WHITE_SPACE.has(byte));
@@ -112,7 +112,7 @@ const MARK = /\[secret:[a-z_]{1,32}:[0-9a-f]{16}\]/g;
 
 const KEY_ID = OTLP_MESSAGES.KeyValue['key']?.id;
 
-/** Of a field that comes twice the last counts. */
+/** If a field comes twice, the last one counts. */
 function keyOf({ bytes, walk }: Redaction, { from, to }: ByteRange): string {
   let key = '';
   walk(from, to, (field) => {

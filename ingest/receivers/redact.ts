@@ -13,7 +13,7 @@ import { createMarks, type Fingerprint } from './redact-text.ts';
 const FORM = 'application/x-www-form-urlencoded';
 const PROTOBUF = 'application/x-protobuf';
 
-/** A body of which it is not known yet whether it holds secrets. */
+/** A body that may hold secrets. */
 export interface BodyToRedact extends Pick<Envelope, 'content_type'> {
   readonly body: Buffer;
   /** Of a body in protobuf. @default logs */
@@ -48,7 +48,7 @@ function replaceSecrets(
   return { body: changed, redacted: { count: marks.count(), types: marks.types() } };
 }
 
-/** A quick look at the bytes. A form hides its text behind escapes, so its bytes alone do not tell. */
+/** A quick look at the bytes. A form may hide a secret behind escapes, so its bytes do not show whether it holds one. */
 function mayNeedRedaction({ content_type, body }: Pick<BodyToRedact, 'content_type' | 'body'>): boolean {
   return content_type === FORM || mayHoldSecret(body);
 }

@@ -10,7 +10,7 @@ export function statusMessage(error: PipelineError): Buffer {
   ]);
 }
 
-/** What went wrong and where, as one line. */
+/** The detail of a failure and its place, as one line. */
 export function textForSender(error: PipelineError): string {
   return error.place === undefined ? error.detail : `${error.detail} (${error.place})`;
 }

@@ -1,4 +1,4 @@
-/** Who sends a request: by bearer token before the body is read, or by a proof over the body. */
+/** Identifies the sender of a request: by bearer token before the body is read, or by a proof over the body. */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Source } from '../../connectors/drafts/source.ts';
 import type { Clock } from '../../schemas/clock.ts';
@@ -7,22 +7,23 @@ import { PipelineError } from '../../schemas/errors.ts';
 import type { VerifyToken } from '../../schemas/principal.ts';
 import { compileValidator } from '../../schemas/validate.ts';
 
+/** Characters of an Idempotency-Key header. */
 const MAX_IDEMPOTENCY_KEY = 256;
 const checkRun = compileValidator(CollectorRun);
 
 export interface Sender {
-  /** The id of the collector that the credential stands for. */
+  /** The id of the collector that the credential belongs to. */
   readonly collector: string;
   readonly idempotencyKey: string | null;
-  /** What a header calls the event. */
+  /** The name of the event, if a header gives it. */
   readonly eventName: string | undefined;
   /** The sender's own count of its deliveries. */
   readonly collectorRun?: CollectorRun | undefined;
-  /** To be called with the body before it is given a meaning; throws where it is not the sender's. */
+  /** To be called with the body before the body is parsed; throws if the body is not the sender's. */
   readonly requireGenuine: (body: Uint8Array) => void;
 }
 
-/** Secrets of each platform that sends webhooks. Several at once while one takes the place of another. */
+/** Secrets of each platform that sends webhooks. A platform has several while one secret replaces another. */
 export type WebhookSecrets = Readonly<Partial<Record<string, readonly string[]>>>;
 
 export interface KnownSenders {
@@ -33,7 +34,7 @@ export interface KnownSenders {
 
 /**
  * Throws AUTH_MISSING, AUTH_INVALID or AUTH_FORBIDDEN; of a webhook WEBHOOK_NOT_CONFIGURED or WEBHOOK_UNSIGNED;
- * PARAMETER_INVALID for a header that does not read.
+ * PARAMETER_INVALID for a malformed header.
  */
 export function identifySender(
   headers: IncomingHttpHeaders,
@@ -55,12 +56,12 @@ export function identifySender(
     throw new PipelineError('WEBHOOK_NOT_CONFIGURED', `no secret is known for webhooks of ${platform}`);
   }
   const { id, eventName, requireGenuine } = open(headers, secrets, clock());
-  // No collector can be given a name with a colon.
+  // The name of a collector cannot contain a colon, so this id belongs to no collector.
   return { collector: `webhook:${platform}`, idempotencyKey: id, eventName, requireGenuine };
 }
 
 function collectorOf(headers: IncomingHttpHeaders, verifyToken: VerifyToken): string {
-  // Some exporters decode the percent signs of a configured header value and some send them as they stand.
+  // Some exporters decode the percent signs of a configured header value and some send them unchanged.
   const token = /^Bearer(?: +|%20)([\x21-\x7e]+) *$/i.exec(headers.authorization ?? '')?.[1];
   if (token === undefined) throw new PipelineError('AUTH_MISSING', 'the request carries no bearer token');
   const principal = verifyToken(token);

@@ -5,16 +5,19 @@ import type { RunningGrpc, TlsTexts } from './grpc/server.ts';
 import { createIntake } from './intake.ts';
 import { trackConnections } from './connections.ts';
 
-/** Sockets at once: a hundred or so below it, idle ones make room; at it the system refuses. */
+/**
+ * Sockets that are open at once. Shortly before this number idle connections are closed; at this number the system
+ * refuses.
+ */
 const MAX_CONNECTIONS = 2048;
 
-/** A request whose body has not arrived by then is not waited for. */
+/** How long a closing server waits for the requests in hand. */
 const CLOSE_GRACE_MS = 5_000;
 
 export interface RunningReceivers {
-  /** The port in use, also where 0 was asked for. */
+  /** The port in use, even if port 0 was asked for. */
   readonly port: number;
-  /** Of OTLP/gRPC, where it was asked for. */
+  /** The port of OTLP/gRPC; undefined if gRPC is off. */
   readonly grpcPort: number | undefined;
   /**
    * Stops accepting, answers the requests in hand, then resolves; cuts those that take more than five seconds, which
@@ -26,9 +29,9 @@ export interface RunningReceivers {
 export interface ServeOptions {
   readonly host: string;
   readonly port: number;
-  /** Port of OTLP/gRPC; without it there is none. */
+  /** Port of OTLP/gRPC; without it gRPC is off. */
   readonly grpcPort?: number | undefined;
-  /** For HTTP and gRPC alike; without it TLS has to be ended in front. */
+  /** For HTTP and gRPC alike; without it a proxy in front has to end TLS. */
   readonly tls?: TlsTexts | undefined;
   /** @default 2048 */
   readonly maxConnections?: number;
@@ -36,7 +39,7 @@ export interface ServeOptions {
   readonly closeGraceMs?: number;
 }
 
-/** Listens with the receivers; the same in the main thread and in a worker. Rejects if the port cannot be had. */
+/** Listens with the receivers; the same in the main thread and in a worker. Rejects if the port is not free. */
 export async function startReceivers(
   options: ReceiverOptions,
   serving: ServeOptions,
@@ -51,7 +54,7 @@ export async function startReceivers(
   let grpc: RunningGrpc | undefined;
   try {
     if (grpcPort !== undefined) {
-      // Loaded only where it is wanted, because the library is large.
+      // Loaded only if it is needed, because the library is large.
       const { startGrpc } = await import('./grpc/server.ts');
       grpc = await startGrpc(intake, { host, port: grpcPort, tls });
     }
@@ -69,8 +72,8 @@ export async function startReceivers(
 }
 
 /**
- * How a server ends in bounded time, whoever is connected to it: idle connections at once, requests in hand when they
- * are answered, and after `graceMs` whatever is left. To be called before the server listens.
+ * Closes a server in bounded time. Idle connections end at once, and requests in hand when they are answered. After
+ * `graceMs` all other connections are cut. To be called before the server listens.
  */
 export function closeWithin(
   app: Pick<FastifyInstance, 'server' | 'close'>,
@@ -80,7 +83,7 @@ export function closeWithin(
   const connections = trackConnections(app.server, maxConnections);
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
-    // Without this a connection that never sent anything counts as one whose request is awaited.
+    // Otherwise the server waits for the request of a connection that never sent anything.
     const closed = app.close();
     connections.closeIdle();
     const timer = setTimeout(() => app.server.closeAllConnections(), graceMs);

@@ -2,7 +2,7 @@ import { PipelineError } from '../../schemas/errors.ts';
 import type { OnBytes } from './body.ts';
 import type { ReceiverCounters } from './counters.ts';
 
-/** What may be held at once, so that one sender cannot take the place of the others. */
+/** Limits of what is held at once, so that one sender cannot crowd out the others. */
 export interface ShareLimits {
   /** Body bytes held by all requests together. */
   readonly maxInFlightBytes: number;
@@ -14,11 +14,11 @@ export interface ShareLimits {
   readonly maxRequestsInFlightPerConnection: number;
 }
 
-/** What one request holds. */
+/** The bytes that one request holds. */
 export interface Share {
   /** Throws COLLECTOR_PUSHBACK beyond the collector's bytes and LOG_PUSHBACK beyond the bytes of all. */
   readonly take: OnBytes;
-  /** Counts bytes that were made of those taken. They go through, and what comes next is refused the sooner. */
+  /** Counts bytes that were made of those taken. They are never refused, but leave less room for later requests. */
   readonly add: OnBytes;
   /** Gives all of it back; to be called once. */
   readonly release: () => void;
@@ -29,7 +29,10 @@ interface Held {
   bytes: number;
 }
 
-/** Counts what is in flight, in all, by collector and by connection. `enter` throws COLLECTOR_PUSHBACK for one too many. */
+/**
+ * Counts requests and bytes in flight: in all, by collector and by connection. `enter` throws COLLECTOR_PUSHBACK for
+ * one request too many.
+ */
 export function createShares(
   limits: ShareLimits,
   counters: ReceiverCounters,

@@ -9,7 +9,7 @@ export interface BodyToSplit {
   readonly collector: string;
 }
 
-/** The part of a body that goes by one key. */
+/** The part of a body that belongs to one key. */
 export interface BodyPart {
   readonly key: string;
   readonly body: Buffer;
@@ -17,8 +17,8 @@ export interface BodyPart {
 }
 
 /**
- * The parts of one body may have so much more than the body, by repeating resource and scope. Little enough for one
- * append, and for the memory of a receiver.
+ * Bytes that the parts of one body may have beyond the body, because they repeat resource and scope. Small enough for
+ * one append and for the memory of a receiver.
  */
 export const MAX_REPEATED_BYTES = 16 * 1024 * 1024;
 

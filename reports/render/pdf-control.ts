@@ -79,7 +79,7 @@ function writeExceptions(sheet: Sheet, { rules = [], exceptions }: ControlResult
     sheet,
     [
       { title: 'Rule', share: 26 },
-      { title: 'What it finds', share: 60 },
+      { title: 'Description', share: 60 },
       { title: 'Exceptions', share: 14 },
     ],
     rules.map(({ id, description, exception_count }) => [

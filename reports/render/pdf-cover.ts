@@ -101,7 +101,7 @@ function writeReadingGuide(sheet: Sheet): void {
     sheet,
     [
       { title: 'State', share: 18 },
-      { title: 'What it says', share: 82 },
+      { title: 'Meaning', share: 82 },
     ],
     Object.entries(STATE_MEANINGS).map(([state, meaning]) => [
       { text: STATE_LABELS[state as ControlState], strong: true, colour: COLOURS[state as ControlState] },
@@ -123,7 +123,7 @@ function writeReadingGuide(sheet: Sheet): void {
     sheet,
     [
       { title: 'File', share: 26, mono: true },
-      { title: 'What it holds', share: 74 },
+      { title: 'Contents', share: 74 },
     ],
     FILES.map(([path, contents]) => [path, contents]),
   );

@@ -20,6 +20,7 @@ const FIRST_NON_ASCII = 0x80;
 
 /** Every integer of up to 15 digits is safe; of 16 digits the value decides. */
 const ALWAYS_SAFE_DIGITS = 15;
+/** Digits of the largest safe integer, 2^53 - 1. */
 const MAX_SAFE_DIGITS = 16;
 /** `"`, `\`, b, f, n, r, t: what may follow a backslash, besides `u` with four digits. */
 const SHORT_ESCAPES: readonly number[] = [QUOTE, BACKSLASH, 0x62, 0x66, 0x6e, 0x72, 0x74];

@@ -16,7 +16,9 @@ export type OpenLookAhead = (bundles: readonly BundleAddress[]) => LookAhead | u
 
 /** Below this a thread would take longer to start than it saves. */
 const MIN_BUNDLES = 4;
+/** Leaves below which the same holds. */
 const MIN_LEAVES = 20_000;
+/** Threads that read bundles; each takes memory for a bundle. */
 const MAX_THREADS = 4;
 /** One in work and one that waits: more would only take memory. */
 const BUNDLES_PER_THREAD = 2;

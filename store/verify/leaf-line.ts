@@ -27,8 +27,11 @@ const SOURCES = [
 ];
 /** An instant up to its seconds; each 0 stands for a digit. */
 const INSTANT = '0000-00-00T00:00:00';
+/** Digits of nanoseconds, the finest fraction of an instant. */
 const MAX_FRACTION_DIGITS = 9;
+/** Characters of a retention class. */
 const MAX_CLASS_LENGTH = 32;
+/** Characters of a record type. */
 const MAX_TYPE_LENGTH = 64;
 const HASH_DIGITS = 64;
 const SMALL_N = 0x6e;

@@ -132,7 +132,7 @@ function expandHook(envelope: Envelope): Expanded[] {
   });
 }
 
-/** What the batch says of itself stands; a call that says otherwise is kept beside it. */
+/** Members of the batch win. A call with a member of the same name is also kept whole, as `tool_call`. */
 function joinCall(shared: JsonObject, call: JsonObject): JsonObject {
   const clashes = Object.keys(call).some((name) => Object.hasOwn(shared, name));
   return { ...call, ...shared, ...(clashes ? { tool_call: call } : {}) };

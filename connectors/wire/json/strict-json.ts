@@ -7,7 +7,7 @@ import { describePlace, locateInvalidUtf8 } from './places.ts';
 import { findProblems, type JsonProblem } from './problems.ts';
 import { isDigit, JsonScanner } from './scan.ts';
 
-/** Containers may nest this deep, the root being the first; deeper text is kept but not sealed as what it claims. */
+/** Levels of containers, the root included. Deeper text is kept in quarantine. */
 export const MAX_JSON_DEPTH = 64;
 
 export interface StrictJson {

@@ -20,10 +20,12 @@ import { toStatus } from './status.ts';
 const CONTENT_TYPE = 'application/x-protobuf';
 /** Calls that one connection may have open; each may hold a message. */
 const MAX_STREAMS = 64;
+/** A connection without calls is closed after this time. */
 const IDLE_MS = 300_000;
+/** How often a silent client is asked whether it is still there. */
 const KEEPALIVE_MS = 60_000;
 
-/** PEM texts. With `clientCa` a client must show a certificate of it; its token is asked for all the same. */
+/** PEM texts. With `clientCa` a client must show a certificate of this authority, and needs its token as well. */
 export interface TlsTexts {
   readonly cert: string;
   readonly key: string;
@@ -52,7 +54,7 @@ type Handler = handleUnaryCall<Buffer, Buffer>;
 
 /**
  * Listens for OTLP/gRPC. A call is authenticated when its header has arrived, before its message is read, and is
- * answered with success only after the event log has it. Rejects where the port cannot be had.
+ * answered with success only after the event log has it. Rejects if the port is not free.
  */
 export async function startGrpc(intake: Intake, { host, port, tls }: GrpcOptions): Promise<RunningGrpc> {
   const { maxInflatedBytes } = intake.options.limits;
@@ -99,7 +101,7 @@ function toCredentials(tls: TlsTexts | undefined): ServerCredentials {
   return ServerCredentials.createSsl(ca, [pair], clientCa !== undefined);
 }
 
-/** Messages stay bytes: the routes read them themselves. */
+/** Messages stay bytes, because the sources decode them. */
 function definitionOf(signal: OtlpSignal): ServiceDefinition {
   const asTheyAre = (bytes: Buffer): Buffer => bytes;
   return {
@@ -142,7 +144,7 @@ interface Call {
 
 async function receive(intake: Intake, { source, receivedAt, metadata, sent }: Call): Promise<Buffer> {
   const sender = senderOf(intake, metadata);
-  // What one connection may have open is bounded by its streams.
+  // The limit of streams already bounds the calls of one connection.
   const share = intake.shares.enter(sender.collector, {});
   try {
     share.take(sent.length);
@@ -167,9 +169,9 @@ function senderOf({ options }: Intake, metadata: Metadata): Sender {
 }
 
 /**
- * Refuses a call without the token of a collector before a byte of its message is taken. A message that is broken before
- * it is one, in its frame or its compression, is refused as any other that does not decode: the library would call that
- * an error of this server.
+ * Refuses a call without the token of a collector before a byte of its message is read. A message with a broken frame
+ * or compression is refused like any other message that does not decode; the library would report an error of this
+ * server.
  */
 function guardCall(intake: Intake): ServerInterceptor {
   return (_method, call) => {

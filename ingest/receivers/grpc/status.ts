@@ -1,4 +1,4 @@
-/** Refusals as gRPC tells them: a code, a text, and when to come again. */
+/** Refusals in gRPC: a code, a text, and the wait before the next attempt. */
 import { Metadata, type status, type StatusObject } from '@grpc/grpc-js';
 import { bytesMember, varintMember } from '../../../connectors/wire/otlp/export-response.ts';
 import type { PipelineError } from '../../../schemas/errors.ts';
@@ -9,12 +9,12 @@ import { rpcCodeOf, textForSender } from '../rpc-status.ts';
 const DETAILS_KEY = 'grpc-status-details-bin';
 const RETRY_INFO = 'type.googleapis.com/google.rpc.RetryInfo';
 
-/** What a call ends with, its trailers only where there are any. */
+/** The status that ends a call, with trailers if there are any. */
 export type Refusal = Pick<StatusObject, 'code' | 'details'> & Partial<Pick<StatusObject, 'metadata'>>;
 
 /**
- * The status of a refused call. What may be sent again carries RetryInfo: without it RESOURCE_EXHAUSTED is final for
- * an exporter (OTLP specification, "OTLP/gRPC Response").
+ * The status of a refused call. A call that may be sent again gets RetryInfo: without it RESOURCE_EXHAUSTED is final
+ * for an exporter (OTLP specification, "OTLP/gRPC Response").
  */
 export function toStatus(error: PipelineError): Refusal {
   // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- gRPC's numbers are those of google.rpc.Code

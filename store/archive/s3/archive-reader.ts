@@ -33,6 +33,7 @@ interface Context extends S3ReaderOptions {
 
 /** An attacker may add any number of versions; the first few are enough to report it. */
 const MAX_LOOKED_AT = 16;
+/** Version ids that a report names; the others are counted. */
 const MAX_NAMED = 3;
 
 /** Makes no request. */

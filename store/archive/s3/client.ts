@@ -28,7 +28,9 @@ export interface S3Bucket {
  */
 type S3Outcome = 'transient' | 'exists' | 'missing' | 'refused';
 
+/** How long the store may take to accept a connection. */
 const CONNECT_TIMEOUT_MS = 3_000;
+/** How long the store may take for an answer, unless the connection says otherwise. */
 const REQUEST_TIMEOUT_MS = 20_000;
 
 /** 4xx answers that concern this attempt and not the request: a body cut or changed on its way, a racing writer. */

@@ -43,6 +43,7 @@ interface ProbeOptions {
 
 /** Below the prefix of an archive. Nothing in it is evidence. */
 export const PROBE_FOLDER = '.affidavit-probe/';
+/** How long the probe locks the objects of its trials. */
 const LOCK_MS = 15_000;
 /** These trials wait for a lock to run out; the others run meanwhile. */
 const WAITING: ReadonlySet<ProbeCode> = new Set(['legal_hold_kept', 'deletable_after_expiry']);

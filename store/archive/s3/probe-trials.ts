@@ -28,6 +28,7 @@ import { versionsOf } from './versions.ts';
 
 /** The store's clock, which decides when a lock has run out, may be behind ours. */
 const LONGEST_EXPIRY_MS = 60_000;
+/** How often a trial looks whether a lock has run out. */
 const POLL_MS = 1_000;
 /** The probe does not repeat: it wants the store's behaviour at the first attempt. */
 const ONCE = {

@@ -18,6 +18,7 @@ export interface Retrying {
   readonly onRetry?: ((attempt: string, cause: string) => void) | undefined;
 }
 
+/** Attempts and waits for one request to the store. */
 export const RETRY_LIMITS: RetryLimits = { maxAttempts: 5, baseDelayMs: 100, maxDelayMs: 5_000 };
 
 /** Cause of an ARCHIVE_DAMAGED that reading again may clear. */

@@ -20,6 +20,7 @@ export interface MultipartLimits {
   readonly partBytes: number;
 }
 
+/** Objects up to this size are sent in one request, larger objects in parts of this size. */
 export const MULTIPART_LIMITS: MultipartLimits = {
   thresholdBytes: 16 * 1024 * 1024,
   partBytes: 16 * 1024 * 1024,

@@ -9,6 +9,7 @@ export interface InsertBlock {
 
 /** Far below the largest block that the engine writes at once (about a million rows, 256 MiB). */
 const MAX_ROWS_PER_BLOCK = 100_000;
+/** Characters of leaves, facts and content in one block. */
 const MAX_TEXT_PER_BLOCK = 64 * 1024 * 1024;
 
 /**

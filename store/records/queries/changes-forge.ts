@@ -4,7 +4,7 @@ import { NANOSECONDS, OBSERVED_AT } from './instants.ts';
 import { idsInLogOrder, POSITION_TYPE } from './record-ids.ts';
 import { named } from './tuples.ts';
 
-/** Members of a payload, as text: names, or names with members of their own. */
+/** Members of a payload: a name alone is read as text, a nested shape as an object. */
 type Shape = { readonly [name: string]: true | Shape };
 
 /** Reads a payload once for all its members. One parse per member would take most of a query's time. */

@@ -126,7 +126,7 @@ function reportMisplaced(
   for (const { index, sealedHash, storedHash } of misplaced) {
     const home = sealedAt.get(storedHash);
     const isSwapped = misplaced.some((other) => other.index === home && other.storedHash === sealedHash);
-    if (home === undefined) findings.fail('row_leaf_edited', index, 'its leaf is no leaf of this log');
+    if (home === undefined) findings.fail('row_leaf_edited', index, 'its leaf is not a leaf of this log');
     else if (!isSwapped) findings.fail('row_replayed', index, `it holds what was sealed at ${String(home)}`);
     else if (index < home) findings.fail('rows_swapped', index, `with the row of ${String(home)}`);
   }

@@ -127,7 +127,7 @@ describe('webhooks of GitHub', () => {
     ['is a list', 'application/json', '[{}]'],
     ['is no form', 'application/x-www-form-urlencoded', '{"a":1}'],
     ['has another field', 'application/x-www-form-urlencoded', 'payload=%7B%7D&more=1'],
-    ['has an escape that is none', 'application/x-www-form-urlencoded', 'payload=%7B%7'],
+    ['has a broken escape', 'application/x-www-form-urlencoded', 'payload=%7B%7'],
   ])('are refused where what is signed %s', async (_, contentType, text) => {
     const { bench, app } = prepare(GITHUB_SECRET);
     const body = Buffer.from(text);

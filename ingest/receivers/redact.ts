@@ -26,8 +26,8 @@ export interface Redacted {
 }
 
 /**
- * The body with a mark where each secret was, or undefined where it holds none and stays as it is, byte for byte. Only
- * strings with a secret change; of protobuf also the lengths of the fields around them.
+ * The body with marks instead of secrets, or undefined if it holds no secret. Only strings with a secret change; in
+ * protobuf also the lengths of the fields around them.
  *
  * Throws BODY_MALFORMED where a secret cannot be replaced, so that it is never stored.
  */

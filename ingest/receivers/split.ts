@@ -23,14 +23,14 @@ export interface BodyPart {
 export const MAX_REPEATED_BYTES = 16 * 1024 * 1024;
 
 /**
- * Splits a body by session, so that each item goes by the same key in whatever grouping it is delivered: the session
- * that its records will have, or the collector where it has none or will be sealed as quarantined. Parts come in the
- * order in which their keys first appear; the items of a part keep their order and their own bytes. All that is around
- * an item (resource, scope, metric, members unknown here) is repeated in each part with such items.
+ * Splits a body by session, so that each item gets the same key in any grouping. The key is the session of the item's
+ * records, or the collector if the item has no session or will be quarantined. Parts come in the order in which their
+ * keys first appear; the items of a part keep their order and their own bytes. Each part repeats the resource, scope,
+ * metric and unknown members around its items.
  *
- * A body of one key is its only part, the same buffer. A body stays whole, under its collector's key, where it will be
- * quarantined as a whole, where its parts would repeat more than MAX_REPEATED_BYTES, and where its pieces are not as
- * many as its items.
+ * A body of one key is its only part, the same buffer. A body stays whole, under its collector's key, if it will be
+ * quarantined as a whole, if its parts would repeat more than MAX_REPEATED_BYTES, or if the numbers of its pieces and
+ * items differ.
  *
  * Pure; throws nothing.
  */

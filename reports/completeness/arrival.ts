@@ -157,7 +157,7 @@ function arrivalDetail(counts: Readonly<Record<'items' | 'failedRuns' | 'lost', 
     ...(lost > 0 ? [gone] : []),
   ];
   if (said.length > 0) return said.join('; ');
-  return 'every received item was sealed as the kind it claims to be; content that a source cut before sending does not show here';
+  return 'every received item was sealed as the kind it claims to be; content that a source cut or left out before sending does not show here';
 }
 
 /** S9: canaries, synthetic events that were sent and announced and must be found as records. */

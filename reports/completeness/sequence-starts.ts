@@ -60,7 +60,7 @@ export function jumpsOf({ session_id, stretches }: SessionCounter): Jump[] {
   });
 }
 
-/** All sessions are of one machine. Every answer is found by binary search, whatever the number of sessions. */
+/** The starts among the sessions of one machine, whose processes often begin with the same numbers: hence the searches. */
 export function startsOf(sessions: readonly SessionCounter[]): Starts {
   const starts = sessions.filter(({ is_provisional }) => is_provisional).map(toStart);
   starts.sort((a, b) => compareText(a.endedAt, b.endedAt));

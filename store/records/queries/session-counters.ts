@@ -36,7 +36,8 @@ export interface Stretch {
  * The engine answers only the machines on which an event does not carry the number after the one before it. For such a
  * machine it answers the sessions with such an event, and the provisional sessions. A session is a list of stretches,
  * and a stretch is one entry however many events it has. If a session has several runs and one of them begins above 0,
- * its numbers may have to be counted; its stretches then also end where the instant of receipt changes.
+ * its numbers may have to be counted; its stretches then also end where the instant of receipt changes. At worst an
+ * answer has one entry per event: of a session to which two processes write in turns.
  */
 export function sessionCounters(
   params: Interval & Covered & { readonly session_id?: string | undefined },

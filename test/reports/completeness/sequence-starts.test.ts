@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { jumpsOf, startsOf } from '../../reports/sequence-starts.ts';
-import { sequenceGaps } from '../../reports/completeness/sequences.ts';
-import type { SessionCounter } from '../../store/records/queries/session-counters.ts';
+import { jumpsOf, startsOf } from '../../../reports/completeness/sequence-starts.ts';
+import { sequenceGaps } from '../../../reports/completeness/sequences.ts';
+import type { SessionCounter } from '../../../store/records/queries/session-counters.ts';
 
 type Run = [first: number, last: number, fromSecond: number, toSecond: number];
 const instant = (second: number) => new Date(Date.UTC(2026, 2, 1) + second * 1000).toISOString();

@@ -73,7 +73,7 @@ export class AppendQueue {
 
   async #flush(): Promise<void> {
     while (this.#waiting.length > 0) await this.#write(this.#nextRequest());
-    // In the same turn as the last look, or an append that comes between would wait for ever.
+    // Cleared in the same turn as the last check, or an append that comes between would never be sent.
     this.#flushing = undefined;
   }
 

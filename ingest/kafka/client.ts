@@ -1,5 +1,5 @@
 /**
- * What the event log needs of a client library for Kafka. Everything that knows the library lies behind this interface.
+ * The interface between the event log and a client library for Kafka. All code that knows the library lies behind it.
  * Its members reject with `KafkaFailure` where the brokers or the library fail, and with LOG_UNAVAILABLE where no answer
  * comes within a deadline.
  */
@@ -79,7 +79,7 @@ export interface WrittenMessages {
 
 export interface WriterOptions {
   readonly compression: 'gzip' | 'none';
-  /** After so long a caller gives its request up; a writer gives it up some time later. */
+  /** A caller is refused after this time; the writer gives its request up some time later. */
   readonly deadlineMs: number;
 }
 

@@ -2,8 +2,8 @@
 import { PipelineError } from '../../schemas/errors.ts';
 
 /**
- * The remedy for a failure: `later` the same request may succeed, `smaller` only a smaller one, and `setting` says that
- * somebody has to change a setting or a right first.
+ * The remedy for a failure. `later`: the same request may succeed later. `smaller`: only a smaller request can succeed.
+ * `setting`: an operator has to change a setting or a right first.
  */
 export type Remedy = 'later' | 'smaller' | 'setting';
 

@@ -1,4 +1,4 @@
-/** A topic that somebody else writes, as a collector reads it. */
+/** A topic that a gateway writes, as a collector reads it. */
 
 export interface TopicMessage {
   readonly offset: bigint;

@@ -2,7 +2,7 @@
  * Requests to the brokers about topics, settings and offsets.
  *
  * Defects of kafkajs:
- * - It can wait for ever for an answer that was lost with its connection. Each request has a deadline, and the
+ * - It can wait without end for an answer that was lost with its connection. Each request has a deadline, and the
  *   connection of a request that missed it is not used again.
  * - It gives up too early on a broker that still loads its groups. Such a request is repeated here.
  */

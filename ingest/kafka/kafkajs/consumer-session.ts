@@ -2,12 +2,12 @@
  * One consumer of kafkajs, from joining its group to leaving it.
  *
  * Defects of kafkajs:
- * - It can end a consumer for good, or wait for ever for an answer that was lost with its connection. So the session
- *   measures the time since the consumer last did anything; its owner gives up one that is silent for too long.
+ * - It can end a consumer for good, or wait without end for an answer that was lost with its connection. So the session
+ *   measures the time since the consumer last did anything, and its owner gives up one that is silent for too long.
  * - It sends no heartbeat while a batch is in hand. So the session sends them.
  * - It joins the group again only for an error that `eachBatch` throws. So an answer that ends the claim is kept until
  *   the batch is done and thrown then.
- * - An abandoned consumer can come to life again. So nothing that it does is heard any more.
+ * - An abandoned consumer can begin to work again. So its events and batches are ignored.
  */
 import {
   type Consumer,
@@ -77,7 +77,7 @@ export class ConsumerSession {
     return performance.now() - this.#aliveAtMs;
   }
 
-  /** Resolves when the consumer runs; it has not joined the group yet. */
+  /** Resolves when the consumer has joined the group, or has begun to recover from a join that failed. */
   async start(): Promise<void> {
     const { topic, concurrency } = this.#options;
     await orFailure(this.#consumer.connect());

@@ -19,7 +19,7 @@ const CLAIM_ENDED = [
 /** Answers of a broker that has just taken over a group and still loads it. */
 const LOADING = ['GROUP_LOAD_IN_PROGRESS', 'GROUP_COORDINATOR_NOT_AVAILABLE', 'NOT_COORDINATOR_FOR_GROUP'];
 
-/** No retry helps against these: somebody has to change a setting or a right. */
+/** No retry helps against these: an operator has to change a setting or a right. */
 const NEEDS_SETTING = [
   'KafkaJSSASLAuthenticationError',
   'TOPIC_AUTHORIZATION_FAILED',

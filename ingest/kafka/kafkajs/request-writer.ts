@@ -4,7 +4,7 @@
  * Defects of kafkajs:
  * - It gives the sequence numbers of failed messages to the next ones. A broker that has kept the failed ones takes the
  *   next for a repetition, acknowledges them and drops them. So a producer is never used again after a failure.
- * - It can wait for ever for an acknowledgement that was lost with its connection. So a request is given up in the end.
+ * - It can wait without end for an acknowledgement that was lost with its connection. So a request has a last deadline.
  */
 import kafkajs, { type Kafka, type Producer, type TopicMessages } from 'kafkajs';
 import type { OutgoingMessage, RequestWriter, WriterOptions } from '../client.ts';

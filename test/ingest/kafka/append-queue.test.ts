@@ -5,7 +5,7 @@ import type { OutgoingMessage } from '../../../ingest/kafka/client.ts';
 import { createRequestWriter } from '../../../ingest/kafka/kafkajs/request-writer.ts';
 import { silent } from './subject.ts';
 
-/** What one producer was asked to send, and how it answers. */
+/** The batches that one producer was asked to send. */
 interface Connected {
   readonly batches: string[][];
   isDisconnected: boolean;
@@ -57,7 +57,7 @@ function queueOf(kafka: Kafka, deadlineMs = 10_000): AppendQueue {
 }
 
 describe('the queue of appends with kafkajs', () => {
-  it('goes together while one request is on its way, in order and within the bounds of a request', async () => {
+  it('sends appends together that arrive while a request is on its way, in order and within the bounds', async () => {
     const { kafka, made } = fakeClient(() => Promise.resolve());
     const queue = queueOf(kafka);
     const appends = [[named('a')], [named('b'), named('c', 600), named('d', 600)], [named('e')]];
@@ -75,7 +75,7 @@ describe('the queue of appends with kafkajs', () => {
     expect(made[0]!.batches).toHaveLength(12);
   });
 
-  it('is never sent by a producer that failed: the broker could take it for a repetition and drop it', async () => {
+  it('never uses a producer again that failed: the broker could take the next append for a repetition', async () => {
     let isFailing = true;
     const { kafka, made } = fakeClient(() =>
       isFailing ? Promise.reject(new Error('lost')) : Promise.resolve(),
@@ -99,7 +99,7 @@ describe('the queue of appends with kafkajs', () => {
     expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
   });
 
-  it('is refused after the deadline, and at once until the late request is settled', async () => {
+  it('refuses an append after the deadline, and further ones at once until the late request is settled', async () => {
     let settle: (() => void) | undefined;
     const late = new Promise<void>((resolve) => (settle = resolve));
     const { kafka, made } = fakeClient((names) => (names.includes('late') ? late : Promise.resolve()));

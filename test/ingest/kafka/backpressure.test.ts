@@ -14,7 +14,7 @@ const codeOf = (action: () => unknown): unknown => {
 describe('the backpressure of the Kafka event log', () => {
   const limits = { maxBacklogEnvelopes: 10, maxBacklogBytes: 10_000, maxInFlightBytes: 1_000 };
 
-  it('counts what is between acknowledged and end, over all partitions', () => {
+  it('counts the envelopes between the acknowledged offset and the end, over all partitions', () => {
     const backpressure = new Backpressure(limits);
     backpressure.learn(0, { end: 7n, done: 3n });
     backpressure.learn(1, { end: 2n, done: 0n });
@@ -22,14 +22,14 @@ describe('the backpressure of the Kafka event log', () => {
     expect(backpressure.lag()).toEqual({ envelopes: 6, bytes: 900 });
   });
 
-  it('is not moved by news that is older than what it knows', () => {
+  it('ignores a report that is older than the last', () => {
     const backpressure = new Backpressure(limits);
     backpressure.learn(0, { end: 7n, done: 5n });
     backpressure.learn(0, { end: 4n, done: -1n });
     expect(backpressure.lag().envelopes).toBe(2);
   });
 
-  it('refuses with LOG_PUSHBACK what would pass the backlog, with what is on its way', () => {
+  it('refuses with LOG_PUSHBACK a load that would pass the backlog together with the loads in flight', () => {
     const backpressure = new Backpressure(limits);
     backpressure.measure(1, 10);
     backpressure.learn(0, { end: 8n, done: 0n });

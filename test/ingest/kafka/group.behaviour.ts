@@ -32,7 +32,7 @@ function createBundles(): Bundles {
   };
 }
 
-/** What several processes do with one topic. */
+/** Several processes share one topic. */
 export function groupBehaviour(brokers: readonly string[], subject: ClientUnderTest): void {
   const { open, closeAll } = opener(subject);
   const stop = new AbortController();
@@ -151,7 +151,7 @@ export function groupBehaviour(brokers: readonly string[], subject: ClientUnderT
     expect([...bundles.names.keys()]).toEqual(['a', 'b', 'c']);
   });
 
-  it('tells a consumer that was put out to ask the ledger anew, and does not take back the offset', async () => {
+  it('rejects a consumer that was put out, so that it asks the ledger again, and does not take back the offset', async () => {
     const topic = newTopic();
     const options = optionsFor(brokers, topic, { rebalanceTimeoutMs: 1_500 });
     const [slow, quick] = [await open(options), await open(options)];

@@ -9,7 +9,7 @@ import { createPlatformaticClient } from '../../support/platformatic-event-log/c
 
 export const silent: Logger = pino({ level: 'silent' });
 
-/** A topic of its own for each test, so that one broker serves them all. */
+/** A new topic for each test, so that one broker serves them all. */
 export function newTopic(): string {
   return `envelopes-${randomUUID()}`;
 }
@@ -79,7 +79,7 @@ export function opener({ create }: ClientUnderTest): {
   };
 }
 
-/** A client of somebody else, who may write to the topics as well. */
+/** The client of another program, which may write to the topics as well. */
 export function otherClient(brokers: readonly string[]): Kafka {
   return new kafkajs.Kafka({ brokers: [...brokers], logLevel: kafkajs.logLevel.NOTHING });
 }

@@ -5,7 +5,7 @@ import { envelopeOf } from '../../contract/envelope.ts';
 import { consumeCount } from '../../contract/event-log.contract.ts';
 import { newTopic, opener, optionsFor, otherClient, type ClientUnderTest } from './subject.ts';
 
-/** What the adapter asks of its topics, and what it does with what it finds in them. */
+/** The demands of the event log on its topics, and its answers to the messages that it finds in them. */
 export function topicBehaviour(brokers: readonly string[], subject: ClientUnderTest): void {
   const client = otherClient(brokers);
   const { open, closeAll } = opener(subject);
@@ -77,7 +77,7 @@ export function topicBehaviour(brokers: readonly string[], subject: ClientUnderT
     expect(envelopes.map((one) => one.envelope.envelope_id)).toEqual(['large']);
   });
 
-  it('keeps what is no envelope as a dead letter, tells nobody its content, and goes on', async () => {
+  it('keeps a message that holds no envelope as a dead letter, logs nothing of its content, and goes on', async () => {
     const topic = newTopic();
     const lines: string[] = [];
     const logger = pino({ level: 'trace' }, { write: (line) => lines.push(line) });
@@ -86,7 +86,7 @@ export function topicBehaviour(brokers: readonly string[], subject: ClientUnderT
     const producer = client.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner });
     await producer.connect();
     const foreign = [
-      { key: 'k', value: 'a secret of somebody' },
+      { key: 'k', value: 'a secret of another program' },
       { value: Buffer.alloc(20, 1) },
       { value: null },
     ];
@@ -101,7 +101,7 @@ export function topicBehaviour(brokers: readonly string[], subject: ClientUnderT
     expect(await readDeadLetters(`${topic}.dead-letters`, 3)).toEqual([
       {
         key: 'k',
-        value: 'a secret of somebody',
+        value: 'a secret of another program',
         topic,
         partition: '0',
         offset: '1',
@@ -127,10 +127,10 @@ export function topicBehaviour(brokers: readonly string[], subject: ClientUnderT
     await consumer.subscribe({ topic, fromBeginning: true });
     await consumer.run({
       eachMessage: ({ message: { key, value, headers } }) => {
-        const told = Object.fromEntries(
+        const given = Object.fromEntries(
           Object.entries(headers ?? {}).map(([name, text]) => [name, String(text)]),
         );
-        letters.push({ key: key?.toString(), value: value?.toString(), ...told });
+        letters.push({ key: key?.toString(), value: value?.toString(), ...given });
         return Promise.resolve();
       },
     });

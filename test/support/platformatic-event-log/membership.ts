@@ -127,10 +127,13 @@ class PlatformaticMembership implements Membership {
     const stop = new AbortController();
     let onJoined: () => void = () => undefined;
     const first = new Promise<void>((resolve) => (onJoined = resolve));
+    const ended = this.#live(stop.signal, onJoined);
+    // Where the group is left before it was joined, nothing is to be waited for either.
+    const settled = Promise.race([first, ended]);
     const deadlineMs = sessionTimeoutMs + rebalanceTimeoutMs + JOIN_MARGIN_MS;
-    const joined = withDeadline(first, deadlineMs, 'consumer group');
+    const joined = withDeadline(settled, deadlineMs, 'consumer group');
     joined.catch(() => undefined);
-    return { joined, stop, ended: this.#live(stop.signal, onJoined) };
+    return { joined, stop, ended };
   }
 
   /** Joins, stays until the claim ends, waits for the batches in hand, and joins again. */
@@ -162,6 +165,7 @@ class PlatformaticMembership implements Membership {
     const term: Term = { member, generation, assigned, over: new AbortController(), loops: new Set() };
     this.#memberId = memberId;
     this.#term = term;
+    this.#options.logger.info({ partitions: [...assigned], lost: [...lost] }, 'partitions assigned');
     for (const listener of this.#listeners) listener({ assigned, lost });
     for (const partition of lost) {
       const reader = this.#readers.get(partition);

@@ -4,7 +4,7 @@ import { createAdminClient } from '../../../../ingest/kafka/kafkajs/admin-client
 
 const never = (): Promise<never> => new Promise<never>(() => undefined);
 
-/** Clients that connect as `connect` does, told apart by their number. */
+/** Clients that connect as `connect` does, each with a number. */
 function fakeClient(connect: (number: number) => Promise<void> = () => Promise.resolve()): {
   kafka: Pick<Kafka, 'admin'>;
   disconnected: number[];

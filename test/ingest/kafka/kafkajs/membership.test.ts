@@ -105,7 +105,7 @@ describe('membership of the consumer group', () => {
     expect(assignedOf(seen)).toEqual([[], [0], [], [0]]);
   });
 
-  it('keeps a client that does anything at all', async () => {
+  it('keeps a client that shows a sign of life from time to time', async () => {
     vi.useFakeTimers();
     const { kafka, made } = fakeClient();
     const { membership } = membershipOf(kafka);
@@ -117,7 +117,7 @@ describe('membership of the consumer group', () => {
     expect(made).toHaveLength(1);
   });
 
-  it('hears nothing more of a client that it gave up', async () => {
+  it('ignores a client that it gave up', async () => {
     vi.useFakeTimers();
     const { kafka, made } = fakeClient();
     const { membership, seen } = membershipOf(kafka);
@@ -175,7 +175,7 @@ describe('membership of the consumer group', () => {
     hold.release();
   });
 
-  it('leaves it at that once nobody holds it', async () => {
+  it('does not join again once all holds are released', async () => {
     vi.useFakeTimers();
     const { kafka, made } = fakeClient();
     const { membership } = membershipOf(kafka);

@@ -28,6 +28,7 @@ interface Amount {
   bytes: number;
 }
 
+/** Bytes of envelopes that wait for the brokers at most; beyond them appends are refused. */
 const DEFAULT_MAX_IN_FLIGHT_BYTES = 64 * 1024 * 1024;
 /** Size of an envelope where none was seen yet. */
 const ASSUMED_BYTES = 2048;

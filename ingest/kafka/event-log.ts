@@ -23,9 +23,13 @@ export interface KafkaEventLog extends EventLog {
   assignments(run: Run, signal: AbortSignal): Promise<void>;
 }
 
+/** The brokers must answer within this time at the start. */
 const START_DEADLINE_MS = 15_000;
+/** An append that the brokers have not confirmed by then is rejected and may be sent again. */
 const APPEND_DEADLINE_MS = 15_000;
+/** The brokers give the partitions of a silent sequencer to another one after this time. */
 const SESSION_TIMEOUT_MS = 30_000;
+/** The time that a sequencer has to give up a partition before the brokers take it away. */
 const REBALANCE_TIMEOUT_MS = 60_000;
 
 /**

@@ -19,9 +19,13 @@ export interface KafkaGatewayTopicOptions extends KafkaConnection {
   readonly stalledAfterMs?: number;
 }
 
+/** The brokers give the partitions of a silent puller to another one after this time. */
 const SESSION_TIMEOUT_MS = 30_000;
+/** A consumer without a sign of life for this time is taken for dead. */
 const STALLED_AFTER_MS = 120_000;
+/** How often the pull checks whether it has reached its end or has stalled. */
 const CHECK_MS = 500;
+/** The time that a consumer has to leave its group. */
 const LEAVE_MS = 30_000;
 
 /** Connects nothing yet. */

@@ -11,6 +11,7 @@ export interface OffsetWatchOptions {
   readonly logger: Logger;
 }
 
+/** How often the end of each partition is read for the lag. */
 const REFRESH_MS = 1_000;
 /** How many refreshes are left out while nothing is appended here. */
 const IDLE_TURNS = 9;

@@ -19,6 +19,7 @@ export interface ConsumerContext {
 
 export type OnBatch = (batch: readonly LoggedEnvelope[]) => Promise<void>;
 
+/** Pause before an offset commit that failed is repeated. */
 const COMMIT_AGAIN_MS = 1_000;
 
 /** Waits until the partition is this process's. */

@@ -25,8 +25,11 @@ export interface AdminClientOptions {
   readonly deadlineMs?: number;
 }
 
+/** A question to the brokers without an answer by then is given up. */
 const DEADLINE_MS = 45_000;
+/** The time that the brokers have to create a topic. */
 const CREATE_TIMEOUT_MS = 10_000;
+/** Pause before a question is repeated while a broker still loads its groups. */
 const LOADING_PAUSE_MS = 200;
 const LOADING_TRIES = 50;
 

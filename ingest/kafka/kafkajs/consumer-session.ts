@@ -43,8 +43,11 @@ export interface SessionEvents {
   onBatchEnd?(ended: ConsumerEndBatchProcessEvent['payload']): void;
 }
 
+/** How often a member of the group reports to the brokers between batches. */
 const HEARTBEAT_MS = 2_000;
+/** How often a member of the group reports to the brokers while it works on a batch. */
 const HEARTBEAT_IN_BATCH_MS = 1_000;
+/** How long the brokers may hold back a fetch that finds nothing new. */
 const FETCH_WAIT_MS = 500;
 
 export class ConsumerSession {

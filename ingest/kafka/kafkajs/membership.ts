@@ -19,10 +19,15 @@ export interface KafkajsMembershipOptions extends MembershipOptions {
 
 type Listener = (assignment: Assignment) => void;
 
+/** How long a member without work stays in the group, so that a quick return costs no rebalance. */
 const LINGER_MS = 3_000;
+/** How often a member is checked for signs of life. */
 const CHECK_MS = 1_000;
+/** Time beyond session and rebalance after which a silent member is replaced. */
 const REQUEST_MARGIN_MS = 30_000;
+/** The most bytes that one fetch may bring. */
 const FETCH_MAX_BYTES = 8 * 1024 * 1024;
+/** The most bytes that one fetch may bring of one partition. */
 const FETCH_MAX_PARTITION_BYTES = 2 * 1024 * 1024;
 const NO_PARTITIONS: ReadonlySet<number> = new Set();
 

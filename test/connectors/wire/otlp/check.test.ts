@@ -9,7 +9,11 @@ import { recordedRequests } from '../../sources/recorded.ts';
 type ContentType = EnvelopeHeader['content_type'];
 
 function outcomeOf(
-  read: typeof checkOtlp | typeof decodeOtlp, signal: OtlpSignal, contentType: ContentType, body: Uint8Array) {
+  read: typeof checkOtlp | typeof decodeOtlp,
+  signal: OtlpSignal,
+  contentType: ContentType,
+  body: Uint8Array,
+) {
   try {
     const { itemCount, problems } = read(signal, contentType, body);
     return { itemCount, problems };

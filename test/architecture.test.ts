@@ -172,7 +172,7 @@ const SDK_HOMES: Readonly<Record<string, readonly string[]>> = {
   chdb: ['store/records/clickhouse'],
   commander: ['cli.ts', 'commands'],
   fastify: ['api', 'ingest/receivers'],
-  kafkajs: ['ingest/kafka'],
+  kafkajs: ['ingest/kafka/kafkajs', 'ingest/kafka/gateway-topic.ts'],
   lmdb: ['ingest/embedded'],
   pdfkit: ['reports/render'],
   pino: ['app'],

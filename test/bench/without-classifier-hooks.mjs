@@ -4,11 +4,11 @@ import process from 'node:process';
 const STUBS = {
   '/dist/ingest/label.js': `
     export const MAX_FINDINGS = 0;
-    export const createClassify = () => ({ content }) => ({ content, data_classes: [] });`,
+    export const createLabeller = () => ({ content }) => ({ content, data_classes: [] });`,
   '/dist/ingest/receivers/redact.js': `
     export const redactBody = () => undefined;
     export const redactHeader = (value) => value;
-    export const readWithoutSecrets = (read, reading) => ({ body: reading.body, received: read(reading), mark: {} });`,
+    export const readWithoutSecrets = (source, envelope) => ({ body: envelope.body, read: source.read(envelope), mark: undefined });`,
 };
 
 export async function load(url, context, next) {

@@ -5,6 +5,7 @@ const SEQUENCER_HELP = {
   records: 'Records sealed',
   duplicates: 'Records recognised as delivered before',
   quarantined: 'Items sealed as quarantined',
+  deadLetters: 'Entries of the event log that held no envelope',
   batches: 'Bundles committed',
 } as const;
 
@@ -22,6 +23,11 @@ export interface MetricsSnapshot {
 export interface Metrics {
   /** Prometheus text exposition format 0.0.4. */
   text(): Promise<string>;
+}
+
+/** Names of metrics are in snake_case, as Prometheus wants them. */
+function snakeCase(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 /** Each call has a separate registry, so that tests can run several stacks in one process. An absent figure is left out. */
@@ -55,7 +61,8 @@ export function buildMetrics(snapshot: () => Promise<MetricsSnapshot>): Metrics 
       }
       for (const [name, help] of Object.entries(SEQUENCER_HELP)) {
         const count = sequencer?.[name as keyof typeof SEQUENCER_HELP];
-        if (count !== undefined) counterOf(`affidavit_ingest_sequencer_${name}_total`, help).inc(count);
+        if (count !== undefined)
+          counterOf(`affidavit_ingest_sequencer_${snakeCase(name)}_total`, help).inc(count);
       }
       setGauge('affidavit_store_tree_size', 'Leaves committed to the log', ledger?.tree_size);
       setGauge(

@@ -130,13 +130,17 @@ export function openEventLog(context: AppContext): Promise<EventLog> {
   return context.config.kafka.brokers === undefined ? openEmbedded(context) : openKafka(context);
 }
 
-export async function openEmbedded({ config, limits }: AppContext): Promise<EventLog> {
+export async function openEmbedded({ config, limits, logger, system }: AppContext): Promise<EventLog> {
   const { openEmbeddedEventLog } = await import('../ingest/embedded/event-log.ts');
   return openEmbeddedEventLog({
     dir: dataPaths(config).eventLog,
+    newId: system.newId,
     maxBacklogBytes: config.ingest.max_backlog_bytes,
     maxBacklogEnvelopes: limits.maxBacklogEnvelopes,
     maxPerCollectorPercent: limits.maxBacklogPerCollectorPercent,
+    onDeadLetter: ({ offset, reason }) => {
+      logger.error({ offset: String(offset), reason }, 'entry holds no envelope, kept as a dead letter');
+    },
   });
 }
 

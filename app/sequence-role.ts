@@ -8,6 +8,7 @@ import { dataPaths, readPseudonymKey } from './paths.ts';
 import { sourcesWith } from '../connectors/sources/index.ts';
 import type { EventLog } from '../ingest/event-log.ts';
 import { createNormaliser, type Normalise } from '../ingest/normalise.ts';
+import { createOwnRecords, type MakeOwnRecord } from '../ingest/own-records.ts';
 import { createSequencer, type Sequencer, type SequencerCounters } from '../ingest/sequencer.ts';
 import { createSurrogates } from '../ingest/surrogates.ts';
 import { PipelineError, type ErrorCode } from '../schemas/errors.ts';
@@ -48,6 +49,7 @@ interface SequencerParts {
   readonly engines: Engines;
   readonly eventLog: EventLog;
   readonly normalise: Normalise;
+  readonly ownRecord: MakeOwnRecord;
   readonly logger: Logger;
 }
 
@@ -58,20 +60,24 @@ export async function startSequencing(
   stack: CloseStack,
 ): Promise<Sequencing> {
   const { config, replaced } = context;
-  const normalise = createNormaliser({
+  const named = {
     surrogates: createSurrogates(await readPseudonymKey(dataPaths(config))),
     retentionClass: RETENTION_CLASS,
-    sources: sourcesWith(await readGatewayMappings(config)),
-  });
+  };
+  const normalise = createNormaliser({ ...named, sources: sourcesWith(await readGatewayMappings(config)) });
   const stats = new RunStats();
-  const common = { context, engines, normalise, logger: context.logger.child({ role: 'sequence' }) };
+  const logger = context.logger.child({ role: 'sequence' });
+  const common = { context, engines, normalise, ownRecord: createOwnRecords(named), logger };
   const stop = new AbortController();
   let ended: Promise<void>;
   let eventLog: EventLog;
   if (config.kafka.brokers === undefined) {
     const open = stack.keep(await openLogOf(common, 0));
     eventLog = replaced.eventLog ?? stack.keep(await openEmbedded(context));
-    ended = stats.run(0, createRunning({ ...common, eventLog }, 0, open), stop.signal);
+    const running = createRunning({ ...common, eventLog }, 0, open);
+    // Before a receiver of this process can append: a doubtful log takes nothing.
+    await running.sequencer.settle();
+    ended = stats.run(0, running, stop.signal);
   } else {
     const shared = stack.keep(await openKafka({ ...context, logger: common.logger }));
     eventLog = shared;
@@ -149,7 +155,7 @@ function openLogOf(
 }
 
 function createRunning(
-  { context, eventLog, normalise, logger }: SequencerParts,
+  { context, eventLog, normalise, ownRecord, logger }: SequencerParts,
   partition: number,
   { ledger, seenIds }: OpenLog,
 ): RunningSequencer {
@@ -159,6 +165,9 @@ function createRunning(
     ledger,
     seenIds,
     normalise,
+    ownRecord,
+    clock: system.clock,
+    acceptedEventLog: undefined,
     partition,
     logger: config.kafka.brokers === undefined ? logger : logger.child({ partition }),
     maxBatchEnvelopes: limits.maxBatchEnvelopes,
@@ -211,7 +220,15 @@ class RunStats {
 }
 
 function sum(all: readonly SequencerCounters[]): SequencerCounters {
-  const total = { envelopes: 0, records: 0, duplicates: 0, quarantined: 0, batches: 0, failures: 0 };
+  const total = {
+    envelopes: 0,
+    records: 0,
+    duplicates: 0,
+    quarantined: 0,
+    deadLetters: 0,
+    batches: 0,
+    failures: 0,
+  };
   for (const one of all) {
     for (const name of Object.keys(total) as (keyof SequencerCounters)[]) total[name] += one[name];
   }

@@ -6,6 +6,18 @@ export interface LoggedEnvelope {
   readonly envelope: Envelope;
 }
 
+/** Entries of one partition in order, and the place behind them. */
+export interface LoggedBatch {
+  readonly envelopes: readonly LoggedEnvelope[];
+  /**
+   * Entries that hold no envelope: damaged ones, and messages of other programs. The adapter keeps their bytes durably
+   * elsewhere before it delivers the batch.
+   */
+  readonly deadLetterCount: number;
+  /** Offset after the last entry of the batch. */
+  readonly nextOffset: bigint;
+}
+
 export interface ConsumeOptions {
   readonly partition: number;
   /** First offset to deliver: the ledger's next offset, which alone decides which envelopes were sealed. */
@@ -18,21 +30,26 @@ export interface ConsumeOptions {
 /**
  * PORT: the durable queue between receivers and the sequencer.
  *
+ * - `id` names the log as it was opened: random, and never the name of another one. A log that was lost and created
+ *   again has another id, so an offset means nothing without it. Undefined where the medium gives no such name.
+ * - `settle` brings the log in line with the ledger. It comes before the first append and the first consumer of the
+ *   partition. It rejects with START_REFUSED where the log does not hold `from`. An embedded log that is an older copy
+ *   numbers its entries from `from` on.
  * - `append` resolves only when all envelopes are on stable storage, in order. It rejects with LOG_PUSHBACK where the
  *   backlog limit is reached, with COLLECTOR_PUSHBACK where one collector's share is, and with LOG_UNAVAILABLE where the
  *   medium fails. A rejected append is not acknowledged, though some envelopes may have been kept; the sequencer
  *   recognises a resend.
- * - `consume` delivers batches in offset order, at least once. A batch is acknowledged, and may be discarded, exactly
+ * - `consume` delivers batches in offset order, at least once, from the log named `id` alone: it rejects with
+ *   EVENT_LOG_REPLACED where another log has its name now. A batch is acknowledged, and may be discarded, exactly
  *   when `onBatch` resolves. If `onBatch` rejects, `consume` rejects with the same error and acknowledges nothing.
  *   It resolves when the signal is aborted, after the batch in hand.
  * - `lag` counts envelopes that were appended and not yet acknowledged.
  */
 export interface EventLog {
+  readonly id: string | undefined;
+  settle(partition: number, from: bigint): Promise<void>;
   append(envelopes: readonly Envelope[]): Promise<void>;
-  consume(
-    options: ConsumeOptions,
-    onBatch: (batch: readonly LoggedEnvelope[]) => Promise<void>,
-  ): Promise<void>;
+  consume(options: ConsumeOptions, onBatch: (batch: LoggedBatch) => Promise<void>): Promise<void>;
   lag(): Promise<{ readonly envelopes: number; readonly bytes: number }>;
   /** Idempotent; waits for appends in flight. */
   close(): Promise<void>;

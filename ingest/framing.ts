@@ -1,7 +1,9 @@
 /** The stored form of an envelope in an event log. */
 import { crc32 } from 'node:zlib';
-import type { Envelope, EnvelopeHeader } from '../schemas/envelope.ts';
+import { isOwnInstant } from '../schemas/clock.ts';
+import { EnvelopeHeader, type Envelope } from '../schemas/envelope.ts';
 import { PipelineError } from '../schemas/errors.ts';
+import { compileValidator } from '../schemas/validate.ts';
 
 /*
  * One stored envelope, version 1:
@@ -19,6 +21,8 @@ const CHECKSUM_AT = 1;
 const LENGTH_AT = 5;
 const HEADER_AT = 9;
 
+const checkHeader = compileValidator(EnvelopeHeader);
+
 /** Bytes of an envelope as an event log stores it. */
 export function encodeEnvelope(envelope: Envelope): Buffer {
   const { body, ...header } = envelope;
@@ -33,7 +37,10 @@ export function encodeEnvelope(envelope: Envelope): Buffer {
   return frame;
 }
 
-/** Inverse of `encodeEnvelope`; `body` is a view of `frame`. Throws LOG_DAMAGED for bytes that it did not write. */
+/**
+ * Inverse of `encodeEnvelope`; `body` is a view of `frame`. Throws LOG_DAMAGED for bytes that it did not write, and for a
+ * header that is not of its schema: what a header says is sealed for good. The detail quotes nothing of the frame.
+ */
 export function decodeEnvelope(frame: Buffer, offset: bigint): Envelope {
   if (frame.length < HEADER_AT || frame[0] !== FRAME_VERSION) throw damaged(offset, 'unknown frame version');
   if (frame.readUInt32BE(CHECKSUM_AT) !== crc32(frame.subarray(LENGTH_AT))) {
@@ -41,8 +48,26 @@ export function decodeEnvelope(frame: Buffer, offset: bigint): Envelope {
   }
   const bodyAt = HEADER_AT + frame.readUInt32BE(LENGTH_AT);
   if (bodyAt > frame.length) throw damaged(offset, 'header passes the end');
-  const header = JSON.parse(frame.toString('utf8', HEADER_AT, bodyAt)) as EnvelopeHeader;
-  return { ...header, body: frame.subarray(bodyAt) };
+  return { ...readHeader(frame.toString('utf8', HEADER_AT, bodyAt), offset), body: frame.subarray(bodyAt) };
+}
+
+function readHeader(text: string, offset: bigint): EnvelopeHeader {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    throw damaged(offset, 'header is not JSON');
+  }
+  const checked = checkHeader(parsed);
+  if (!checked.ok) {
+    const member = checked.problems[0]?.pointer.split('/')[1] ?? '';
+    // A name that the schema does not have is text of the frame.
+    const place = member in EnvelopeHeader.properties ? `: /${member}` : '';
+    throw damaged(offset, `header is not of its schema${place}`);
+  }
+  if (!isOwnInstant(checked.value.received_at))
+    throw damaged(offset, 'header is not of its schema: /received_at');
+  return checked.value;
 }
 
 /** Collector id of a frame, for counters only: '' where it does not read. Never throws. */

@@ -5,6 +5,7 @@ import { createSourceFinder, SOURCES } from '../connectors/sources/index.ts';
 import type { Envelope } from '../schemas/envelope.ts';
 import type { JsonObject } from '../schemas/json.ts';
 import type { AuditRecord } from '../schemas/record.ts';
+import { isSealable } from '../schemas/sealable.ts';
 import { createLabeller, type LabelRecord } from './label.ts';
 import type { Surrogates } from './surrogates.ts';
 
@@ -42,10 +43,8 @@ export function createNormaliser({
     const isRedacted = envelope.redacted !== undefined;
     const principal = surrogates.principal(collector);
     const subjectOf = rememberSubjects(surrogates);
-    let quarantinedCount = 0;
-    const records = expandSafely(sourceOf(envelope), envelope).map((draft): AuditRecord => {
+    const toRecord = (draft: DraftRecord): AuditRecord => {
       const { type, source, facts, natural_key, claimed_subject } = draft;
-      if (type === 'quarantined') quarantinedCount += 1;
       const { content, data_classes } = classify({ facts, content: draft.content, isRedacted });
       if (data_classes.length > 0) facts.data_classes = [...data_classes];
       else if (facts.data_classes !== undefined) delete facts.data_classes;
@@ -64,8 +63,10 @@ export function createNormaliser({
         facts: facts.collector === collector ? facts : { ...facts, collector },
         content,
       };
-    });
-    return { records, quarantinedCount };
+    };
+    const expanded = expandSafely(sourceOf(envelope), envelope).map(toRecord);
+    const records = expanded.every(isSealable) ? expanded : quarantineWhole(envelope).map(toRecord);
+    return { records, quarantinedCount: records.filter(({ type }) => type === 'quarantined').length };
   };
 }
 
@@ -88,6 +89,10 @@ function expandSafely(source: Source | undefined, envelope: Envelope): DraftReco
   } catch {
     // The error may quote the body; the record says which envelope it was.
   }
+  return quarantineWhole(envelope);
+}
+
+function quarantineWhole(envelope: Envelope): DraftRecord[] {
   return quarantineBody(envelope, 'body_undecodable').map((expanded) => toDraft(envelope, expanded));
 }
 

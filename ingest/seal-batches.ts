@@ -4,29 +4,38 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { toInstant, type Clock } from '../schemas/clock.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import type { AuditRecord } from '../schemas/record.ts';
 import type { Appended, Ledger } from '../store/ledger/ledger.ts';
-import type { LoggedEnvelope } from './event-log.ts';
+import type { EventLog, LoggedBatch, LoggedEnvelope } from './event-log.ts';
 import type { Normalise } from './normalise.ts';
+import type { MakeOwnRecord } from './own-records.ts';
 import type { SeenIds } from './seen-ids.ts';
 
 export interface SealingOptions {
+  readonly eventLog: Pick<EventLog, 'id'>;
   readonly ledger: Ledger;
   readonly seenIds: SeenIds;
   readonly normalise: Normalise;
+  readonly ownRecord: MakeOwnRecord;
+  readonly clock: Clock;
   readonly logger: Logger;
   /** Bounds of the envelopes in one bundle. A single larger envelope makes a bundle alone. */
   readonly maxBatchEnvelopes: number;
   readonly maxBatchBytes: number;
 }
 
-/** Counts of one bundle: received = records + duplicates; quarantined records are among the records. */
+/**
+ * Counts of one bundle: received = records + duplicates; quarantined records are among the records, the record of the
+ * counts themselves is not.
+ */
 export interface BatchCounts {
   readonly envelopes: number;
   readonly records: number;
   readonly duplicates: number;
   readonly quarantined: number;
+  readonly deadLetters: number;
 }
 
 /** Bundles are filled to this share of their bound or less, so that the last one is not left with a few envelopes. */
@@ -41,21 +50,21 @@ const TURN_MS = 5;
  */
 export async function sealInBundles(
   options: SealingOptions,
-  envelopes: readonly LoggedEnvelope[],
+  logged: LoggedBatch,
   onPublished: (counts: BatchCounts) => void,
 ): Promise<void> {
   let expanding = Promise.resolve<AuditRecord[]>([]);
-  const expandNext = (batch: readonly LoggedEnvelope[]) => {
-    expanding = expand(options, batch);
+  const expandNext = (envelopes: readonly LoggedEnvelope[]) => {
+    expanding = expand(options, envelopes);
     // The loop below gets the failure. Where the bundle before fails, nobody waits for this one.
     expanding.catch(() => undefined);
   };
-  const batches = cutIntoBatches(options, envelopes);
-  expandNext(batches[0] ?? []);
+  const batches = cutIntoBatches(options, logged);
+  expandNext(batches[0]?.envelopes ?? []);
   let published = Promise.resolve();
   for (const [position, batch] of batches.entries()) {
     const expanded = await expanding;
-    expandNext(batches[position + 1] ?? []);
+    expandNext(batches[position + 1]?.envelopes ?? []);
     const sealed = await sealBatch(options, { batch, expanded });
     published = sealed.published.then(() => {
       const { counts, treeSize } = sealed;
@@ -68,8 +77,22 @@ export async function sealInBundles(
   await published;
 }
 
-/** Envelopes in order, in lists of about the same size, each within the bounds of one bundle. */
-function cutIntoBatches(
+/**
+ * Batches of about the same size, each within the bounds of one bundle. The last one ends where the whole ends, and
+ * counts its dead letters. It has no envelopes where there is nothing else.
+ */
+function cutIntoBatches(options: SealingOptions, { envelopes, deadLetterCount, nextOffset }: LoggedBatch) {
+  const batches: LoggedBatch[] = cutEnvelopes(options, envelopes).map((some) => ({
+    envelopes: some,
+    deadLetterCount: 0,
+    nextOffset: (some.at(-1)?.offset ?? nextOffset - 1n) + 1n,
+  }));
+  const last = batches.pop();
+  if (last === undefined && deadLetterCount === 0) return [];
+  return [...batches, { envelopes: last?.envelopes ?? [], deadLetterCount, nextOffset }];
+}
+
+function cutEnvelopes(
   { maxBatchEnvelopes, maxBatchBytes }: SealingOptions,
   envelopes: readonly LoggedEnvelope[],
 ): LoggedEnvelope[][] {
@@ -93,7 +116,7 @@ function cutIntoBatches(
 }
 
 interface ExpandedBatch {
-  readonly batch: readonly LoggedEnvelope[];
+  readonly batch: LoggedBatch;
   readonly expanded: readonly AuditRecord[];
 }
 
@@ -102,21 +125,58 @@ interface SealedBatch extends Appended {
   readonly treeSize: number;
 }
 
-async function sealBatch(
-  { ledger, seenIds }: SealingOptions,
-  { batch, expanded }: ExpandedBatch,
-): Promise<SealedBatch> {
+async function sealBatch(options: SealingOptions, { batch, expanded }: ExpandedBatch): Promise<SealedBatch> {
+  const { ledger, seenIds, eventLog } = options;
   const fresh = await withoutDuplicates(seenIds, expanded);
   const duplicates = expanded.length - fresh.length;
   if (duplicates > 0) await requireOwnHead(ledger, seenIds);
-  const next_offset = (batch.at(-1)?.offset ?? ledger.nextOffset() - 1n) + 1n;
-  const { published } = await ledger.append({ records: fresh, next_offset, duplicate_count: duplicates });
+  const counts: BatchCounts = {
+    envelopes: batch.envelopes.length,
+    records: fresh.length,
+    duplicates,
+    quarantined: fresh.filter(({ type }) => type === 'quarantined').length,
+    deadLetters: batch.deadLetterCount,
+  };
+  const records = needsCount(counts) ? [...fresh, countRecord(options, batch, counts)] : fresh;
+  const { published } = await ledger.append({
+    records,
+    next_offset: batch.nextOffset,
+    duplicate_count: duplicates,
+    event_log: eventLog.id,
+  });
   const treeSize = ledger.treeSize();
-  const ids = fresh.map(({ id }) => id);
-  await seenIds.add(ids, treeSize);
-  const quarantined = fresh.filter(({ type }) => type === 'quarantined').length;
-  const counts = { envelopes: batch.length, records: fresh.length, duplicates, quarantined };
+  await seenIds.add(
+    records.map(({ id }) => id),
+    treeSize,
+  );
   return { published, counts, treeSize };
+}
+
+/**
+ * A bundle states what was read for it and became no record: a position that moved without a trace would be read again
+ * when the event log no longer holds it.
+ */
+function needsCount({ records, duplicates, deadLetters }: BatchCounts): boolean {
+  return records === 0 || duplicates > 0 || deadLetters > 0;
+}
+
+/** The record of the counts of one bundle. Offsets of one event log never repeat, so its id is unique. */
+function countRecord(
+  { ledger, eventLog, ownRecord, clock }: SealingOptions,
+  { envelopes, nextOffset }: LoggedBatch,
+  counts: BatchCounts,
+): AuditRecord {
+  return ownRecord({
+    type: 'ingest.counted',
+    naturalKey: [ledger.origin, eventLog.id ?? '', String(ledger.nextOffset()), String(nextOffset)],
+    received_at: envelopes.at(-1)?.envelope.received_at ?? toInstant(clock()),
+    facts: {
+      envelope_count: counts.envelopes,
+      repeat_count: counts.duplicates,
+      dead_letter_count: counts.deadLetters,
+      ...(eventLog.id === undefined ? {} : { event_log: eventLog.id }),
+    },
+  });
 }
 
 /**
@@ -133,11 +193,11 @@ async function requireOwnHead(ledger: Ledger, seenIds: SeenIds): Promise<void> {
 /** Gives other work a turn between envelopes: expanding a large batch must not hold the thread. */
 async function expand(
   { normalise }: SealingOptions,
-  batch: readonly LoggedEnvelope[],
+  envelopes: readonly LoggedEnvelope[],
 ): Promise<AuditRecord[]> {
   const records: AuditRecord[] = [];
   let turnEndsMs = performance.now() + TURN_MS;
-  for (const { envelope } of batch) {
+  for (const { envelope } of envelopes) {
     for (const record of normalise(envelope).records) records.push(record);
     if (performance.now() < turnEndsMs) continue;
     await setImmediate();

@@ -2,13 +2,17 @@
  * From the event log into the ledger. In: envelopes of one partition, in order. Out: sealed records. The one
  * invariant: an envelope is acknowledged only when every record in it is sealed, or was sealed before.
  */
+import { toInstant } from '../schemas/clock.ts';
 import { PipelineError, type ErrorCode } from '../schemas/errors.ts';
+import { judgeEventLog } from './event-log-identity.ts';
 import type { EventLog } from './event-log.ts';
 import { sealInBundles, type BatchCounts, type SealingOptions } from './seal-batches.ts';
 
 export interface SequencerOptions extends SealingOptions {
   readonly eventLog: EventLog;
   readonly partition: number;
+  /** Id of the event log that the operator accepted; see `judgeEventLog`. */
+  readonly acceptedEventLog: string | undefined;
   /** Resolves after so many milliseconds or when the signal is aborted. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
 }
@@ -19,6 +23,8 @@ export interface SequencerCounters {
   records: number;
   duplicates: number;
   quarantined: number;
+  /** Entries of the event log that held no envelope. */
+  deadLetters: number;
   batches: number;
   failures: number;
 }
@@ -28,7 +34,12 @@ export interface Sequencer {
   /** Codes of the errors that keep it from sealing; empty while it seals or waits for work. */
   readonly retrying: () => readonly ErrorCode[];
   /**
-   * Runs until the signal is aborted. Transient failures are retried with back-off after the ledger has been recovered;
+   * Compares the event log with the ledger and settles where reading goes on. It comes before the first append to the
+   * log. Throws EVENT_LOG_REPLACED where the log is another one, and START_REFUSED where it does not hold the place.
+   */
+  settle(): Promise<void>;
+  /**
+   * Runs until the signal is aborted. Settles first, where the caller did not. Transient failures are retried with back-off after the ledger has been recovered;
    * any other rejects, because going on could fork or lose.
    */
   run(signal: AbortSignal): Promise<void>;
@@ -42,18 +53,26 @@ const FIRST_RETRY_MS = 200;
 /** The longest of these waits. */
 const LONGEST_RETRY_MS = 5_000;
 
+const NOTHING_COUNTED: Readonly<SequencerCounters> = {
+  envelopes: 0,
+  records: 0,
+  duplicates: 0,
+  quarantined: 0,
+  deadLetters: 0,
+  batches: 0,
+  failures: 0,
+};
+
 export function createSequencer(options: SequencerOptions): Sequencer {
   // `run` and the consumer that it starts own both. Callers only read them.
-  const counters: SequencerCounters = {
-    envelopes: 0,
-    records: 0,
-    duplicates: 0,
-    quarantined: 0,
-    batches: 0,
-    failures: 0,
-  };
+  const counters: SequencerCounters = { ...NOTHING_COUNTED };
   let retrying: readonly ErrorCode[] = [];
+  let isSettled = false;
 
+  const settle = async () => {
+    await settleEventLog(options);
+    isSettled = true;
+  };
   const consume = (signal: AbortSignal) =>
     options.eventLog.consume(
       {
@@ -63,8 +82,8 @@ export function createSequencer(options: SequencerOptions): Sequencer {
         maxBytes: READ_AHEAD_BUNDLES * options.maxBatchBytes,
         signal,
       },
-      async (envelopes) => {
-        await sealInBundles(options, envelopes, (counts) => {
+      async (batch) => {
+        await sealInBundles(options, batch, (counts) => {
           addCounts(counters, counts);
           retrying = [];
         });
@@ -74,12 +93,14 @@ export function createSequencer(options: SequencerOptions): Sequencer {
   return {
     counters,
     retrying: () => retrying,
+    settle,
     async run(signal) {
       let retryMs = FIRST_RETRY_MS;
       let knowsSeenIds = false;
       while (!signal.aborted) {
         const batchesBefore = counters.batches;
         try {
+          if (!isSettled) await settle();
           if (!knowsSeenIds) await addMissingSeenIds(options);
           knowsSeenIds = true;
           await consume(signal);
@@ -101,11 +122,39 @@ export function createSequencer(options: SequencerOptions): Sequencer {
   };
 }
 
+/** Refuses another event log than the ledger's, and begins at the start of one that the operator accepted. */
+async function settleEventLog(options: SequencerOptions): Promise<void> {
+  const { eventLog, ledger, partition, acceptedEventLog: accepted } = options;
+  const verdict = judgeEventLog({ found: eventLog.id, accepted, sealed: ledger.eventLog() });
+  if (verdict.kind === 'refused') throw new PipelineError('EVENT_LOG_REPLACED', verdict.detail);
+  if (verdict.kind === 'begin_again') await sealReplacement(options);
+  await eventLog.settle(partition, ledger.nextOffset());
+}
+
+/** Seals the word that another event log is read from now on. From its bundle on, offsets count in the new log. */
+async function sealReplacement({ eventLog, ledger, ownRecord, clock, logger }: SequencerOptions) {
+  const previous = ledger.eventLog();
+  const event_log = eventLog.id;
+  if (event_log === undefined || previous === undefined) return;
+  const record = ownRecord({
+    type: 'event_log.replaced',
+    naturalKey: [ledger.origin, previous, event_log, String(ledger.treeSize())],
+    received_at: toInstant(clock()),
+    facts: { event_log, previous_event_log: previous },
+  });
+  const batch = { records: [record], next_offset: 0n, duplicate_count: 0, event_log };
+  await (
+    await ledger.append(batch)
+  ).published;
+  logger.warn({ event_log, previous }, 'another event log was accepted and is read from its beginning');
+}
+
 function addCounts(counters: SequencerCounters, counts: BatchCounts): void {
   counters.envelopes += counts.envelopes;
   counters.records += counts.records;
   counters.duplicates += counts.duplicates;
   counters.quarantined += counts.quarantined;
+  counters.deadLetters += counts.deadLetters;
   counters.batches += 1;
 }
 

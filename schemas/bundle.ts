@@ -44,6 +44,12 @@ export const BundleHeader = Type.Object(
     chain_head: HashHex,
     frontier: Type.Array(HashHex),
     next_offset: DecimalString,
+    event_log: Type.Optional(
+      Type.String({
+        maxLength: 256,
+        description: 'id of the event log that `next_offset` counts in; absent where the log gives none',
+      }),
+    ),
     integrated_at: InstantUtc,
     duplicate_count: SafeCount,
     payloads: Type.Array(PayloadRef),

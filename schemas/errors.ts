@@ -119,6 +119,18 @@ export const ERRORS = {
     title: 'event log entry does not read as written',
     hint: 'keep the data folder as it is and see docs/runbook.md',
   },
+  EVENT_LOG_REPLACED: {
+    status: 503,
+    retry: 'never',
+    title: 'another event log has the name of the known one',
+    hint: 'bring the known event log back, or let the operator accept the new one: `affidavit accept-event-log`; see docs/runbook.md',
+  },
+  RECORD_INVALID: {
+    status: 500,
+    retry: 'never',
+    title: 'record is not of its schema, and was not sealed',
+    hint: 'report this defect with the detail; nothing of the batch was written, see docs/runbook.md',
+  },
   CLOCK_BEHIND: {
     status: 503,
     retry: 'later',

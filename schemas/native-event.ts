@@ -4,7 +4,7 @@ import { Facts, RecordType } from './record.ts';
 
 /**
  * Facts that a sender of `/v1/events` may state. Left out are facts that the receiver knows better (collector, source
- * event), members of the event beside its facts, and facts that only quarantine writes.
+ * event), members of the event beside its facts, and facts that only this program writes.
  */
 export const NativeFacts = Type.Omit(
   Facts,
@@ -16,6 +16,11 @@ export const NativeFacts = Type.Omit(
     'quarantine_reason',
     'quarantine_pointer',
     'body_sha256',
+    'envelope_count',
+    'repeat_count',
+    'dead_letter_count',
+    'event_log',
+    'previous_event_log',
   ],
   { additionalProperties: false },
 );

@@ -92,6 +92,11 @@ export const Facts = Type.Object(
     target_user: Text,
     collector_boot_id: Text,
     collector_sequence: Count,
+    envelope_count: Count,
+    repeat_count: Count,
+    dead_letter_count: Count,
+    event_log: Text,
+    previous_event_log: Text,
     data_classes: Type.Optional(Type.Array(Type.String())),
   },
   { additionalProperties: false },
@@ -163,6 +168,8 @@ export const RECORD_TYPES = [
   'canary.sent',
   'archive.probed',
   'archive.tampered',
+  'ingest.counted',
+  'event_log.replaced',
   'quarantined',
 ] as const;
 

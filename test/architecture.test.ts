@@ -173,6 +173,7 @@ const SDK_HOMES: Readonly<Record<string, readonly string[]>> = {
   commander: ['cli.ts', 'commands'],
   fastify: ['api', 'ingest/receivers'],
   kafkajs: ['ingest/kafka/kafkajs', 'ingest/kafka/gateway-topic.ts'],
+  '@platformatic/kafka': ['ingest/kafka/platformatic'],
   lmdb: ['ingest/embedded'],
   pdfkit: ['reports/render'],
   pino: ['app'],

@@ -1,19 +1,27 @@
+import { join } from 'node:path';
+import type { Envelope } from '../../schemas/envelope.ts';
 import { PipelineError } from '../../schemas/errors.ts';
-import type { ConsumeOptions, EventLog, LoggedEnvelope } from '../event-log.ts';
+import type { ConsumeOptions, EventLog, LoggedBatch, LoggedEnvelope } from '../event-log.ts';
 import { collectorOf, decodeEnvelope, encodeEnvelope } from '../framing.ts';
 import { Appender, type BacklogLimits, type LogDatabases } from './appender.ts';
+import { keepDeadLetter, type DeadLetter } from './dead-letters.ts';
 import { openEnvironment, type Environment } from './environment.ts';
-import { changeBacklog, readState, toKey, toOffset, writeState } from './state.ts';
+import { changeBacklog, readId, readState, toKey, toOffset, writeId, writeState } from './state.ts';
 
 interface EmbeddedEventLogOptions extends BacklogLimits {
   /** Folder for this log alone, created if absent. */
   readonly dir: string;
+  /** Gives the log its id when it is opened for the first time. */
+  readonly newId: () => string;
   /** How long an idle consumer waits before it looks for appends of other threads and processes. @default 20 */
   readonly pollMs?: number;
+  /** Called for each entry that holds no envelope, after its bytes were kept below `dead-letters`. */
+  readonly onDeadLetter?: ((letter: Pick<DeadLetter, 'offset' | 'reason'>) => void) | undefined;
 }
 
 interface LogStorage extends LogDatabases {
   readonly environment: Environment;
+  readonly keepDeadLetters: (letters: readonly DeadLetter[]) => Promise<void>;
 }
 
 interface StoredEntry {
@@ -24,7 +32,9 @@ interface StoredEntry {
 
 interface StoredBatch {
   readonly envelopes: readonly LoggedEnvelope[];
+  readonly letters: readonly DeadLetter[];
   readonly entries: readonly StoredEntry[];
+  readonly nextOffset: bigint;
 }
 
 /** Entries removed in one transaction, so that appends never wait long for the write lock. */
@@ -43,11 +53,8 @@ export async function openEmbeddedEventLog(options: EmbeddedEventLogOptions): Pr
   const environment = await openEnvironment(options.dir, {
     mapBytes: 4 * options.maxBacklogBytes + 256 * 1024 * 1024,
   });
-  const storage = {
-    environment,
-    entries: environment.database('entries'),
-    meta: environment.database('meta'),
-  };
+  const storage = toStorage(environment, options);
+  const id = await identify(storage, options.newId);
   // Idle consumers; `sleep` adds and removes them, an append of this process wakes them.
   const sleepers = new Set<() => void>();
   const wake = (): void => sleepers.forEach((awake) => awake());
@@ -64,6 +71,11 @@ export async function openEmbeddedEventLog(options: EmbeddedEventLogOptions): Pr
   let closing: Promise<void> | undefined;
 
   return {
+    id,
+    settle: async (partition, from) => {
+      requireOnlyPartition(partition);
+      await skipTo(storage, from);
+    },
     append: async (envelopes) => {
       if (closing !== undefined) throw new PipelineError('LOG_UNAVAILABLE', 'event log is closed');
       if (envelopes.length === 0) return;
@@ -72,7 +84,7 @@ export async function openEmbeddedEventLog(options: EmbeddedEventLogOptions): Pr
       );
     },
     consume: async (consumeOptions, onBatch) => {
-      if (consumeOptions.partition !== 0) throw new RangeError('the embedded event log has partition 0 only');
+      requireOnlyPartition(consumeOptions.partition);
       const signal = AbortSignal.any([consumeOptions.signal, stopped.signal]);
       const idle = (): Promise<void> => sleep(sleepers, signal, options.pollMs ?? 20);
       const running = consumeUntilAborted(storage, { ...consumeOptions, signal }, idle, onBatch);
@@ -97,27 +109,62 @@ async function consumeUntilAborted(
   storage: LogStorage,
   options: ConsumeOptions,
   idle: () => Promise<void>,
-  onBatch: (batch: readonly LoggedEnvelope[]) => Promise<void>,
+  onBatch: (batch: LoggedBatch) => Promise<void>,
 ): Promise<void> {
   await skipTo(storage, options.from);
   while (!options.signal.aborted) {
     const batch = readBatch(storage, options);
-    if (batch.envelopes.length === 0) {
+    if (batch.entries.length === 0) {
       await idle();
     } else {
-      await onBatch(batch.envelopes);
+      await storage.keepDeadLetters(batch.letters);
+      const { envelopes, letters, nextOffset } = batch;
+      await onBatch({ envelopes, deadLetterCount: letters.length, nextOffset });
       // A crash on this line leaves entries that are sealed; the next consumer starts behind them and skips them.
       await acknowledge(storage, batch.entries);
     }
   }
 }
 
+function toStorage(
+  environment: Environment,
+  { dir, onDeadLetter }: Pick<EmbeddedEventLogOptions, 'dir' | 'onDeadLetter'>,
+): LogStorage {
+  return {
+    environment,
+    entries: environment.database('entries'),
+    meta: environment.database('meta'),
+    keepDeadLetters: async (letters) => {
+      for (const letter of letters) {
+        await keepDeadLetter(join(dir, 'dead-letters'), letter);
+        onDeadLetter?.(letter);
+      }
+    },
+  };
+}
+
+/** The id of the log. The first handle that opens it gives it one. */
+async function identify({ environment, meta }: LogStorage, newId: () => string): Promise<string> {
+  return (
+    readId(meta) ??
+    environment.commit(() => {
+      const given = readId(meta) ?? `lmdb:${newId()}`;
+      writeId(meta, given);
+      return given;
+    })
+  );
+}
+
+function requireOnlyPartition(partition: number): void {
+  if (partition !== 0) throw new RangeError('the embedded event log has partition 0 only');
+}
+
 /**
  * Brings the log in line with the ledger, which alone knows which envelopes were sealed.
  *
  * Entries before `from` were sealed by a consumer that died before it could acknowledge them: they are removed. A log
- * whose next offset is *before* `from` was replaced by an empty folder or an older copy. Its entries may be unsealed, so
- * its offsets are shifted up to `from` and all of them are delivered; the sequencer recognises repeated records.
+ * whose next offset is *before* `from` is an older copy. Its entries may be unsealed, so its offsets are shifted up to
+ * `from` and all of them are delivered; the sequencer recognises repeated records.
  */
 async function skipTo(storage: LogStorage, from: bigint): Promise<void> {
   await storage.environment.commit(() => {
@@ -147,18 +194,36 @@ function readBatch(storage: LogStorage, options: ConsumeOptions): StoredBatch {
   storage.environment.refresh();
   const { shift } = readState(storage.meta);
   const envelopes: LoggedEnvelope[] = [];
+  const letters: DeadLetter[] = [];
   const entries: StoredEntry[] = [];
+  let nextOffset = options.from;
   let bytes = 0;
   for (const { key, value } of storage.entries.getRange({ limit: options.maxEnvelopes })) {
     // The first envelope is always taken, or one larger than maxBytes would block the log for ever.
     if (entries.length > 0 && bytes + value.length > options.maxBytes) break;
     bytes += value.length;
     const offset = toOffset(key, shift);
-    const envelope = decodeEnvelope(value, offset);
-    envelopes.push({ offset, envelope });
-    entries.push({ key, size: value.length, collector: envelope.principal });
+    const decoded = decode(value, offset);
+    if ('envelope' in decoded) envelopes.push({ offset, envelope: decoded.envelope });
+    else letters.push({ offset, bytes: value, reason: decoded.reason });
+    const collector = 'envelope' in decoded ? decoded.envelope.principal : collectorOf(value);
+    entries.push({ key, size: value.length, collector });
+    nextOffset = offset + 1n;
   }
-  return { envelopes, entries };
+  return { envelopes, letters, entries, nextOffset };
+}
+
+/** A damaged entry must not become evidence, and must not keep the entries behind it from being sealed. */
+function decode(
+  value: Buffer,
+  offset: bigint,
+): { readonly envelope: Envelope } | { readonly reason: string } {
+  try {
+    return { envelope: decodeEnvelope(value, offset) };
+  } catch (error) {
+    if (error instanceof PipelineError) return { reason: error.detail };
+    throw error;
+  }
 }
 
 async function acknowledge(storage: LogStorage, entries: readonly StoredEntry[]): Promise<void> {

@@ -12,6 +12,7 @@ export interface LogState {
 }
 
 const STATE_KEY = Buffer.from('state');
+const ID_KEY = Buffer.from('id');
 const EMPTY: LogState = { next: 0n, envelopes: 0, bytes: 0, shift: 0n };
 
 export function readState(meta: BinaryDatabase): LogState {
@@ -33,6 +34,16 @@ export function writeState(meta: BinaryDatabase, state: LogState): void {
   bytes.writeBigUInt64BE(BigInt(state.bytes), 16);
   bytes.writeBigUInt64BE(state.shift, 24);
   void meta.put(STATE_KEY, bytes);
+}
+
+/** Id of the log, given once and for ever; undefined before that. */
+export function readId(meta: BinaryDatabase): string | undefined {
+  return meta.get(ID_KEY)?.toString('utf8');
+}
+
+/** Call it inside a transaction. */
+export function writeId(meta: BinaryDatabase, id: string): void {
+  void meta.put(ID_KEY, Buffer.from(id));
 }
 
 /** Big endian, so that LMDB's byte order is the order of offsets. */

@@ -41,6 +41,8 @@ export interface TopicAdmin {
   /** Resolves when the topics have leaders. */
   create(topics: readonly NewTopic[]): Promise<void>;
   describe(topic: string, settingNames: readonly string[]): Promise<TopicDescription>;
+  /** Id that the brokers gave the topic when it was created. Undefined where they give none. */
+  idOf(topic: string): Promise<string | undefined>;
 }
 
 /** Offsets of one partition. */

@@ -11,7 +11,7 @@ import { createKafkajsClient } from './kafkajs/client.ts';
 import { createEncoder, toDeadLetter } from './messages.ts';
 import { OffsetWatch } from './offset-watch.ts';
 import type { KafkaConnection, KafkaEventLogOptions } from './options.ts';
-import { consumePartition, type ConsumerContext } from './partition-consumer.ts';
+import { consumePartition, settlePartition, type ConsumerContext } from './partition-consumer.ts';
 import { prepareTopics, type PreparedTopics } from './topics.ts';
 
 /** An event log whose partitions are shared out among processes. */
@@ -55,9 +55,12 @@ export async function openKafkaEventLog(
   let watch: OffsetWatch | undefined;
   try {
     const topics = await withDeadline(prepareTopics(client.topics, options), startDeadlineMs, 'brokers');
-    watch = new OffsetWatch({ offsets: client.offsets, topic, groupId, backpressure, logger });
+    const topicId = await withDeadline(client.topics.idOf(topic), startDeadlineMs, 'brokers');
+    const requireSameTopic = sameTopicCheck(client, topic, topicId);
+    const { offsets } = client;
+    watch = new OffsetWatch({ offsets, topic, groupId, backpressure, logger, requireSameTopic });
     await watch.refresh();
-    return assemble({ client, backpressure, watch, topics }, options);
+    return assemble({ client, backpressure, watch, topics, topicId, requireSameTopic }, options);
   } catch (error) {
     watch?.stop();
     client.close().catch(() => undefined);
@@ -70,10 +73,12 @@ interface Parts {
   readonly backpressure: Backpressure;
   readonly watch: OffsetWatch;
   readonly topics: PreparedTopics;
+  readonly topicId: string | undefined;
+  readonly requireSameTopic: () => Promise<void>;
 }
 
 function assemble(parts: Parts, options: KafkaEventLogOptions): KafkaEventLog {
-  const { client, backpressure, watch, topics } = parts;
+  const { client, backpressure, watch, topics, topicId } = parts;
   const queue = openQueue(parts, options);
   const membership = openMembership(client, options);
   const encode = createEncoder({ ...options, maxMessageBytes: topics.maxMessageBytes });
@@ -100,9 +105,13 @@ function assemble(parts: Parts, options: KafkaEventLogOptions): KafkaEventLog {
   }
 
   return {
+    id: topicId === undefined ? undefined : `kafka:${topicId}`,
+    settle: (partition, from) => settlePartition(context, partition, from),
     append: async (envelopes) => {
       if (closing !== undefined) throw new PipelineError('LOG_UNAVAILABLE', 'event log is closed');
       if (envelopes.length === 0) return;
+      const replaced = watch.replaced();
+      if (replaced !== undefined) throw replaced;
       watch.noteAppend();
       const messages = envelopes.map(encode);
       const release = admitAll(backpressure, envelopes, messages);
@@ -128,6 +137,23 @@ function assemble(parts: Parts, options: KafkaEventLogOptions): KafkaEventLog {
       return backpressure.lag();
     },
     close: () => (closing ??= close()),
+  };
+}
+
+/** Asks the brokers for the id of the topic; the result rejects with EVENT_LOG_REPLACED where it is another. */
+function sameTopicCheck(
+  { topics }: Pick<KafkaClient, 'topics'>,
+  topic: string,
+  opened: string | undefined,
+): () => Promise<void> {
+  const name = (id: string | undefined) => id ?? 'without an id';
+  return async () => {
+    const found = await topics.idOf(topic).catch((error: unknown) => {
+      throw toPipelineError(error, 'the id of the topic is not known');
+    });
+    if (found === opened) return;
+    const detail = `topic ${topic} was deleted and created again: it was ${name(opened)} and is ${name(found)}`;
+    throw new PipelineError('EVENT_LOG_REPLACED', detail);
   };
 }
 
@@ -182,7 +208,7 @@ function openQueue({ client, backpressure, topics }: Parts, options: KafkaEventL
 }
 
 function toContext(
-  { client, backpressure, topics }: Parts,
+  { client, backpressure, topics, requireSameTopic }: Parts,
   { topic, logger }: KafkaEventLogOptions,
   { membership, queue }: { readonly membership: Membership; readonly queue: AppendQueue },
 ): ConsumerContext {
@@ -191,6 +217,7 @@ function toContext(
     membership,
     backpressure,
     logger,
+    requireSameTopic,
     rangeOf: async (partition) => {
       try {
         const range = (await client.offsets.fetchRanges(topic)).get(partition);

@@ -36,15 +36,10 @@ export type Decoded = { readonly envelope: Envelope } | { readonly unreadable: s
 export function decodeMessage({ value, offset }: FetchedMessage): Decoded {
   if (value === null) return { unreadable: 'no value' };
   try {
-    const envelope = decodeEnvelope(value, offset);
-    return isEnvelope(envelope) ? { envelope } : { unreadable: 'header of another version' };
+    return { envelope: decodeEnvelope(value, offset) };
   } catch (error) {
     return { unreadable: error instanceof PipelineError ? error.detail : 'header does not decode' };
   }
-}
-
-function isEnvelope(decoded: { readonly v?: unknown; readonly envelope_id?: unknown }): boolean {
-  return decoded.v === 1 && typeof decoded.envelope_id === 'string';
 }
 
 /** A message that holds no envelope, with its place and the reason. */

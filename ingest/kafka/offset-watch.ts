@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { PipelineError } from '../../schemas/errors.ts';
 import type { Backpressure } from './backpressure.ts';
 import type { OffsetReader } from './client.ts';
 import { toPipelineError } from './errors.ts';
@@ -9,6 +10,8 @@ export interface OffsetWatchOptions {
   readonly groupId: string;
   readonly backpressure: Backpressure;
   readonly logger: Logger;
+  /** Rejects with EVENT_LOG_REPLACED where the topic is not the one that was opened. */
+  readonly requireSameTopic: () => Promise<void>;
 }
 
 /** How often the end of each partition is read for the lag. */
@@ -26,6 +29,8 @@ export class OffsetWatch {
   #isFailing = false;
   /** Whether something was appended since the last refresh. Set by `noteAppend`, cleared by `#refreshAgain`. */
   #isAppending = false;
+  /** Set once by `refresh`: nothing may be appended to a topic that nobody has accepted. */
+  #replaced: PipelineError | undefined;
   /** How many refreshes were left out in a row. Counted by `#refreshAgain`. */
   #idleTurns = 0;
 
@@ -37,8 +42,9 @@ export class OffsetWatch {
 
   /** Asks the brokers now. Rejects with LOG_UNAVAILABLE. */
   async refresh(): Promise<void> {
-    const { offsets, topic, groupId, backpressure } = this.#options;
+    const { offsets, topic, groupId, backpressure, requireSameTopic } = this.#options;
     try {
+      await requireSameTopic();
       const [ranges, commits] = await Promise.all([
         offsets.fetchRanges(topic),
         offsets.fetchCommits(groupId, topic),
@@ -48,8 +54,14 @@ export class OffsetWatch {
       }
       for (const [partition, next] of commits) backpressure.learn(partition, { done: next });
     } catch (error) {
+      if (error instanceof PipelineError && error.code === 'EVENT_LOG_REPLACED') this.#replaced = error;
       throw toPipelineError(error, 'offsets are not known');
     }
+  }
+
+  /** The reason why nothing may be appended any more; undefined while the topic is the one that was opened. */
+  replaced(): PipelineError | undefined {
+    return this.#replaced;
   }
 
   /** Something is appended here, so the next refresh is not left out. */

@@ -1,7 +1,7 @@
 /** `EventLog.consume`: the messages of one partition, in order, to one `onBatch`; committed when it resolves. */
 import type { Logger } from 'pino';
 import { PipelineError } from '../../schemas/errors.ts';
-import type { ConsumeOptions, LoggedEnvelope } from '../event-log.ts';
+import type { ConsumeOptions, LoggedBatch, LoggedEnvelope } from '../event-log.ts';
 import type { Backpressure } from './backpressure.ts';
 import type { FetchedBatch, FetchedMessage, Membership, OffsetRange, PartitionReader } from './client.ts';
 import { decodeMessage, type DeadLetter } from './messages.ts';
@@ -11,13 +11,15 @@ export interface ConsumerContext {
   readonly membership: Membership;
   readonly backpressure: Backpressure;
   readonly logger: Logger;
+  /** Rejects with EVENT_LOG_REPLACED where the topic is not the one that was opened. */
+  readonly requireSameTopic: () => Promise<void>;
   /** Asks the brokers for the range of a partition. */
   readonly rangeOf: (partition: number) => Promise<OffsetRange>;
   /** Resolves when the brokers have all of them. */
   readonly keepDeadLetters: (letters: readonly DeadLetter[]) => Promise<void>;
 }
 
-export type OnBatch = (batch: readonly LoggedEnvelope[]) => Promise<void>;
+export type OnBatch = (batch: LoggedBatch) => Promise<void>;
 
 /** Pause before an offset commit that failed is repeated. */
 const COMMIT_AGAIN_MS = 1_000;
@@ -36,12 +38,22 @@ export async function consumePartition(
     await orAborted(joined, signal);
     await untilAssigned(membership, partition, signal);
     if (isAborted(signal)) return;
-    requireInside(context.topic, partition, from, await context.rangeOf(partition));
+    await settlePartition(context, partition, from);
     await new PartitionConsumer(context, options, onBatch).run();
   } finally {
     joined.catch(() => undefined);
     release();
   }
+}
+
+/** Rejects with EVENT_LOG_REPLACED, and with START_REFUSED where the topic does not hold `from`. */
+export async function settlePartition(
+  { topic, requireSameTopic, rangeOf }: Pick<ConsumerContext, 'topic' | 'requireSameTopic' | 'rangeOf'>,
+  partition: number,
+  from: bigint,
+): Promise<void> {
+  await requireSameTopic();
+  requireInside(topic, partition, from, await rangeOf(partition));
 }
 
 class PartitionConsumer implements PartitionReader {
@@ -118,6 +130,8 @@ class PartitionConsumer implements PartitionReader {
   }
 
   async #deliver(batch: FetchedBatch): Promise<void> {
+    // Ids are never given twice, so messages that came before this answer came from the topic that was opened.
+    await this.#context.requireSameTopic();
     await this.#requireSeamless(batch.messages);
     for (const chunk of cutIntoChunks(batch.messages, this.#options)) {
       if (this.#options.signal.aborted || !batch.isHeld()) return;
@@ -147,7 +161,8 @@ class PartitionConsumer implements PartitionReader {
         );
       }
     }
-    if (envelopes.length > 0) await this.#onBatch(envelopes);
+    const nextOffset = (chunk.at(-1)?.offset ?? this.#next) + 1n;
+    await this.#onBatch({ envelopes, deadLetterCount: letters.length, nextOffset });
   }
 
   /**

@@ -7,6 +7,7 @@ import type { BundleHeader, PayloadRef, UnsignedBundleHeader } from '../../schem
 import { toInstant } from '../../schemas/clock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { AuditRecord } from '../../schemas/record.ts';
+import { isSealable } from '../../schemas/sealable.ts';
 import { packBundle, packLines } from '../chain/bundle-bytes.ts';
 import { headerMessage } from '../chain/bundle-signature.ts';
 import { bundleKey, payloadKey } from '../chain/layout.ts';
@@ -21,6 +22,8 @@ export interface Batch {
   readonly records: readonly AuditRecord[];
   /** First event-log offset after the batch. */
   readonly next_offset: bigint;
+  /** Id of the event log that the offset counts in; absent where the log gives none. */
+  readonly event_log?: string | undefined;
   /** Repeated deliveries recognised in this batch; sealed as a count in the bundle header. */
   readonly duplicate_count: number;
 }
@@ -35,9 +38,22 @@ export interface BundleDraft {
   readonly rows: () => RecordRow[];
 }
 
+/**
+ * A record that is not of its schema would be sealed for good, and then refused by the record store and by every
+ * verifier. Throws RECORD_INVALID before anything is written. The detail quotes no value.
+ */
+function requireSealable(record: AuditRecord): void {
+  if (isSealable(record)) return;
+  throw new PipelineError(
+    'RECORD_INVALID',
+    `a record of type ${JSON.stringify(record.type)} is not of its schema`,
+  );
+}
+
 /** Step 1: seals the batch behind `before` and puts its payload objects into the archive. */
 export async function draftBundle(options: LedgerOptions, before: Head, batch: Batch): Promise<BundleDraft> {
   const nowMs = Math.max(options.clock(), before.integratedAtMs);
+  batch.records.forEach(requireSealable);
   const sealed = sealAll(options, batch.records, before.treeSize);
   const payloads = await putPayloads(options, before.treeSize, sealed, nowMs);
   // If the process dies here, payload objects lie in the archive that no bundle names. They are never read.
@@ -54,6 +70,7 @@ export async function draftBundle(options: LedgerOptions, before: Head, batch: B
     chain_head: hex(head.chainHead),
     frontier: head.frontier.map(hex),
     next_offset: String(head.nextOffset),
+    ...(head.eventLog === undefined ? {} : { event_log: head.eventLog }),
     integrated_at: toInstant(nowMs),
     duplicate_count: batch.duplicate_count,
     payloads,
@@ -161,6 +178,7 @@ function extendHead(
     frontier: appendLeaves(before.frontier, before.treeSize, hashes),
     chainHead: chains.at(-1) ?? before.chainHead,
     nextOffset: batch.next_offset,
+    eventLog: batch.event_log,
     integratedAtMs: nowMs,
   };
 }

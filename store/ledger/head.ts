@@ -13,6 +13,8 @@ export interface Head {
   readonly frontier: Frontier;
   readonly chainHead: Uint8Array;
   readonly nextOffset: bigint;
+  /** Id of the event log that `nextOffset` counts in, where it is known. */
+  readonly eventLog: string | undefined;
   readonly integratedAtMs: number;
 }
 
@@ -21,6 +23,7 @@ const EMPTY_HEAD: Head = {
   frontier: [],
   chainHead: chainStart(),
   nextOffset: 0n,
+  eventLog: undefined,
   integratedAtMs: 0,
 };
 
@@ -45,6 +48,7 @@ export async function readHead(options: LedgerOptions, start: number | undefined
     frontier,
     chainHead: Buffer.from(header.chain_head, 'hex'),
     nextOffset: BigInt(header.next_offset),
+    eventLog: header.event_log,
     integratedAtMs: Date.parse(header.integrated_at),
   };
 }

@@ -34,6 +34,8 @@ export interface Ledger extends PublishedLog {
   append(batch: Batch): Promise<Appended>;
   treeSize(): number;
   nextOffset(): bigint;
+  /** Id of the event log that `nextOffset` counts in; undefined where no bundle says it. */
+  eventLog(): string | undefined;
   /** Ids of all leaves at or after `index`, bundle by bundle, each with the tree size after it. */
   leafIdsFrom(index: number): AsyncIterable<{ readonly ids: readonly string[]; readonly tree_size: number }>;
 }
@@ -70,6 +72,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     recover,
     treeSize: () => head?.treeSize ?? 0,
     nextOffset: () => head?.nextOffset ?? 0n,
+    eventLog: () => head?.eventLog,
     leafIdsFrom: (index) => leafIdsFrom(options.archive, options.log, index),
     async append(batch) {
       if (head === undefined || isInDoubt)

@@ -4,7 +4,7 @@ import { buildMetrics, type MetricsSnapshot } from '../../api/metrics.ts';
 function snapshot(records: number): MetricsSnapshot {
   return {
     receivers: { requests: 2 * records, refused_AUTH_MISSING: 1 },
-    sequencer: { envelopes: records, records, duplicates: 3, quarantined: 1, batches: 2 },
+    sequencer: { envelopes: records, records, duplicates: 3, quarantined: 1, deadLetters: 5, batches: 2 },
     ledger: { tree_size: records, published_tree_size: records - 1 },
     lag: { envelopes: 4, bytes: 4096 },
   };
@@ -20,6 +20,7 @@ describe('metrics', () => {
         'affidavit_ingest_receiver_total{kind="refused_AUTH_MISSING"} 1',
         'affidavit_ingest_sequencer_records_total 10',
         'affidavit_ingest_sequencer_duplicates_total 3',
+        'affidavit_ingest_sequencer_dead_letters_total 5',
         'affidavit_store_tree_size 10',
         'affidavit_store_published_tree_size 9',
         'affidavit_ingest_lag_envelopes 4',

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 /** The whole program in this process, with models instead of engines. */
 import { compose, type Running } from '../../app/app.ts';
 import type { Overrides } from '../../app/context.ts';
@@ -38,9 +39,15 @@ export async function composeForTest(
     ...env,
   });
   const limits = { maxBacklogBytes: 16 * 1024 * 1024, maxBacklogEnvelopes: 1000 };
-  const embedded = await openEmbeddedEventLog({ dir: `${folder.path}/given-log`, ...limits });
+  const embedded = await openEmbeddedEventLog({
+    newId: randomUUID,
+    dir: `${folder.path}/given-log`,
+    ...limits,
+  });
   const appended: Envelope[] = [];
   const eventLog: EventLog = {
+    id: embedded.id,
+    settle: (partition, from) => embedded.settle(partition, from),
     append: async (envelopes) => {
       await embedded.append(envelopes);
       appended.push(...envelopes);

@@ -34,8 +34,8 @@ export async function consumeCount(
   const consumed: Consumed = { envelopes: [], batchSizes: [] };
   const bounds = { from: 0n, ...BOUNDS, ...options };
   await log.consume({ partition: 0, signal: stop.signal, ...bounds }, (batch) => {
-    consumed.envelopes.push(...batch);
-    consumed.batchSizes.push(batch.length);
+    consumed.envelopes.push(...batch.envelopes);
+    consumed.batchSizes.push(batch.envelopes.length);
     if (consumed.envelopes.length >= count) stop.abort();
     return Promise.resolve();
   });
@@ -84,6 +84,27 @@ export function eventLogContract(
       const offsets = consumed.envelopes.map((one) => one.offset);
       expect(offsets.every((offset, i) => i === 0 || offset > offsets[i - 1]!)).toBe(true);
       expect(Math.max(...consumed.batchSizes)).toBeLessThanOrEqual(7);
+    });
+
+    it('has one id for ever, which no other log has', async () => {
+      const log = await subject.open();
+      await log.append([envelopeOf('a')]);
+      await log.close();
+      expect((await subject.open()).id).toBe(log.id);
+      const other = await prepare();
+      try {
+        expect((await other.open()).id).not.toBe(log.id);
+      } finally {
+        await other.dispose();
+      }
+    });
+
+    it('settles where reading goes on, and removes nothing that is not sealed', async () => {
+      const log = await subject.open();
+      await log.append(names(3).map((name) => envelopeOf(name)));
+      await log.settle(0, 0n);
+      await log.settle(0, 0n);
+      expect(idsOf(await consumeCount(log, 3))).toEqual(names(3));
     });
 
     it('accepts an empty append and appends nothing', async () => {
@@ -232,7 +253,7 @@ async function consumeOnceThenFail(log: EventLog): Promise<readonly LoggedEnvelo
   const attempt = log.consume(
     { partition: 0, from: 0n, maxEnvelopes: 100, maxBytes: 1 << 20, signal: new AbortController().signal },
     (batch) => {
-      seen = batch;
+      seen = batch.envelopes;
       return Promise.reject(new Error('killed before acknowledging'));
     },
   );

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -16,6 +17,7 @@ if (disk === undefined) {
 describe.skipIf(disk === undefined)('the event log on a small disk', () => {
   it('stops taking envelopes while there is room to seal those that it took', async () => {
     const log = await openEmbeddedEventLog({
+      newId: randomUUID,
       dir: join(disk!.path, 'event-log'),
       maxBacklogBytes: 1024 * MIB,
       maxBacklogEnvelopes: 1_000_000,

@@ -13,7 +13,11 @@ const envelopes = fc
     keyed: fc.record(
       {
         partition_key: fc.string({ unit: 'grapheme' }),
-        part: fc.record({ of_sha256: fc.constant('a'.repeat(64)), number: fc.nat(), count: fc.nat() }),
+        part: fc.record({
+          of_sha256: fc.constant('a'.repeat(64)),
+          number: fc.integer({ min: 1 }),
+          count: fc.integer({ min: 2 }),
+        }),
       },
       { requiredKeys: [] },
     ),
@@ -54,6 +58,23 @@ describe('the frame of a stored envelope', () => {
         expect(reading).toThrow(expect.objectContaining({ code: 'LOG_DAMAGED', place: 'offset 7' }));
       }),
     );
+  });
+
+  const header = envelopeOf('a');
+  it.each([
+    ['no time of receipt', { ...header, received_at: undefined }],
+    ['a word for a time of receipt', { ...header, received_at: 'yesterday' }],
+    ['a day that does not exist', { ...header, received_at: '2026-02-30T03:04:05.678Z' }],
+    ['a year that the record store cannot hold', { ...header, received_at: '2300-01-02T03:04:05.678Z' }],
+    ['a time of receipt without milliseconds', { ...header, received_at: '2026-01-02T03:04:05Z' }],
+    ['another version', { ...header, v: 2 }],
+    ['an unknown content type', { ...header, content_type: 'text/plain' }],
+    ['a member that no schema has', { ...header, secret_of_a_sender: 1 }],
+  ])('refuses a frame whose header has %s, and quotes nothing of it', (_name, wrong) => {
+    const frame = encodeEnvelope(wrong as Envelope);
+    const reading = (): Envelope => decodeEnvelope(frame, 7n);
+    expect(reading).toThrow(expect.objectContaining({ code: 'LOG_DAMAGED', place: 'offset 7' }));
+    expect(reading).not.toThrow(/yesterday|secret_of_a_sender|text\/plain/);
   });
 
   it('refuses a frame that is cut short', () => {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pino } from 'pino';
@@ -6,6 +7,7 @@ import { openEmbeddedEventLog } from '../../ingest/embedded/event-log.ts';
 import { openEmbeddedSeenIds } from '../../ingest/embedded/seen-ids.ts';
 import type { EventLog } from '../../ingest/event-log.ts';
 import { createNormaliser } from '../../ingest/normalise.ts';
+import { createOwnRecords } from '../../ingest/own-records.ts';
 import type { SeenIds } from '../../ingest/seen-ids.ts';
 import { createSequencer, type Sequencer } from '../../ingest/sequencer.ts';
 import { createSurrogates } from '../../ingest/surrogates.ts';
@@ -29,6 +31,7 @@ const faults = createFaultPlan();
 beforeEach(async () => {
   folder = await makeTempDir();
   eventLog = await openEmbeddedEventLog({
+    newId: randomUUID,
     dir: join(folder.path, 'event-log'),
     maxBacklogBytes: 64 * 1024 * 1024,
     maxBacklogEnvelopes: 10_000,
@@ -68,13 +71,15 @@ function hookEnvelope(n: number): Envelope {
   };
 }
 
-const normalise = createNormaliser({
-  surrogates: createSurrogates(Buffer.alloc(32, 7)),
-  retentionClass: 'standard',
-});
+const named = { surrogates: createSurrogates(Buffer.alloc(32, 7)), retentionClass: 'standard' };
+const normalise = createNormaliser(named);
+const ownRecord = createOwnRecords(named);
 
-function sequencerOf(ledger: Ledger): Sequencer {
+function sequencerOf(ledger: Ledger, acceptedEventLog?: string): Sequencer {
   return createSequencer({
+    ownRecord,
+    clock: () => Date.parse('2026-11-21T09:00:00.000Z'),
+    acceptedEventLog,
     eventLog,
     ledger,
     seenIds,
@@ -88,19 +93,21 @@ function sequencerOf(ledger: Ledger): Sequencer {
 }
 
 /** Runs until nothing is left to seal. */
-async function drain(sequencer: Sequencer): Promise<void> {
+async function drain(
+  sequencer: Sequencer,
+  isDone: () => boolean | Promise<boolean> = async () => (await eventLog.lag()).envelopes === 0,
+): Promise<void> {
   const stop = new AbortController();
   const running = sequencer.run(stop.signal);
   const failed = running.then(() => undefined);
-  await Promise.race([
-    failed,
-    expect.poll(async () => (await eventLog.lag()).envelopes, { timeout: 10_000 }).toBe(0),
-  ]);
+  await Promise.race([failed, expect.poll(isDone, { timeout: 10_000 }).toBe(true)]);
   stop.abort();
   await running;
 }
 
-const toolUses = () => rows.rows.map(({ tool_use_id }) => tool_use_id);
+const toolUses = () =>
+  rows.rows.filter(({ source }) => source === 'hook').map(({ tool_use_id }) => tool_use_id);
+const counted = () => rows.rows.filter(({ type }) => type === 'ingest.counted');
 
 describe('the sequencer', () => {
   it('seals what was appended, once and in order, and counts repeats', async () => {
@@ -127,7 +134,8 @@ describe('the sequencer', () => {
     await eventLog.append([2, 3].map(hookEnvelope));
     await drain(sequencerOf(await openLedger(options)));
     expect(toolUses()).toEqual(['t0', 't1', 't2', 't3']);
-    expect(await seenIds.size()).toBe(4);
+    expect(counted()).toHaveLength(1);
+    expect(await seenIds.size()).toBe(rows.rows.length);
   });
 
   it('empties seen ids that are ahead of the log', async () => {
@@ -221,5 +229,76 @@ describe('the sequencer', () => {
     });
     expect(toolUses()).toEqual(['t0']);
     expect((await eventLog.lag()).envelopes).toBe(1);
+  });
+
+  it('seals the position and the count of a batch that holds repeats alone', async () => {
+    await eventLog.append([0].map(hookEnvelope));
+    await drain(sequencerOf(await openLedger(options)));
+    await eventLog.append([0, 0].map(hookEnvelope));
+    await drain(sequencerOf(await openLedger(options)));
+    const ledger = await openLedger(options);
+    expect(ledger.nextOffset()).toBe(3n);
+    expect(counted()).toMatchObject([
+      { envelope_count: 2, repeat_count: 2, dead_letter_count: 0, event_log: eventLog.id },
+    ]);
+  });
+
+  it('seals no count where every envelope became new records', async () => {
+    await eventLog.append([0, 1].map(hookEnvelope));
+    await drain(sequencerOf(await openLedger(options)));
+    expect(counted()).toEqual([]);
+  });
+
+  it('seals how many entries held no envelope, and the position behind them', async () => {
+    const ledger = await openLedger(options);
+    const delivered = { envelopes: [], deadLetterCount: 2, nextOffset: 7n };
+    const consume: EventLog['consume'] = async ({ signal }, onBatch) => {
+      if (ledger.nextOffset() === 0n) await onBatch(delivered);
+      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    };
+    const given = eventLog;
+    eventLog = { ...given, consume, close: () => given.close() };
+    await drain(sequencerOf(ledger), () => counted().length === 1);
+    expect(counted()).toMatchObject([{ envelope_count: 0, repeat_count: 0, dead_letter_count: 2 }]);
+    expect(ledger.nextOffset()).toBe(7n);
+  });
+});
+
+describe('the sequencer on another event log than the ledger was read from', () => {
+  /** Seals one envelope, loses the log with one that is not sealed, and appends to the empty log in its place. */
+  async function replaceLog(): Promise<{ readonly before: string }> {
+    await eventLog.append([0].map(hookEnvelope));
+    await drain(sequencerOf(await openLedger(options)));
+    const before = eventLog.id!;
+    await eventLog.close();
+    eventLog = await openEmbeddedEventLog({
+      newId: randomUUID,
+      dir: join(folder.path, 'event-log-anew'),
+      maxBacklogBytes: 64 * 1024 * 1024,
+      maxBacklogEnvelopes: 10_000,
+      pollMs: 2,
+    });
+    await eventLog.append([1, 2, 3].map(hookEnvelope));
+    return { before };
+  }
+
+  it('refuses it, and removes nothing of it', async () => {
+    const { before } = await replaceLog();
+    const sequencer = sequencerOf(await openLedger(options));
+    const refusal = { code: 'EVENT_LOG_REPLACED', detail: expect.stringContaining(before) as string };
+    await expect(sequencer.settle()).rejects.toMatchObject(refusal);
+    await expect(sequencer.run(new AbortController().signal)).rejects.toMatchObject(refusal);
+    expect((await eventLog.lag()).envelopes).toBe(3);
+    expect(toolUses()).toEqual(['t0']);
+  });
+
+  it('reads it from its beginning once the operator accepted it, and seals that word first', async () => {
+    const { before } = await replaceLog();
+    await drain(sequencerOf(await openLedger(options), eventLog.id));
+    expect(toolUses()).toEqual(['t0', 't1', 't2', 't3']);
+    expect(rows.rows.map(({ type }) => type).indexOf('event_log.replaced')).toBe(1);
+    expect(rows.rows[1]).toMatchObject({ event_log: eventLog.id, previous_event_log: before });
+    const ledger = await openLedger(options);
+    expect([ledger.nextOffset(), ledger.eventLog()]).toEqual([3n, eventLog.id]);
   });
 });

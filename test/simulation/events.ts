@@ -1,4 +1,6 @@
 /** What happens in the world of a run besides port calls: hand-overs, deaths, clocks, and what operators do. */
+import { PipelineError } from '../../schemas/errors.ts';
+import { acceptEventLog } from './accept.ts';
 import { pickWeighted } from './choices.ts';
 import { tryOlderArchive } from './older-archive.ts';
 import { send } from './senders.ts';
@@ -84,11 +86,25 @@ function loseSeenIds(world: World): void {
   world.say(`machine ${machine.name} loses its seen ids`);
 }
 
+/** The event log is lost; the receivers go on with the empty one at once, and the operator accepts it now or later. */
+function loseEventLog(world: World): void {
+  const { partition, choices, coverage, say } = world;
+  partition.replace();
+  coverage.count('event log replaced');
+  say('the event log is lost, an empty one takes its place');
+  if (choices.pick(['later', 'now']) === 'now') acceptEventLog(world);
+}
+
+function retain({ partition, coverage }: World): void {
+  partition.retain();
+  coverage.count('retention');
+}
+
 /** One thing that nobody asked for. */
 export async function happen(world: World): Promise<void> {
   const { choices, scheduler } = world;
   const event = pickWeighted<(world: World) => void | Promise<void>>(choices.byte(), [
-    { what: send, weight: 104 },
+    { what: send, weight: 88 },
     { what: handOver, weight: 36 },
     { what: wake, weight: 30 },
     { what: () => scheduler.land(choices.below(Math.max(scheduler.late.length, 1))), weight: 32 },
@@ -97,6 +113,9 @@ export async function happen(world: World): Promise<void> {
     { what: killAtRest, weight: 8 },
     { what: loseSeenIds, weight: 4 },
     { what: tryOlderArchive, weight: 8 },
+    { what: retain, weight: 8 },
+    { what: loseEventLog, weight: 4 },
+    { what: acceptEventLog, weight: 4 },
   ]);
   await event(world);
 }
@@ -107,5 +126,7 @@ export function goOn(world: World): void {
     send(world);
     return;
   }
+  const refused = world.owner?.ended;
+  if (refused instanceof PipelineError && refused.code === 'EVENT_LOG_REPLACED') acceptEventLog(world);
   start(world);
 }

@@ -20,12 +20,16 @@ export function checkEnd(world: World): void {
 }
 
 /** Every record that the event log ever had is sealed; that none is twice was seen when it was sealed. */
-function checkDeliveries({ judge }: World): void {
-  const sealed = new Set(judge.sealed);
+function checkDeliveries({ judge, partition }: World): void {
+  const sealed = new Set([...judge.sealed, ...judge.lostWithLog]);
   const lost = [...judge.acknowledged].find((n) => !sealed.has(n));
   if (lost !== undefined) judge.find('lost', `record ${lost} was acknowledged and is not in the log`);
   const unsealed = [...judge.appended].find((n) => !sealed.has(n));
   if (unsealed !== undefined) judge.find('lost', `record ${unsealed} is in the event log and not in the log`);
+  // A position that stays behind would be asked for again when the event log no longer holds it.
+  const { nextOffset } = judge.head();
+  if (nextOffset < partition.end())
+    judge.find('not_recovered', `the log goes on at ${nextOffset}, the event log ends at ${partition.end()}`);
 }
 
 /** The rows that the archive's own bytes give, bundle by bundle, each chained to the one before. */

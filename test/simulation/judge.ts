@@ -41,6 +41,7 @@ export interface Step {
   readonly frontier: Frontier;
   readonly chain: Uint8Array;
   readonly nextOffset: bigint;
+  readonly eventLog: string | undefined;
   readonly integratedAtMs: number;
 }
 
@@ -50,6 +51,7 @@ const NOTHING: Step = {
   frontier: [],
   chain: chainStart(),
   nextOffset: 0n,
+  eventLog: undefined,
   integratedAtMs: 0,
 };
 
@@ -57,6 +59,8 @@ export interface Judge {
   readonly finding: () => Finding | undefined;
   find(fault: Fault, detail: string): void;
   readonly appended: Set<number>;
+  /** What was lost together with an event log, and not sent again since. */
+  readonly lostWithLog: Set<number>;
   readonly acknowledged: Set<number>;
   /** Numbers of the sealed records, in log order. */
   readonly sealed: readonly number[];
@@ -78,14 +82,20 @@ export function createJudge(): Judge {
   const steps: Step[] = [];
   const sealed: number[] = [];
   const places = new Map<number, number>();
+  const ownIds = new Set<string>();
   const signedRoots = new Map<number, string>();
   let publishedSize = 0;
   const head = () => steps.at(-1) ?? NOTHING;
   const appended = new Set<number>();
 
   function leafSealed(leafText: string): Uint8Array {
-    const n = numberOf((JSON.parse(leafText) as { id: string }).id);
-    if (n === undefined || !appended.has(n)) find('invented', `leaf ${sealed.length} was never appended`);
+    const { id, source } = JSON.parse(leafText) as { id: string; source: string };
+    const n = numberOf(id);
+    if (source === 'affidavit') {
+      if (ownIds.has(id)) find('twice', `the program's own record ${id} is sealed twice`);
+      ownIds.add(id);
+    } else if (n === undefined || !appended.has(n))
+      find('invented', `leaf ${sealed.length} was never appended`);
     else if (places.has(n)) find('twice', `record ${n} is sealed at ${places.get(n)} and ${sealed.length}`);
     else places.set(n, sealed.length);
     sealed.push(n ?? -1);
@@ -96,6 +106,7 @@ export function createJudge(): Judge {
     finding: () => finding,
     find,
     appended,
+    lostWithLog: new Set(),
     acknowledged: new Set(),
     sealed,
     head,
@@ -156,6 +167,7 @@ function grow(before: Step, hashes: readonly Uint8Array[], header: BundleHeader)
     frontier,
     chain: hashes.reduce(chainHash, before.chain),
     nextOffset: BigInt(header.next_offset),
+    eventLog: header.event_log,
     integratedAtMs: Date.parse(header.integrated_at),
   };
 }
@@ -166,7 +178,9 @@ function differenceOf(after: Step, header: BundleHeader, before: Step): string |
   if (header.root_hash !== after.root) return 'root than its leaves give';
   if (header.chain_head !== hex(after.chain)) return 'chain than the one before it leads to';
   if (header.frontier.join() !== after.frontier.map(hex).join()) return 'frontier than its leaves give';
-  if (after.nextOffset < before.nextOffset) return 'direction: its next offset is behind the one before';
+  const isSameLog = before.eventLog === undefined || before.eventLog === after.eventLog;
+  if (isSameLog && after.nextOffset < before.nextOffset)
+    return 'direction: its next offset is behind the one before';
   if (after.integratedAtMs < before.integratedAtMs) return 'direction: its time is behind the one before';
   return undefined;
 }

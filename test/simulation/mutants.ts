@@ -12,6 +12,8 @@ export const MUTANTS = {
   guard_ignored: 'nobody remembers which heads were signed when an older archive comes back',
   seen_ids_not_refilled: 'seen ids that a crash left behind the log are not filled from it',
   offset_ahead: 'the sequencer begins to read one envelope too late',
+  position_not_sealed: 'a batch that yields no new record moves the position without a bundle',
+  log_without_id: 'nobody notices that the event log was lost and an empty one has its name',
   append_not_kept: 'an envelope is acknowledged to its sender and not kept',
 } as const;
 
@@ -32,6 +34,14 @@ export function mutateLedger(ledger: Ledger, mutant: Mutant | undefined): Ledger
         await ledger.append(batch);
         return { published: Promise.resolve() };
       },
+    };
+  if (mutant === 'position_not_sealed')
+    return {
+      ...ledger,
+      append: (batch) =>
+        batch.records.every(({ type }) => type === 'ingest.counted')
+          ? Promise.resolve({ published: Promise.resolve() })
+          : ledger.append(batch),
     };
   if (mutant === 'seen_ids_not_refilled')
     return { ...ledger, leafIdsFrom: () => ledger.leafIdsFrom(Infinity) };

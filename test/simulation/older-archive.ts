@@ -1,5 +1,6 @@
 /** An operator restores an older copy of the archive and starts the machine that signed the newest head. */
 import { parseKey } from '../../store/chain/layout.ts';
+import { acceptEventLog } from './accept.ts';
 import { startProcess, type World } from './world.ts';
 
 const MAX_STEPS = 400;
@@ -21,6 +22,7 @@ export async function tryOlderArchive(world: World): Promise<void> {
   coverage.count('older archive restored');
   archive.setBack(cut);
   machine.nowMs = Math.max(machine.nowMs, judge.head().integratedAtMs);
+  acceptEventLog(world);
   const process = startProcess(world, machine);
   const findingBefore = judge.finding();
   process.isTried = true;

@@ -43,7 +43,15 @@ describe('the commit protocol in simulated worlds', () => {
     'store present',
     'store size',
   ];
-  const others = ['event log read', 'guard latest', 'seen ids has', 'seen ids size', 'sign', 'sleep'];
+  const others = [
+    'event log read',
+    'event log settle',
+    'guard latest',
+    'seen ids has',
+    'seen ids size',
+    'sign',
+    'sleep',
+  ];
 
   it.each(writes)('ends %s in every way: not applied, applied, applied late, unanswered', (name) => {
     const endings = ['fails', 'fails_applied', 'fails_late', 'applied_unanswered'];
@@ -86,6 +94,10 @@ describe('the commit protocol in simulated worlds', () => {
     'insert dropped by its token',
     'store insert given up',
     'seen ids lost',
+    'event log replaced',
+    'event log accepted',
+    'ended EVENT_LOG_REPLACED',
+    'retention',
     'older archive restored',
     'head signed',
   ])('has seen: %s', (kind) => {
@@ -104,10 +116,12 @@ describe('a planted defect', () => {
     acknowledged_before_published: ['early_ack'],
     archive_overwrites: ['fork'],
     rows_inserted_blindly: ['gap', 'early_checkpoint', 'twice'],
-    lost_race_ignored: ['double_signed', 'fork', 'gap'],
+    lost_race_ignored: ['double_signed', 'fork', 'gap', 'false_alarm'],
     guard_ignored: ['fork', 'double_signed'],
     seen_ids_not_refilled: ['twice'],
     offset_ahead: ['lost'],
+    position_not_sealed: ['false_alarm', 'not_recovered'],
+    log_without_id: ['lost', 'not_recovered'],
     append_not_kept: ['lost'],
   };
   const cases = (Object.keys(MUTANTS) as (keyof typeof MUTANTS)[]).map(

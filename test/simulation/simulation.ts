@@ -5,6 +5,7 @@
 import { withoutTime } from './quick-builtins.ts';
 import { createChoices, pickWeighted } from './choices.ts';
 import type { Coverage } from './coverage.ts';
+import { acceptEventLog } from './accept.ts';
 import { goOn, happen, killAtCall } from './events.ts';
 import { checkEnd } from './final-checks.ts';
 import type { Finding } from './judge.ts';
@@ -86,6 +87,7 @@ async function settle(world: World): Promise<void> {
   for (const process of world.processes) if (process.isAlive) scheduler.kill(process, undefined, 'end');
   while (scheduler.late.length > 0) scheduler.land(0);
   for (const machine of world.machines) machine.nowMs = Math.max(machine.nowMs, judge.head().integratedAtMs);
+  acceptEventLog(world);
   const process = startProcess(
     world,
     world.machines[choices.below(world.machines.length)] ?? world.machines[0],

@@ -1,5 +1,6 @@
 /** What is sealed in a run: tiny records that are known by a number, and the envelopes that carry them. */
 import type { Normalise } from '../../ingest/normalise.ts';
+import { createOwnRecords } from '../../ingest/own-records.ts';
 import type { Envelope } from '../../schemas/envelope.ts';
 import type { AuditRecord } from '../../schemas/record.ts';
 import { sha256Hex } from '../../store/chain/leaf.ts';
@@ -46,6 +47,12 @@ export function envelopeOf(records: readonly number[]): Envelope {
     body: Buffer.from(JSON.stringify(records)),
   };
 }
+
+/** Records that the sequencer makes itself. They have no number. */
+export const ownRecord = createOwnRecords({
+  surrogates: { recordId: (parts) => sha256Hex(JSON.stringify(parts)), principal: () => PRINCIPAL },
+  retentionClass: 'standard',
+});
 
 export const normalise: Normalise = ({ body }) => ({
   records: (JSON.parse(Buffer.from(body).toString()) as number[]).map(recordOf),

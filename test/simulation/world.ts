@@ -17,7 +17,7 @@ import { createPartitionModel, type PartitionModel } from './partition-model.ts'
 import { openRowsModel } from './rows-model.ts';
 import { createTableModel, type TableModel } from './table-model.ts';
 import { createScheduler, type Caller, type Scheduler } from './scheduler.ts';
-import { normalise } from './subject.ts';
+import { normalise, ownRecord } from './subject.ts';
 
 export const LOG = 'p0';
 const START_MS = Date.parse('2026-11-21T09:00:00.000Z');
@@ -29,6 +29,8 @@ export interface SimProcess extends Caller {
   sawLosses: number | undefined;
   /** Whether its ledger is open and its sequencer runs. */
   isRunning: boolean;
+  /** Id of the event log that it opened, and of the one that was accepted then. */
+  readonly eventLogs: { readonly opened: string; readonly accepted: string };
   /** Whether it is to be refused. */
   isTried: boolean;
   /** Why it ended by itself. */
@@ -46,6 +48,8 @@ export interface World {
   readonly machines: readonly [Machine, ...Machine[]];
   readonly mutant: Mutant | undefined;
   readonly processes: SimProcess[];
+  /** Id of the event log that the operator accepted. */
+  acceptedEventLog: string;
   /** Whose the partition is. */
   owner: SimProcess | undefined;
   /** What senders sent, acknowledged or not. */
@@ -75,6 +79,7 @@ export async function createWorld({ choices, coverage, mutant, say }: WorldOptio
     partition: createPartitionModel({ ...parts, forgets: choices.byte() % 2 === 1 }),
     machines: [first!, ...others],
     processes: [],
+    acceptedEventLog: 'log-1',
     owner: undefined,
     sent: [],
     say,
@@ -134,6 +139,7 @@ export function startProcess(world: World, machine: Machine): SimProcess {
     isAlive: true,
     isPaused: false,
     stop: new AbortController(),
+    eventLogs: { opened: world.partition.id(), accepted: world.acceptedEventLog },
     sawLosses: undefined,
     isRunning: false,
     isTried: false,
@@ -151,13 +157,17 @@ export function startProcess(world: World, machine: Machine): SimProcess {
 }
 
 async function runSequencer(world: World, process: SimProcess): Promise<void> {
+  const eventLog = world.partition.portOf(process);
   const ledger = await openLedger(optionsOf(world, process));
   process.isRunning = true;
   const sequencer = createSequencer({
-    eventLog: world.partition.portOf(process),
+    eventLog,
     ledger: mutateLedger(ledger, world.mutant),
     seenIds: process.machine.seenIdsOf(process),
     normalise,
+    ownRecord,
+    clock: () => process.machine.nowMs,
+    acceptedEventLog: process.eventLogs.accepted,
     logger,
     partition: 0,
     maxBatchEnvelopes: 1 + (world.processes.length % 2),
@@ -175,7 +185,8 @@ function end(world: World, process: SimProcess, reason: unknown): void {
   } else if (reason instanceof PipelineError) {
     process.ended = reason;
     world.coverage.count(`ended ${reason.code}`);
-    if (!isLegitimate(process, reason)) world.judge.find('false_alarm', `${process.name}: ${reason.message}`);
+    if (!isLegitimate(world, process, reason))
+      world.judge.find('false_alarm', `${process.name}: ${reason.message}`);
   } else {
     world.judge.find('damaged', `${process.name}: ${String(reason)}`);
   }
@@ -183,11 +194,13 @@ function end(world: World, process: SimProcess, reason: unknown): void {
 }
 
 /** Whether a process may end for this reason while others may be at work on the same log. */
-function isLegitimate(process: SimProcess, error: PipelineError): boolean {
-  const { isTried, isRunning } = process;
+function isLegitimate(world: World, process: SimProcess, error: PipelineError): boolean {
+  const { isTried, isRunning, eventLogs } = process;
   const { code, retry } = error;
   // Whoever starts a process starts it again; once it seals, it must go on by itself.
   if (retry === 'later') return !isRunning;
+  if (code === 'EVENT_LOG_REPLACED')
+    return eventLogs.opened !== world.partition.id() || eventLogs.accepted !== eventLogs.opened;
   if (isTried && code === 'START_REFUSED') return true;
   return code === 'LEDGER_LOST_RACE' || code === 'SIGNER_REFUSED';
 }

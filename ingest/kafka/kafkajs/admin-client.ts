@@ -75,7 +75,8 @@ export function createAdminClient({ kafka, deadlineMs = DEADLINE_MS }: AdminClie
   };
 }
 
-export function createTopicAdmin(client: AdminClient): TopicAdmin {
+/** Topics as kafkajs knows them: without their ids. */
+export function createTopicAdmin(client: AdminClient): Omit<TopicAdmin, 'idOf'> {
   const request = <T>(send: (admin: Admin) => Promise<T>): Promise<T> => orFailure(client.request(send));
   return {
     list: async () => new Set(await request((admin) => admin.listTopics())),

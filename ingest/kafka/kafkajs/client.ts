@@ -2,7 +2,9 @@
 import type { KafkaClient } from '../client.ts';
 import type { KafkaConnection } from '../options.ts';
 import { createAdminClient, createOffsetReader, createTopicAdmin } from './admin-client.ts';
+import { createTopicIdReader } from '../platformatic/topic-id.ts';
 import { createKafka } from './connect.ts';
+import { orFailure } from './errors.ts';
 import { createMembership } from './membership.ts';
 import { createRequestWriter } from './request-writer.ts';
 
@@ -10,11 +12,14 @@ import { createRequestWriter } from './request-writer.ts';
 export function createKafkajsClient(connection: KafkaConnection): KafkaClient {
   const kafka = createKafka(connection);
   const admin = createAdminClient({ kafka });
+  const ids = createTopicIdReader(connection);
   return {
-    topics: createTopicAdmin(admin),
+    topics: { ...createTopicAdmin(admin), idOf: (topic) => orFailure(ids.idOf(topic)) },
     offsets: createOffsetReader(admin),
     openWriter: (options) => createRequestWriter(kafka, options),
     openMembership: (options) => createMembership(kafka, options),
-    close: () => admin.close(),
+    close: async () => {
+      await Promise.all([admin.close(), ids.close()]);
+    },
   };
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +15,7 @@ describe('the backlog of one collector', () => {
   let log: EventLog;
   const open = () =>
     openEmbeddedEventLog({
+      newId: randomUUID,
       dir,
       maxBacklogBytes: 1 << 24,
       maxBacklogEnvelopes: 10,

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +12,7 @@ eventLogContract('embedded (LMDB)', async () => {
   return {
     open: async (limits) => {
       const log = await openEmbeddedEventLog({
+        newId: randomUUID,
         dir,
         maxBacklogBytes: 64 * 1024 * 1024,
         maxBacklogEnvelopes: 10_000,

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -58,7 +59,7 @@ describe('the embedded event log and other processes', () => {
   let dir: string;
   const handles: EventLog[] = [];
   const open = async (): Promise<EventLog> => {
-    const log = await openEmbeddedEventLog({ dir, ...LIMITS });
+    const log = await openEmbeddedEventLog({ newId: randomUUID, dir, ...LIMITS });
     handles.push(log);
     return log;
   };

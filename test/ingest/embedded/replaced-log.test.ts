@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,7 +16,12 @@ describe('an embedded event log that the ledger is ahead of', () => {
   let log: EventLog;
   beforeEach(async () => {
     dir = await mkdtemp(join(tmpdir(), 'affidavit-event-log-'));
-    log = await openEmbeddedEventLog({ dir, maxBacklogBytes: 1 << 24, maxBacklogEnvelopes: 1000 });
+    log = await openEmbeddedEventLog({
+      newId: randomUUID,
+      dir,
+      maxBacklogBytes: 1 << 24,
+      maxBacklogEnvelopes: 1000,
+    });
   });
   afterEach(async () => {
     await log.close();
@@ -38,7 +44,12 @@ describe('an embedded event log that the ledger is ahead of', () => {
     ]);
     await log.append([envelopeOf('c')]);
     await log.close();
-    log = await openEmbeddedEventLog({ dir, maxBacklogBytes: 1 << 24, maxBacklogEnvelopes: 1000 });
+    log = await openEmbeddedEventLog({
+      newId: randomUUID,
+      dir,
+      maxBacklogBytes: 1 << 24,
+      maxBacklogEnvelopes: 1000,
+    });
     expect(placesOf(await consumeCount(log, 1, { from: 52n }))).toEqual([[52n, 'c']]);
     expect(await log.lag()).toEqual({ envelopes: 0, bytes: 0 });
   });

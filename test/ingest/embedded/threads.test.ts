@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -25,7 +26,12 @@ describe('the embedded event log in two threads of one process', () => {
   let log: EventLog;
   beforeEach(async () => {
     dir = await mkdtemp(join(tmpdir(), 'affidavit-event-log-'));
-    log = await openEmbeddedEventLog({ dir, maxBacklogBytes: 1 << 28, maxBacklogEnvelopes: 100_000 });
+    log = await openEmbeddedEventLog({
+      newId: randomUUID,
+      dir,
+      maxBacklogBytes: 1 << 28,
+      maxBacklogEnvelopes: 100_000,
+    });
   });
   afterEach(async () => {
     await log.close();

@@ -94,8 +94,8 @@ async function consumeAsSequencersDo(log: KafkaEventLog, seen: string[], signal:
     const options = { partition: 0, from, maxEnvelopes: 100, maxBytes: 1 << 20, signal };
     await log
       .consume(options, (batch) => {
-        seen.push(...batch.map((one) => one.envelope.envelope_id));
-        from = batch.at(-1)!.offset + 1n;
+        seen.push(...batch.envelopes.map((one) => one.envelope.envelope_id));
+        from = batch.nextOffset;
         return Promise.resolve();
       })
       .catch((error: unknown) => {

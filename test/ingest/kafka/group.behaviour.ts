@@ -46,7 +46,7 @@ export function groupBehaviour(brokers: readonly string[], subject: ClientUnderT
       let from = bundles.next(partition);
       await log.consume({ partition, from, maxEnvelopes: 50, maxBytes: 1 << 20, signal }, async (batch) => {
         await pause();
-        const names = batch.map((one) => one.envelope.envelope_id);
+        const names = batch.envelopes.map((one) => one.envelope.envelope_id);
         bundles.create(partition, from, names);
         from += BigInt(names.length);
       });
@@ -66,7 +66,7 @@ export function groupBehaviour(brokers: readonly string[], subject: ClientUnderT
     await log.assignments(async (partition, signal) => {
       const bounds = { partition, from: 0n, maxEnvelopes: 10, maxBytes: 1 << 20, signal };
       await log.consume(bounds, (batch) => {
-        for (const { envelope } of batch) {
+        for (const { envelope } of batch.envelopes) {
           const [session, turn] = envelope.envelope_id.split(':') as [string, string];
           orders.set(`${session} in ${partition}`, [
             ...(orders.get(`${session} in ${partition}`) ?? []),
@@ -74,7 +74,7 @@ export function groupBehaviour(brokers: readonly string[], subject: ClientUnderT
           ]);
           used.add(partition);
         }
-        seen += batch.length;
+        seen += batch.envelopes.length;
         if (seen === 80) ending.abort();
         return Promise.resolve();
       });

@@ -170,7 +170,7 @@ export function topicBehaviour(brokers: readonly string[], subject: ClientUnderT
     const seen: string[] = [];
     const bounds = { partition: 0, from: 0n, maxEnvelopes: 10, maxBytes: 1 << 20 };
     const consuming = log.consume({ ...bounds, signal: new AbortController().signal }, async (batch) => {
-      seen.push(...batch.map((one) => one.envelope.envelope_id));
+      seen.push(...batch.envelopes.map((one) => one.envelope.envelope_id));
       await log.append(['b', 'c'].map((name) => envelopeOf(name)));
       await cutBefore(topic, '2');
     });

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
@@ -17,7 +18,7 @@ describe('startReceivers', () => {
   let dir: string;
   let eventLog: EventLog;
   const open = (maxBacklogEnvelopes: number): Promise<EventLog> =>
-    openEmbeddedEventLog({ dir, maxBacklogBytes: 1 << 24, maxBacklogEnvelopes });
+    openEmbeddedEventLog({ newId: randomUUID, dir, maxBacklogBytes: 1 << 24, maxBacklogEnvelopes });
   beforeEach(async () => {
     dir = await mkdtemp(join(tmpdir(), 'affidavit-receivers-'));
     eventLog = await open(20);

@@ -42,6 +42,10 @@ function createTopicAdmin(admin: Admin): TopicAdmin {
         await orFailure(untilLed(admin, topic, partitions));
       }
     },
+    idOf: async (topic) => {
+      const { topics } = await orFailure(admin.metadata({ topics: [topic], forceUpdate: true }));
+      return topics.get(topic)?.id;
+    },
     describe: async (topic, settingNames) => {
       const partitions = await orFailure(partitionsOf(admin, topic));
       const resource = {

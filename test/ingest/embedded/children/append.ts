@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 /*
  * As a process or a worker: appends to the event log in a folder until it is killed or has sent its share, and tells each acknowledged or
  * refused append on a line of its own: "ok NAME" or "no CODE NAME".
@@ -11,6 +12,7 @@ import { envelopeOf } from '../../../contract/envelope.ts';
 const [dir = '', prefix = 'child', countText = '0', sizeText = '500'] = process.argv.slice(2);
 const count = Number(countText);
 const log = await openEmbeddedEventLog({
+  newId: randomUUID,
   dir,
   maxBacklogBytes: 256 * 1024 * 1024,
   maxBacklogEnvelopes: 1_000_000,

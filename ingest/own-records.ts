@@ -1,0 +1,34 @@
+/** Records that the sequencer makes itself: they state what it did with the event log. */
+import type { AuditRecord, Facts } from '../schemas/record.ts';
+import { OWN_COLLECTOR } from './own-events.ts';
+import type { Surrogates } from './surrogates.ts';
+
+export interface OwnRecordOptions {
+  readonly surrogates: Pick<Surrogates, 'recordId' | 'principal'>;
+  readonly retentionClass: string;
+}
+
+export interface OwnRecord {
+  readonly type: 'ingest.counted' | 'event_log.replaced';
+  /** Makes the record's id, together with its type: the same words give the same id. */
+  readonly naturalKey: readonly string[];
+  readonly received_at: string;
+  readonly facts: Omit<Facts, 'source_event' | 'collector'>;
+}
+
+export type MakeOwnRecord = (own: OwnRecord) => AuditRecord;
+
+export function createOwnRecords({ surrogates, retentionClass }: OwnRecordOptions): MakeOwnRecord {
+  const principal = surrogates.principal(OWN_COLLECTOR);
+  return ({ type, naturalKey, received_at, facts }) => ({
+    id: surrogates.recordId([type, ...naturalKey]),
+    type,
+    source: 'affidavit',
+    retention_class: retentionClass,
+    principal,
+    subject: null,
+    received_at,
+    facts: { ...facts, source_event: type, collector: OWN_COLLECTOR },
+    content: null,
+  });
+}

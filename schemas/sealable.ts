@@ -1,0 +1,13 @@
+/** Whether a record may be sealed: its leaf and its row must be of their schemas for ever. Pure. */
+import { Compile } from 'typebox/compile';
+import { isOwnInstant } from './clock.ts';
+import { AuditRecordHeader, Facts, type AuditRecord } from './record.ts';
+
+/** Compiled once: each record is judged before it is sealed. */
+const headerShape = Compile(AuditRecordHeader);
+const factsShape = Compile(Facts);
+
+/** The receiver's clock must have the form in which the record store and the leaf keep it. Content may be anything. */
+export function isSealable(record: AuditRecord): boolean {
+  return headerShape.Check(record) && isOwnInstant(record.received_at) && factsShape.Check(record.facts);
+}

@@ -12,6 +12,8 @@ import type { EntryKind, HookWorld, LossReason, Outgoing } from './world.ts';
 
 /** Bounds the memory of the client; far above the size that a collector accepts. */
 const MAX_EVENT_BYTES = 64 * 1024 * 1024;
+/** A process that started late still reads for this time: the event lies in the pipe already. */
+const LEAST_READ_MS = 250;
 
 /** Handles one event; resolves to the exit code and never rejects. */
 export async function runHook(world: HookWorld): Promise<number> {
@@ -52,7 +54,10 @@ interface Outcome {
 async function handleInput(settings: Settings, world: HookWorld): Promise<Outcome> {
   // Reading leaves a share of the limit for sending, and sending leaves one for the process to end.
   const remainingMs = (share: number) => settings.limitMs * share - world.elapsedMs();
-  const event = await readInput(world, settings.isHeartbeat ? 0 : remainingMs(0.75));
+  const readMs = settings.isHeartbeat ? 0 : Math.max(remainingMs(0.75), LEAST_READ_MS);
+  const { event, hasEnded } = await readInput(world, readMs);
+  // An open input that stays silent may be an agent that writes late. A terminal or a timer writes no event.
+  const isMissing = event.length === 0 && !hasEnded && !settings.isHeartbeat && !world.stdin.isTTY;
   const judgement = event.length === 0 ? undefined : await judgeEvent(event, settings, world);
   // The answer is printed first: the agent waits for it, and delivery can take until the limit.
   if (judgement?.answer !== undefined) world.print(`${judgement.answer}\n`);
@@ -62,8 +67,9 @@ async function handleInput(settings: Settings, world: HookWorld): Promise<Outcom
   ];
   const collector = new Collector(settings, world, () => (world.stop.aborted ? 0 : remainingMs(0.85)));
   try {
-    const lost = await deliver(event, bodies, { settings, collector }, world);
-    return { lost, unjudged: judgement?.failure };
+    const lost = await deliver(event, bodies, { settings, collector, isMissing }, world);
+    const isUnjudged = isMissing && settings.guards !== undefined;
+    return { lost, unjudged: isUnjudged ? 'no event arrived within the limit' : judgement?.failure };
   } finally {
     collector.close();
   }
@@ -76,15 +82,23 @@ async function judgeEvent(event: Buffer, { guards }: Settings, world: HookWorld)
   return judge(event, guards, world);
 }
 
+interface Delivering {
+  readonly settings: Settings;
+  readonly collector: Collector;
+  /** Whether an event was announced by an open input and did not arrive. */
+  readonly isMissing: boolean;
+}
+
 /** Resolves to the reason of a loss, or undefined if everything is delivered or spooled, or there was nothing. */
 async function deliver(
   event: Buffer,
   bodies: Bodies,
-  { settings, collector }: { readonly settings: Settings; readonly collector: Collector },
+  { settings, collector, isMissing }: Delivering,
   world: HookWorld,
 ): Promise<LossReason | undefined> {
   const spool = openSpool(settings, world);
   if (spool === undefined) {
+    if (isMissing) return 'incomplete';
     let areAllAccepted = true;
     for (const [kind, body] of bodies) {
       const isAccepted = await collector.isAccepted(PATHS[kind], body, { name: world.newId() });
@@ -93,11 +107,13 @@ async function deliver(
     return areAllAccepted ? undefined : 'spool_unusable';
   }
   // Every event gets its number before its fate is known, so a gap shows an event that was lost, or still waits.
+  if (isMissing) spool.sequence.next();
+  const missing = isMissing ? spool.losses.count('incomplete') : undefined;
   const outgoing = bodies.map(([kind, body]) => ({ kind, body, numbered: spool.sequence.next() }));
   const sending = { spool, collector, drain: () => drain(spool, collector, settings.heartbeat, world) };
   const lost = await spoolAndSend(outgoing, sending, world);
   if (settings.sendsTranscripts) await sendTranscriptsOf(event, settings, { spool, collector }, world);
-  return lost;
+  return missing ?? lost;
 }
 
 /** The code is loaded only if transcripts are asked for. In a back-off window transcripts wait, as events do. */
@@ -162,19 +178,29 @@ async function spoolAndSend(
   );
 }
 
+interface Input {
+  readonly event: Buffer;
+  /** Whether the writer closed the input. */
+  readonly hasEnded: boolean;
+}
+
 /** All of standard input, or the part that arrived until the time is up, the process is to end, or it is too much. */
-function readInput({ stdin, stop }: HookWorld, timeoutMs: number): Promise<Buffer> {
+function readInput({ stdin, stop }: HookWorld, timeoutMs: number): Promise<Input> {
   return new Promise((resolve) => {
     const pieces: Buffer[] = [];
     let size = 0;
+    let hasEnded = false;
     const finish = () => {
       clearTimeout(timer);
       stdin.destroy();
-      resolve(Buffer.concat(pieces));
+      resolve({ event: Buffer.concat(pieces), hasEnded });
     };
     const timer = setTimeout(finish, Math.max(0, timeoutMs));
     stop.addEventListener('abort', finish);
-    stdin.on('error', finish).on('end', finish);
+    stdin.on('error', finish).on('end', () => {
+      hasEnded = true;
+      finish();
+    });
     stdin.on('data', (piece: Buffer) => {
       pieces.push(piece);
       size += piece.length;

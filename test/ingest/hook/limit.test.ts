@@ -81,6 +81,35 @@ describe('the limit, by a clock of the test', () => {
     expect(waiting().map(bodyOf)).toEqual([eventOf('a')]);
   });
 
+  it.each([
+    ['', [], 0],
+    [', and blocks the call under --enforce', ['--enforce'], 2],
+  ])('counts an event as lost that never came on an open input%s', async (_, more, code) => {
+    const input = openInput();
+    const args = ['--url', NOBODY, '--spool', spool(), '--timeout', '1000', ...more];
+    const call = callHook(input, args);
+    await turn();
+    vi.advanceTimersByTime(750);
+    const { stderr, ...ended } = await call;
+    expect(ended).toEqual({ code, stdout: '' });
+    expect(stderr).toBe('affidavit hook: the event was neither delivered nor spooled: incomplete\n');
+    expect(readFileSync(join(spool(), 'lost', 'incomplete'))).toHaveLength(1);
+  });
+
+  it('counts nothing as lost where the input ends without an event', async () => {
+    const call = callHook(openInput(''), ['--url', NOBODY, '--spool', spool(), '--timeout', '1000']);
+    expect(await call).toEqual({ code: 0, stdout: '', stderr: '' });
+    expect(existsSync(join(spool(), 'lost', 'incomplete'))).toBe(false);
+  });
+
+  it('reads an event that waits in the pipe, though the process started when its time was up', async () => {
+    const args = ['--url', NOBODY, '--spool', spool(), '--timeout', '1000'];
+    const elapsedMs = () => 5_000;
+    const call = callHook(openInput(eventOf('late')), args, { elapsedMs });
+    expect(await call).toEqual({ code: 0, stdout: '', stderr: '' });
+    expect(waiting().map(bodyOf)).toEqual([eventOf('late')]);
+  });
+
   it('leaves the rest of a long spool to later calls', async () => {
     mkdirSync(spool(), { mode: 0o700 });
     const old = Array.from({ length: 200 }, (_, index) => eventOf(`old-${index}`));

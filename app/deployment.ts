@@ -1,6 +1,5 @@
 /** First start: makes keys, tokens, topics, tables and logs, once. */
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { Type, type Static } from 'typebox';
 import { Value } from 'typebox/value';
 import { probeAtStart } from './checks.ts';
@@ -15,7 +14,7 @@ import { InstantUtc } from '../schemas/primitives.ts';
 import type { Archive, ArchiveLock } from '../store/archive/archive.ts';
 import { genesisKey } from '../store/chain/layout.ts';
 import { createSigningKey, openFileSigner } from '../store/keys/file-signer.ts';
-import { readSecretFile, writeSecretFile } from '../store/keys/secret-file.ts';
+import { makeSecretFolder, readSecretFile, writeSecretFile } from '../store/keys/secret-file.ts';
 import { readTokens, toTokenEntry, writeTokens } from '../store/keys/tokens.ts';
 import type { LockKind } from '../store/ledger/options.ts';
 
@@ -97,7 +96,7 @@ export async function initialise(context: AppContext): Promise<Initialised> {
   const existing = await readDeployment(config);
   if (existing !== undefined) return { deployment: existing, created: undefined };
   const paths = dataPaths(config);
-  await mkdir(config.data, { recursive: true, mode: 0o700 });
+  await makeSecretFolder(config.data);
   await probeAtStart(context);
   const archive = replaced.archive ?? (await openArchive(context));
   try {

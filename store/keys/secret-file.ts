@@ -1,5 +1,5 @@
 import { open, mkdir, readFile, rename } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 
 const OWNER_ONLY_FILE = 0o600;
 const OWNER_ONLY_FOLDER = 0o700;
@@ -20,7 +20,7 @@ export async function readSecretFile(path: string): Promise<Buffer | undefined> 
  */
 export async function writeSecretFile(path: string, bytes: string | Uint8Array): Promise<void> {
   const folder = dirname(path);
-  await mkdir(folder, { recursive: true, mode: OWNER_ONLY_FOLDER });
+  await makeSecretFolder(folder);
   const temporary = `${path}.tmp`;
   const file = await open(temporary, 'w', OWNER_ONLY_FILE);
   try {
@@ -30,7 +30,23 @@ export async function writeSecretFile(path: string, bytes: string | Uint8Array):
     await file.close();
   }
   await rename(temporary, path);
-  const handle = await open(folder, 'r');
+  await syncFolder(folder);
+}
+
+/**
+ * Makes the folder and those above it that are missing, for their owner alone. When it resolves, their names survive a
+ * power loss: a file is only as durable as the name of each folder above it.
+ */
+export async function makeSecretFolder(path: string): Promise<void> {
+  const topmost = await mkdir(path, { recursive: true, mode: OWNER_ONLY_FOLDER });
+  if (topmost === undefined) return;
+  const above = dirname(resolve(topmost));
+  for (let folder = resolve(path); folder !== above; folder = dirname(folder))
+    await syncFolder(dirname(folder));
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const handle = await open(path, 'r');
   try {
     await handle.sync();
   } finally {

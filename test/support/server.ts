@@ -58,10 +58,19 @@ export async function runAffidavit(
   return { code, stdout: output.stdout(), stderr: output.stderr() };
 }
 
-/** Starts the built server as `npm start` does, on free ports. */
-export async function startServer(data: string, env: NodeJS.ProcessEnv = {}): Promise<TestServer> {
+/**
+ * Starts the built server as `npm start` does, on free ports.
+ *
+ * @param tracer program and arguments that run it, such as `strace`; the process stays the server's
+ */
+export async function startServer(
+  data: string,
+  env: NodeJS.ProcessEnv = {},
+  tracer: readonly string[] = [],
+): Promise<TestServer> {
   if (!existsSync(MAIN)) throw new Error('dist/main.js is missing: run npm run build');
-  const child = spawn(process.execPath, [MAIN, 'serve'], {
+  const command = [...tracer, process.execPath, MAIN, 'serve'];
+  const child = spawn(command[0]!, command.slice(1), {
     env: bareEnvironment({
       AFFIDAVIT_DATA: data,
       AFFIDAVIT_INGEST_PORT: '0',

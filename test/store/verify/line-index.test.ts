@@ -1,0 +1,32 @@
+import { expect, it } from 'vitest';
+import { packLines } from '../../../store/chain/bundle-bytes.ts';
+import { commitment, payloadLine, sha256Hex } from '../../../store/chain/leaf.ts';
+import { checkPayload } from '../../../store/verify/payload.ts';
+import { createFindings } from '../../../store/verify/report.ts';
+
+const SALT = 'a'.repeat(64);
+const PART = '{"collector":"workstation","source_event":"PreToolUse"}';
+
+/** Checks a payload object of one line, which names `named`, for the leaf at index 4 that commits to exactly this line. */
+async function findingsOf(named: number) {
+  const line = payloadLine(named, SALT, PART);
+  const bytes = Buffer.from(await packLines([line]));
+  const stored = { bytes, sha256: sha256Hex(bytes), sizeBytes: bytes.length };
+  const findings = createFindings();
+  const ref = {
+    kind: 'facts',
+    retention_class: 'standard',
+    key: 'log/p0/facts/standard/4',
+    sha256: stored.sha256,
+    size_bytes: stored.sizeBytes,
+    line_count: 1,
+  } as const;
+  const expected = { indexes: [4], digests: [sha256Hex(line)], commitments: [commitment(SALT, PART)] };
+  await checkPayload(ref, stored, expected, findings);
+  return findings.failures();
+}
+
+it('a payload line that names the index of another record is refused, even where the leaf commits to it', async () => {
+  expect(await findingsOf(4)).toEqual([]);
+  expect(await findingsOf(5)).toMatchObject([{ code: 'payload_mismatch', index: 4 }]);
+});

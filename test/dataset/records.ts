@@ -1,0 +1,56 @@
+/** Plausible records from a seed: sessions of tool calls, each a request and a result. */
+import { createHash, hash } from 'node:crypto';
+import type { AuditRecord } from '../../schemas/record.ts';
+
+const RECORDS_PER_SESSION = 40;
+const PEOPLE = 200;
+const TOOLS = ['Bash', 'Read', 'Edit', 'Grep', 'Write'] as const;
+
+export function datasetId(seed: string, index: number): string {
+  return hash('sha256', `${seed} record ${index}`, 'hex');
+}
+
+/** The record at an index of the log. It depends on seed and index alone. */
+export function datasetRecord(seed: string, index: number, receivedAt: string): AuditRecord {
+  const session = Math.floor(index / RECORDS_PER_SESSION);
+  const call = Math.floor(index / 2);
+  const isRequest = index % 2 === 0;
+  const person = session % PEOPLE;
+  return {
+    id: datasetId(seed, index),
+    type: isRequest ? 'tool.requested' : 'tool.completed',
+    source: 'hook',
+    retention_class: 'standard',
+    principal: surrogate(`${seed} collector`),
+    subject: surrogate(`${seed} person ${person}`),
+    received_at: receivedAt,
+    facts: {
+      source_event: isRequest ? 'PreToolUse' : 'PostToolUse',
+      occurred_at: receivedAt,
+      collector: 'dataset',
+      claimed_user: `person-${person}@example.com`,
+      session_id: `session-${session}`,
+      tool_use_id: `toolu_${call}`,
+      tool_name: TOOLS[call % TOOLS.length] ?? TOOLS[0],
+      permission_mode: 'default',
+    },
+    content: isRequest ? { tool_input: { command: `make target-${call}` } } : { tool_response: { code: 0 } },
+  };
+}
+
+const surrogates = new Map<string, string>();
+
+function surrogate(name: string): string {
+  const known = surrogates.get(name) ?? hash('sha256', name, 'hex').slice(0, 32);
+  surrogates.set(name, known);
+  return known;
+}
+
+/** Bytes that differ on each call and are the same for each seed. */
+export function seededBytes(seed: string): (count: number) => Uint8Array {
+  let calls = 0;
+  return (count) => {
+    calls += 1;
+    return createHash('shake256', { outputLength: count }).update(`${seed} ${calls}`).digest();
+  };
+}

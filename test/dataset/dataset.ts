@@ -20,7 +20,7 @@ const DAY_MS = 86_400_000;
 /** The log ends so long before now, so that no clock of a later start is behind it. */
 const AGE_OF_END_MS = 3_600_000;
 /** Rows of one insert, and ids of one transaction. */
-const ROWS_PER_INSERT = 50_000;
+const ROWS_PER_INSERT = 20_000;
 const IDS_PER_TRANSACTION = 500_000;
 const SAY_EVERY_MS = 5_000;
 

@@ -49,32 +49,41 @@ export function quickArchive(dir: string, archive: Archive): QuickArchive {
 }
 
 export interface GatheredRows extends RecordStore {
-  /** Inserts what was gathered. */
+  /** Resolves when all rows so far are in the store. */
   flush(): Promise<void>;
 }
 
-/** Gathers the rows of many bundles for one insert: the engine takes milliseconds for each, however few rows it has. */
+/**
+ * Gathers the rows of many bundles for one insert: the engine takes milliseconds for each, however few rows it has. While
+ * it inserts, the next rows are gathered.
+ */
 export function gatherRows(records: RecordStore, rowsPerInsert: number): GatheredRows {
   let gathered: RecordRow[] = [];
-  let first: { readonly log: string; readonly token: string } | undefined;
-  const flush = async (): Promise<void> => {
+  let firstToken = '';
+  let inserting: Promise<void> = Promise.resolve();
+  const begin = async (log: string): Promise<void> => {
+    await inserting;
     const rows = gathered;
-    const target = first;
     gathered = [];
-    first = undefined;
-    if (target !== undefined) await records.insert(target.log, rows, target.token);
+    inserting = records.insert(log, rows, firstToken);
+    // The next insert, or the flush at the end, gets the failure.
+    inserting.catch(() => undefined);
   };
   return {
     async insert(log, rows, token) {
-      first ??= { log, token };
+      if (gathered.length === 0) firstToken = token;
       for (const row of rows) gathered.push(row);
-      if (gathered.length >= rowsPerInsert) await flush();
+      if (gathered.length >= rowsPerInsert) await begin(log);
+    },
+    async flush() {
+      const log = gathered[0]?.log;
+      if (log !== undefined) await begin(log);
+      await inserting;
     },
     size: (log) => records.size(log),
     read: (query, limits) => records.read(query, limits),
     clear: () => records.clear(),
     close: () => records.close(),
-    flush,
   };
 }
 

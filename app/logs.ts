@@ -11,8 +11,11 @@ import type { Archive } from '../store/archive/archive.ts';
 import { openFileHeadGuard } from '../store/keys/file-head-guard.ts';
 import { openFileSigner } from '../store/keys/file-signer.ts';
 import type { Ledger } from '../store/ledger/ledger.ts';
+import type { LedgerOptions } from '../store/ledger/options.ts';
 import type { PublishedLog } from '../store/ledger/published-log.ts';
 import type { RecordStore } from '../store/records/record-store.ts';
+
+const DAY_MS = 86_400_000;
 
 /** Shared by all logs of a deployment. */
 export interface Engines {
@@ -32,6 +35,8 @@ export interface RecreateOptions {
   readonly recreate?: boolean;
   readonly onReplay?: (leavesDone: number, leavesTotal: number) => void;
 }
+
+export interface OpenLogOptions extends RecreateOptions, Pick<LedgerOptions, 'onClockBehind'> {}
 
 interface Closeable {
   close(): Promise<void>;
@@ -75,7 +80,7 @@ export async function openLog(
   { config, system }: Pick<AppContext, 'config' | 'system'>,
   { deployment, records, archive }: Engines,
   { log, origin }: DeployedLog,
-  { recreate = false, onReplay }: RecreateOptions = {},
+  { recreate = false, onReplay, onClockBehind }: OpenLogOptions = {},
 ): Promise<OpenLog> {
   const [{ openEmbeddedSeenIds }, { openLedger }] = await Promise.all([
     import('../ingest/embedded/seen-ids.ts'),
@@ -98,7 +103,9 @@ export async function openLog(
       signer: await openFileSigner(paths.signingKey, origin),
       clock: system.clock,
       lockFor: lockPolicy(config),
+      maxClockAheadMs: config.store.max_clock_ahead_days * DAY_MS,
       ...(onReplay === undefined ? {} : { onReplay }),
+      ...(onClockBehind === undefined ? {} : { onClockBehind }),
     });
     return { ledger, seenIds, close: () => seenIds.close() };
   } catch (error) {

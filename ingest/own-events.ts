@@ -1,14 +1,13 @@
 /** Events of this program itself, as envelopes for the event log: they share one order and one trail with all others. */
 import { toInstant, type Clock } from '../schemas/clock.ts';
 import type { Envelope } from '../schemas/envelope.ts';
-import type { NativeEvent } from '../schemas/native-event.ts';
+import { OWN_COLLECTOR, type NativeEvent } from '../schemas/native-event.ts';
 
-/** Collector id of the program itself; no credential may carry it. */
-export const OWN_COLLECTOR = 'affidavit';
-
+/** @param partitionKey of an event that must not go where the other events of this program go */
 export function toOwnEnvelope(
   event: NativeEvent,
   { clock, newId }: { readonly clock: Clock; readonly newId: () => string },
+  partitionKey?: string,
 ): Envelope {
   return {
     v: 1,
@@ -20,6 +19,7 @@ export function toOwnEnvelope(
     content_type: 'application/json',
     item_count: 1,
     idempotency_key: null,
+    ...(partitionKey === undefined ? {} : { partition_key: partitionKey }),
     body: Buffer.from(JSON.stringify(event)),
   };
 }

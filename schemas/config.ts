@@ -153,6 +153,13 @@ export const Config = Type.Object(
           default: 30_000,
           description: 'longest run of one query of the record store, in milliseconds',
         }),
+        max_clock_ahead_days: Type.Integer({
+          minimum: 1,
+          maximum: 36_500,
+          default: 31,
+          description:
+            "days that the sealing machine's clock may be ahead of both the newest record to seal and the last bundle; beyond them nothing is sealed (CLOCK_AHEAD). Raise it to seal what waited for longer than that",
+        }),
       },
       { additionalProperties: false },
     ),

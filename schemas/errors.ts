@@ -135,7 +135,7 @@ export const ERRORS = {
     status: 503,
     retry: 'later',
     title: 'the clock is behind the last sealed record',
-    hint: 'correct the clock of the machine; a running process continues by itself once the clock has caught up',
+    hint: 'earlier versions waited for the clock; this one goes on and seals a record `clock.stepped`',
   },
   STORE_UNAVAILABLE: {
     status: 503,
@@ -232,6 +232,12 @@ export const ERRORS = {
     retry: 'never',
     title: 'internal error',
     hint: 'the log line with this request id says more',
+  },
+  CLOCK_AHEAD: {
+    status: 503,
+    retry: 'later',
+    title: 'the clock is far ahead of all records',
+    hint: 'correct the clock of the machine that seals, and sealing goes on by itself; if the clock is right, raise store.max_clock_ahead_days',
   },
 } as const satisfies Record<string, ErrorEntry>;
 

@@ -2,6 +2,9 @@ import { Type, type Static } from 'typebox';
 import { InstantUtc } from './primitives.ts';
 import { Facts, RecordType } from './record.ts';
 
+/** Collector id of the program itself; no credential may carry it. */
+export const OWN_COLLECTOR = 'affidavit';
+
 /**
  * Facts that a sender of `/v1/events` may state. Left out are facts that the receiver knows better (collector, source
  * event), members of the event beside its facts, and facts that only this program writes.

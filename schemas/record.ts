@@ -170,6 +170,8 @@ export const RECORD_TYPES = [
   'archive.tampered',
   'ingest.counted',
   'event_log.replaced',
+  'clock.stepped',
+  'partition.parked',
   'quarantined',
 ] as const;
 

@@ -16,6 +16,7 @@ import { appendLeaves, chainHash, frontierRoot } from '../chain/merkle.ts';
 import { toSealedRow } from '../records/record-row.ts';
 import type { RecordRow } from '../records/record-store.ts';
 import type { Head } from './head.ts';
+import { timeOfIntegration } from './integration-time.ts';
 import type { LedgerOptions } from './options.ts';
 
 export interface Batch {
@@ -52,8 +53,8 @@ function requireSealable(record: AuditRecord): void {
 
 /** Step 1: seals the batch behind `before` and puts its payload objects into the archive. */
 export async function draftBundle(options: LedgerOptions, before: Head, batch: Batch): Promise<BundleDraft> {
-  const nowMs = Math.max(options.clock(), before.integratedAtMs);
   batch.records.forEach(requireSealable);
+  const nowMs = timeOfIntegration(options, before, batch.records);
   const sealed = sealAll(options, batch.records, before.treeSize);
   const payloads = await putPayloads(options, before.treeSize, sealed, nowMs);
   // If the process dies here, payload objects lie in the archive that no bundle names. They are never read.

@@ -1,6 +1,7 @@
 /** The ports and settings of a ledger. */
 import type { PartKind } from '../../schemas/bundle.ts';
 import type { Clock } from '../../schemas/clock.ts';
+import type { ClockStep } from '../../schemas/sealing-events.ts';
 import type { Archive, ArchiveLock } from '../archive/archive.ts';
 import type { HeadGuard, Signer } from '../keys/signer.ts';
 import type { RecordStore } from '../records/record-store.ts';
@@ -18,6 +19,10 @@ export interface LedgerOptions {
   readonly clock: Clock;
   readonly randomBytes: (count: number) => Uint8Array;
   readonly lockFor: (kind: LockKind, retentionClass: string, nowMs: number) => ArchiveLock;
+  /** The furthest that the clock may be ahead of everything it is compared with; without it nothing is refused. */
+  readonly maxClockAheadMs?: number;
+  /** Called for each bundle that is sealed behind the time of the bundle before it. Must not throw. */
+  readonly onClockBehind?: (step: ClockStep) => void;
   /** Called after recovery has inserted the rows of a bundle. */
   readonly onReplay?: (leavesDone: number, leavesTotal: number) => void;
 }

@@ -1,6 +1,6 @@
 /**
  * Finds the head of a log from its archive and brings the record store up to it. Refuses to go on where archive,
- * checkpoint, guard, key and clock contradict each other.
+ * checkpoint, guard and key contradict each other.
  */
 import { Value } from 'typebox/value';
 import { LogGenesis } from '../../schemas/bundle.ts';
@@ -12,9 +12,6 @@ import { toRows } from '../records/record-row.ts';
 import { readHead, requireSigned, rootHashOf, type Head } from './head.ts';
 import type { LedgerOptions } from './options.ts';
 import { bundleStarts, readSealedBundle } from './sealed-bundles.ts';
-
-/** A clock this far behind the last bundle is a slewing clock; further behind it is a wrong one. */
-const MAX_CLOCK_BEHIND_MS = 2_000;
 
 type SignedHead = Pick<Checkpoint, 'tree_size' | 'root_hash'>;
 
@@ -28,7 +25,6 @@ export async function recoverHead(options: LedgerOptions): Promise<Head> {
   const starts = await bundleStarts(options.archive, options.log);
   const head = await readHead(options, starts.at(-1));
   for (const signedHead of signed) if (signedHead !== undefined) checkSigned(options, head, signedHead);
-  checkClock(options, head);
   checkRowCount(options, head, rowCount);
   if (rowCount < head.treeSize) await insertMissingRows(options, head, startsFrom(starts, rowCount));
   return head;
@@ -80,14 +76,6 @@ function checkSigned({ log }: LedgerOptions, head: Head, signed: SignedHead): vo
       `another root was signed at size ${String(head.treeSize)} of ${log}`,
     );
   }
-}
-
-function checkClock({ clock, log }: LedgerOptions, head: Head): void {
-  if (clock() + MAX_CLOCK_BEHIND_MS >= head.integratedAtMs) return;
-  throw new PipelineError(
-    'CLOCK_BEHIND',
-    `the clock is behind the last bundle of ${log}; set it right first`,
-  );
 }
 
 function checkRowCount({ log }: LedgerOptions, head: Head, rowCount: number): void {

@@ -352,16 +352,6 @@ describe('the ledger refuses to start', () => {
     });
   });
 
-  it('on a clock far behind, until it has caught up', async () => {
-    const { options } = await sealedLog();
-    const clock = () => Date.parse('2026-11-21T08:00:00.000Z');
-    await expect(openLedger({ ...options, clock })).rejects.toMatchObject({
-      code: 'CLOCK_BEHIND',
-      retry: 'later',
-    });
-    await expect(openLedger(options)).resolves.toMatchObject({ log: 'p0' });
-  });
-
   it.each<[string, (header: BundleHeader) => BundleHeader]>([
     ['the next offset', (header) => ({ ...header, next_offset: '99' })],
     ['the time of integration', (header) => ({ ...header, integrated_at: '2026-11-21T08:59:00.000Z' })],

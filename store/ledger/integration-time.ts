@@ -1,0 +1,64 @@
+/**
+ * The time of integration of a bundle. It never goes back: behind a clock that was ahead, bundles keep the time of the
+ * newest bundle until the clock has caught up. A clock far ahead is refused, because its time would stay in the log.
+ */
+import { toInstant } from '../../schemas/clock.ts';
+import { PipelineError } from '../../schemas/errors.ts';
+import { OWN_COLLECTOR } from '../../schemas/native-event.ts';
+import type { AuditRecord } from '../../schemas/record.ts';
+import type { Head } from './head.ts';
+import type { LedgerOptions } from './options.ts';
+
+/** A clock this far behind the last bundle is a slewing clock; further behind it was stepped. */
+const MAX_CLOCK_BEHIND_MS = 2_000;
+
+/** Reports a clock that was stepped back; throws CLOCK_AHEAD for a clock that is too far ahead. Writes nothing. */
+export function timeOfIntegration(
+  options: LedgerOptions,
+  { integratedAtMs }: Pick<Head, 'integratedAtMs'>,
+  records: readonly AuditRecord[],
+): number {
+  const nowMs = options.clock();
+  requireNotAhead(options, nowMs, { integratedAtMs, records });
+  if (nowMs + MAX_CLOCK_BEHIND_MS < integratedAtMs) {
+    options.onClockBehind?.({
+      integrated_at: toInstant(integratedAtMs),
+      behind_ms: integratedAtMs - nowMs,
+    });
+  }
+  return Math.max(nowMs, integratedAtMs);
+}
+
+interface Known {
+  readonly integratedAtMs: number;
+  readonly records: readonly AuditRecord[];
+}
+
+function requireNotAhead(
+  { log, maxClockAheadMs = Number.POSITIVE_INFINITY }: LedgerOptions,
+  nowMs: number,
+  { integratedAtMs, records }: Known,
+): void {
+  if (nowMs - integratedAtMs <= maxClockAheadMs) return;
+  const received_at = newestReceivedAt(records);
+  if (received_at === undefined || nowMs - Date.parse(received_at) <= maxClockAheadMs) return;
+  const last = integratedAtMs === 0 ? 'holds nothing yet' : `was last sealed at ${toInstant(integratedAtMs)}`;
+  throw new PipelineError(
+    'CLOCK_AHEAD',
+    `the clock says ${toInstant(nowMs)}; the newest record to seal was received at ${received_at}, and ${log} ${last}`,
+  );
+}
+
+/**
+ * Records of the program itself carry the clock that is in question, so they count only where the batch holds nothing
+ * else. The order of the texts is the order in time, to the second.
+ */
+function newestReceivedAt(records: readonly AuditRecord[]): string | undefined {
+  const others = records.filter(({ facts }) => facts.collector !== OWN_COLLECTOR);
+  const judged = others.length > 0 ? others : records;
+  let newest: string | undefined;
+  for (const { received_at } of judged) {
+    if (newest === undefined || received_at > newest) newest = received_at;
+  }
+  return newest;
+}

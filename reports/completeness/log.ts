@@ -1,7 +1,13 @@
 /** Statistics of the log and of the sources' clocks: timeliness (S5) and integrity (S6). */
 import type { CompletenessFinding, CompletenessStatistic } from '../../schemas/control.ts';
+import { OWN_COLLECTOR } from '../../schemas/native-event.ts';
 import type { Query } from '../../store/records/record-store.ts';
-import { clockSkew, type ClockSkew } from '../../store/records/queries/completeness.ts';
+import {
+  clockSkew,
+  clockSteps,
+  type ClockSkew,
+  type ClockSteps,
+} from '../../store/records/queries/completeness.ts';
 import { equals, paramsOf, where } from '../../store/records/queries/conditions.ts';
 import { receivedWithin } from '../../store/records/queries/instants.ts';
 import { coveredBy } from '../../store/records/queries/records.ts';
@@ -90,25 +96,55 @@ function rowsDetail({
   return 'the record store has exactly one row for each leaf';
 }
 
-/** S5: how long records were on their way, and whether the clock of a source is ahead of the receiver's. */
+/**
+ * S5: how long records were on their way, whether the clock of a source is ahead of the receiver's, and whether our own
+ * clock was set back.
+ */
 export async function measureClock(assessment: Assessment): Promise<Measured> {
   const { store, scope } = assessment;
-  const rows = await store.read(clockSkew(askedOf(assessment)), scope.limits);
+  const asked = askedOf(assessment);
+  const rows = await store.read(clockSkew(asked), scope.limits);
+  const [steps = NO_STEPS] = await store.read(clockSteps(asked), scope.limits);
   const dated = rows.filter(({ clocked_count }) => clocked_count > 0);
+  const figures = [...dated.flatMap(clockFigures), ...stepFigures(steps)];
+  return {
+    statistic: { id: 'S5', name: 'Timeliness and clock', ...clockVerdict(dated, steps), figures },
+    findings: [
+      ...dated.filter(({ far_ahead_count }) => far_ahead_count > 0).map(clockFinding),
+      ...stepFindings(steps),
+    ],
+  };
+}
+
+const NO_STEPS: ClockSteps = { step_count: 0, behind_ms_max: 0 };
+
+function clockVerdict(dated: readonly ClockSkew[], { step_count, behind_ms_max }: ClockSteps) {
   const ahead = dated.reduce((sum, { far_ahead_count }) => sum + far_ahead_count, 0);
-  const statistic = { id: 'S5', name: 'Timeliness and clock', figures: dated.flatMap(clockFigures) };
+  const claimed = `${counted(ahead, 'record')} claimed to have occurred more than 5 s after being received`;
+  const stepped = `${counted(step_count, 'time')} our own clock was found behind the newest bundle, by up to ${behind_ms_max} ms: it had been ahead, so records were received at other times than they say`;
+  const wrong = [...(ahead > 0 ? [claimed] : []), ...(step_count > 0 ? [stepped] : [])];
+  if (wrong.length > 0) return { state: 'failed', detail: wrong.join('; ') } as const;
   if (dated.length === 0) {
     const detail = 'no record of the period has an occurred_at of its source';
-    return { statistic: { ...statistic, state: 'not_measured', detail }, findings: [] };
+    return { state: 'not_measured', detail } as const;
   }
   const detail =
-    ahead === 0
-      ? 'no source was more than 5 s ahead of the receiver; no delay is declared that the records could be compared with'
-      : `${counted(ahead, 'record')} claimed to have occurred more than 5 s after being received`;
-  return {
-    statistic: { ...statistic, state: ahead === 0 ? 'ok' : 'failed', detail },
-    findings: dated.filter(({ far_ahead_count }) => far_ahead_count > 0).map(clockFinding),
-  };
+    'no source was more than 5 s ahead of the receiver; no delay is declared that the records could be compared with';
+  return { state: 'ok', detail } as const;
+}
+
+function stepFigures({ step_count, behind_ms_max }: ClockSteps): { name: string; value: string }[] {
+  if (step_count === 0) return [];
+  return [
+    { name: 'times our own clock was set back', value: String(step_count) },
+    { name: 'largest of these steps', value: `${behind_ms_max} ms` },
+  ];
+}
+
+function stepFindings({ step_count, behind_ms_max }: ClockSteps): CompletenessFinding[] {
+  if (step_count === 0) return [];
+  const detail = `${counted(step_count, 'time')} set back, by up to ${behind_ms_max} ms`;
+  return [{ code: 'clock_stepped', session_id: null, tool_use_id: null, source: OWN_COLLECTOR, detail }];
 }
 
 function clockFigures(row: ClockSkew): { name: string; value: string }[] {

@@ -1,4 +1,5 @@
 import { SECRET_TYPES } from '../../../schemas/data-class.ts';
+import { OWN_COLLECTOR } from '../../../schemas/native-event.ts';
 import type { Query } from '../record-store.ts';
 import { equals, paramsOf, tidy, where, type Condition } from './conditions.ts';
 import { instantText, receivedWithin, type Interval } from './instants.ts';
@@ -156,6 +157,31 @@ FROM
 )
 GROUP BY source
 ORDER BY source`),
+    params: paramsOf(conditions),
+  };
+}
+
+/** How often the program found the clock of a log set back, and by how much at most. */
+export interface ClockSteps {
+  readonly step_count: number;
+  readonly behind_ms_max: number;
+}
+
+/** One row. The program reports each step once, and once more after a restart while it lasts. */
+export function clockSteps(params: CompletenessScope): Query<ClockSteps> {
+  const conditions = [
+    {
+      sql: `type = 'clock.stepped' AND collector = {own_collector: String}`,
+      params: { own_collector: OWN_COLLECTOR },
+    },
+    ...inScope(params),
+  ];
+  return {
+    name: 'clock_steps',
+    sql: tidy(`
+SELECT count() AS step_count, max(ifNull(duration_ms, 0)) AS behind_ms_max
+FROM records
+${where(conditions)}`),
     params: paramsOf(conditions),
   };
 }

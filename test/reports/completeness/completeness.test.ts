@@ -153,6 +153,27 @@ describe('the completeness of a period', () => {
     expect(codes(ahead)).toContain('clock_ahead');
   });
 
+  it('fails S5 where our own clock was found behind, and believes nobody but the program in that', async () => {
+    const stepped = (collector: string) =>
+      rowsOf([
+        {
+          type: 'clock.stepped',
+          source: 'native',
+          facts: { collector, reason: 'behind', duration_ms: 3_600_000 },
+        },
+      ]);
+    expect(states(await assessRows(stepped('laptop')))).toMatchObject({ S5: 'not_measured' });
+    const statement = await assessRows(stepped('affidavit'));
+    expect(states(statement)).toMatchObject({ S5: 'failed' });
+    expect(statement.findings).toContainEqual({
+      code: 'clock_stepped',
+      session_id: null,
+      tool_use_id: null,
+      source: 'affidavit',
+      detail: '1 time set back, by up to 3600000 ms',
+    });
+  });
+
   it('fails S6 while records of the period lie above the checkpoint', async () => {
     const rows = rowsOf(session('s1', executedCall('s1', 't1')));
     expect(states(await assessRows(rows, { log: 'p0', below: rows.length }))).toMatchObject({ S6: 'ok' });

@@ -90,6 +90,7 @@ const QUERIES: Record<string, Query<unknown>> = {
   'tool-calls-missing-counterpart': completeness.toolCallsMissingCounterpart({ ...scope, limit: 100 }),
   'source-counts': completeness.sourceCounts(scope),
   'clock-skew': completeness.clockSkew(scope),
+  'clock-steps': completeness.clockSteps(scope),
   'sessions-without-end': completeness.sessionsWithoutEnd({ ...scope, limit: 100 }),
   'hook-delivery-errors': completeness.hookDeliveryErrors({ ...scope, limit: 100 }),
   'redacted-count': completeness.redactedCount(scope),

@@ -5,6 +5,7 @@ import { pickWeighted } from './choices.ts';
 import { tryOlderArchive } from './older-archive.ts';
 import { send } from './senders.ts';
 import type { Death } from './scheduler.ts';
+import { MAX_CLOCK_AHEAD_MS } from './subject.ts';
 import { startProcess, type SimProcess, type World } from './world.ts';
 
 const HOUR_MS = 3_600_000;
@@ -56,12 +57,18 @@ export function killAtCall(world: World): void {
   scheduler.kill(call.caller, call, choices.pick<Death>(['before', 'after', 'late']));
 }
 
-function stepClock({ choices, machines, coverage, say, judge }: World): void {
+/** A clock that was ahead comes back to true time, and is then behind the log that it sealed. */
+function stepClock(world: World): void {
+  const { choices, machines, coverage, say } = world;
   const machine = machines[choices.below(machines.length)] ?? machines[0];
-  const by = choices.pick(['set right', 'a second on', 'forward', 'back']);
+  const by = choices.pick(['set right', 'a second on', 'forward', 'back', 'far ahead']);
   const minutes = (HOUR_MS / 256) * (1 + choices.byte());
-  if (by === 'set right') machine.nowMs = Math.max(machine.nowMs, judge.head().integratedAtMs);
-  else machine.nowMs += by === 'forward' ? minutes : by === 'back' ? -minutes : 1_000;
+  if (by === 'set right') machine.nowMs = world.trueMs;
+  if (by === 'a second on') world.trueMs += 1_000;
+  if (by === 'a second on') machine.nowMs += 1_000;
+  if (by === 'forward') machine.nowMs += minutes;
+  if (by === 'back') machine.nowMs -= minutes;
+  if (by === 'far ahead') machine.nowMs += MAX_CLOCK_AHEAD_MS + HOUR_MS;
   coverage.count(`clock ${by}`);
   say(`the clock of ${machine.name} is ${by}`);
 }

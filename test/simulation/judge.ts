@@ -14,7 +14,7 @@ import {
   type Frontier,
 } from '../../store/chain/merkle.ts';
 import { parseNote } from '../../store/chain/note.ts';
-import { numberOf } from './subject.ts';
+import { MAX_CLOCK_AHEAD_MS, numberOf, RECEIVED_MS } from './subject.ts';
 
 export type Fault =
   | 'fork'
@@ -27,6 +27,8 @@ export type Fault =
   | 'early_checkpoint'
   | 'false_alarm'
   | 'not_recovered'
+  | 'far_ahead'
+  | 'unreported'
   | 'damaged';
 
 export interface Finding {
@@ -127,6 +129,9 @@ export function createJudge(): Judge {
       const after = grow(before, leafTexts.map(leafSealed), header);
       const wrong = differenceOf(after, header, before);
       if (wrong !== undefined) find('fork', `the bundle at ${header.start_index} has another ${wrong}`);
+      const known = Math.max(before.integratedAtMs, RECEIVED_MS);
+      if (after.integratedAtMs - known > MAX_CLOCK_AHEAD_MS)
+        find('far_ahead', `the bundle at ${header.start_index} says ${header.integrated_at}`);
       steps.push(after);
     },
     signed(message) {

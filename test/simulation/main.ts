@@ -83,6 +83,8 @@ const FAULTS = [
   ['early_checkpoints', 'early_checkpoint'],
   ['false_alarms', 'false_alarm'],
   ['not_recovered', 'not_recovered'],
+  ['far_ahead', 'far_ahead'],
+  ['unreported', 'unreported'],
   ['damaged', 'damaged'],
 ] as const satisfies readonly (readonly [string, Fault])[];
 
@@ -95,6 +97,7 @@ function lastLine({ runs, counts, failure }: WorkerResult): string {
     ['zombies', sumOf(happened, 'handed over: zombie', 'zombie woken')],
     ['kills', sumOf(happened, 'killed')],
     ['unknown_outcomes', sumOf(happened, 'fails_applied', 'fails_late', 'applied_unanswered')],
+    ['behind_log', sumOf(happened, 'sealed behind the time of the log')],
     ['restores', sumOf(happened, 'store restored', 'store emptied', 'older archive')],
     ...FAULTS.map(([name, fault]): [string, number] => [name, failure?.finding.fault === fault ? 1 : 0]),
   ];

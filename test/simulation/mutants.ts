@@ -15,6 +15,9 @@ export const MUTANTS = {
   position_not_sealed: 'a batch that yields no new record moves the position without a bundle',
   log_without_id: 'nobody notices that the event log was lost and an empty one has its name',
   append_not_kept: 'an envelope is acknowledged to its sender and not kept',
+  clock_waited_for: 'a log that was sealed ahead of its time is refused until that time has come',
+  clock_trusted: 'a clock that is months ahead seals by its time',
+  clock_step_unreported: 'bundles are sealed behind the time of the log, and nobody hears of it',
 } as const;
 
 /** What the protocol does not withstand, and what is therefore left out of the runs unless it is asked for. */

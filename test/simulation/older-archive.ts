@@ -21,7 +21,6 @@ export async function tryOlderArchive(world: World): Promise<void> {
   world.say(`an older copy of the archive is restored, and machine ${machine.name} is started on it`);
   coverage.count('older archive restored');
   archive.setBack(cut);
-  machine.nowMs = Math.max(machine.nowMs, judge.head().integratedAtMs);
   acceptEventLog(world);
   const process = startProcess(world, machine);
   const findingBefore = judge.finding();

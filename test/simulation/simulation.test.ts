@@ -88,6 +88,9 @@ describe('the commit protocol in simulated worlds', () => {
     'delivered again',
     'clock forward',
     'clock back',
+    'clock far ahead',
+    'clock set right',
+    'sealed behind the time of the log',
     'store restored',
     'store emptied',
     'store robbed of one statement',
@@ -123,6 +126,9 @@ describe('a planted defect', () => {
     position_not_sealed: ['false_alarm', 'not_recovered'],
     log_without_id: ['lost', 'not_recovered'],
     append_not_kept: ['lost'],
+    clock_waited_for: ['not_recovered'],
+    clock_trusted: ['far_ahead'],
+    clock_step_unreported: ['unreported'],
   };
   const cases = (Object.keys(MUTANTS) as (keyof typeof MUTANTS)[]).map(
     (name) => [MUTANTS[name], name] as const,

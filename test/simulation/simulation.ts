@@ -1,6 +1,7 @@
 /**
  * One run: choices in, a finding or none out. First everything goes wrong that the choices say; then all processes end,
- * clocks are set right, and one process must recover by itself, seal what is left and leave a whole log.
+ * clocks come back to true time, and one process must recover by itself, seal what is left and leave a whole log,
+ * though its newest bundle may be of a time that is yet to come.
  */
 import { withoutTime } from './quick-builtins.ts';
 import { createChoices, pickWeighted } from './choices.ts';
@@ -12,9 +13,11 @@ import type { Finding } from './judge.ts';
 import type { Mutant } from './mutants.ts';
 import type { Call, Ending } from './scheduler.ts';
 import { send } from './senders.ts';
-import { createWorld, startProcess, type World } from './world.ts';
+import { createWorld, startProcess, type SimProcess, type World } from './world.ts';
 
 const MAX_SETTLING_STEPS = 3_000;
+/** A clock no further behind is a slewing clock. */
+const FORGIVEN_BEHIND_MS = 2_000;
 
 export interface RunOptions {
   readonly bytes: readonly number[];
@@ -86,8 +89,9 @@ async function settle(world: World): Promise<void> {
   world.say('everything ends; then one process recovers');
   for (const process of world.processes) if (process.isAlive) scheduler.kill(process, undefined, 'end');
   while (scheduler.late.length > 0) scheduler.land(0);
-  for (const machine of world.machines) machine.nowMs = Math.max(machine.nowMs, judge.head().integratedAtMs);
   acceptEventLog(world);
+  for (const machine of world.machines) machine.nowMs = world.trueMs;
+  const before = { bundles: judge.steps.length, behindMs: judge.head().integratedAtMs - world.trueMs };
   const process = startProcess(
     world,
     world.machines[choices.below(world.machines.length)] ?? world.machines[0],
@@ -96,10 +100,23 @@ async function settle(world: World): Promise<void> {
     judge.find('not_recovered', `${process.name} never comes to rest`);
     return;
   }
+  checkClockReport(world, process, before);
   process.stop.abort('told to stop');
   await drain(world);
   if (process.ended !== 'stopped')
     judge.find('not_recovered', `${process.name}: ${process.ended?.message ?? 'it does not stop'}`);
+}
+
+/** Bundles that are sealed behind the time of the log must not be so in silence. */
+function checkClockReport(
+  { judge, coverage }: World,
+  { name, clockReports }: SimProcess,
+  before: { readonly bundles: number; readonly behindMs: number },
+): void {
+  if (before.behindMs <= FORGIVEN_BEHIND_MS || judge.steps.length === before.bundles) return;
+  coverage.count('sealed behind the time of the log');
+  if (clockReports === 0)
+    judge.find('unreported', `${name} sealed ${before.behindMs} ms behind the log and did not report it`);
 }
 
 /** Lets calls proceed in their order until there is nothing to do. False if that does not come. */

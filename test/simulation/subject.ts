@@ -6,6 +6,9 @@ import type { AuditRecord } from '../../schemas/record.ts';
 import { sha256Hex } from '../../store/chain/leaf.ts';
 
 const RECEIVED_AT = '2026-11-21T08:59:59.000Z';
+export const RECEIVED_MS = Date.parse(RECEIVED_AT);
+/** No clock may be further ahead of a record and of the bundle before it. */
+export const MAX_CLOCK_AHEAD_MS = 31 * 24 * 3_600_000;
 const PRINCIPAL = '0'.repeat(32);
 const known = new Map<number, AuditRecord>();
 const numbers = new Map<string, number>();

@@ -17,7 +17,7 @@ import { createPartitionModel, type PartitionModel } from './partition-model.ts'
 import { openRowsModel } from './rows-model.ts';
 import { createTableModel, type TableModel } from './table-model.ts';
 import { createScheduler, type Caller, type Scheduler } from './scheduler.ts';
-import { normalise, ownRecord } from './subject.ts';
+import { MAX_CLOCK_AHEAD_MS, normalise, ownRecord } from './subject.ts';
 
 export const LOG = 'p0';
 const START_MS = Date.parse('2026-11-21T09:00:00.000Z');
@@ -31,6 +31,8 @@ export interface SimProcess extends Caller {
   isRunning: boolean;
   /** Id of the event log that it opened, and of the one that was accepted then. */
   readonly eventLogs: { readonly opened: string; readonly accepted: string };
+  /** How often it reported that its clock is behind the log. */
+  clockReports: number;
   /** Whether it is to be refused. */
   isTried: boolean;
   /** Why it ended by itself. */
@@ -46,6 +48,8 @@ export interface World {
   readonly table: TableModel;
   readonly partition: PartitionModel;
   readonly machines: readonly [Machine, ...Machine[]];
+  /** The time that clocks come back to when they are set right. */
+  trueMs: number;
   readonly mutant: Mutant | undefined;
   readonly processes: SimProcess[];
   /** Id of the event log that the operator accepted. */
@@ -78,6 +82,7 @@ export async function createWorld({ choices, coverage, mutant, say }: WorldOptio
     table: createTableModel({ ...parts, window: 2 + choices.below(6) }),
     partition: createPartitionModel({ ...parts, forgets: choices.byte() % 2 === 1 }),
     machines: [first!, ...others],
+    trueMs: START_MS,
     processes: [],
     acceptedEventLog: 'log-1',
     owner: undefined,
@@ -88,7 +93,7 @@ export async function createWorld({ choices, coverage, mutant, say }: WorldOptio
   return world;
 }
 
-type Operator = Caller & Pick<SimProcess, 'machine' | 'sawLosses'>;
+type Operator = Caller & Pick<SimProcess, 'machine' | 'sawLosses' | 'clockReports'>;
 
 async function createEmptyLog(world: World): Promise<void> {
   const operator = {
@@ -96,6 +101,7 @@ async function createEmptyLog(world: World): Promise<void> {
     isAlive: true,
     isPaused: false,
     sawLosses: undefined,
+    clockReports: 0,
   };
   const created = createLog(optionsOf(world, { ...operator, machine: world.machines[0] }), genesisKey(LOG));
   await world.scheduler.quiet();
@@ -104,7 +110,7 @@ async function createEmptyLog(world: World): Promise<void> {
 }
 
 function optionsOf(world: World, process: Operator) {
-  const { archive, table, judge } = world;
+  const { archive, table, judge, mutant } = world;
   const { machine } = process;
   let drawn = 0;
   // What was lost after this process looked is no fault of its checkpoint.
@@ -120,6 +126,10 @@ function optionsOf(world: World, process: Operator) {
     signer: machine.signerOf(process),
     guard: machine.guardOf(process),
     clock: () => machine.nowMs,
+    ...(mutant === 'clock_trusted' ? {} : { maxClockAheadMs: MAX_CLOCK_AHEAD_MS }),
+    onClockBehind: () => {
+      if (mutant !== 'clock_step_unreported') process.clockReports += 1;
+    },
     randomBytes: (count) => {
       drawn += 1;
       return Buffer.alloc(count, sha256Hex(`${process.name} ${drawn} ${judge.head().root}`), 'hex');
@@ -142,6 +152,7 @@ export function startProcess(world: World, machine: Machine): SimProcess {
     eventLogs: { opened: world.partition.id(), accepted: world.acceptedEventLog },
     sawLosses: undefined,
     isRunning: false,
+    clockReports: 0,
     isTried: false,
     ended: undefined,
   };
@@ -159,6 +170,7 @@ export function startProcess(world: World, machine: Machine): SimProcess {
 async function runSequencer(world: World, process: SimProcess): Promise<void> {
   const eventLog = world.partition.portOf(process);
   const ledger = await openLedger(optionsOf(world, process));
+  if (world.mutant === 'clock_waited_for') waitForClock(world, process);
   process.isRunning = true;
   const sequencer = createSequencer({
     eventLog,
@@ -175,6 +187,11 @@ async function runSequencer(world: World, process: SimProcess): Promise<void> {
     sleep: () => world.scheduler.call(process, { name: 'sleep', effect: () => undefined }),
   });
   await sequencer.run(process.stop.signal);
+}
+
+function waitForClock({ judge }: World, { machine }: SimProcess): void {
+  if (machine.nowMs < judge.head().integratedAtMs)
+    throw new PipelineError('CLOCK_BEHIND', 'the clock is behind the last bundle');
 }
 
 function end(world: World, process: SimProcess, reason: unknown): void {

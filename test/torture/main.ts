@@ -21,7 +21,7 @@ async function strike(arena: Arena, round: PlannedRound, { server, rounds }: Tor
   await judgeArchive(arena, server);
   const seconds = (performance.now() - from) / 1000;
   const replaced = struck.replacedBecause === undefined ? 0 : 1;
-  addRound(tally, round.kind, { replaced, expected_refusals: struck.expectedRefusals ?? 0, seconds });
+  addRound(tally, round.kind, { replaced, sealed_behind: struck.sealedBehind ?? 0, seconds });
   if (struck.replacedBecause !== undefined) say(struck.replacedBecause);
   const variant = round.kind === 'disk_full' && replaced === 0 ? ` (${round.diskVariant})` : '';
   const counts = renderCounts(arena.judge.counts());

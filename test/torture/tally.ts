@@ -6,18 +6,18 @@ export interface KindTally {
   rounds: number;
   /** Rounds in which another fault struck, because this one could not be had here. */
   replaced: number;
-  /** Starts that had to be refused, and were. */
-  expected_refusals: number;
+  /** Starts with a clock clearly behind the log, after which everything was sealed. */
+  sealed_behind: number;
   seconds: number;
 }
 
 export type Tally = Partial<Record<FaultKind, KindTally>>;
 
 export function addRound(tally: Tally, kind: FaultKind, round: Omit<KindTally, 'rounds'>): void {
-  const sums = (tally[kind] ??= { rounds: 0, replaced: 0, expected_refusals: 0, seconds: 0 });
+  const sums = (tally[kind] ??= { rounds: 0, replaced: 0, sealed_behind: 0, seconds: 0 });
   sums.rounds += 1;
   sums.replaced += round.replaced;
-  sums.expected_refusals += round.expected_refusals;
+  sums.sealed_behind += round.sealed_behind;
   sums.seconds += round.seconds;
 }
 
@@ -25,10 +25,10 @@ export function renderTally(tally: Tally): string {
   const lines = FAULT_KINDS.flatMap((kind) => {
     const sums = tally[kind];
     if (sums === undefined) return [];
-    const cells = [sums.rounds, sums.replaced, sums.expected_refusals, sums.seconds.toFixed(1)];
+    const cells = [sums.rounds, sums.replaced, sums.sealed_behind, sums.seconds.toFixed(1)];
     return [[kind, ...cells.map(String)]];
   });
-  const table = [['fault', 'rounds', 'replaced', 'expected_refusals', 'seconds'], ...lines];
+  const table = [['fault', 'rounds', 'replaced', 'sealed_behind', 'seconds'], ...lines];
   const widths = [0, 1, 2, 3, 4].map((column) => Math.max(...table.map((cells) => cells[column]!.length)));
   const pad = (cell: string, column: number) =>
     column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!);

@@ -16,6 +16,8 @@ export interface MetricsSnapshot {
   readonly sequencer?: Readonly<Record<keyof typeof SEQUENCER_HELP, number>> | undefined;
   /** Sums over the logs that this process seals. */
   readonly ledger?: { readonly tree_size: number; readonly published_tree_size: number } | undefined;
+  /** Partitions of this process that are not sealed until they are assigned again. */
+  readonly partitions?: { readonly parked: number } | undefined;
   /** Envelopes in the event log that are not sealed yet. */
   readonly lag?: { readonly envelopes: number; readonly bytes: number } | undefined;
 }
@@ -52,7 +54,7 @@ export function buildMetrics(snapshot: () => Promise<MetricsSnapshot>): Metrics 
 
   return {
     async text() {
-      const { receivers, sequencer, ledger, lag } = await snapshot();
+      const { receivers, sequencer, ledger, partitions, lag } = await snapshot();
       if (receivers !== undefined) {
         const total = counterOf('affidavit_ingest_receiver_total', 'Counts of the receivers, by kind', [
           'kind',
@@ -69,6 +71,11 @@ export function buildMetrics(snapshot: () => Promise<MetricsSnapshot>): Metrics 
         'affidavit_store_published_tree_size',
         'Leaves under the newest checkpoint',
         ledger?.published_tree_size,
+      );
+      setGauge(
+        'affidavit_ingest_partitions_parked',
+        'Partitions that are not sealed until they are assigned again',
+        partitions?.parked,
       );
       setGauge('affidavit_ingest_lag_envelopes', 'Envelopes received and not sealed yet', lag?.envelopes);
       setGauge('affidavit_ingest_lag_bytes', 'Bytes received and not sealed yet', lag?.bytes);

@@ -5,20 +5,17 @@ import type { Readiness } from '../api/routes/operation.ts';
 import type { AppContext } from './context.ts';
 import type { IngestThread } from './ingest-thread.ts';
 import { openPackages, type CloseStack, type Engines } from './logs.ts';
+import { toFailure, type PartitionState } from './partitions.ts';
+import { createReachable, type Reachable } from './reachable.ts';
 import type { Sequencing } from './sequence-role.ts';
 import { closeWithin } from '../ingest/receivers/serve.ts';
-import { PipelineError } from '../schemas/errors.ts';
 import { openArchivedLog, readLogKey } from '../store/ledger/archived-log.ts';
 import { createTokenVerifier, type TokenEntry } from '../store/keys/tokens.ts';
 import type { Ledger } from '../store/ledger/ledger.ts';
 import type { PublishedLog } from '../store/ledger/published-log.ts';
-import { reachable } from '../store/records/queries/reachable.ts';
-import type { RecordStore } from '../store/records/record-store.ts';
 
 /** How long a request in hand may still take when the process ends. */
 const CLOSE_GRACE_MS = 5_000;
-/** How long the record store may take to answer the readiness check. */
-const READINESS_LIMIT_MS = 5_000;
 
 export interface ApiParts {
   readonly tokens: readonly TokenEntry[];
@@ -37,12 +34,14 @@ export async function startApi(context: AppContext, parts: ApiParts, stack: Clos
     sequencer: sequencing?.counters(),
     ledger: sequencing === undefined ? undefined : await sizesOf(sequencing.ledgers()),
     lag: await sequencing?.lag(),
+    partitions: sequencing === undefined ? undefined : { parked: parkedCount(sequencing) },
   });
   const metrics = buildMetrics(snapshot);
+  const reachable = parts.engines === undefined ? undefined : createReachable(parts.engines.records);
   const app = buildApi({
     evidence: await evidenceOf(context, parts, stack),
     verifyToken: createTokenVerifier(tokens),
-    readiness: () => readinessOf(context, parts),
+    readiness: () => readinessOf(context, parts, reachable),
     metrics: () => metrics.text(),
     logger: logger.child({ role: 'api' }),
     clock: system.clock,
@@ -52,32 +51,53 @@ export async function startApi(context: AppContext, parts: ApiParts, stack: Clos
   return Number(new URL(await app.listen({ host: config.host, port: config.api.port })).port);
 }
 
-async function readinessOf({ config }: AppContext, { sequencing, engines }: ApiParts): Promise<Readiness> {
+/** Whether this process does its work now, and the reason if it does not. Each part that can fail adds its reasons here. */
+async function readinessOf(
+  { config }: AppContext,
+  { sequencing }: ApiParts,
+  reachable: Reachable | undefined,
+): Promise<Readiness> {
   const role = config.role === undefined ? {} : { role: config.role };
-  if (sequencing === undefined) {
-    const reasons = engines === undefined ? [] : await unreachable(engines.records);
-    return { ready: reasons.length === 0, reasons, ...role };
-  }
-  const reasons = sequencing.retrying();
+  const reasons = new Set<string>();
+  const unreachable = await reachable?.();
+  if (unreachable !== undefined) reasons.add(unreachable);
+  if (sequencing === undefined) return { ready: reasons.size === 0, reasons: [...reasons], ...role };
+  const partitions = sequencing.partitions();
+  for (const reason of reasonsOf(partitions)) reasons.add(reason);
+  const lag = await sequencing.lag().catch((error: unknown) => {
+    reasons.add(toFailure(error).code);
+    return undefined;
+  });
   const ledgers = sequencing.ledgers();
   return {
-    ready: reasons.length === 0,
+    ready: reasons.size === 0,
     reasons: [...reasons],
     ...role,
-    lag: await sequencing.lag(),
+    ...(lag === undefined ? {} : { lag }),
+    partitions: partitions.map(({ log, state, reason, detail }) => ({
+      log,
+      state,
+      ...(reason === undefined ? {} : { reason }),
+      ...(detail === undefined ? {} : { detail }),
+    })),
     ...(config.kafka.brokers === undefined ? {} : { logs: ledgers.map(({ log }) => log).sort() }),
     ...(await sizesOf(ledgers)),
   };
 }
 
-/** A sequencer notices a lost record store when it writes; a process that only reads has to ask. */
-async function unreachable(records: RecordStore): Promise<string[]> {
-  try {
-    await records.read(reachable(), { maxExecutionMs: READINESS_LIMIT_MS });
-    return [];
-  } catch (error) {
-    return [error instanceof PipelineError ? error.code : 'INTERNAL'];
-  }
+/** A parked partition leaves the process ready while another of its partitions is not parked. */
+function reasonsOf(partitions: readonly PartitionState[]): string[] {
+  if (partitions.length === 0) return ['unassigned'];
+  const others = partitions.filter(({ state }) => state !== 'parked');
+  if (others.length === 0) return partitions.map(({ reason }) => reason ?? 'parked');
+  return others.flatMap(({ state, reason }) => {
+    if (state === 'retrying') return [reason ?? state];
+    return state === 'filling' ? [state] : [];
+  });
+}
+
+function parkedCount(sequencing: Sequencing): number {
+  return sequencing.partitions().filter(({ state }) => state === 'parked').length;
 }
 
 async function sizesOf(ledgers: readonly Ledger[]) {

@@ -1,6 +1,6 @@
 /** Records that the sequencer makes itself: they state what it did with the event log. */
+import { OWN_COLLECTOR } from '../schemas/native-event.ts';
 import type { AuditRecord, Facts } from '../schemas/record.ts';
-import { OWN_COLLECTOR } from './own-events.ts';
 import type { Surrogates } from './surrogates.ts';
 
 export interface OwnRecordOptions {

@@ -97,6 +97,11 @@ export function collectorKey(principal: string): string {
   return `collector:${principal}`;
 }
 
+/** Partition key of an event of this program, where its usual partition is parked. */
+export function programKey(number: number): string {
+  return `program:${String(number)}`;
+}
+
 /** The key that keeps an envelope in one partition, in order with the others of its session. */
 export function keyOf(envelope: Pick<EnvelopeHeader, 'partition_key' | 'principal'>): string {
   return envelope.partition_key ?? collectorKey(envelope.principal);

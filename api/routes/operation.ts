@@ -3,18 +3,46 @@ import { SafeCount } from '../../schemas/primitives.ts';
 import { GUARDED_PROBLEMS } from '../http/openapi.ts';
 import type { TypedApp } from '../http/typed-app.ts';
 
+const Partition = Type.Object({
+  log: Type.String(),
+  state: Type.Union(
+    [
+      Type.Literal('sealing'),
+      Type.Literal('idle'),
+      Type.Literal('filling'),
+      Type.Literal('retrying'),
+      Type.Literal('parked'),
+    ],
+    {
+      description:
+        'filling: rows or seen ids are brought up to the log first; retrying: tried again by itself; parked: not sealed until the partition is assigned again',
+    },
+  ),
+  reason: Type.Optional(Type.String({ description: 'error code of a partition that is retried or parked' })),
+  detail: Type.Optional(Type.String({ description: 'how far it is, or what failed; names no content' })),
+});
+
 /**
  * Whether every role of the process works and, where the process seals, how far sealing is behind the event log. A
  * process that only receives is ready while it listens: it answers 503 itself when it cannot accept a request.
  */
 export const Readiness = Type.Object({
   ready: Type.Boolean(),
-  reasons: Type.Array(Type.String(), { description: 'error codes of what does not work, empty when ready' }),
+  reasons: Type.Array(Type.String(), {
+    description:
+      'error codes of what does not work, filling while a partition is brought up to its log, unassigned while no partition belongs to this process; empty when ready',
+  }),
   role: Type.Optional(Type.String({ description: 'role of a process that has only one' })),
   lag: Type.Optional(Type.Object({ envelopes: SafeCount, bytes: SafeCount })),
   logs: Type.Optional(
     Type.Array(Type.String(), {
       description: 'logs that this process seals, where several processes share them',
+    }),
+  ),
+  partitions: Type.Optional(
+    Type.Array(Partition, {
+      description:
+        'the partitions that this process seals; with one of them parked it is ready as long as another is not',
     }),
   ),
   tree_size: Type.Optional(SafeCount),

@@ -188,6 +188,11 @@ describe('operation', () => {
       ready: false,
       reasons: ['STORE_UNAVAILABLE'],
       lag: { envelopes: 3, bytes: 999 },
+      partitions: [
+        { log: 'p0', state: 'parked' as const, reason: 'ARCHIVE_CONFLICT', detail: 'bundle 7 exists' },
+        { log: 'p1', state: 'filling' as const, detail: '3 of 9 seen ids' },
+        { log: 'p2', state: 'idle' as const },
+      ],
       tree_size: 7,
       published_tree_size: 5,
     };

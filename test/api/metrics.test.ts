@@ -7,6 +7,7 @@ function snapshot(records: number): MetricsSnapshot {
     sequencer: { envelopes: records, records, duplicates: 3, quarantined: 1, deadLetters: 5, batches: 2 },
     ledger: { tree_size: records, published_tree_size: records - 1 },
     lag: { envelopes: 4, bytes: 4096 },
+    partitions: { parked: 1 },
   };
 }
 
@@ -25,6 +26,7 @@ describe('metrics', () => {
         'affidavit_store_published_tree_size 9',
         'affidavit_ingest_lag_envelopes 4',
         'affidavit_ingest_lag_bytes 4096',
+        'affidavit_ingest_partitions_parked 1',
       ]),
     );
     records = 11;
@@ -35,7 +37,7 @@ describe('metrics', () => {
     const { receivers } = snapshot(1);
     const text = await buildMetrics(() => Promise.resolve({ receivers })).text();
     expect(text).toContain('affidavit_ingest_receiver_total');
-    expect(text).not.toMatch(/affidavit_(store|ingest_(sequencer|lag))/);
+    expect(text).not.toMatch(/affidavit_(store|ingest_(sequencer|lag|partitions))/);
   });
 
   it('carry the process figures, and two registries do not disturb each other', async () => {

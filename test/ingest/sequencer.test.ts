@@ -159,7 +159,7 @@ describe('the sequencer', () => {
       await drain(sequencer);
       expect(toolUses()).toEqual(Array.from({ length: 10 }, (_, n) => `t${n}`));
       expect(sequencer.counters.failures).toBe(1);
-      expect(sequencer.retrying()).toEqual([]);
+      expect(sequencer.state()).toEqual({ state: 'idle' });
     },
   );
 
@@ -170,7 +170,7 @@ describe('the sequencer', () => {
     await drain(sequencer);
     expect(toolUses()).toEqual(['t0']);
     expect(sequencer.counters.failures).toBe(1);
-    expect(sequencer.retrying()).toEqual([]);
+    expect(sequencer.state()).toEqual({ state: 'idle' });
   });
 
   it('tries again when the sealed ids cannot be read as it begins', async () => {
@@ -186,6 +186,53 @@ describe('the sequencer', () => {
     await drain(sequencer);
     expect(toolUses()).toEqual(['t0']);
     expect(sequencer.counters.failures).toBe(1);
+  });
+
+  it('says how far the seen ids are filled before it consumes', async () => {
+    const ledger = await openLedger(options);
+    await eventLog.append(Array.from({ length: 10 }, (_, n) => hookEnvelope(n)));
+    await drain(sequencerOf(ledger));
+    await seenIds.clear();
+    const said: unknown[] = [];
+    const watched: Ledger = {
+      ...ledger,
+      async *leafIdsFrom(index) {
+        for await (const ids of ledger.leafIdsFrom(index)) {
+          yield ids;
+          said.push(sequencer.state());
+        }
+      },
+    };
+    const sequencer = sequencerOf(watched);
+    expect(sequencer.state()).toMatchObject({ state: 'filling' });
+    await drain(sequencer);
+    await expect.poll(() => sequencer.state()).toEqual({ state: 'idle' });
+    expect(said).toEqual(
+      [4, 8, 10].map((done) => ({ state: 'filling', detail: `${String(done)} of 10 seen ids` })),
+    );
+  });
+
+  it('says why it does not seal now, not why it did not at first', async () => {
+    const ledger = await openLedger(options);
+    const said: unknown[] = [];
+    let failures = 0;
+    const failing: Ledger = {
+      ...ledger,
+      recover() {
+        said.push(sequencer.state());
+        failures += 1;
+        if (failures > 1) return ledger.recover();
+        return Promise.reject(new PipelineError('STORE_UNAVAILABLE', 'broken by the test'));
+      },
+    };
+    const sequencer = sequencerOf(failing);
+    await eventLog.append([0].map(hookEnvelope));
+    faults.arm('bundle', 'not-applied');
+    await drain(sequencer);
+    expect(said).toMatchObject([
+      { state: 'retrying', reason: 'ARCHIVE_UNAVAILABLE' },
+      { state: 'retrying', reason: 'STORE_UNAVAILABLE', detail: 'broken by the test' },
+    ]);
   });
 
   it('leaves the seen ids as they are when another one has brought them beyond the head it knows', async () => {

@@ -1,0 +1,46 @@
+/** The first act of a sequencer: is the event log the one that the ledger was read from, and where does reading go on? */
+import { toInstant } from '../schemas/clock.ts';
+import { PipelineError } from '../schemas/errors.ts';
+import { judgeEventLog } from './event-log-identity.ts';
+import type { EventLog } from './event-log.ts';
+import type { SealingOptions } from './seal-batches.ts';
+
+export interface SettlingOptions extends Pick<SealingOptions, 'ledger' | 'ownRecord' | 'clock' | 'logger'> {
+  readonly eventLog: Pick<EventLog, 'id' | 'settle'>;
+  readonly partition: number;
+  /** Id of the event log that the operator accepted; see `judgeEventLog`. */
+  readonly acceptedEventLog: string | undefined;
+}
+
+/** Refuses another event log than the ledger's, and begins at the start of one that the operator accepted. */
+export async function settleEventLog(options: SettlingOptions): Promise<void> {
+  const { eventLog, ledger, partition, acceptedEventLog: accepted } = options;
+  const verdict = judgeEventLog({ found: eventLog.id, accepted, sealed: ledger.eventLog() });
+  if (verdict.kind === 'refused') throw new PipelineError('EVENT_LOG_REPLACED', verdict.detail);
+  if (verdict.kind === 'begin_again') await sealReplacement(options);
+  await eventLog.settle(partition, ledger.nextOffset());
+}
+
+/** Seals the word that another event log is read from now on. From its bundle on, offsets count in the new log. */
+async function sealReplacement({
+  eventLog,
+  ledger,
+  ownRecord,
+  clock,
+  logger,
+}: SettlingOptions): Promise<void> {
+  const previous = ledger.eventLog();
+  const event_log = eventLog.id;
+  if (event_log === undefined || previous === undefined) return;
+  const record = ownRecord({
+    type: 'event_log.replaced',
+    naturalKey: [ledger.origin, previous, event_log, String(ledger.treeSize())],
+    received_at: toInstant(clock()),
+    facts: { event_log, previous_event_log: previous },
+  });
+  const batch = { records: [record], next_offset: 0n, duplicate_count: 0, event_log };
+  await (
+    await ledger.append(batch)
+  ).published;
+  logger.warn({ event_log, previous }, 'another event log was accepted and is read from its beginning');
+}

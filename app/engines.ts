@@ -141,6 +141,7 @@ export async function openEmbedded({ config, limits, logger, system }: AppContex
     onDeadLetter: ({ offset, reason }) => {
       logger.error({ offset: String(offset), reason }, 'entry holds no envelope, kept as a dead letter');
     },
+    lingerMs: config.ingest.seal_after_ms,
   });
 }
 
@@ -165,6 +166,7 @@ export async function openKafka(
     maxPerCollectorPercent: limits.maxBacklogPerCollectorPercent,
     groupId: `${kafka.topic}.sequencers`,
     sessionTimeoutMs: limits.kafkaSessionTimeoutMs,
+    lingerMs: ingest.seal_after_ms,
     keyOf,
   });
 }

@@ -70,7 +70,7 @@ function demoConfig(data: string): Config {
     data,
     log_level: 'error',
     origin: 'demo.affidavit.invalid/p0',
-    ingest: { ...config.ingest, port: 0 },
+    ingest: { ...config.ingest, port: 0, seal_after_ms: 0 },
     api: { port: 0 },
   };
 }

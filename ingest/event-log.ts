@@ -43,6 +43,9 @@ export interface ConsumeOptions {
  *   EVENT_LOG_REPLACED where another log has its name now. A batch is acknowledged, and may be discarded, exactly
  *   when `onBatch` resolves. If `onBatch` rejects, `consume` rejects with the same error and acknowledges nothing.
  *   It resolves when the signal is aborted, after the batch in hand.
+ * - A log that was opened with a linger holds back a batch that is not full. Such a batch is delivered once its oldest
+ *   envelope has waited for the linger since the consumer could first read it, and sooner where the batch fills. An abort
+ *   ends the wait at once; the envelopes held back stay unacknowledged. `append` never waits for it.
  * - `lag` counts envelopes that were appended and not yet acknowledged.
  */
 export interface EventLog {

@@ -117,6 +117,13 @@ export const Config = Type.Object(
           default: 4_294_967_296,
           description: 'bytes of bodies that are not sealed yet; beyond them receivers answer 503',
         }),
+        seal_after_ms: Type.Integer({
+          minimum: 0,
+          maximum: 10_000,
+          default: 2_000,
+          description:
+            'age at which requests that do not fill a bundle are sealed, in milliseconds; senders do not wait for it; 0 seals at once',
+        }),
         gateway_mappings: Type.Optional(
           Type.String({
             minLength: 1,

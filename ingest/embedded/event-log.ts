@@ -17,11 +17,19 @@ interface EmbeddedEventLogOptions extends BacklogLimits {
   readonly pollMs?: number;
   /** Called for each entry that holds no envelope, after its bytes were kept below `dead-letters`. */
   readonly onDeadLetter?: ((letter: Pick<DeadLetter, 'offset' | 'reason'>) => void) | undefined;
+  /** How long a batch that is not full is held back. @default 0 */
+  readonly lingerMs?: number;
 }
 
 interface LogStorage extends LogDatabases {
   readonly environment: Environment;
   readonly keepDeadLetters: (letters: readonly DeadLetter[]) => Promise<void>;
+}
+
+/** How long a batch may be held back, and the pause between two looks at the log. */
+interface Linger {
+  readonly lingerMs: number;
+  readonly idle: () => Promise<void>;
 }
 
 interface StoredEntry {
@@ -87,7 +95,8 @@ export async function openEmbeddedEventLog(options: EmbeddedEventLogOptions): Pr
       requireOnlyPartition(consumeOptions.partition);
       const signal = AbortSignal.any([consumeOptions.signal, stopped.signal]);
       const idle = (): Promise<void> => sleep(sleepers, signal, options.pollMs ?? 20);
-      const running = consumeUntilAborted(storage, { ...consumeOptions, signal }, idle, onBatch);
+      const linger = { lingerMs: options.lingerMs ?? 0, idle };
+      const running = consumeUntilAborted(storage, { ...consumeOptions, signal }, linger, onBatch);
       consumers.add(running);
       try {
         await running;
@@ -108,14 +117,17 @@ export async function openEmbeddedEventLog(options: EmbeddedEventLogOptions): Pr
 async function consumeUntilAborted(
   storage: LogStorage,
   options: ConsumeOptions,
-  idle: () => Promise<void>,
+  linger: Linger,
   onBatch: (batch: LoggedBatch) => Promise<void>,
 ): Promise<void> {
+  const { signal } = options;
   await skipTo(storage, options.from);
-  while (!options.signal.aborted) {
+  while (!signal.aborted) {
+    await untilFullOrOld(storage, options, linger);
+    if (isAborted(signal)) return;
     const batch = readBatch(storage, options);
     if (batch.entries.length === 0) {
-      await idle();
+      await linger.idle();
     } else {
       await storage.keepDeadLetters(batch.letters);
       const { envelopes, letters, nextOffset } = batch;
@@ -157,6 +169,26 @@ async function identify({ environment, meta }: LogStorage, newId: () => string):
 
 function requireOnlyPartition(partition: number): void {
   if (partition !== 0) throw new RangeError('the embedded event log has partition 0 only');
+}
+
+/** Resolves when a batch is full or its oldest envelope has waited for the linger; at once where nothing waits. */
+async function untilFullOrOld(
+  storage: LogStorage,
+  { maxEnvelopes, maxBytes, signal }: ConsumeOptions,
+  { lingerMs, idle }: Linger,
+): Promise<void> {
+  const endsAtMs = performance.now() + lingerMs;
+  while (!signal.aborted && performance.now() < endsAtMs) {
+    storage.environment.refresh();
+    const { envelopes, bytes } = readState(storage.meta);
+    if (envelopes === 0 || envelopes >= maxEnvelopes || bytes >= maxBytes) return;
+    await idle();
+  }
+}
+
+/** Asked again after a wait, where the compiler still believes the first answer. */
+function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted;
 }
 
 /**

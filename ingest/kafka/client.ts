@@ -138,6 +138,12 @@ export interface Hold {
   readonly release: () => void;
 }
 
+/**
+ * Bytes, as the brokers keep them, that are fetched without a linger. Below the bound of one partition in one fetch, so
+ * that a backlog of one partition alone reaches it.
+ */
+export const FULL_FETCH_BYTES = 1024 * 1024;
+
 export interface MembershipOptions {
   readonly topic: string;
   readonly groupId: string;
@@ -146,6 +152,8 @@ export interface MembershipOptions {
   readonly sessionTimeoutMs: number;
   /** How long the others wait for the batch that this process has in hand. */
   readonly rebalanceTimeoutMs: number;
+  /** How long the brokers hold back messages that together have less than `FULL_FETCH_BYTES`; 0 holds back none. */
+  readonly lingerMs: number;
   readonly logger: Logger;
 }
 

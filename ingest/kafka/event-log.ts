@@ -182,7 +182,7 @@ function admitAll(
 }
 
 function openMembership(client: KafkaClient, options: KafkaEventLogOptions): Membership {
-  const { topic, groupId, partitions, logger } = options;
+  const { topic, groupId, partitions, logger, lingerMs = 0 } = options;
   const { sessionTimeoutMs = SESSION_TIMEOUT_MS, rebalanceTimeoutMs = REBALANCE_TIMEOUT_MS } = options;
   return client.openMembership({
     topic,
@@ -190,6 +190,7 @@ function openMembership(client: KafkaClient, options: KafkaEventLogOptions): Mem
     partitions,
     sessionTimeoutMs,
     rebalanceTimeoutMs,
+    lingerMs,
     logger,
   });
 }

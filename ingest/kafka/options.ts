@@ -60,6 +60,8 @@ export interface KafkaEventLogOptions extends KafkaConnection, KafkaTopics, Kafk
   readonly appendDeadlineMs?: number;
   /** How long a silent process keeps its partitions. @default 30000 */
   readonly sessionTimeoutMs?: number;
+  /** How long the brokers hold back messages that fill no batch; one setting for all partitions. @default 0 */
+  readonly lingerMs?: number;
   /** How long others wait for the batch that a process has in hand when its partition is to move. @default 60000 */
   readonly rebalanceTimeoutMs?: number;
 }

@@ -1,4 +1,5 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { EventLog, LoggedEnvelope } from '../../ingest/event-log.ts';
 import type { Envelope } from '../../schemas/envelope.ts';
@@ -11,7 +12,11 @@ export interface EventLogUnderTest {
    */
   readonly keepsAcknowledged?: boolean;
   /** Opens the same log again, as after a restart; earlier handles are closed. */
-  open(limits?: { maxBacklogBytes?: number; maxBacklogEnvelopes?: number }): Promise<EventLog>;
+  open(limits?: {
+    maxBacklogBytes?: number;
+    maxBacklogEnvelopes?: number;
+    lingerMs?: number;
+  }): Promise<EventLog>;
   /** Closes every handle and removes what was stored. */
   dispose(): Promise<void>;
 }
@@ -167,6 +172,66 @@ export function eventLogContract(
       stop.abort();
       await waiting;
       expect(seen).toEqual([]);
+    });
+
+    it('holds back a batch that is not full until its oldest envelope has waited for the linger', async () => {
+      const lingerMs = 1500;
+      const log = await subject.open({ lingerMs });
+      // The first one shows that the consumer has begun.
+      await log.append([envelopeOf('first')]);
+      const appendedAtMs = new Map<string, number>();
+      const waitedMs: number[] = [];
+      const batches: string[][] = [];
+      const stop = new AbortController();
+      const consuming = log.consume({ ...BOUNDS, partition: 0, from: 0n, signal: stop.signal }, (batch) => {
+        const ids = batch.map(({ envelope }) => envelope.envelope_id);
+        const nowMs = performance.now();
+        for (const id of ids) waitedMs.push(nowMs - (appendedAtMs.get(id) ?? nowMs));
+        batches.push(ids);
+        return Promise.resolve();
+      });
+      await expect.poll(() => batches.length, SLOWLY).toBe(1);
+      for (const name of names(20)) {
+        await log.append([envelopeOf(name)]);
+        appendedAtMs.set(name, performance.now());
+        await delay(50);
+      }
+      await expect.poll(() => batches.flat().length, SLOWLY).toBe(21);
+      stop.abort();
+      await consuming;
+      expect(batches.flat()).toEqual(['first', ...names(20)]);
+      // 20 envelopes in a second or somewhat more, and at most one batch for each linger.
+      expect(batches.length).toBeLessThanOrEqual(4);
+      expect(Math.max(...waitedMs)).toBeLessThan(lingerMs + 1000);
+    });
+
+    it('holds back no batch that is full', async () => {
+      const log = await subject.open({ lingerMs: 2000 });
+      const body = randomBytes(1 << 20);
+      await log.append(names(24).map((name) => envelopeOf(name, body)));
+      const beganAtMs = performance.now();
+      const { batchSizes } = await consumeCount(log, 24, { maxBytes: 2 << 20 });
+      expect(batchSizes.length).toBeGreaterThanOrEqual(12);
+      expect(performance.now() - beganAtMs).toBeLessThan(10_000);
+    });
+
+    it('ends the wait at once when the signal is aborted, and acknowledges nothing that it held back', async () => {
+      const log = await subject.open({ lingerMs: 5000 });
+      await log.append([envelopeOf('held')]);
+      const stop = new AbortController();
+      const delivered: unknown[] = [];
+      const consuming = log.consume({ ...BOUNDS, partition: 0, from: 0n, signal: stop.signal }, (batch) => {
+        delivered.push(batch);
+        return Promise.resolve();
+      });
+      await delay(500);
+      const abortedAtMs = performance.now();
+      stop.abort();
+      await consuming;
+      expect(performance.now() - abortedAtMs).toBeLessThan(1000);
+      expect(delivered).toEqual([]);
+      expect((await log.lag()).envelopes).toBe(1);
+      expect(idsOf(await consumeCount(log, 1))).toEqual(['held']);
     });
 
     it('keeps unacknowledged envelopes over a restart and never uses an offset twice', async () => {

@@ -75,6 +75,7 @@ export async function startServer(
       AFFIDAVIT_DATA: data,
       AFFIDAVIT_INGEST_PORT: '0',
       AFFIDAVIT_API_PORT: '0',
+      AFFIDAVIT_INGEST_SEAL_AFTER_MS: '0',
       AFFIDAVIT_ADMIN_TOKEN: ADMIN_TOKEN,
       AFFIDAVIT_COLLECTOR_TOKEN: COLLECTOR_TOKEN,
       ...env,

@@ -46,6 +46,7 @@ export function startServerProcess({ entry, data, clockFile, logFile }: ServerSe
       AFFIDAVIT_LOG_LEVEL: 'warn',
       AFFIDAVIT_INGEST_PORT: '0',
       AFFIDAVIT_API_PORT: '0',
+      AFFIDAVIT_INGEST_SEAL_AFTER_MS: '0',
       AFFIDAVIT_ADMIN_TOKEN: ADMIN_TOKEN,
       AFFIDAVIT_COLLECTOR_TOKEN: COLLECTOR_TOKEN,
     }),

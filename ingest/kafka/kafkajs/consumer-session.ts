@@ -64,11 +64,11 @@ export class ConsumerSession {
     this.#options = options;
     this.#events = events;
     this.#consumer = kafka.consumer({
+      maxWaitTimeInMs: FETCH_WAIT_MS,
       ...consumer,
       groupId,
       sessionTimeout: sessionTimeoutMs,
       heartbeatInterval: Math.min(HEARTBEAT_MS, sessionTimeoutMs / 3),
-      maxWaitTimeInMs: FETCH_WAIT_MS,
       allowAutoTopicCreation: false,
       retry: RETRY,
     });

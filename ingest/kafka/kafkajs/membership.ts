@@ -8,7 +8,14 @@
  */
 import kafkajs, { type ConsumerGroupJoinEvent, type Kafka } from 'kafkajs';
 import { PipelineError } from '../../../schemas/errors.ts';
-import type { Assignment, Hold, Membership, MembershipOptions, PartitionReader } from '../client.ts';
+import {
+  FULL_FETCH_BYTES,
+  type Assignment,
+  type Hold,
+  type Membership,
+  type MembershipOptions,
+  type PartitionReader,
+} from '../client.ts';
 import { toPipelineError, withDeadline } from '../errors.ts';
 import { ConsumerSession } from './consumer-session.ts';
 
@@ -145,8 +152,10 @@ class KafkajsMembership implements Membership {
   }
 
   #createSession(): ConsumerSession {
-    const { topic, groupId, sessionTimeoutMs, rebalanceTimeoutMs, partitions } = this.#options;
+    const { topic, groupId, sessionTimeoutMs, rebalanceTimeoutMs, partitions, lingerMs } = this.#options;
+    const linger = lingerMs === 0 ? {} : { maxWaitTimeInMs: lingerMs, minBytes: FULL_FETCH_BYTES };
     const consumer = {
+      ...linger,
       rebalanceTimeout: rebalanceTimeoutMs,
       maxBytes: FETCH_MAX_BYTES,
       maxBytesPerPartition: FETCH_MAX_PARTITION_BYTES,

@@ -7,7 +7,7 @@ import {
   type BaseOptions,
   type RecordsBatch,
 } from '@platformatic/kafka';
-import type { FetchedMessage, OffsetReader } from '../../../ingest/kafka/client.ts';
+import { FULL_FETCH_BYTES, type FetchedMessage, type OffsetReader } from '../../../ingest/kafka/client.ts';
 import { kindOf, orFailure } from './errors.ts';
 
 export interface Fetched {
@@ -20,6 +20,7 @@ export interface FetcherOptions {
   readonly topic: string;
   readonly partition: number;
   readonly offsets: OffsetReader;
+  readonly lingerMs: number;
 }
 
 const WAIT_MS = 500;
@@ -59,7 +60,7 @@ export class Fetcher {
   }
 
   async #request(from: bigint): Promise<fetchV17.FetchResponsePartition | undefined> {
-    const { topic, partition } = this.#options;
+    const { topic, partition, lingerMs } = this.#options;
     const metadata = await this.#base.metadata({ topics: [topic], forceUpdate: this.#isStale });
     this.#isStale = false;
     const known = metadata.topics.get(topic);
@@ -78,8 +79,8 @@ export class Fetcher {
     };
     const answer = await fetchV17.api.async(
       connection,
-      WAIT_MS,
-      1,
+      lingerMs === 0 ? WAIT_MS : lingerMs,
+      lingerMs === 0 ? 1 : FULL_FETCH_BYTES,
       MAX_BYTES,
       FetchIsolationLevels.READ_COMMITTED,
       0,

@@ -229,8 +229,8 @@ class PlatformaticMembership implements Membership {
     partition: number,
     reader: PartitionReader,
   ): Promise<void> {
-    const { topic, offsets } = this.#options;
-    const fetcher = new Fetcher(this.#base, this.#library, { topic, partition, offsets });
+    const { topic, offsets, lingerMs } = this.#options;
+    const fetcher = new Fetcher(this.#base, this.#library, { topic, partition, offsets, lingerMs });
     let position = reader.next();
     while (!isOver()) {
       const fetched = await fetcher.fetch(position).catch(() => undefined);

@@ -55,6 +55,7 @@ function membershipOf(kafka: Kafka): { membership: Membership; seen: Assignment[
     logger: silent,
     sessionTimeoutMs: 6_000,
     rebalanceTimeoutMs: 6_000,
+    lingerMs: 0,
     stalledAfterMs: STALLED_AFTER_MS,
   });
   const seen: Assignment[] = [];

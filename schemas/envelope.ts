@@ -87,14 +87,17 @@ export interface Envelope extends EnvelopeHeader {
   readonly body: Uint8Array;
 }
 
-/** Partition key of the items of one session. No session can be named so that it meets a collector's key. */
+/** Partition key of the items of one session. No session can be named so that it meets a source's key. */
 export function sessionKey(sessionId: string): string {
   return `session:${sessionId}`;
 }
 
-/** Partition key of items that belong to no session, or whose session is not known. */
-export function collectorKey(principal: string): string {
-  return `collector:${principal}`;
+/**
+ * Partition key of items that belong to no session, or whose session is not known. It does not name the collector: an
+ * item that another collector delivers again must come to the same log, which alone recognises the repeat.
+ */
+export function sourceKey(source: string): string {
+  return `source:${source}`;
 }
 
 /** Partition key of an event of this program, where its usual partition is parked. */
@@ -103,6 +106,6 @@ export function programKey(number: number): string {
 }
 
 /** The key that keeps an envelope in one partition, in order with the others of its session. */
-export function keyOf(envelope: Pick<EnvelopeHeader, 'partition_key' | 'principal'>): string {
-  return envelope.partition_key ?? collectorKey(envelope.principal);
+export function keyOf(envelope: Pick<EnvelopeHeader, 'partition_key' | 'source'>): string {
+  return envelope.partition_key ?? sourceKey(envelope.source);
 }

@@ -21,7 +21,7 @@ export function toEnvelope({ stamp, body, read }: StampedBody): Envelope {
  * holds.
  */
 export function toKeyedEnvelopes({ stamp, body, read }: StampedBody, newId: () => string): Envelope[] {
-  const keyed = splitBySession({ body, read, collector: stamp.principal }).map((part): Envelope => ({
+  const keyed = splitBySession({ body, read, source: stamp.source }).map((part): Envelope => ({
     ...stamp,
     item_count: part.recordCount,
     partition_key: part.key,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { collectorKey, EnvelopeHeader, keyOf, sessionKey } from '../../schemas/envelope.ts';
+import { EnvelopeHeader, keyOf, sessionKey, sourceKey } from '../../schemas/envelope.ts';
 import { compileValidator } from '../../schemas/validate.ts';
 
 const check = compileValidator(EnvelopeHeader);
@@ -37,13 +37,13 @@ describe('the header of an envelope', () => {
 });
 
 describe('keyOf', () => {
-  it('is the key that the receiver gave, and the collector where it gave none', () => {
+  it('is the key that the receiver gave, and the source where it gave none', () => {
     expect(keyOf({ ...header, partition_key: 'session:s' })).toBe('session:s');
-    expect(keyOf(header)).toBe('collector:collector-1');
+    expect(keyOf(header)).toBe(`source:${header.source}`);
   });
 
-  it('never takes a session for a collector', () => {
-    expect(sessionKey('collector:x')).not.toBe(collectorKey('x'));
-    expect(collectorKey('session:x')).not.toBe(sessionKey('x'));
+  it('never takes a session for a source', () => {
+    expect(sessionKey('source:x')).not.toBe(sourceKey('x'));
+    expect(sourceKey('session:x')).not.toBe(sessionKey('x'));
   });
 });

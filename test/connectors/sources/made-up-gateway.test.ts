@@ -67,7 +67,7 @@ describe('an outside system that is added with one file and one line', () => {
     expect(parts).toEqual([
       ['session:s-1', 2],
       ['session:s-2', 1],
-      ['collector:collector-1', 2],
+      ['source:acme', 2],
     ]);
   });
 

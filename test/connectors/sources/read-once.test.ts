@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createSourceFinder, SOURCES } from '../../../connectors/sources/index.ts';
 import { readWithoutSecrets } from '../../../ingest/receivers/redact.ts';
-import { collectorKey, sessionKey, type Envelope } from '../../../schemas/envelope.ts';
+import { sessionKey, sourceKey, type Envelope } from '../../../schemas/envelope.ts';
 import { readFixtures } from '../../support/fixtures.ts';
 import { MERGED } from '../../ingest/receivers/split/merged.ts';
 import { envelope, expandEnvelope, recordedRequests } from './recorded.ts';
@@ -23,7 +23,7 @@ afterEach(() => vi.restoreAllMocks());
 function keysOf(one: Envelope): string[] {
   return expandEnvelope(one).map((expanded) => {
     const session = expanded.kind === 'draft' ? (expanded.draft.facts.session_id ?? '') : '';
-    return session === '' ? collectorKey('c') : sessionKey(session);
+    return session === '' ? sourceKey('s') : sessionKey(session);
   });
 }
 
@@ -33,7 +33,7 @@ describe('the one reading of a body', () => {
     const keys = read
       .items()
       .flatMap(({ recordCount, session = '' }) =>
-        Array<string>(recordCount).fill(session === '' ? collectorKey('c') : sessionKey(session)),
+        Array<string>(recordCount).fill(session === '' ? sourceKey('s') : sessionKey(session)),
       );
     expect(keys).toEqual(keysOf(one));
     expect(read.recordCount).toBe(keys.length);

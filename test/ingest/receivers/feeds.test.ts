@@ -31,10 +31,10 @@ const bodiesOf = (gateway: string) =>
 describe('synthetic feeds', () => {
   it.each([
     ['/v1/gateways/bifrost', bodiesOf('bifrost'), ['session:s-1']],
-    ['/v1/gateways/kong', bodiesOf('kong'), ['collector:collector-1', 'session:s-2']],
-    ['/v1/gateways/cloudflare', bodiesOf('cloudflare'), ['session:s-3', 'collector:collector-1']],
+    ['/v1/gateways/kong', bodiesOf('kong'), ['source:kong', 'session:s-2']],
+    ['/v1/gateways/cloudflare', bodiesOf('cloudflare'), ['session:s-3', 'source:cloudflare']],
     ['/v1/gateways/portkey', bodiesOf('portkey'), ['session:s-4']],
-    ['/v1/identity', [...readFixtures('identity').values()], ['collector:collector-1']],
+    ['/v1/identity', [...readFixtures('identity').values()], ['source:identity']],
   ])('at %s are split by session into the same records', async (url, lines, keys) => {
     const whole = await keptOf(url, lines, false);
     const parts = await keptOf(url, lines, true);

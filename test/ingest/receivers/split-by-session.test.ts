@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { createNormaliser } from '../../../ingest/normalise.ts';
 import { buildReceivers } from '../../../ingest/receivers/app.ts';
+import { createSurrogates } from '../../../ingest/surrogates.ts';
 import { keyOf, type Envelope } from '../../../schemas/envelope.ts';
 import { PipelineError } from '../../../schemas/errors.ts';
 import { MERGED } from './split/merged.ts';
@@ -20,6 +22,11 @@ const requestOf = ({ source, content_type, body }: Envelope) => ({
 const BODIES = MERGED.map((one) => [one.name, one.envelope] as const);
 const record = (session: string) =>
   `{"attributes":[{"key":"session.id","value":{"stringValue":"${session}"}}]}`;
+
+const normalise = createNormaliser({
+  surrogates: createSurrogates(new Uint8Array(32).fill(3)),
+  retentionClass: 'standard',
+});
 
 const LIMITS = { maxBodyBytes: 4_000_000, maxInflatedBytes: 4_000_000 };
 
@@ -96,9 +103,35 @@ describe('receivers that split by session', () => {
     expect(answer.json()).toMatchObject({ partialSuccess: { rejectedLogRecords: '1' } });
     expect(appends[0]!.map(({ partition_key }) => partition_key)).toEqual([
       'session:a',
-      'collector:collector-1',
+      'source:otlp-logs',
       'session:b',
     ]);
+  });
+
+  it('give an item without a session the same key and id, whichever collector delivers it and whatever beside it', async () => {
+    const withoutSession = '{"timeUnixNano":"7","body":{"stringValue":"started"}}';
+    const kept: Envelope[] = [];
+    for (const [collector, payload] of [
+      ['collector-1', logsRequest(record('a'), withoutSession)],
+      ['collector-2', logsRequest(withoutSession)],
+    ] as const) {
+      const { options, appended } = prepareBench({
+        splitBySession: true,
+        verifyToken: () => ({ id: collector, role: 'collector' }) as const,
+      });
+      await buildReceivers(options).inject({
+        method: 'POST',
+        url: '/v1/logs',
+        headers: JSON_HEADERS,
+        payload,
+      });
+      kept.push(appended.at(-1)!);
+    }
+    expect(kept.map(({ principal }) => principal)).toEqual(['collector-1', 'collector-2']);
+    expect(new Set(kept.map(keyOf))).toEqual(new Set(['source:otlp-logs']));
+    const ids = kept.flatMap((envelope) => normalise(envelope).records.map(({ id }) => id));
+    expect(ids).toHaveLength(2);
+    expect(new Set(ids).size).toBe(1);
   });
 
   it('hold what the parts repeat against the share of the collector until it is answered', async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { otlpTraces } from '../../../../connectors/sources/otlp/otlp.ts';
 import { splitBySession } from '../../../../ingest/receivers/split.ts';
-import { collectorKey, sessionKey, type Envelope } from '../../../../schemas/envelope.ts';
+import { sessionKey, sourceKey, type Envelope } from '../../../../schemas/envelope.ts';
 import { toProtobuf } from '../../wire/otlp/to-protobuf.ts';
 import { envelope } from '../recorded.ts';
 import { CALL, draftsOf, keyOf, request, SPANS, spanOf } from './otel-spans.ts';
@@ -22,7 +22,7 @@ describe('bodies with calls of gateways', () => {
     envelope('otlp-traces', toProtobuf('traces', MIXED), { content_type: 'application/x-protobuf' }),
   ];
   const partsOf = (one: Envelope, read = otlpTraces.read(one)) =>
-    splitBySession({ body: Buffer.from(one.body), read, collector: one.principal });
+    splitBySession({ body: Buffer.from(one.body), read, source: one.source });
 
   it('are known however their gateway is spelt', () => {
     const text = JSON.stringify(MIXED);
@@ -48,7 +48,7 @@ describe('bodies with calls of gateways', () => {
         expect(drafts.length).toBe(part.recordCount);
         for (const { facts } of drafts) {
           const { session_id: session } = facts;
-          expect(part.key).toBe(session === undefined ? collectorKey(one.principal) : sessionKey(session));
+          expect(part.key).toBe(session === undefined ? sourceKey(one.source) : sessionKey(session));
         }
         return drafts;
       });
@@ -79,7 +79,7 @@ describe('bodies with calls of gateways', () => {
     expect(expanded[2]!.kind).toBe('quarantined');
     expect(partsOf(one, read).map(({ key, recordCount }) => [key, recordCount])).toEqual([
       [sessionKey('s-1'), 2],
-      [collectorKey(one.principal), 1],
+      [sourceKey(one.source), 1],
       [sessionKey('s-2'), 2],
     ]);
   });

@@ -27,7 +27,8 @@ function soundPartsOf(whole: Envelope): Envelope[] {
   return parts;
 }
 const keysOf = (whole: Envelope) => soundPartsOf(whole).map(keyOf);
-const NO_SESSION = 'collector:laptop-1';
+const NO_SESSION = 'source:otlp-logs';
+const NO_SESSION_IN = (source: string) => `source:${source}`;
 
 describe('the session of an OTLP item', () => {
   const A = session('stringValue', '"a"');
@@ -75,8 +76,8 @@ describe('the session of an OTLP item', () => {
     [
       "a collector's name, which it cannot pass for",
       '',
-      session('stringValue', '"collector:laptop-1"'),
-      'session:collector:laptop-1',
+      session('stringValue', '"source:otlp-logs"'),
+      'session:source:otlp-logs',
     ],
   ])('is %s', (_, ofResource, own, key) => {
     const whole = inGroup(ofResource, record(own));
@@ -141,7 +142,7 @@ describe('an OTLP/JSON body of several sessions', () => {
       `{"name":"one bad point","summary":{"dataPoints":[4,${point('"b"')}]}}`,
     );
     const parts = soundPartsOf(whole);
-    expect(parts.map(keyOf)).toEqual(['session:a', 'session:b', NO_SESSION]);
+    expect(parts.map(keyOf)).toEqual(['session:a', 'session:b', NO_SESSION_IN('otlp-metrics')]);
     expect(parts.map(({ item_count }) => item_count)).toEqual([1, 2, 3]);
   });
 
@@ -234,11 +235,11 @@ describe('an OTLP body in protobuf of several sessions', () => {
     const parts = soundPartsOf(
       proto('otlp-metrics', field(1, field(2, noPoints, metric, laterKind, twoKinds, field(2)))),
     );
-    expect(parts.map(keyOf)).toEqual(['session:a', 'session:b', NO_SESSION]);
+    expect(parts.map(keyOf)).toEqual(['session:a', 'session:b', NO_SESSION_IN('otlp-metrics')]);
     expect(parts.map(({ item_count }) => item_count)).toEqual([2, 1, 2]);
   });
 
-  it('sends an item that will be quarantined to the collector', () => {
+  it('sends an item that will be quarantined to its source', () => {
     const twice = field(2, pair(6, 'session.id', 'a'), pair(6, 'session.id', 'a'));
     const parts = soundPartsOf(proto('otlp-logs', field(1, field(2, item('a'), twice, item('a')))));
     expect(parts.map(keyOf)).toEqual(['session:a', NO_SESSION]);
@@ -246,7 +247,7 @@ describe('an OTLP body in protobuf of several sessions', () => {
 });
 
 describe('a native body', () => {
-  it('keys items as their schema takes them, and sends those it does not take to the collector', () => {
+  it('keys items as their schema takes them, and sends those it does not take to its source', () => {
     const items = [
       '{"type":"a","session_id":"s"}',
       '{"session_id":"s"}',
@@ -255,7 +256,7 @@ describe('a native body', () => {
       '{"type":"a","session\\u005fid":"\\u0073"}',
     ];
     const parts = soundPartsOf(envelope('native', ` [ ${items.join(' , ')} ] `));
-    expect(parts.map(keyOf)).toEqual(['session:s', NO_SESSION]);
+    expect(parts.map(keyOf)).toEqual(['session:s', NO_SESSION_IN('native')]);
     expect(parts.map(textOf)).toEqual([` [${items[0]},${items[4]}] `, ` [${items[1]},7,${items[3]}] `]);
   });
 
@@ -267,7 +268,7 @@ describe('a native body', () => {
         [`\n${item}\n`, 'application/x-ndjson'],
       ] as const) {
         expect(keysOf(envelope('native', text, { content_type }))).toEqual([
-          item.includes('5') ? NO_SESSION : 'session:s',
+          item.includes('5') ? NO_SESSION_IN('native') : 'session:s',
         ]);
       }
     }
@@ -284,16 +285,16 @@ describe('a hook', () => {
       `{"session_id":"s","hook_event_name":"PostToolBatch","tool_calls":[${call},7]}`,
       'session:s',
     ],
-    ['its collector without a session', '{"hook_event_name":"Stop"}', NO_SESSION],
+    ['its source without a session', '{"hook_event_name":"Stop"}', NO_SESSION_IN('claude-code-hook')],
     [
-      'its collector where the batch names no session',
+      'its source where the batch names no session',
       `{"hook_event_name":"PostToolBatch","tool_calls":[${call},${call}]}`,
-      NO_SESSION,
+      NO_SESSION_IN('claude-code-hook'),
     ],
     [
-      'its collector where it will be quarantined',
+      'its source where it will be quarantined',
       '{"session_id":"s","hook_event_name":"Stop","n":1e999}',
-      NO_SESSION,
+      NO_SESSION_IN('claude-code-hook'),
     ],
   ])('goes whole, by %s', (_, text, key) => {
     const parts = partsOf(envelope('claude-code-hook', text));
@@ -308,26 +309,26 @@ describe('a body that is not split', () => {
 
   it('is the same buffer, where it has one key', () => {
     const body = Buffer.from('[{"type":"a","session_id":"s"},{"type":"b","session_id":"s"}]');
-    const [part] = splitBySession({ body, read: native.read(envelope('native', body)), collector: 'p' });
+    const [part] = splitBySession({ body, read: native.read(envelope('native', body)), source: 'native' });
     expect(part?.body).toBe(body);
   });
 
-  it('goes to its collector, where all of it will be quarantined', () => {
+  it('goes to its source, where all of it will be quarantined', () => {
     expect(keysOf(envelope('otlp-logs', twoSessions('"x":1e999,')))).toEqual([NO_SESSION]);
   });
 
-  it('goes to its collector, where its parts would repeat too much', () => {
+  it('goes to its source, where its parts would repeat too much', () => {
     const space = ' '.repeat(MAX_REPEATED_BYTES);
     expect(partsOf(envelope('otlp-logs', twoSessions(space))).map(keyOf)).toEqual([NO_SESSION]);
     const less = ' '.repeat(MAX_REPEATED_BYTES - 1000);
     expect(partsOf(envelope('otlp-logs', twoSessions(less))).map(keyOf)).toEqual(['session:a', 'session:b']);
   });
 
-  it('goes to its collector, where its pieces are not as many as its items', () => {
+  it('goes to its source, where its pieces are not as many as its items', () => {
     const body = Buffer.from(twoSessions(''));
     const read = otlpLogs.read(envelope('otlp-logs', body));
     const items = () => [...read.items(), { recordCount: 1, session: 'c' }];
-    const [part, ...others] = splitBySession({ body, read: { ...read, items }, collector: 'p' });
-    expect([part?.key, others]).toEqual(['collector:p', []]);
+    const [part, ...others] = splitBySession({ body, read: { ...read, items }, source: 'otlp-logs' });
+    expect([part?.key, others]).toEqual(['source:otlp-logs', []]);
   });
 });

@@ -5,7 +5,7 @@ import { toKeyedEnvelopes } from '../../../../ingest/receivers/envelopes.ts';
 import { createSourceFinder, SOURCES } from '../../../../connectors/sources/index.ts';
 import { createSurrogates } from '../../../../ingest/surrogates.ts';
 import { canonicalJson } from '../../../../schemas/canonical.ts';
-import { collectorKey, keyOf, sessionKey, type Envelope } from '../../../../schemas/envelope.ts';
+import { keyOf, sessionKey, sourceKey, type Envelope } from '../../../../schemas/envelope.ts';
 import type { AuditRecord } from '../../../../schemas/record.ts';
 
 const normalise = createNormaliser({
@@ -32,10 +32,10 @@ export function recordsOf(envelope: Envelope): AuditRecord[] {
   return records;
 }
 
-/** What the record's item goes by, judged by the record alone. */
-export function keyOfRecord({ type, facts }: AuditRecord): string {
+/** What the record's item goes by, judged by the record and the source that took it in. */
+export function keyOfRecord({ type, facts }: AuditRecord, source: string): string {
   const session = type === 'quarantined' ? '' : (facts.session_id ?? '');
-  return session === '' ? collectorKey(facts.collector) : sessionKey(session);
+  return session === '' ? sourceKey(source) : sessionKey(session);
 }
 
 /**
@@ -75,14 +75,14 @@ export function expectSoundParts(whole: Envelope, parts: readonly Envelope[]): v
   const inOrder = new Map<string, string[]>();
   for (const record of records) {
     if (record.type === 'quarantined') continue;
-    const key = keyOfRecord(record);
+    const key = keyOfRecord(record, whole.source);
     inOrder.set(key, [...(inOrder.get(key) ?? []), record.id]);
   }
   for (const part of parts) {
     const ofPart = recordsOf(part);
     expect(ofPart).toHaveLength(part.item_count);
     if (whole.source !== 'claude-code-hook') {
-      for (const record of ofPart) expect(keyOfRecord(record)).toBe(keyOf(part));
+      for (const record of ofPart) expect(keyOfRecord(record, part.source)).toBe(keyOf(part));
     }
     const ids = ofPart.filter(({ type }) => type !== 'quarantined').map(({ id }) => id);
     if (parts.length > 1) expect(ids).toEqual(inOrder.get(keyOf(part)) ?? []);

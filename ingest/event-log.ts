@@ -36,9 +36,9 @@ export interface ConsumeOptions {
  *   partition. It rejects with START_REFUSED where the log does not hold `from`. An embedded log that is an older copy
  *   numbers its entries from `from` on.
  * - `append` resolves only when all envelopes are on stable storage, in order. It rejects with LOG_PUSHBACK where the
- *   backlog limit is reached, with COLLECTOR_PUSHBACK where one collector's share is, and with LOG_UNAVAILABLE where the
- *   medium fails. A rejected append is not acknowledged, though some envelopes may have been kept; the sequencer
- *   recognises a resend.
+ *   backlog limit is reached, with COLLECTOR_PUSHBACK where one collector's share is, with BODY_TOO_LARGE where even an
+ *   empty log could not take the envelopes, and with LOG_UNAVAILABLE where the medium fails. A rejected append is not
+ *   acknowledged, though some envelopes may have been kept; the sequencer recognises a resend.
  * - `consume` delivers batches in offset order, at least once, from the log named `id` alone: it rejects with
  *   EVENT_LOG_REPLACED where another log has its name now. A batch is acknowledged, and may be discarded, exactly
  *   when `onBatch` resolves. If `onBatch` rejects, `consume` rejects with the same error and acknowledges nothing.

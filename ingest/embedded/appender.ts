@@ -162,6 +162,8 @@ function takeGroup(pending: PendingAppend[]): PendingAppend[] {
   return pending.splice(0, count);
 }
 
+const NOTHING: Backlog = { envelopes: 0, bytes: 0 };
+
 function refusalOf(
   { frames, bytes }: PendingAppend,
   total: Backlog,
@@ -172,6 +174,10 @@ function refusalOf(
   const exceeds = (held: Backlog, percent: number): boolean =>
     held.envelopes + frames.length > (maxBacklogEnvelopes * percent) / 100 ||
     held.bytes + bytes > (maxBacklogBytes * percent) / 100;
+  if (exceeds(NOTHING, Math.min(100, maxPerCollectorPercent))) {
+    const detail = `a request of ${bytes} bytes is larger than the event log takes of one collector when it is empty`;
+    return new PipelineError('BODY_TOO_LARGE', detail);
+  }
   if (exceeds(total, 100)) return new PipelineError('LOG_PUSHBACK', 'event log backlog is full');
   const collectors = new Set(frames.map(({ collector }) => collector));
   if ([...collectors].some((collector) => exceeds(backlog.of(collector), maxPerCollectorPercent))) {

@@ -53,7 +53,10 @@ export class Backpressure {
     this.#maxCollectorBytes = (this.#maxInFlightBytes * (limits.maxPerCollectorPercent ?? 100)) / 100;
   }
 
-  /** Counts the load as in flight until the returned function is called. Throws LOG_PUSHBACK or COLLECTOR_PUSHBACK. */
+  /**
+   * Counts the load as in flight until the returned function is called. Throws LOG_PUSHBACK or COLLECTOR_PUSHBACK, and
+   * BODY_TOO_LARGE for a load that could never be admitted.
+   */
   admit(load: Load): () => void {
     const refusal = this.#refusalOf(load);
     if (refusal !== undefined) throw refusal;
@@ -91,6 +94,10 @@ export class Backpressure {
   #refusalOf({ collector, envelopes, bytes }: Load): PipelineError | undefined {
     const backlog = this.lag();
     const inFlight = this.#inFlight;
+    if (envelopes > this.#limits.maxBacklogEnvelopes || bytes > this.#limits.maxBacklogBytes) {
+      const detail = `a request of ${bytes} bytes is larger than the event log takes when it is empty`;
+      return new PipelineError('BODY_TOO_LARGE', detail);
+    }
     const isFull =
       backlog.envelopes + inFlight.envelopes + envelopes > this.#limits.maxBacklogEnvelopes ||
       backlog.bytes + inFlight.bytes + bytes > this.#limits.maxBacklogBytes;

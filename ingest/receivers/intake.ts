@@ -133,13 +133,15 @@ function toArrived(options: IntakeOptions, request: Request): Envelope {
 }
 
 /**
- * If an append fails, nothing was acknowledged and the same request may be sent again. So the answer is never a 500.
+ * If an append fails, nothing was acknowledged and the same request may be sent again. So the answer is never a 500. A
+ * request that the event log can never take is refused for good, or its sender would send it for ever.
  */
 async function append(eventLog: Pick<EventLog, 'append'>, envelopes: readonly Envelope[]): Promise<void> {
   try {
     await eventLog.append(envelopes);
   } catch (error) {
-    if (error instanceof PipelineError && error.retry === 'later') throw error;
+    const isKnown = error instanceof PipelineError;
+    if (isKnown && (error.retry === 'later' || error.code === 'BODY_TOO_LARGE')) throw error;
     throw new PipelineError('LOG_UNAVAILABLE', 'the event log did not take the request', { cause: error });
   }
 }

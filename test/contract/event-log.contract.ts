@@ -184,7 +184,7 @@ export function eventLogContract(
       const batches: string[][] = [];
       const stop = new AbortController();
       const consuming = log.consume({ ...BOUNDS, partition: 0, from: 0n, signal: stop.signal }, (batch) => {
-        const ids = batch.map(({ envelope }) => envelope.envelope_id);
+        const ids = batch.envelopes.map(({ envelope }) => envelope.envelope_id);
         const nowMs = performance.now();
         for (const id of ids) waitedMs.push(nowMs - (appendedAtMs.get(id) ?? nowMs));
         batches.push(ids);
@@ -287,12 +287,21 @@ export function eventLogContract(
     it('refuses with LOG_PUSHBACK by bytes, one append without the others', async () => {
       const log = await subject.open({ maxBacklogBytes: 20_000 });
       const outcomes = await Promise.allSettled([
-        log.append([envelopeOf('small')]),
-        log.append([envelopeOf('large', Buffer.alloc(30_000))]),
+        log.append([envelopeOf('small', Buffer.alloc(1_000))]),
+        log.append([envelopeOf('large', Buffer.alloc(19_000))]),
         log.append([envelopeOf('small2')]),
       ]);
       expect(outcomes.map((one) => one.status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+      expect(outcomes[1]).toMatchObject({ reason: { code: 'LOG_PUSHBACK' } });
       expect(idsOf(await consumeCount(log, 2))).toEqual(['small', 'small2']);
+    });
+
+    it('refuses with BODY_TOO_LARGE, and not for a while, an append that an empty log could not take', async () => {
+      const log = await subject.open({ maxBacklogBytes: 20_000 });
+      const large = log.append([envelopeOf('large', Buffer.alloc(30_000))]);
+      await expect(large).rejects.toMatchObject({ code: 'BODY_TOO_LARGE', retry: 'never' });
+      await log.append([envelopeOf('small')]);
+      expect(idsOf(await consumeCount(log, 1))).toEqual(['small']);
     });
 
     it('waits for appends in flight on close, closes twice, and refuses appends afterwards', async () => {

@@ -47,4 +47,11 @@ describe('the backlog of one collector', () => {
     await more();
     expect((await log.lag()).envelopes).toBe(1);
   });
+
+  it('takes no request that is larger than the whole share, and says that no retry helps', async () => {
+    const large = { ...envelopeOf('large', Buffer.alloc((1 << 23) + 1)), principal: 'greedy' };
+    await expect(log.append([large])).rejects.toMatchObject({ code: 'BODY_TOO_LARGE', status: 413 });
+    const many = Array.from({ length: 6 }, (_, index) => of('greedy', `g${String(index)}`));
+    await expect(log.append(many)).rejects.toMatchObject({ code: 'BODY_TOO_LARGE' });
+  });
 });

@@ -40,6 +40,13 @@ describe('the backpressure of the Kafka event log', () => {
     expect(codeOf(() => backpressure.admit(load('c', 10)))).toBe('admitted');
   });
 
+  it('refuses with BODY_TOO_LARGE a load that could not be admitted if nothing waited', () => {
+    const backpressure = new Backpressure(limits);
+    expect(codeOf(() => backpressure.admit(load('a', 10_001)))).toBe('BODY_TOO_LARGE');
+    expect(codeOf(() => backpressure.admit(load('a', 10, 11)))).toBe('BODY_TOO_LARGE');
+    expect(codeOf(() => backpressure.admit(load('a', 10_000, 10)))).toBe('admitted');
+  });
+
   it('takes one load beyond the limit of bytes in flight, but only alone', () => {
     const backpressure = new Backpressure(limits);
     const leave = backpressure.admit(load('a', 5_000));

@@ -78,6 +78,16 @@ describe('receivers that split by session', () => {
     expect(counters.items).toBe(0);
   });
 
+  it.each(BODIES)('say 413 where the event log can never take the body: %s', async (_, body) => {
+    const { app, appends, counters } = prepareSplitting(() =>
+      Promise.reject(new PipelineError('BODY_TOO_LARGE', 'larger than the topic takes')),
+    );
+    const answer = await app.inject(requestOf(body));
+    expect([answer.statusCode, answer.headers['retry-after']]).toEqual([413, undefined]);
+    expect(appends).toEqual([]);
+    expect(counters).toMatchObject({ items: 0, refused: { BODY_TOO_LARGE: 1 } });
+  });
+
   it('keep the bytes of every recorded body but those of a resumed session, which name the one it began with', async () => {
     const { app, appends } = prepareSplitting();
     const split: string[] = [];

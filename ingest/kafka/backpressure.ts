@@ -29,7 +29,7 @@ interface Amount {
 }
 
 /** Bytes of envelopes that wait for the brokers at most; beyond them appends are refused. */
-const DEFAULT_MAX_IN_FLIGHT_BYTES = 64 * 1024 * 1024;
+export const DEFAULT_MAX_IN_FLIGHT_BYTES = 64 * 1024 * 1024;
 /** Size of an envelope where none was seen yet. */
 const ASSUMED_BYTES = 2048;
 /** Sizes are averaged over about so many of the latest envelopes. */

@@ -4,7 +4,7 @@ import { PipelineError } from '../../schemas/errors.ts';
 import type { EventLog } from '../event-log.ts';
 import { AppendQueue } from './append-queue.ts';
 import { runAssigned, type Run } from './assignments.ts';
-import { Backpressure, type Load } from './backpressure.ts';
+import { Backpressure, DEFAULT_MAX_IN_FLIGHT_BYTES, type Load } from './backpressure.ts';
 import type { KafkaClient, Membership, OutgoingMessage } from './client.ts';
 import { toPipelineError, toStartError, withDeadline } from './errors.ts';
 import { createKafkajsClient } from './kafkajs/client.ts';
@@ -197,10 +197,13 @@ function openMembership(client: KafkaClient, options: KafkaEventLogOptions): Mem
 
 function openQueue({ client, backpressure, topics }: Parts, options: KafkaEventLogOptions): AppendQueue {
   const { compression = 'gzip', appendDeadlineMs: deadlineMs = APPEND_DEADLINE_MS, logger } = options;
+  const { partitions, maxInFlightBytes = DEFAULT_MAX_IN_FLIGHT_BYTES } = options;
   return new AppendQueue({
-    writer: client.openWriter({ compression, deadlineMs }),
+    openWriter: () => client.openWriter({ compression, deadlineMs }),
     deadlineMs,
     maxMessageBytes: topics.maxMessageBytes,
+    // A partition that does not answer leaves half of the bytes in flight to the others.
+    maxWaitingBytes: partitions === 1 ? maxInFlightBytes : maxInFlightBytes / 2,
     logger,
     onWritten: (topic, partition, firstOffset, count) => {
       if (topic === options.topic) backpressure.learn(partition, { end: firstOffset + BigInt(count) });

@@ -37,9 +37,9 @@ function fakeClient(answer: (names: readonly string[]) => Promise<void>): {
   return { kafka: { producer } as unknown as Kafka, made };
 }
 
-const named = (name: string, bytes = 10): OutgoingMessage => ({
+const named = (name: string, bytes = 10, partition = 0): OutgoingMessage => ({
   topic: 't',
-  partition: 0,
+  partition,
   key: 'k',
   value: Buffer.from(name),
   headers: {},
@@ -48,9 +48,10 @@ const named = (name: string, bytes = 10): OutgoingMessage => ({
 
 function queueOf(kafka: Kafka, deadlineMs = 10_000): AppendQueue {
   return new AppendQueue({
-    writer: createRequestWriter(kafka, { compression: 'none', deadlineMs }),
+    openWriter: () => createRequestWriter(kafka, { compression: 'none', deadlineMs }),
     deadlineMs,
     maxMessageBytes: 1_000,
+    maxWaitingBytes: 5_000,
     logger: silent,
     onWritten: () => undefined,
   });
@@ -138,5 +139,64 @@ describe('the queue of appends with kafkajs', () => {
       { batches: [['never']], isDisconnected: true },
       { batches: [['again']], isDisconnected: false },
     ]);
+  });
+
+  it('holds up no append of another partition where the leader of one hangs, and keeps a producer for each', async () => {
+    const { kafka, made } = fakeClient((names) =>
+      names.includes('hangs') ? new Promise<void>(() => undefined) : Promise.resolve(),
+    );
+    const queue = queueOf(kafka, 2_000);
+    const hanging = queue.append([named('hangs', 10, 0)]);
+    hanging.catch(() => undefined);
+    const beganAtMs = performance.now();
+    for (const name of ['a', 'b', 'c']) await queue.append([named(name, 10, 1), named(name, 10, 2)]);
+    expect(performance.now() - beganAtMs).toBeLessThan(1_000);
+    expect(made.map(({ batches }) => batches)).toEqual([
+      [['hangs']],
+      [['a'], ['b'], ['c']],
+      [['a'], ['b'], ['c']],
+    ]);
+    const both = queue.append([named('behind', 10, 0), named('beside', 10, 1)]);
+    await expect(both).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' });
+    await expect(hanging).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' });
+    expect(made[1]!.batches.at(-1)).toEqual(['beside']);
+  });
+
+  it('lets the bytes that wait for one partition not take the room of the others', async () => {
+    const { kafka } = fakeClient((names) =>
+      names.includes('hangs') ? new Promise<void>(() => undefined) : Promise.resolve(),
+    );
+    const queue = queueOf(kafka, 500);
+    const hanging = Promise.allSettled([
+      queue.append([named('hangs', 600)]),
+      ...Array.from({ length: 7 }, () => queue.append([named('waits', 600)])),
+    ]);
+    await expect(queue.append([named('too many', 600)])).rejects.toMatchObject({ code: 'LOG_PUSHBACK' });
+    await queue.append([named('other', 600, 1)]);
+    expect((await hanging).map(({ status }) => status)).toEqual(Array(8).fill('rejected'));
+    await expect(queue.append([named('refused', 600)])).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' });
+  });
+
+  it('refuses for good only the message that the topic does not take alone', async () => {
+    const tooLarge = Object.assign(new Error('too large'), { type: 'MESSAGE_TOO_LARGE' });
+    const { kafka } = fakeClient((names) =>
+      names.includes('large') || names.length > 2 ? Promise.reject(tooLarge) : Promise.resolve(),
+    );
+    const queue = queueOf(kafka);
+    const outcomeOf = (name: string) =>
+      queue.append([named(name)]).then(
+        () => 'kept',
+        (error: unknown) => (error as { code?: unknown }).code,
+      );
+    // The first goes alone, and the others together.
+    expect(await Promise.all(['a', 'b', 'large', 'c'].map(outcomeOf))).toEqual([
+      'kept',
+      'LOG_UNAVAILABLE',
+      'LOG_UNAVAILABLE',
+      'LOG_UNAVAILABLE',
+    ]);
+    await expect
+      .poll(() => Promise.all(['b', 'large', 'c'].map(outcomeOf)))
+      .toEqual(['kept', 'BODY_TOO_LARGE', 'kept']);
   });
 });

@@ -1,6 +1,6 @@
 /** Appends to the embedded event log: many callers, one durable transaction at a time. */
 import { PipelineError } from '../../schemas/errors.ts';
-import type { BinaryDatabase, Environment } from './environment.ts';
+import type { BinaryDatabase, Environment, Room } from './environment.ts';
 import {
   changeBacklog,
   readState,
@@ -44,6 +44,14 @@ interface PendingAppend {
  */
 const SEALING_RESERVE_BYTES = 32 * 1024 * 1024;
 const SEALING_BYTES_PER_BYTE = 3;
+
+/**
+ * Inodes that new envelopes must leave free, so that acknowledged envelopes can still be sealed: sealing makes files in
+ * the archive and in the record store.
+ */
+const MIN_FREE_INODES = 2000;
+/** One inode more for so many waiting bytes: a full bundle of 4 MiB gets sixteen. */
+const SEALING_BYTES_PER_INODE = 256 * 1024;
 
 /** Bounds of one transaction, so that a flood neither grows it without end nor holds the write lock for long. */
 const GROUP_MAX_BYTES = 32 * 1024 * 1024;
@@ -100,8 +108,8 @@ export class Appender {
       const group = takeGroup(this.#pending);
       try {
         this.#environment.refresh();
-        const needBytes = roomFor(group, readState(this.#databases.meta).bytes);
-        const refusals = await this.#environment.commit(() => this.#writeGroup(group), needBytes);
+        const need = roomFor(group, readState(this.#databases.meta).bytes);
+        const refusals = await this.#environment.commit(() => this.#writeGroup(group), need);
         group.forEach((one, index) => one.settle(refusals[index]));
         this.#onAppended();
       } catch (error) {
@@ -142,9 +150,13 @@ function withOneMore(state: LogState, bytes: number): LogState {
 }
 
 /** LMDB replaces pages instead of changing them, and large values need neighbouring pages: twice the bytes of the group. */
-function roomFor(group: readonly PendingAppend[], backlogBytes: number): number {
+function roomFor(group: readonly PendingAppend[], backlogBytes: number): Room {
   const groupBytes = group.reduce((sum, { bytes }) => sum + bytes, 0);
-  return SEALING_RESERVE_BYTES + SEALING_BYTES_PER_BYTE * (backlogBytes + groupBytes) + 2 * groupBytes;
+  const waitingBytes = backlogBytes + groupBytes;
+  return {
+    bytes: SEALING_RESERVE_BYTES + SEALING_BYTES_PER_BYTE * waitingBytes + 2 * groupBytes,
+    files: MIN_FREE_INODES + Math.ceil(waitingBytes / SEALING_BYTES_PER_INODE),
+  };
 }
 
 function unavailable(cause: unknown): PipelineError {

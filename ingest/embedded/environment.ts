@@ -7,6 +7,13 @@ import { PipelineError } from '../../schemas/errors.ts';
 
 export type BinaryDatabase = Database<Buffer, Buffer>;
 
+/** Room on a disk. */
+export interface Room {
+  readonly bytes: number;
+  /** Files that can still be made: a disk may run out of inodes long before it runs out of bytes. */
+  readonly files: number;
+}
+
 /** An LMDB environment opened for durable commits. */
 export interface Environment {
   database(name: string): BinaryDatabase;
@@ -14,10 +21,10 @@ export interface Environment {
    * Runs `action` synchronously inside one write transaction and resolves with its result when the transaction is on
    * stable storage. All or nothing: if `action` throws or the commit fails, none of its writes stays. Throws LOG_PUSHBACK
    * where the map is full and LOG_UNAVAILABLE where the medium fails or does not answer; a PipelineError of `action`
-   * passes unchanged. Where the disk has less room than `MIN_FREE_BYTES` plus `needBytes`, it throws LOG_UNAVAILABLE
-   * and begins no transaction.
+   * passes unchanged. Where the disk has less room than `MIN_FREE_BYTES` plus the bytes of `need`, or fewer files to give
+   * than `need` says, it throws LOG_UNAVAILABLE and begins no transaction.
    */
-  commit<T>(action: () => T, needBytes?: number): Promise<T>;
+  commit<T>(action: () => T, need?: Room): Promise<T>;
   /** Makes the next read see all commits of all threads and processes. */
   refresh(): void;
   /** Waits for commits in flight. Idempotent. */
@@ -37,6 +44,9 @@ interface EnvironmentOptions {
  * even when others fill it while a transaction is being written.
  */
 const MIN_FREE_BYTES = 8 * 1024 * 1024;
+
+/** A commit makes no file. */
+const NO_ROOM: Room = { bytes: 0, files: 0 };
 
 /** `MDB_MAP_FULL` of lmdb.h. */
 const MDB_MAP_FULL = -30792;
@@ -63,12 +73,12 @@ export async function openEnvironment(dir: string, options: EnvironmentOptions):
   let overdueCount = 0;
   let closing: Promise<void> | undefined;
 
-  async function commit<T>(action: () => T, needBytes = 0): Promise<T> {
+  async function commit<T>(action: () => T, need: Room = NO_ROOM): Promise<T> {
     if (closing !== undefined) throw new PipelineError('LOG_UNAVAILABLE', 'the environment is closed');
     if (overdueCount > 0) throw new PipelineError('LOG_UNAVAILABLE', 'an earlier commit has not finished');
     let committed: Promise<T>;
     try {
-      requireRoom(path, MIN_FREE_BYTES + needBytes);
+      requireRoom(path, { ...need, bytes: MIN_FREE_BYTES + need.bytes });
       // A child transaction and not a plain one: a throw rolls its writes back.
       committed = root.childTransaction(action);
     } catch (error) {
@@ -115,7 +125,7 @@ async function openDurably(path: string, mapBytes: number): Promise<RootDatabase
   try {
     await mkdir(path, { recursive: true, mode: 0o700 });
     // The lock file is written through a map, where a full disk ends the process with a signal.
-    requireRoom(path, MIN_FREE_BYTES);
+    requireRoom(path, { bytes: MIN_FREE_BYTES, files: 0 });
     const options = {
       path,
       noSubdir: false,
@@ -138,11 +148,16 @@ async function openDurably(path: string, mapBytes: number): Promise<RootDatabase
 }
 
 /** A system call of microseconds, before a flush of milliseconds. */
-function requireRoom(path: string, bytes: number): void {
-  const { bavail, bsize, blocks } = statfsSync(path);
+function requireRoom(path: string, { bytes, files: needed }: Room): void {
+  const { bavail, bsize, blocks, ffree, files } = statfsSync(path);
   // Some network file systems report no size.
-  if (blocks === 0 || bavail * bsize >= bytes) return;
-  throw new PipelineError('LOG_UNAVAILABLE', `fewer than ${String(bytes)} bytes are free on the disk`);
+  if (blocks > 0 && bavail * bsize < bytes) {
+    throw new PipelineError('LOG_UNAVAILABLE', `fewer than ${String(bytes)} bytes are free on the disk`);
+  }
+  // File systems that make inodes as they need them report none.
+  if (files > 0 && ffree < needed) {
+    throw new PipelineError('LOG_UNAVAILABLE', `fewer than ${String(needed)} inodes are free on the disk`);
+  }
 }
 
 async function syncFolder(path: string): Promise<void> {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { rm, statfs, writeFile } from 'node:fs/promises';
+import { mkdir, rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeTempDir } from './server.ts';
 
@@ -7,14 +7,18 @@ export interface MountedDisk {
   readonly path: string;
   /** Takes all room but so many bytes. */
   fill(leaveBytes: number): Promise<void>;
+  /** Takes all inodes but so many. */
+  takeFiles(leaveFiles: number): Promise<void>;
   free(): Promise<void>;
   remove(): Promise<void>;
 }
 
 /** A file system of its own in memory, which only root may mount; undefined where that is refused. */
-export async function mountDisk(sizeBytes: number): Promise<MountedDisk | undefined> {
+export async function mountDisk(sizeBytes: number, inodes?: number): Promise<MountedDisk | undefined> {
   const { path, remove } = await makeTempDir();
-  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${String(sizeBytes)}`, 'tmpfs', path]);
+  const size = `size=${String(sizeBytes)}`;
+  const bounds = inodes === undefined ? size : `${size},nr_inodes=${String(inodes)}`;
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', bounds, 'tmpfs', path]);
   if (mounted.status !== 0) {
     await remove();
     return undefined;
@@ -31,6 +35,12 @@ export async function mountDisk(sizeBytes: number): Promise<MountedDisk | undefi
           if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
         },
       );
+    },
+    async takeFiles(leaveFiles) {
+      const folder = join(path, 'files');
+      await mkdir(folder);
+      const { ffree } = await statfs(path);
+      for (let n = 0; n < ffree - leaveFiles; n += 1) await writeFile(join(folder, String(n)), '');
     },
     free: () => rm(filler),
     async remove() {

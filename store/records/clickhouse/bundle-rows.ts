@@ -16,6 +16,8 @@ interface BundleRows {
 
 /** How often the rows of one bundle may be lost and inserted again; beyond that `rebuild` helps. */
 const MAX_LOSSES = 20;
+/** Leaves that are looked at together in the search for the first gap of a log. */
+const STRETCH_LEAVES = 65_536;
 
 /** Inserts the rows that the store lacks and waits until all are visible. */
 export async function insertBundle(engine: Engine, bundle: BundleRows): Promise<void> {
@@ -81,26 +83,62 @@ WHERE log = {log: String} AND leaf_index BETWEEN {first: UInt64} AND {last: UInt
   return new Set(found.map((row) => row.leaf_index));
 }
 
-/** Number of rows before the first gap of a log: recovery inserts the rows behind a gap again. */
-export async function countRows(client: ClickHouseClient, log: string): Promise<number> {
-  const counted = await ask<{ row_count: number; next_index: number }>(
+/**
+ * Number of rows before the first gap of a log: recovery inserts the rows behind a gap again. A log without gaps and
+ * repeats, the usual case, costs a count of rows and a look at its end.
+ *
+ * @param stretchLeaves leaves that are looked at together in the search for the first gap
+ */
+export async function countRows(
+  client: ClickHouseClient,
+  log: string,
+  stretchLeaves = STRETCH_LEAVES,
+): Promise<number> {
+  const counted = await ask<{ row_count: number }>(
     client,
-    'SELECT count() AS row_count, max(leaf_index) + 1 AS next_index FROM records WHERE log = {log: String}',
+    'SELECT count() AS row_count FROM records WHERE log = {log: String}',
     { log },
   );
-  const { row_count: rowCount, next_index: next } = counted[0] ?? { row_count: 0, next_index: 0 };
-  if (rowCount === 0 || rowCount === next) return rowCount;
+  const rowCount = counted[0]?.row_count ?? 0;
+  if (rowCount === 0 || rowCount === (await nextIndex(client, log))) return rowCount;
+  return countUnbroken(client, log, stretchLeaves);
+}
+
+/** Reads the indexes once and sorts none but those of one stretch: a long log must not be held in memory. */
+async function countUnbroken(client: ClickHouseClient, log: string, size: number): Promise<number> {
+  const stretches = await ask<{ whole_count: number }>(
+    client,
+    `SELECT countIf(stretch = position) AS whole_count
+FROM
+(
+    SELECT stretch, row_number() OVER (ORDER BY stretch) - 1 AS position
+    FROM
+    (
+        SELECT intDiv(leaf_index, {size: UInt64}) AS stretch
+        FROM records
+        WHERE log = {log: String}
+        GROUP BY stretch
+        HAVING groupBitmap(leaf_index) = {size: UInt64}
+    )
+)`,
+    { log, size },
+  );
+  const start = (stretches[0]?.whole_count ?? 0) * size;
   const unbroken = await ask<{ row_count: number }>(
     client,
     `SELECT countIf(leaf_index = position) AS row_count
 FROM
 (
-    SELECT leaf_index, row_number() OVER (ORDER BY leaf_index) - 1 AS position
-    FROM (SELECT DISTINCT leaf_index FROM records WHERE log = {log: String})
+    SELECT leaf_index, row_number() OVER (ORDER BY leaf_index) - 1 + {start: UInt64} AS position
+    FROM
+    (
+        SELECT DISTINCT leaf_index FROM records
+        WHERE log = {log: String} AND leaf_index >= {start: UInt64} AND leaf_index < {start: UInt64} + {size: UInt64}
+    )
 )`,
-    { log },
+    { log, start, size },
   );
-  return unbroken[0]?.row_count ?? 0;
+  return start + (unbroken[0]?.row_count ?? 0);
 }
 
 async function ask<Row>(

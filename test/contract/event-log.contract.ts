@@ -212,7 +212,8 @@ export function eventLogContract(
       const beganAtMs = performance.now();
       const { batchSizes } = await consumeCount(log, 24, { maxBytes: 2 << 20 });
       expect(batchSizes.length).toBeGreaterThanOrEqual(12);
-      expect(performance.now() - beganAtMs).toBeLessThan(10_000);
+      // Twelve waits would take 24 seconds.
+      expect(performance.now() - beganAtMs).toBeLessThan(16_000);
     });
 
     it('ends the wait at once when the signal is aborted, and acknowledges nothing that it held back', async () => {

@@ -3,10 +3,10 @@ import type { AppContext } from './context.ts';
 import type { PartitionState } from './partitions.ts';
 import type { EventLog } from '../ingest/event-log.ts';
 import { partitionOf } from '../ingest/kafka/partition-of.ts';
-import { toOwnEnvelope } from '../ingest/own-events.ts';
-import { collectorKey, programKey } from '../schemas/envelope.ts';
+import { OWN_SOURCE, toOwnEnvelope } from '../ingest/own-events.ts';
+import { programKey, sourceKey } from '../schemas/envelope.ts';
 import { PipelineError } from '../schemas/errors.ts';
-import { OWN_COLLECTOR, type NativeEvent } from '../schemas/native-event.ts';
+import type { NativeEvent } from '../schemas/native-event.ts';
 
 export interface OwnEvents {
   /** Never throws. Keeps an event until `bind`; logs an event that the event log refuses. */
@@ -55,7 +55,7 @@ export function keyAroundParked(
   partitionCount: number,
 ): string | undefined {
   const parked = new Set(states.flatMap(({ state, partition }) => (state === 'parked' ? [partition] : [])));
-  if (!parked.has(partitionOf(collectorKey(OWN_COLLECTOR), partitionCount))) return undefined;
+  if (!parked.has(partitionOf(sourceKey(OWN_SOURCE), partitionCount))) return undefined;
   const here = new Set(states.flatMap(({ state, partition }) => (state === 'parked' ? [] : [partition])));
   let elsewhere: string | undefined;
   for (let number = 0; number < MAX_KEYS; number += 1) {

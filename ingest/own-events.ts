@@ -3,6 +3,9 @@ import { toInstant, type Clock } from '../schemas/clock.ts';
 import type { Envelope } from '../schemas/envelope.ts';
 import { OWN_COLLECTOR, type NativeEvent } from '../schemas/native-event.ts';
 
+/** The source that reads the program's own events. */
+export const OWN_SOURCE = 'native';
+
 /** @param partitionKey of an event that must not go where the other events of this program go */
 export function toOwnEnvelope(
   event: NativeEvent,
@@ -12,7 +15,7 @@ export function toOwnEnvelope(
   return {
     v: 1,
     envelope_id: newId(),
-    source: 'native',
+    source: OWN_SOURCE,
     receiver: OWN_COLLECTOR,
     principal: OWN_COLLECTOR,
     received_at: toInstant(clock()),

@@ -77,7 +77,7 @@ describe('the configuration', () => {
     const keys = configKeys();
     expect(new Set(keys.map(({ variable }) => variable)).size).toBe(keys.length);
     expect(keys.filter(({ description }) => description.length < 10)).toEqual([]);
-    expect(keys.length).toBeLessThanOrEqual(44);
+    expect(keys.length).toBeLessThanOrEqual(45);
     expect(keys.map(({ variable }) => variable)).toEqual(
       expect.arrayContaining([
         'AFFIDAVIT_DATA',

@@ -6,7 +6,7 @@ import { keyOf, type Envelope } from '../../schemas/envelope.ts';
 import { createTestLogger } from '../support/log-lines.ts';
 
 const COUNT = 6;
-const USUAL = partitionOf(keyOf({ principal: 'affidavit' }), COUNT);
+const USUAL = partitionOf(keyOf({ source: 'native' }), COUNT);
 const stateOf = (partition: number, state: PartitionState['state']): PartitionState => ({
   partition,
   log: `p${String(partition)}`,
@@ -48,5 +48,5 @@ it('events that were reported before there was an event log are appended by the 
   const append = (envelopes: readonly Envelope[]) => Promise.resolve(void appended.push(...envelopes));
   ownEvents.bind({ append }, () => keys.shift());
   ownEvents.report({ type: 'partition.parked' });
-  expect(appended.map(keyOf)).toEqual(['collector:affidavit', 'program:3']);
+  expect(appended.map(keyOf)).toEqual(['source:native', 'program:3']);
 });

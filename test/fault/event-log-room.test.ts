@@ -43,6 +43,7 @@ describe.skipIf(fewInodes === undefined)('the event log on a disk with few inode
   it('stops taking envelopes while there are inodes to seal those that it took, and goes on when some are freed', async () => {
     const log = await openEmbeddedEventLog({
       dir: join(fewInodes!.path, 'event-log'),
+      newId: randomUUID,
       maxBacklogBytes: 64 * MIB,
       maxBacklogEnvelopes: 1000,
     });

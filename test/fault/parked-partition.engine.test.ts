@@ -5,7 +5,7 @@
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { partitionOf } from '../../ingest/kafka/partition-of.ts';
-import { collectorKey, sessionKey } from '../../schemas/envelope.ts';
+import { sessionKey, sourceKey } from '../../schemas/envelope.ts';
 import { bundleKey } from '../../store/chain/layout.ts';
 import { openTestBucket } from '../support/s3-server-archive.ts';
 import { openScaleOut, type RoleProcess, type ScaleOut } from '../support/scale-out.ts';
@@ -13,7 +13,7 @@ import { getAll, post } from '../support/server.ts';
 
 const PARTITIONS = 3;
 /** Where events of the program itself go. */
-const USUAL = partitionOf(collectorKey('affidavit'), PARTITIONS);
+const USUAL = partitionOf(sourceKey('native'), PARTITIONS);
 const SECOND = (USUAL + 1) % PARTITIONS;
 const WELL = (USUAL + 2) % PARTITIONS;
 /** An engine that is slow under load is no partition that stops. */

@@ -36,8 +36,27 @@ import type { TypedApp } from './http/typed-app.ts';
 const MAX_BODY_BYTES = 64 * 1024;
 /** Clients choose session ids; a longer one is stored and can be found by a filter, but not by a path. */
 const MAX_PATH_PARAMETER_LENGTH = 1024;
-/** How long a client may take to send a request. */
+/** How long a client may take to send a request; the same as at the receivers. */
 const REQUEST_TIMEOUT_MS = 60_000;
+/** How long a client may take from its connection, or from the first byte of a further request, to the end of the header. */
+const HEADERS_TIMEOUT_MS = 15_000;
+/** How often these two are checked. */
+const TIMEOUT_CHECK_MS = 5_000;
+/** How long a connection may idle between an answer and the next request. */
+const KEEP_ALIVE_MS = 65_000;
+
+const TIMEOUTS: ApiTimeouts = {
+  headersMs: HEADERS_TIMEOUT_MS,
+  requestMs: REQUEST_TIMEOUT_MS,
+  checkEveryMs: TIMEOUT_CHECK_MS,
+};
+
+/** How long a slow client may hold a connection, in milliseconds. */
+export interface ApiTimeouts {
+  readonly headersMs: number;
+  readonly requestMs: number;
+  readonly checkEveryMs: number;
+}
 
 /** Sources of the routes of evidence. */
 export interface EvidenceSources {
@@ -59,18 +78,28 @@ export interface ApiOptions {
   readonly clock: Clock;
   /** Gives request ids. */
   readonly newId: () => string;
+  /** @default 15 seconds for the header, 60 for the request, checked every 5 */
+  readonly timeouts?: ApiTimeouts;
 }
 
 /** The API as a fastify instance that does not listen yet; `close` ends it. */
 export function buildApi(options: ApiOptions): FastifyInstance {
   const loggerInstance: FastifyBaseLogger = options.logger;
+  const { headersMs, requestMs, checkEveryMs } = options.timeouts ?? TIMEOUTS;
   const app: TypedApp = fastify({
     loggerInstance,
     // `addHooks` logs one line per request, which names no URL.
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
     genReqId: options.newId,
     bodyLimit: MAX_BODY_BYTES,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    requestTimeout: requestMs,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    // Node would answer a request without a Host header itself, and not with a problem; `addHooks` refuses it.
+    http: {
+      headersTimeout: headersMs,
+      connectionsCheckingInterval: checkEveryMs,
+      requireHostHeader: false,
+    },
     routerOptions: { maxParamLength: MAX_PATH_PARAMETER_LENGTH },
     // A request is served as it was sent or refused: no member is dropped or repaired.
     ajv: {
@@ -121,9 +150,11 @@ function evidenceRoutes(app: TypedApp, { store, published, packages }: EvidenceS
 
 function addHooks(app: TypedApp): void {
   declarePrincipal(app);
-  app.addHook('onRequest', (_request, reply, done) => {
+  app.addHook('onRequest', (request, reply, done) => {
     secureAnswer(reply);
-    done();
+    const { httpVersionMinor, headers } = request.raw;
+    const lacksHost = httpVersionMinor > 0 && headers.host === undefined;
+    done(lacksHost ? new PipelineError('BODY_MALFORMED', 'the request has no Host header') : undefined);
   });
   // The route's pattern instead of the URL: query strings hold names of people and search words.
   app.addHook('onResponse', (request, reply, done) => {

@@ -239,6 +239,18 @@ export const ERRORS = {
     title: 'the clock is far ahead of all records',
     hint: 'correct the clock of the machine that seals, and sealing goes on by itself; if the clock is right, raise store.max_clock_ahead_days',
   },
+  HEADERS_TOO_LARGE: {
+    status: 431,
+    retry: 'never',
+    title: 'request headers too large',
+    hint: 'send fewer and shorter headers: 16 KiB with the request line',
+  },
+  REQUEST_TIMEOUT: {
+    status: 408,
+    retry: 'later',
+    title: 'request took too long',
+    hint: 'send headers within 15 seconds and the whole request within a minute',
+  },
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof ERRORS;

@@ -1,4 +1,4 @@
-import { STATUS_CODES } from 'node:http';
+import { ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest, FastifySchemaValidationError } from 'fastify';
 import { ERRORS, PipelineError, type ErrorCode } from '../../schemas/errors.ts';
@@ -7,6 +7,8 @@ import { toProblem } from '../../schemas/problem.ts';
 import type { ShapeProblem } from '../../schemas/validate.ts';
 
 const RETRY_AFTER_SECONDS = '5';
+/** A client whose bytes were refused reads the answer within this time. Then its connection ends, even while it still sends. */
+const REFUSED_GRACE_MS = 500;
 
 /** Codes of fastify's own refusals, translated into ours. A code that is not listed becomes INTERNAL. */
 const FRAMEWORK_CODES: Readonly<Record<string, ErrorCode>> = {
@@ -46,13 +48,16 @@ export function sendProblem(error: FastifyError, request: FastifyRequest, reply:
   return reply.code(problem.status).type('application/problem+json').send(problem);
 }
 
-/** Answers bytes that node cannot read as an HTTP request with a problem document, and closes the connection. */
+/**
+ * Answers bytes that node does not take as an HTTP request with a problem document, and closes the connection. A
+ * connection with a begun answer is only closed: a second answer inside the first would read as a part of it.
+ */
 export function refuseClient(error: { readonly code?: string }, socket: Socket, requestId: string): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
+  if (error.code === 'ECONNRESET' || !socket.writable || hasBegunAnswer(socket)) {
     socket.destroy();
     return;
   }
-  const problem = toProblem(new PipelineError('BODY_MALFORMED', 'this is not an HTTP request'), requestId);
+  const problem = toProblem(clientRefusal(error.code), requestId);
   const body = JSON.stringify(problem);
   const head = [
     `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status] ?? ''}`,
@@ -62,6 +67,25 @@ export function refuseClient(error: { readonly code?: string }, socket: Socket, 
     'connection: close',
   ];
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+  const timer = setTimeout(() => socket.destroy(), REFUSED_GRACE_MS);
+  socket.once('close', () => clearTimeout(timer));
+}
+
+/** Node ties the answer in hand to its socket under this name, and its default handler reads it in the same way. */
+function hasBegunAnswer(socket: Socket & { readonly _httpMessage?: unknown }): boolean {
+  const answer = socket._httpMessage;
+  return answer instanceof ServerResponse && answer.headersSent;
+}
+
+function clientRefusal(code: string | undefined): PipelineError {
+  switch (code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return new PipelineError('HEADERS_TOO_LARGE', 'the headers are larger than this server reads');
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new PipelineError('REQUEST_TIMEOUT', 'the request was not complete in time');
+    default:
+      return new PipelineError('BODY_MALFORMED', 'this is not an HTTP request');
+  }
 }
 
 /** Refusal of a parameter that a schema cannot judge, in the shape of a schema's refusal. */

@@ -7,6 +7,7 @@ import { startApi } from './api-role.ts';
 import { createContext, type AppContext, type Overrides } from './context.ts';
 import { probeAtStart } from './checks.ts';
 import { initialise, type GeneratedTokens } from './deployment.ts';
+import { commitToPseudonymKey } from './deployment-file.ts';
 import { readGatewayMappings } from './engines.ts';
 import { receiveInThisThread, spawnIngest, type IngestThread } from './ingest-thread.ts';
 import { CloseStack, openEngines } from './logs.ts';
@@ -58,6 +59,7 @@ async function start(context: AppContext, stack: CloseStack): Promise<Omit<Runni
   const { role } = context.config;
   // One of several processes that does not find the common deployment must not begin another.
   const { created } = role === undefined ? await initialise(context) : { created: undefined };
+  if (role === 'sequence') await commitToPseudonymKey(context);
   const tokens = await requireTokens(context.config);
   const { engines, sequencing } = role === 'ingest' ? {} : await startEngines(context, stack);
   const isReceiving = role === undefined || role === 'ingest';

@@ -1,47 +1,33 @@
-/** First start: makes keys, tokens, topics, tables and logs, once. */
+/** Begins a history, once and only when asked: makes keys, tokens, topics, tables and logs. */
 import { existsSync } from 'node:fs';
-import { Type, type Static } from 'typebox';
+import { Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { probeAtStart } from './checks.ts';
 import type { AppContext } from './context.ts';
+import {
+  commitToPseudonymKey,
+  partitionCountOf,
+  readDeployment,
+  writeDeployment,
+  type DeployedLog,
+  type Deployment,
+} from './deployment-file.ts';
 import { openArchive, openKafka, openRecords } from './engines.ts';
 import { dataPaths, logOf, type DataPaths } from './paths.ts';
 import type { Config } from '../config.ts';
 import { toInstant } from '../schemas/clock.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import { OWN_COLLECTOR } from '../schemas/native-event.ts';
-import { InstantUtc } from '../schemas/primitives.ts';
 import type { Archive, ArchiveLock } from '../store/archive/archive.ts';
 import { genesisKey } from '../store/chain/layout.ts';
 import { createSigningKey, openFileSigner } from '../store/keys/file-signer.ts';
-import { makeSecretFolder, readSecretFile, writeSecretFile } from '../store/keys/secret-file.ts';
+import { makeSecretFolder, writeSecretFile } from '../store/keys/secret-file.ts';
 import { readTokens, toTokenEntry, writeTokens } from '../store/keys/tokens.ts';
 import type { LockKind } from '../store/ledger/options.ts';
 
 const DAY_MS = 86_400_000;
 const TOKEN_BYTES = 32;
 const PSEUDONYM_KEY_BYTES = 32;
-
-const DeploymentFile = Type.Union([
-  Type.Object({ v: Type.Literal(1), origin: Type.String(), created_at: InstantUtc }),
-  Type.Object({
-    v: Type.Literal(2),
-    origins: Type.Array(Type.String(), { minItems: 1 }),
-    created_at: InstantUtc,
-  }),
-]);
-
-/** One log of a deployment: `log` is its short name in rows and keys, `origin` its name in checkpoints. */
-export interface DeployedLog {
-  readonly log: string;
-  readonly origin: string;
-}
-
-export interface Deployment {
-  /** By partition of the event log. */
-  readonly logs: readonly DeployedLog[];
-  readonly created_at: string;
-}
 
 /** Tokens in clear, to be shown once; undefined if the operator chose the token and knows it. */
 export interface GeneratedTokens {
@@ -55,38 +41,6 @@ export interface Initialised {
   readonly created: GeneratedTokens | undefined;
 }
 
-/** The deployment as `initialise` wrote it, or undefined before the first start. */
-export async function readDeployment(config: Config): Promise<Deployment | undefined> {
-  const path = dataPaths(config).deployment;
-  const bytes = await readSecretFile(path);
-  if (bytes === undefined) return undefined;
-  const deployment = parseDeployment(bytes, path);
-  const wanted = partitionCountOf(config);
-  if (deployment.logs.length === wanted) return deployment;
-  const found = String(deployment.logs.length);
-  throw new PipelineError(
-    'START_REFUSED',
-    `the deployment has ${found} logs and the configuration ${String(wanted)} partitions; their number is fixed`,
-  );
-}
-
-function parseDeployment(bytes: Buffer, path: string): Deployment {
-  try {
-    const file = Value.Parse(DeploymentFile, JSON.parse(bytes.toString('utf8')));
-    const origins = file.v === 1 ? [file.origin] : file.origins;
-    return {
-      logs: origins.map((origin, partition) => ({ log: logOf(partition), origin })),
-      created_at: file.created_at,
-    };
-  } catch (cause) {
-    throw new PipelineError('START_REFUSED', `${path} is damaged: it is not a deployment file`, { cause });
-  }
-}
-
-function partitionCountOf({ kafka }: Config): number {
-  return kafka.brokers === undefined ? 1 : kafka.partitions;
-}
-
 /**
  * Makes every missing part and writes `deployment.json` last, so that the next start completes one that was cut short.
  * Refuses to make new keys beside an archive that already holds a log: they would begin a second history.
@@ -94,7 +48,10 @@ function partitionCountOf({ kafka }: Config): number {
 export async function initialise(context: AppContext): Promise<Initialised> {
   const { config, replaced } = context;
   const existing = await readDeployment(config);
-  if (existing !== undefined) return { deployment: existing, created: undefined };
+  if (existing !== undefined) {
+    await commitToPseudonymKey(context);
+    return { deployment: existing, created: undefined };
+  }
   const paths = dataPaths(config);
   await makeSecretFolder(config.data);
   await probeAtStart(context);
@@ -111,17 +68,17 @@ export async function initialise(context: AppContext): Promise<Initialised> {
   }
 }
 
+/** Both keys are made before the first log, so a log without one of them has lost it. */
 async function makeKeys(paths: DataPaths, archive: Archive, { config, system }: AppContext): Promise<void> {
-  if (!existsSync(paths.signingKey)) {
-    if ((await archive.get(genesisKey(logOf(0)))) !== undefined) {
-      throw new PipelineError(
-        'START_REFUSED',
-        `${config.s3.bucket ?? paths.archive} holds a log, but its keys are not in ${paths.keys}; restore them from the backup`,
-      );
-    }
-    await createSigningKey(paths.signingKey);
+  const missing = [paths.signingKey, paths.pseudonymKey].filter((path) => !existsSync(path));
+  if (missing.length > 0 && (await archive.get(genesisKey(logOf(0)))) !== undefined) {
+    throw new PipelineError(
+      'START_REFUSED',
+      `${config.s3.bucket ?? paths.archive} holds a log, but its keys are not in ${paths.keys}; restore them from the backup`,
+    );
   }
-  if ((await readSecretFile(paths.pseudonymKey)) === undefined) {
+  if (missing.includes(paths.signingKey)) await createSigningKey(paths.signingKey);
+  if (missing.includes(paths.pseudonymKey)) {
     await writeSecretFile(paths.pseudonymKey, system.randomBytes(PSEUDONYM_KEY_BYTES));
   }
 }
@@ -176,12 +133,10 @@ async function createLogs({ config, system }: AppContext, archive: Archive): Pro
     const signer = await openFileSigner(paths.signingKey, origin);
     await createLog({ archive, signer, clock, lockFor: lockPolicy(config), log }, genesisKey(log));
   }
-  const created_at = toInstant(clock());
-  const origins = logs.map(({ origin }) => origin);
-  const file: Static<typeof DeploymentFile> =
-    count === 1 ? { v: 1, origin: origins[0] ?? base, created_at } : { v: 2, origins, created_at };
-  await writeSecretFile(paths.deployment, `${JSON.stringify(file, null, 2)}\n`);
-  return { logs, created_at };
+  return writeDeployment(config, {
+    origins: logs.map(({ origin }) => origin),
+    created_at: toInstant(clock()),
+  });
 }
 
 /** A start that died after it wrote a genesis is continued with the origin in that genesis. */

@@ -5,8 +5,8 @@
 import { readFile } from 'node:fs/promises';
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { createContext, createLogger, type AppContext, type Limits } from './context.ts';
+import { readPseudonymKey } from './deployment-file.ts';
 import { openEventLog } from './engines.ts';
-import { dataPaths, readPseudonymKey } from './paths.ts';
 import type { Config } from '../config.ts';
 import type { TlsTexts } from '../ingest/receivers/grpc/server.ts';
 import type { GatewayMappings } from '../connectors/sources/gateways/mapped-shape.ts';
@@ -59,7 +59,7 @@ export async function startIngest(settings: IngestSettings, context = contextOf(
       // Each partition is a log, and a session must stay in one log.
       splitBySession: config.kafka.brokers !== undefined,
       verifyToken: createTokenVerifier(tokens),
-      fingerprint: createFingerprint(await readPseudonymKey(dataPaths(config))),
+      fingerprint: createFingerprint(await readPseudonymKey(config)),
       webhookSecrets,
       sources: sourcesWith(gatewayMappings),
       clock: system.clock,

@@ -1,7 +1,8 @@
 /** Opens the engines of an initialised deployment, its logs for appending, and its evidence packages. */
 import { dirname, join } from 'node:path';
 import type { AppContext } from './context.ts';
-import { lockPolicy, readDeployment, type DeployedLog, type Deployment } from './deployment.ts';
+import { lockPolicy } from './deployment.ts';
+import { noDeployment, readDeployment, type DeployedLog, type Deployment } from './deployment-file.ts';
 import { openArchive, openRecords, type OpenArchiveOptions } from './engines.ts';
 import { dataPaths, logOf } from './paths.ts';
 import type { SeenIds } from '../ingest/seen-ids.ts';
@@ -66,10 +67,7 @@ export async function openEngines(
 ): Promise<Engines> {
   const { config, replaced } = context;
   const deployment = await readDeployment(config);
-  if (deployment === undefined) {
-    const { keys } = dataPaths(config);
-    throw new PipelineError('START_REFUSED', `${keys} holds no deployment; run \`affidavit init\` first`);
-  }
+  if (deployment === undefined) throw noDeployment(config);
   const records = replaced.records ?? stack.keep(await openRecords(context, recreate));
   const archive = replaced.archive ?? stack.keep(await openArchive(context, { onTampering }));
   return { deployment, records, archive };

@@ -1,8 +1,6 @@
 /** Where a deployment keeps its files, and the names of its logs. */
 import { join } from 'node:path';
 import type { Config } from '../config.ts';
-import { PipelineError } from '../schemas/errors.ts';
-import { readSecretFile } from '../store/keys/secret-file.ts';
 
 /** Keys lie in a folder that the processes of a deployment may share, everything else in the data folder. */
 export function dataPaths({ data, keys = join(data, 'keys') }: Pick<Config, 'data' | 'keys'>) {
@@ -28,11 +26,4 @@ export type DataPaths = ReturnType<typeof dataPaths>;
 /** Short name of the log of a partition. */
 export function logOf(partition: number): string {
   return `p${String(partition)}`;
-}
-
-/** The key of the surrogates for people and secrets. Throws START_REFUSED if the file is missing. */
-export async function readPseudonymKey({ pseudonymKey: path }: DataPaths): Promise<Uint8Array> {
-  const key = await readSecretFile(path);
-  if (key !== undefined) return key;
-  throw new PipelineError('START_REFUSED', `${path} is missing; restore it from the backup`);
 }

@@ -1,11 +1,12 @@
 /** Runs sequencers: one on the embedded event log, or one for each partition that Kafka assigns to this process. */
 import type { Logger } from 'pino';
 import type { AppContext } from './context.ts';
+import { readPseudonymKey } from './deployment-file.ts';
 import { openEmbedded, openKafka, readGatewayMappings } from './engines.ts';
 import { openLog, type CloseStack, type Engines, type OpenLog } from './logs.ts';
 import { keyAroundParked, type OwnEvents } from './own-events.ts';
 import { Partitions, type PartitionState, type RunningSequencer } from './partitions.ts';
-import { dataPaths, logOf, readPseudonymKey } from './paths.ts';
+import { logOf } from './paths.ts';
 import { runPartition, runSinglePartition, type PartitionWork } from './run-partition.ts';
 import { sourcesWith } from '../connectors/sources/index.ts';
 import type { EventLog } from '../ingest/event-log.ts';
@@ -55,7 +56,7 @@ export async function startSequencing(
 ): Promise<Sequencing> {
   const { config, replaced } = context;
   const named = {
-    surrogates: createSurrogates(await readPseudonymKey(dataPaths(config))),
+    surrogates: createSurrogates(await readPseudonymKey(config)),
     retentionClass: RETENTION_CLASS,
   };
   const normalise = createNormaliser({ ...named, sources: sourcesWith(await readGatewayMappings(config)) });

@@ -1,5 +1,6 @@
 import { createContext } from '../app/context.ts';
-import { addCollector, initialise, type DeployedLog, type GeneratedTokens } from '../app/deployment.ts';
+import { addCollector, initialise, type GeneratedTokens } from '../app/deployment.ts';
+import type { DeployedLog } from '../app/deployment-file.ts';
 import { dataPaths } from '../app/paths.ts';
 import type { Config } from '../config.ts';
 import { openFileSigner } from '../store/keys/file-signer.ts';

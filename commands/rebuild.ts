@@ -1,5 +1,5 @@
 import { createContext, type AppContext } from '../app/context.ts';
-import type { DeployedLog } from '../app/deployment.ts';
+import type { DeployedLog } from '../app/deployment-file.ts';
 import { CloseStack, openEngines, openLog, type Engines } from '../app/logs.ts';
 import type { Config } from '../config.ts';
 import { createProgress, toJsonLine, type Output, type Progress } from './output.ts';

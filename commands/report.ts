@@ -2,7 +2,7 @@ import { copyFile, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createContext, SYSTEM } from '../app/context.ts';
-import type { DeployedLog } from '../app/deployment.ts';
+import type { DeployedLog } from '../app/deployment-file.ts';
 import { CloseStack, openEngines, openLog, openPackages } from '../app/logs.ts';
 import type { Config } from '../config.ts';
 import { toInstant } from '../schemas/clock.ts';

@@ -196,7 +196,13 @@ const VALIDATORS: Readonly<Record<string, readonly string[]>> = {
     'store/keys/webhook-secrets.ts',
   ],
   // TypeBox, yes or no: values that this program wrote.
-  'typebox/value': ['api/http/cursor.ts', 'app/deployment.ts', 'ingest/pull/cursor.ts', 'store'],
+  'typebox/value': [
+    'api/http/cursor.ts',
+    'app/deployment-file.ts',
+    'app/deployment.ts',
+    'ingest/pull/cursor.ts',
+    'store',
+  ],
   // TypeBox, compiled: many values of one shape, in the verifier without any other package.
   'typebox/compile': ['store/records/record-row.ts', 'store/verify/shape.ts'],
 };

@@ -68,9 +68,15 @@ program
   .addOption(
     new Option('--role <role>', 'the single role of this process (also AFFIDAVIT_ROLE)').choices(ROLES),
   )
-  .action(async ({ role }: { readonly role?: string }) => {
+  .option(
+    '--init',
+    'make the deployment on the first start, as `affidavit init` does; not with a role, and not where origin is configured',
+    false,
+  )
+  .action(async ({ role, init }: { readonly role?: string; readonly init: boolean }) => {
     const { serve } = await import('./commands/serve.ts');
-    await serve(config(role === undefined ? {} : { AFFIDAVIT_ROLE: role }), output, stop.signal);
+    const given = role === undefined ? {} : { AFFIDAVIT_ROLE: role };
+    await serve(config(given), output, stop.signal, { init });
   });
 program
   .command('demo')

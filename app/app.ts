@@ -7,7 +7,7 @@ import { startApi } from './api-role.ts';
 import { createContext, type AppContext, type Overrides } from './context.ts';
 import { probeAtStart } from './checks.ts';
 import { initialise, type GeneratedTokens } from './deployment.ts';
-import { commitToPseudonymKey } from './deployment-file.ts';
+import { commitToPseudonymKey, noDeployment, readDeployment } from './deployment-file.ts';
 import { readGatewayMappings } from './engines.ts';
 import { receiveInThisThread, spawnIngest, type IngestThread } from './ingest-thread.ts';
 import { CloseStack, openEngines } from './logs.ts';
@@ -37,29 +37,35 @@ export interface Running {
   close(): Promise<void>;
 }
 
+/** How to start, and parts to use instead of the configured ones; those are for tests. */
+export interface StartOptions extends Overrides {
+  /** Begin a history where there is none and nothing names one; see `beginIfAsked`. @default false */
+  readonly init?: boolean;
+}
+
 /**
- * Starts the role of this process. A process without a role runs all of them, and its first start initialises the
- * deployment. Throws START_REFUSED on doubt.
- *
- * @param overrides parts to use instead of the configured ones; for tests
+ * Starts the role of this process, or all of them in a process without a role. Throws START_REFUSED on doubt, and where
+ * there is no deployment.
  */
-export async function compose(config: Config, overrides?: Overrides): Promise<Running> {
+export async function compose(
+  config: Config,
+  { init = false, ...overrides }: StartOptions = {},
+): Promise<Running> {
   const stack = new CloseStack();
   let closing: Promise<void> | undefined;
   const close = () => (closing ??= Promise.race([stack.close(), deadline()]));
   try {
-    return { ...(await start(createContext(config, overrides), stack)), close };
+    return { ...(await start(createContext(config, overrides), stack, init)), close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-async function start(context: AppContext, stack: CloseStack): Promise<Omit<Running, 'close'>> {
+async function start(context: AppContext, stack: CloseStack, init: boolean): Promise<Omit<Running, 'close'>> {
   const { role } = context.config;
-  // One of several processes that does not find the common deployment must not begin another.
-  const { created } = role === undefined ? await initialise(context) : { created: undefined };
-  if (role === 'sequence') await commitToPseudonymKey(context);
+  const created = await beginIfAsked(context, init);
+  if (role === undefined || role === 'sequence') await commitToPseudonymKey(context);
   const tokens = await requireTokens(context.config);
   const { engines, sequencing } = role === 'ingest' ? {} : await startEngines(context, stack);
   const isReceiving = role === undefined || role === 'ingest';
@@ -68,6 +74,20 @@ async function start(context: AppContext, stack: CloseStack): Promise<Omit<Runni
   const failures = [sequencing?.ended, ingest?.failed].filter((one) => one !== undefined);
   const stopped = failures.length === 0 ? new Promise<never>(() => undefined) : Promise.race(failures);
   return { ingestPort: ingest?.port, grpcPort: ingest?.grpcPort, apiPort, created, stopped };
+}
+
+/**
+ * A missing deployment is as often a data folder that is not mounted as a first start. So a history begins only when
+ * that is asked for, never in one of several processes, and never where the configuration names logs that should be
+ * there already.
+ */
+async function beginIfAsked(context: AppContext, init: boolean): Promise<GeneratedTokens | undefined> {
+  const { config } = context;
+  const { role, origin } = config;
+  if (role !== undefined || (await readDeployment(config)) !== undefined) return undefined;
+  if (!init) throw noDeployment(config);
+  if (origin === undefined) return (await initialise(context)).created;
+  throw noDeployment(config, `the configuration names its logs ${origin}, so they are not begun unasked`);
 }
 
 async function startReceiving(context: AppContext, tokens: readonly TokenEntry[]): Promise<IngestThread> {

@@ -136,10 +136,14 @@ export async function readPseudonymKey(config: FileConfig): Promise<Uint8Array> 
   );
 }
 
-export function noDeployment(config: FileConfig): PipelineError {
+/** The refusal of a process that finds no deployment and must not begin one. */
+export function noDeployment(
+  config: FileConfig,
+  reason = 'a server begins no history unasked',
+): PipelineError {
   return new PipelineError(
     'START_REFUSED',
-    `${dataPaths(config).keys} holds no deployment; check that the data folder is mounted, or run \`affidavit init\` to begin a new history`,
+    `${dataPaths(config).keys} holds no deployment, and ${reason}. Check that the folder is mounted; on a first start run \`affidavit init\``,
   );
 }
 

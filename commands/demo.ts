@@ -6,7 +6,8 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { compose, type Running } from '../app/app.ts';
-import { SYSTEM } from '../app/context.ts';
+import { createContext, SYSTEM } from '../app/context.ts';
+import { initialise } from '../app/deployment.ts';
 import { loadConfig, type Config } from '../config.ts';
 import { call, expectStatus } from '../ingest/send/http.ts';
 import { toInstant } from '../schemas/clock.ts';
@@ -49,11 +50,13 @@ export async function demo(output: Output, { keep }: DemoOptions): Promise<void>
   const data = join(folder, 'data');
   const progress = createProgress(output, { always: true });
   progress.step(`starting the embedded pipeline in ${data}`);
-  const running = await compose(demoConfig(data));
+  const config = demoConfig(data);
+  const { created } = await initialise(createContext(config));
+  const running = await compose(config);
   try {
     progress.done();
     const packageFile = join(folder, 'evidence.zip');
-    await makePackage(toStage(running, output, progress), packageFile);
+    await makePackage(toStage({ ...running, created }, output, progress), packageFile);
     await running.close();
     await checkOffline(packageFile, folder, output, progress);
   } finally {

@@ -1,5 +1,4 @@
-import { compose } from '../app/app.ts';
-import type { Overrides } from '../app/context.ts';
+import { compose, type StartOptions } from '../app/app.ts';
 import type { GeneratedTokens } from '../app/deployment.ts';
 import type { Config } from '../config.ts';
 import { claudeSettings } from './claude-settings.ts';
@@ -13,9 +12,9 @@ export async function serve(
   config: Config,
   output: Output,
   signal: AbortSignal,
-  overrides?: Overrides,
+  options: StartOptions = {},
 ): Promise<void> {
-  const running = await compose(config, overrides);
+  const running = await compose(config, options);
   try {
     announce(config, running, output);
     const aborted = new Promise<void>((resolve) => {

@@ -58,19 +58,19 @@ export const Config = Type.Object(
       Type.String({
         pattern: '^[A-Za-z0-9][A-Za-z0-9._/-]{2,120}$',
         description:
-          'name of the log in checkpoints, a URL without its scheme; used by the first start, which generates a name if it is unset',
+          'name of the log in checkpoints, a URL without its scheme; `affidavit init` takes it, or generates a name if it is unset; where it is set, `serve --init` begins no history',
       }),
     ),
     admin_token: Type.Optional(
       Type.String({
         minLength: 8,
-        description: 'token that the first start uses instead of a generated token',
+        description: 'token that `affidavit init` takes instead of a generated token',
       }),
     ),
     collector_token: Type.Optional(
       Type.String({
         minLength: 8,
-        description: 'token that the first start uses instead of a generated token',
+        description: 'token that `affidavit init` takes instead of a generated token',
       }),
     ),
     ingest: Type.Object(

@@ -33,6 +33,14 @@ describe('the container files', () => {
     for (const port of published) expect(port).toMatch(/^'127\.0\.0\.1:/);
   });
 
+  it('begin a history by `init` alone, never by a server', () => {
+    expect(COMPOSE).toMatch(/^ {2}init:\n(?: {4}.*\n)*? {4}command: \[init\]$/m);
+    expect(`${COMPOSE}${read('Dockerfile')}`).not.toContain('--init');
+    expect(read('Dockerfile')).toMatch(/^CMD \["serve"\]$/m);
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+    expect(Object.keys(scripts).filter((name) => scripts[name]?.includes('--init'))).toEqual(['start']);
+  });
+
   it('run no process of ours as root or with a file system that it can change', () => {
     expect(read('Dockerfile')).toMatch(/^USER node$/m);
     expect(COMPOSE.match(/image: affidavit$/gm)?.length).toBe(COMPOSE.match(/read_only: true/g)?.length);

@@ -60,7 +60,7 @@ export async function composeForTest(
   const { logger, lines } = createTestLogger();
   const [archive, records] = [createMemoryArchive(), createMemoryRecordStore()];
   const models = { archive, records, eventLog, logger, clock: () => NOW_MS };
-  const running = await compose(config, { ...models, ...overrides });
+  const running = await compose(config, { ...models, init: true, ...overrides });
   return {
     running,
     archive,

@@ -66,7 +66,7 @@ export async function startServe(
 ): Promise<Served> {
   const from = performance.now();
   const flags = [...profileFlags(profile), ...(preload === undefined ? [] : ['--import', preload])];
-  const child = startNode([...flags, MAIN, 'serve'], {
+  const child = startNode([...flags, MAIN, 'serve', '--init'], {
     AFFIDAVIT_DATA: data,
     AFFIDAVIT_LOG_LEVEL: 'error',
     AFFIDAVIT_INGEST_PORT: '0',

@@ -1,4 +1,5 @@
-import { readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makeTempDir, runAffidavit, startServer } from '../support/server.ts';
@@ -139,13 +140,57 @@ describe('the first start', () => {
   it('refuses to make new keys beside an archive whose keys are gone', async () => {
     await runAffidavit(['init'], { AFFIDAVIT_DATA: data() });
     await rm(join(data(), 'keys'), { recursive: true });
-    const { code, stderr } = await runAffidavit(['serve'], { AFFIDAVIT_DATA: data() });
-    expect(code).toBe(1);
-    expect(stderr).toContain('restore them from the backup');
+    for (const args of [['serve', '--init'], ['init']]) {
+      const { code, stderr } = await runAffidavit(args, { AFFIDAVIT_DATA: data() });
+      expect(code).toBe(1);
+      expect(stderr).toContain('restore them from the backup');
+    }
+  });
+
+  it('refuses to make a new pseudonym key beside a log, and to serve with another one', async () => {
+    await runAffidavit(['init'], { AFFIDAVIT_DATA: data() });
+    const key = join(data(), 'keys', 'pseudonym-key');
+    await writeFile(key, Buffer.alloc(32, 1));
+    const other = await runAffidavit(['serve'], { AFFIDAVIT_DATA: data(), AFFIDAVIT_API_PORT: '0' });
+    expect([other.code, other.stderr]).toEqual([1, expect.stringContaining('is not the pseudonym key')]);
+    for (const path of [key, join(data(), 'keys', 'deployment.json')]) await rm(path);
+    const again = await runAffidavit(['init'], { AFFIDAVIT_DATA: data() });
+    expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('restore them from the backup')]);
   });
 });
 
 describe('serve', () => {
+  it('begins no history unasked: a data folder that is not mounted is refused and stays as it is', async () => {
+    const missing = { AFFIDAVIT_DATA: data() };
+    const origin = { AFFIDAVIT_ORIGIN: 'audit.example.com/agents' };
+    const engines = {
+      AFFIDAVIT_KAFKA_BROKERS: '127.0.0.1:9',
+      AFFIDAVIT_CLICKHOUSE_URL: 'http://127.0.0.1:9',
+      AFFIDAVIT_S3_BUCKET: 'evidence',
+    };
+    for (const [args, env] of [
+      [['serve'], missing],
+      [['serve', '--init'], { ...missing, ...origin }],
+      [['serve', '--init', '--role', 'sequence'], { ...missing, ...engines }],
+      [['serve', '--init', '--role', 'ingest'], { ...missing, ...engines }],
+    ] as const) {
+      const { code, stderr } = await runAffidavit(args, env);
+      expect(code, args.join(' ')).toBe(1);
+      expect(stderr).toContain('affidavit init');
+      expect(existsSync(data()), args.join(' ')).toBe(false);
+    }
+    await mkdir(data());
+    expect((await runAffidavit(['serve'], missing)).code).toBe(1);
+    expect(await readdir(data())).toEqual([]);
+  });
+
+  it('serves a named deployment once `affidavit init` has begun it', async () => {
+    const origin = { AFFIDAVIT_ORIGIN: 'audit.example.com/agents' };
+    expect((await runAffidavit(['init'], { AFFIDAVIT_DATA: data(), ...origin })).code).toBe(0);
+    const server = await startServer(data(), origin);
+    expect(await server.stop()).toBe(0);
+  });
+
   it('says where it listens and prints settings that a client can use as they are', async () => {
     const server = await startServer(data(), {
       AFFIDAVIT_ADMIN_TOKEN: undefined,
@@ -209,7 +254,7 @@ describe('serve', () => {
     const server = await startServer(data());
     try {
       const { port } = new URL(server.ingestUrl);
-      const second = await runAffidavit(['serve'], {
+      const second = await runAffidavit(['serve', '--init'], {
         AFFIDAVIT_DATA: join(folder.path, 'other'),
         AFFIDAVIT_INGEST_PORT: port,
         AFFIDAVIT_API_PORT: '0',

@@ -69,7 +69,7 @@ export async function startServer(
   tracer: readonly string[] = [],
 ): Promise<TestServer> {
   if (!existsSync(MAIN)) throw new Error('dist/main.js is missing: run npm run build');
-  const command = [...tracer, process.execPath, MAIN, 'serve'];
+  const command = [...tracer, process.execPath, MAIN, 'serve', '--init'];
   const child = spawn(command[0]!, command.slice(1), {
     env: bareEnvironment({
       AFFIDAVIT_DATA: data,

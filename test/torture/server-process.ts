@@ -39,7 +39,7 @@ export interface ServerSetup {
 
 /** Starts it on free ports; returns at once. */
 export function startServerProcess({ entry, data, clockFile, logFile }: ServerSetup): ServerProcess {
-  const child = spawn(process.execPath, ['--import', CLOCK_PRELOAD, entry, 'serve'], {
+  const child = spawn(process.execPath, ['--import', CLOCK_PRELOAD, entry, 'serve', '--init'], {
     env: bareEnvironment({
       TORTURE_CLOCK_FILE: clockFile,
       AFFIDAVIT_DATA: data,

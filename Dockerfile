@@ -10,7 +10,7 @@ RUN npm run -s build && npm prune --omit=dev --ignore-scripts
 FROM node:22-bookworm-slim
 ENV NODE_ENV=production
 WORKDIR /app
-RUN mkdir /data /keys && chown node:node /data /keys
+RUN mkdir -m 700 /data /keys && chown node:node /data /keys
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist

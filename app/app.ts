@@ -9,6 +9,7 @@ import { probeAtStart } from './checks.ts';
 import { initialise, type GeneratedTokens } from './deployment.ts';
 import { commitToPseudonymKey, noDeployment, readDeployment } from './deployment-file.ts';
 import { readGatewayMappings } from './engines.ts';
+import { closeToOthers } from './folder-modes.ts';
 import { receiveInThisThread, spawnIngest, type IngestThread } from './ingest-thread.ts';
 import { CloseStack, openEngines } from './logs.ts';
 import { createOwnEvents } from './own-events.ts';
@@ -92,6 +93,7 @@ async function beginIfAsked(context: AppContext, init: boolean): Promise<Generat
 
 async function startReceiving(context: AppContext, tokens: readonly TokenEntry[]): Promise<IngestThread> {
   const { config } = context;
+  await closeToOthers(context);
   const settings = {
     config,
     limits: context.limits,

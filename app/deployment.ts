@@ -13,6 +13,7 @@ import {
   type Deployment,
 } from './deployment-file.ts';
 import { openArchive, openKafka, openRecords } from './engines.ts';
+import { closeToOthers } from './folder-modes.ts';
 import { dataPaths, logOf, type DataPaths } from './paths.ts';
 import type { Config } from '../config.ts';
 import { toInstant } from '../schemas/clock.ts';
@@ -54,6 +55,7 @@ export async function initialise(context: AppContext): Promise<Initialised> {
   }
   const paths = dataPaths(config);
   await makeSecretFolder(config.data);
+  await closeToOthers(context);
   await probeAtStart(context);
   const archive = replaced.archive ?? (await openArchive(context));
   try {

@@ -4,6 +4,7 @@ import type { AppContext } from './context.ts';
 import { lockPolicy } from './deployment.ts';
 import { noDeployment, readDeployment, type DeployedLog, type Deployment } from './deployment-file.ts';
 import { openArchive, openRecords, type OpenArchiveOptions } from './engines.ts';
+import { closeToOthers } from './folder-modes.ts';
 import { dataPaths, logOf } from './paths.ts';
 import type { SeenIds } from '../ingest/seen-ids.ts';
 import type { EvidencePackages } from '../reports/package/packages.ts';
@@ -68,6 +69,7 @@ export async function openEngines(
   const { config, replaced } = context;
   const deployment = await readDeployment(config);
   if (deployment === undefined) throw noDeployment(config);
+  await closeToOthers(context);
   const records = replaced.records ?? stack.keep(await openRecords(context, recreate));
   const archive = replaced.archive ?? stack.keep(await openArchive(context, { onTampering }));
   return { deployment, records, archive };

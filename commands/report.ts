@@ -53,7 +53,8 @@ async function reportFromApi(config: Config, url: string, order: PackageOrder, o
   if (config.admin_token === undefined) {
     throw new PipelineError('CONFIG_INVALID', 'set AFFIDAVIT_ADMIN_TOKEN to the admin token of the server');
   }
-  await writeFile(out, await fetchPackage(url.replace(/\/$/, ''), config.admin_token, order));
+  const bytes = await fetchPackage(url.replace(/\/$/, ''), config.admin_token, order);
+  await writeFile(out, bytes, { mode: 0o600 });
 }
 
 async function reportFromData(config: Config, order: PackageOrder, out: string): Promise<void> {

@@ -39,7 +39,7 @@ const PARTIAL_SUFFIX = '.partial';
 /** Opens the job folder. Jobs that were running when the last process ended become `failed`. */
 export async function openEvidencePackages(options: EvidencePackagesOptions): Promise<EvidencePackages> {
   const { dir, clock, newId } = options;
-  await mkdir(dir, { recursive: true });
+  await mkdir(dir, { recursive: true, mode: 0o700 });
   const jobs = await loadJobs(options);
   const stop = new AbortController();
   let queue: Promise<void> = Promise.resolve();

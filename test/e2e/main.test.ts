@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { makeTempDir, runAffidavit, startServer } from '../support/server.ts';
+import { makeTempDir, post, runAffidavit, startServer } from '../support/server.ts';
 
 let folder: Awaited<ReturnType<typeof makeTempDir>>;
 const data = () => join(folder.path, 'data');
@@ -182,6 +182,31 @@ describe('serve', () => {
     await mkdir(data());
     expect((await runAffidavit(['serve'], missing)).code).toBe(1);
     expect(await readdir(data())).toEqual([]);
+  });
+
+  it('keeps other users out of its data folder, even one that was open, and out of all that its engines make', async () => {
+    await mkdir(data());
+    await chmod(data(), 0o755);
+    const server = await startServer(data());
+    try {
+      expect(server.stderr()).toContain('was open to other users');
+      const hook = { path: '/v1/hooks/claude-code', contentType: 'application/json' };
+      const body = '{"session_id":"s","hook_event_name":"Stop"}';
+      expect((await post(server, { ...hook, body })).status).toBe(200);
+      await server.sealed();
+      const entries = await readdir(data(), { recursive: true, withFileTypes: true });
+      expect(entries.length).toBeGreaterThan(30);
+      for (const entry of entries) {
+        const path = join(entry.parentPath, entry.name);
+        // The engine removes its temporary files at any time.
+        const found = await lstat(path).catch(() => undefined);
+        if (found === undefined || found.isSymbolicLink()) continue;
+        expect([path, found.mode & 0o077]).toEqual([path, 0]);
+      }
+      expect((await stat(data())).mode & 0o777).toBe(0o700);
+    } finally {
+      expect(await server.stop()).toBe(0);
+    }
   });
 
   it('serves a named deployment once `affidavit init` has begun it', async () => {

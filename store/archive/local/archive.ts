@@ -1,5 +1,5 @@
 /**
- * Archive on a local folder: one read-only file per object, and beside it a lock file with the date until which it must
+ * Archive on a local folder: one file per object, which its owner alone may read, and beside it a lock file with the date until which it must
  * stay. In: keys and bytes. Out: the same bytes, or an error. Invariant: where an object is visible, the lock file of
  * exactly its bytes is durable.
  *
@@ -27,7 +27,8 @@ interface Staged {
   readonly lock: string;
 }
 
-const READ_ONLY = 0o444;
+const READ_ONLY = 0o400;
+const OWNER_ONLY_FOLDER = 0o700;
 /** A put takes seconds: files that lie in the staging folder for a day were left by a process that died. */
 const STAGING_LIFETIME_MS = 24 * 60 * 60 * 1000;
 
@@ -36,7 +37,7 @@ export async function openLocalArchive({ dir, clock }: LocalArchiveOptions): Pro
   const durableFolders = new Set<string>();
   await translated('opening the archive', async () => {
     await makeRoot(dir);
-    await mkdir(join(dir, STAGING_FOLDER), { recursive: true });
+    await makeStaging(dir);
     await removeStale(join(dir, STAGING_FOLDER), clock() - STAGING_LIFETIME_MS);
   });
   return {
@@ -91,7 +92,7 @@ async function putObject(dir: string, bytes: Uint8Array, lock: ArchiveLockRecord
 
 /** Writes both files in full and to stable storage where no reader looks. */
 async function stage(dir: string, bytes: Uint8Array, lock: ArchiveLockRecord): Promise<Staged> {
-  await mkdir(join(dir, STAGING_FOLDER), { recursive: true });
+  await makeStaging(dir);
   const folder = await mkdtemp(join(dir, STAGING_FOLDER, 'put-'));
   const staged = { folder, object: join(folder, 'object'), lock: join(folder, 'lock') };
   try {
@@ -195,8 +196,12 @@ async function makeFolders(dir: string, key: string, durable: Set<string>): Prom
   }
 }
 
+async function makeStaging(dir: string): Promise<void> {
+  await mkdir(join(dir, STAGING_FOLDER), { mode: OWNER_ONLY_FOLDER }).catch(ignoreExisting);
+}
+
 async function makeFolder(folder: string): Promise<void> {
-  await mkdir(folder).catch(ignoreExisting);
+  await mkdir(folder, { mode: OWNER_ONLY_FOLDER }).catch(ignoreExisting);
   await syncFolder(dirname(folder));
 }
 

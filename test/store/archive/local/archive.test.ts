@@ -45,11 +45,28 @@ describe('the files of the local archive', () => {
 
   const lockPath = (key: string, text: string) => join(dir, lockFileName(key, sha256Hex(text)));
 
+  it('are readable by their owner alone, in folders that nobody else may enter', async () => {
+    const before = process.umask(0);
+    try {
+      const root = join(dir, 'made', 'archive');
+      const archive = await openLocalArchive({ dir: root, clock });
+      await archive.put('log/p0/genesis', Buffer.from('hello'), LOCK);
+      const names = await readdir(dir, { recursive: true, withFileTypes: true });
+      expect(names.map(({ name }) => name)).toEqual(expect.arrayContaining(['made', 'genesis', '.staging']));
+      for (const entry of names) {
+        const mode = (await stat(join(entry.parentPath, entry.name))).mode & 0o777;
+        expect([entry.name, mode]).toEqual([entry.name, entry.isDirectory() ? 0o700 : 0o400]);
+      }
+    } finally {
+      process.umask(before);
+    }
+  });
+
   it('are read-only, and the lock file says what it locks and until when', async () => {
     const archive = await openLocalArchive({ dir, clock });
     await archive.put('log/p0/genesis', Buffer.from('hello'), LOCK);
     for (const path of [join(dir, 'log/p0/genesis'), lockPath('log/p0/genesis', 'hello')]) {
-      expect((await stat(path)).mode & 0o777).toBe(0o444);
+      expect((await stat(path)).mode & 0o777).toBe(0o400);
     }
     expect(parseLockFile(await readFile(lockPath('log/p0/genesis', 'hello'), 'utf8'))).toEqual({
       v: 1,

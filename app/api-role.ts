@@ -3,6 +3,7 @@ import { buildApi, type EvidenceSources } from '../api/app.ts';
 import { buildMetrics, type MetricsSnapshot } from '../api/metrics.ts';
 import type { Readiness } from '../api/routes/operation.ts';
 import type { AppContext } from './context.ts';
+import type { DataFolder } from './data-folder.ts';
 import type { IngestThread } from './ingest-thread.ts';
 import { openPackages, type CloseStack, type Engines } from './logs.ts';
 import { toFailure, type PartitionState } from './partitions.ts';
@@ -19,6 +20,7 @@ const CLOSE_GRACE_MS = 5_000;
 
 export interface ApiParts {
   readonly tokens: readonly TokenEntry[];
+  readonly folder: DataFolder;
   /** Left out in a process that serves no evidence. */
   readonly engines?: Engines | undefined;
   readonly sequencing?: Sequencing | undefined;
@@ -54,11 +56,11 @@ export async function startApi(context: AppContext, parts: ApiParts, stack: Clos
 /** Whether this process does its work now, and the reason if it does not. Each part that can fail adds its reasons here. */
 async function readinessOf(
   { config }: AppContext,
-  { sequencing }: ApiParts,
+  { folder, sequencing }: ApiParts,
   reachable: Reachable | undefined,
 ): Promise<Readiness> {
   const role = config.role === undefined ? {} : { role: config.role };
-  const reasons = new Set<string>();
+  const reasons = new Set<string>(await folder.reasons());
   const unreachable = await reachable?.();
   if (unreachable !== undefined) reasons.add(unreachable);
   if (sequencing === undefined) return { ready: reasons.size === 0, reasons: [...reasons], ...role };

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { startApi } from './api-role.ts';
 import { createContext, type AppContext, type Overrides } from './context.ts';
 import { probeAtStart } from './checks.ts';
+import { watchDataFolder, type DataFolder } from './data-folder.ts';
 import { initialise, type GeneratedTokens } from './deployment.ts';
 import { commitToPseudonymKey, noDeployment, readDeployment } from './deployment-file.ts';
 import { readGatewayMappings } from './engines.ts';
@@ -68,10 +69,11 @@ async function start(context: AppContext, stack: CloseStack, init: boolean): Pro
   const created = await beginIfAsked(context, init);
   if (role === undefined || role === 'sequence') await commitToPseudonymKey(context);
   const tokens = await requireTokens(context.config);
-  const { engines, sequencing } = role === 'ingest' ? {} : await startEngines(context, stack);
+  const folder = stack.keep(await watchDataFolder(context));
+  const { engines, sequencing } = role === 'ingest' ? {} : await startEngines(context, folder, stack);
   const isReceiving = role === undefined || role === 'ingest';
   const ingest = isReceiving ? stack.keep(await startReceiving(context, tokens)) : undefined;
-  const apiPort = await startApi(context, { tokens, engines, sequencing, ingest }, stack);
+  const apiPort = await startApi(context, { tokens, folder, engines, sequencing, ingest }, stack);
   const failures = [sequencing?.ended, ingest?.failed].filter((one) => one !== undefined);
   const stopped = failures.length === 0 ? new Promise<never>(() => undefined) : Promise.race(failures);
   return { ingestPort: ingest?.port, grpcPort: ingest?.grpcPort, apiPort, created, stopped };
@@ -112,7 +114,7 @@ async function requireTokens(config: Config): Promise<readonly TokenEntry[]> {
 }
 
 /** Only the sequencing role turns archive findings into records; the other roles log them. */
-async function startEngines(context: AppContext, stack: CloseStack) {
+async function startEngines(context: AppContext, folder: DataFolder, stack: CloseStack) {
   const { role } = context.config;
   if (role !== undefined && role !== 'sequence') {
     return { engines: await openEngines(context, stack), sequencing: undefined };
@@ -125,7 +127,7 @@ async function startEngines(context: AppContext, stack: CloseStack) {
       ownEvents.report(toTamperingEvent(key, finding));
     },
   });
-  return { engines, sequencing: await startSequencing(context, { engines, ownEvents }, stack) };
+  return { engines, sequencing: await startSequencing(context, { engines, ownEvents, folder }, stack) };
 }
 
 async function deadline(): Promise<never> {

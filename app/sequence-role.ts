@@ -1,6 +1,7 @@
 /** Runs sequencers: one on the embedded event log, or one for each partition that Kafka assigns to this process. */
 import type { Logger } from 'pino';
 import type { AppContext } from './context.ts';
+import type { DataFolder } from './data-folder.ts';
 import { readPseudonymKey } from './deployment-file.ts';
 import { openEmbedded, openKafka, readGatewayMappings } from './engines.ts';
 import { openLog, type CloseStack, type Engines, type OpenLog } from './logs.ts';
@@ -35,6 +36,7 @@ export interface Sequencing {
 export interface SequencingParts {
   readonly engines: Engines;
   readonly ownEvents: OwnEvents;
+  readonly folder: DataFolder;
 }
 
 /** Shared by the sequencers of this process. */
@@ -51,7 +53,7 @@ interface SequencerParts extends SequencingParts {
 /** Starts sealing. On the embedded event log the ledger is open when this resolves, so that doubt refuses the start. */
 export async function startSequencing(
   context: AppContext,
-  { engines, ownEvents }: SequencingParts,
+  { engines, ownEvents, folder }: SequencingParts,
   stack: CloseStack,
 ): Promise<Sequencing> {
   const { config, replaced } = context;
@@ -64,7 +66,7 @@ export async function startSequencing(
   const partitions = new Partitions(logOf);
   const logger = context.logger.child({ role: 'sequence' });
   const made = { normalise, ownRecord, logger, partitions };
-  const parts = { context, engines, ownEvents, ...made, clockSteps: new Map<string, string>() };
+  const parts = { context, engines, ownEvents, folder, ...made, clockSteps: new Map<string, string>() };
   const stop = new AbortController();
   let ended: Promise<void>;
   let eventLog: EventLog;
@@ -115,8 +117,10 @@ function workOf(parts: SequencerParts, eventLog: EventLog): PartitionWork {
   };
 }
 
-function openLogOf(parts: SequencerParts, partition: number): Promise<OpenLog> {
-  const { context, engines, partitions } = parts;
+async function openLogOf(parts: SequencerParts, partition: number): Promise<OpenLog> {
+  const { context, engines, folder, partitions } = parts;
+  // Opening makes missing folders, and a fresh head guard would know no head.
+  await folder.requireUnchanged();
   const deployed = engines.deployment.logs[partition];
   if (deployed === undefined) {
     throw new PipelineError('INTERNAL', `partition ${String(partition)} has no log`);

@@ -245,6 +245,12 @@ export const ERRORS = {
     title: 'request headers too large',
     hint: 'send fewer and shorter headers: 16 KiB with the request line',
   },
+  DATA_FOLDER_CHANGED: {
+    status: 503,
+    retry: 'later',
+    title: 'data folder is not the one of the start',
+    hint: 'bring the folder back to its place and the process goes on, or stop the process; see docs/runbook.md',
+  },
   REQUEST_TIMEOUT: {
     status: 408,
     retry: 'later',

@@ -1,7 +1,7 @@
 /** LMDB environments with durable commits. */
-import { statfsSync } from 'node:fs';
+import { statfsSync, statSync } from 'node:fs';
 import { mkdir, open as openFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { open, type Database, type RootDatabase } from 'lmdb';
 import { PipelineError } from '../../schemas/errors.ts';
 
@@ -22,7 +22,9 @@ export interface Environment {
    * stable storage. All or nothing: if `action` throws or the commit fails, none of its writes stays. Throws LOG_PUSHBACK
    * where the map is full and LOG_UNAVAILABLE where the medium fails or does not answer; a PipelineError of `action`
    * passes unchanged. Where the disk has less room than `MIN_FREE_BYTES` plus the bytes of `need`, or fewer files to give
-   * than `need` says, it throws LOG_UNAVAILABLE and begins no transaction.
+   * than `need` says, it throws LOG_UNAVAILABLE and begins no transaction. The same where the folder was moved, removed or
+   * replaced since it was opened; if that happens during the transaction, LOG_UNAVAILABLE leaves open whether the writes
+   * stay.
    */
   commit<T>(action: () => T, need?: Room): Promise<T>;
   /** Makes the next read see all commits of all threads and processes. */
@@ -48,6 +50,9 @@ const MIN_FREE_BYTES = 8 * 1024 * 1024;
 /** A commit makes no file. */
 const NO_ROOM: Room = { bytes: 0, files: 0 };
 
+/** The name that LMDB gives its file of pages. */
+const DATA_FILE = 'data.mdb';
+
 /** `MDB_MAP_FULL` of lmdb.h. */
 const MDB_MAP_FULL = -30792;
 
@@ -68,6 +73,12 @@ const MDB_MAP_FULL = -30792;
 export async function openEnvironment(dir: string, options: EnvironmentOptions): Promise<Environment> {
   const path = resolve(dir);
   const root = await openDurably(path, options.mapBytes);
+  const file = join(path, DATA_FILE);
+  const opened = inodeOf(file);
+  const requireInPlace = (): void => {
+    if (opened !== undefined && inodeOf(file) === opened) return;
+    throw new PipelineError('LOG_UNAVAILABLE', `${file} is not the file that was opened`);
+  };
   const deadlineMs = options.commitDeadlineMs ?? 30_000;
   // `commit` owns the count: commits that passed their deadline and have not ended. `close` sets `closing` once.
   let overdueCount = 0;
@@ -78,6 +89,7 @@ export async function openEnvironment(dir: string, options: EnvironmentOptions):
     if (overdueCount > 0) throw new PipelineError('LOG_UNAVAILABLE', 'an earlier commit has not finished');
     let committed: Promise<T>;
     try {
+      requireInPlace();
       requireRoom(path, { ...need, bytes: MIN_FREE_BYTES + need.bytes });
       // A child transaction and not a plain one: a throw rolls its writes back.
       committed = root.childTransaction(action);
@@ -90,7 +102,10 @@ export async function openEnvironment(dir: string, options: EnvironmentOptions):
       committed.then(settled, settled);
     };
     try {
-      return await withDeadline(committed, deadlineMs, overdue);
+      const result = await withDeadline(committed, deadlineMs, overdue);
+      // The file is open wherever it lies, so the commit is durable there. An answer must mean that the next start finds it.
+      requireInPlace();
+      return result;
     } catch (error) {
       throw await toPipelineError(error);
     }
@@ -145,6 +160,12 @@ async function openDurably(path: string, mapBytes: number): Promise<RootDatabase
   } catch (error) {
     throw await toPipelineError(error);
   }
+}
+
+/** Device and inode; undefined where there is no file. */
+function inodeOf(path: string): string | undefined {
+  const found = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return found === undefined ? undefined : `${String(found.dev)}:${String(found.ino)}`;
 }
 
 /** A system call of microseconds, before a flush of milliseconds. */

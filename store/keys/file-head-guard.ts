@@ -12,8 +12,14 @@ const Heads = Type.Record(Type.String(), Type.Object({ tree_size: SafeCount, roo
  * the archive finds the heads that were signed since.
  */
 export function openFileHeadGuard(path: string): HeadGuard {
+  // Set by the first load or write that finds heads; from then on a missing file is a lost one.
+  let hasHeads = false;
   const load = async (): Promise<Static<typeof Heads>> => {
     const bytes = await readSecretFile(path);
+    if (bytes === undefined && hasHeads) {
+      throw new PipelineError('SIGNER_UNAVAILABLE', `${path} is gone; bring it back or stop this process`);
+    }
+    hasHeads ||= bytes !== undefined;
     return bytes === undefined ? {} : parseHeads(bytes, path);
   };
   return {
@@ -37,6 +43,7 @@ export function openFileHeadGuard(path: string): HeadGuard {
         );
       }
       await remember(path, { ...heads, [origin]: head });
+      hasHeads = true;
     },
   };
 }

@@ -40,20 +40,31 @@ export async function openLocalArchive({ dir, clock }: LocalArchiveOptions): Pro
     await makeStaging(dir);
     await removeStale(join(dir, STAGING_FOLDER), clock() - STAGING_LIFETIME_MS);
   });
+  const opened = await translated('opening the archive', () => inodeOf(dir));
+  /** A folder that was moved away is not made again: other bytes in an empty place would begin a second history. */
+  const requireFolder = async (): Promise<void> => {
+    if (opened === (await inodeOf(dir))) return;
+    throw new PipelineError('ARCHIVE_UNAVAILABLE', `${dir} is another folder than the one that was opened`);
+  };
   return {
     put: (key, bytes, lock) =>
       translated(`putting ${key}`, async () => {
         checkKey(key);
+        await requireFolder();
         const record = toLockRecord(key, bytes, lock);
         await makeFolders(dir, key, durableFolders);
         return putObject(dir, bytes, record);
       }),
     get: (key) =>
-      translated(`getting ${key}`, () => {
+      translated(`getting ${key}`, async () => {
         checkKey(key);
+        await requireFolder();
         return getObject(dir, key);
       }),
-    list: (prefix, after) => listKeys(dir, prefix, after),
+    async *list(prefix, after) {
+      await translated(`listing ${prefix}`, requireFolder);
+      yield* listKeys(dir, prefix, after);
+    },
     close: () => Promise.resolve(),
   };
 }
@@ -233,6 +244,12 @@ async function linkIfAbsent(from: string, to: string): Promise<boolean> {
     ignoreExisting(error);
     return false;
   }
+}
+
+/** Device and inode of a folder. */
+async function inodeOf(path: string): Promise<string> {
+  const { dev, ino } = await stat(path, { bigint: true });
+  return `${String(dev)}:${String(ino)}`;
 }
 
 async function removeStale(staging: string, beforeUnixMs: number): Promise<void> {

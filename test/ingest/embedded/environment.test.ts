@@ -1,3 +1,4 @@
+import { renameSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,6 +32,34 @@ describe('openEnvironment', () => {
     environment.refresh();
     expect(database.get(key)).toBeUndefined();
     expect(database.get(Buffer.from('other'))?.toString()).toBe('v');
+    await environment.close();
+  });
+
+  it('refuses commits while its folder is moved away or replaced, and one during which that happens', async () => {
+    const path = join(dir, 'environment');
+    const environment = await openEnvironment(path, { mapBytes: MAP_BYTES });
+    const database = environment.database('d');
+    const put = (key: string) =>
+      environment.commit(() => void database.put(Buffer.from(key), Buffer.from('v')));
+    await put('before');
+    const during = environment.commit(() => {
+      void database.put(Buffer.from('during'), Buffer.from('v'));
+      renameSync(path, join(dir, 'moved'));
+    });
+    await expect(during).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' });
+    await expect(put('gone')).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' });
+    const other = await openEnvironment(path, { mapBytes: MAP_BYTES });
+    await expect(put('replaced')).rejects.toMatchObject({ code: 'LOG_UNAVAILABLE' });
+    await other.close();
+    await rm(path, { recursive: true });
+    renameSync(join(dir, 'moved'), path);
+    await put('back');
+    environment.refresh();
+    const kept = ['before', 'during', 'gone', 'replaced', 'back'].filter(
+      (key) => database.get(Buffer.from(key)) !== undefined,
+    );
+    // The commit that was not acknowledged was applied, as the port allows.
+    expect(kept).toEqual(['before', 'during', 'back']);
     await environment.close();
   });
 

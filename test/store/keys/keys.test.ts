@@ -1,4 +1,4 @@
-import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { formatNote, parseVkey, verifyNote } from '../../../store/chain/note.ts';
@@ -42,6 +42,21 @@ describe('the file signer', () => {
 });
 
 describe('the head guard', () => {
+  it('begins no new file where the file that it has read is gone, as with a folder that was moved away', async () => {
+    const first = { tree_size: 5, root_hash: root('1') };
+    const guard = openFileHeadGuard(at('guard.json'));
+    await guard.advance('a', first);
+    for (const open of [guard, openFileHeadGuard(at('guard.json'))]) {
+      expect(await open.latest('a')).toEqual(first);
+      await rename(at(''), join(folder.path, 'moved'));
+      const next = open.advance('a', { tree_size: 6, root_hash: root('2') });
+      await expect(next).rejects.toMatchObject({ code: 'SIGNER_UNAVAILABLE' });
+      await expect(open.latest('a')).rejects.toMatchObject({ code: 'SIGNER_UNAVAILABLE' });
+      await expect(stat(at(''))).rejects.toMatchObject({ code: 'ENOENT' });
+      await rename(join(folder.path, 'moved'), at(''));
+    }
+  });
+
   it('remembers the largest head over restarts and refuses smaller and different ones', async () => {
     const guard = openFileHeadGuard(at('guard.json'));
     expect(await guard.latest('a')).toBeUndefined();

@@ -1,6 +1,17 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -143,6 +154,24 @@ describe('the files of the local archive', () => {
     }
     await openLocalArchive({ dir, clock });
     expect(await readdir(staging)).toEqual(['put-young']);
+  });
+
+  it('are neither read nor written below a path where the folder was replaced, and the folder is not made again', async () => {
+    const root = join(dir, 'archive');
+    const archive = await openLocalArchive({ dir: root, clock });
+    await archive.put('a', Buffer.from('1'), LOCK);
+    await rename(root, join(dir, 'moved'));
+    const unavailable = { code: 'ARCHIVE_UNAVAILABLE' };
+    for (const replace of [() => Promise.resolve(), () => mkdir(root)]) {
+      await replace();
+      await expect(archive.put('b', Buffer.from('2'), LOCK)).rejects.toMatchObject(unavailable);
+      await expect(archive.get('a')).rejects.toMatchObject(unavailable);
+      await expect(archive.list('')[Symbol.asyncIterator]().next()).rejects.toMatchObject(unavailable);
+    }
+    expect(await readdir(root)).toEqual([]);
+    await rm(root, { recursive: true });
+    await rename(join(dir, 'moved'), root);
+    expect(await archive.put('b', Buffer.from('2'), LOCK)).toBe('created');
   });
 
   it('say ARCHIVE_UNAVAILABLE when the medium refuses', async () => {

@@ -180,6 +180,18 @@ program
     await rebuild(config(), output, options);
   });
 program
+  .command('accept-event-log')
+  .description(
+    'show which event log is there and which one was accepted; with its id, accept one that replaced a lost one; ' +
+      'stop the server first; exit code 3 if the event log that is there is not the accepted one',
+  )
+  .argument('[id]', 'id of the event log that is there')
+  .addOption(json())
+  .action(async (id: string | undefined, options: { json: boolean }) => {
+    const { showOrAcceptEventLog } = await import('./commands/accept-event-log.ts');
+    if (!(await showOrAcceptEventLog(config(), output, { id, ...options }))) process.exitCode = EXIT.negative;
+  });
+program
   .command('probe')
   .description(
     'test object lock of an S3 bucket on a throw-away prefix; exit code 3 if the bucket must not hold an archive',

@@ -84,10 +84,11 @@ export async function readDeploymentIdentity(config: FileConfig): Promise<string
 /** Writes the file of a new deployment, with the key that its keys folder holds. */
 export async function writeDeployment(
   config: FileConfig,
-  { origins, created_at }: Pick<FileV3, 'origins' | 'created_at'>,
+  { origins, created_at, event_log }: Pick<FileV3, 'origins' | 'created_at'> & Pick<Deployment, 'event_log'>,
 ): Promise<Deployment> {
   const pseudonym_key_sha256 = digestOfKey(await requireKey(config));
-  return write(config, { v: 3, origins, created_at, pseudonym_key_sha256 });
+  const named = event_log === undefined ? {} : { event_log };
+  return write(config, { v: 3, origins, created_at, pseudonym_key_sha256, ...named });
 }
 
 /** Changes members of the file in one step, and brings it to version 3. Throws START_REFUSED without a deployment. */

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { Type } from 'typebox';
 import { Value } from 'typebox/value';
+import { findEventLog } from './accepted-event-log.ts';
 import { probeAtStart } from './checks.ts';
 import type { AppContext } from './context.ts';
 import {
@@ -64,7 +65,8 @@ export async function initialise(context: AppContext): Promise<Initialised> {
     if (config.kafka.brokers !== undefined) await createTopics(context);
     // The tables of a server are made here, because other processes may have the right to read alone.
     if (config.clickhouse.url !== undefined) await (await openRecords(context)).close();
-    return { deployment: await createLogs(context, archive), created };
+    const event_log = await findEventLog(context);
+    return { deployment: await createLogs(context, archive, event_log), created };
   } finally {
     if (replaced.archive === undefined) await archive.close();
   }
@@ -120,7 +122,11 @@ async function createTokens({ config, system }: AppContext, path: string): Promi
   return { admin, collector };
 }
 
-async function createLogs({ config, system }: AppContext, archive: Archive): Promise<Deployment> {
+async function createLogs(
+  { config, system }: AppContext,
+  archive: Archive,
+  event_log: string | undefined,
+): Promise<Deployment> {
   const { createLog } = await import('../store/ledger/ledger.ts');
   const { clock, newId } = system;
   const paths = dataPaths(config);
@@ -138,6 +144,7 @@ async function createLogs({ config, system }: AppContext, archive: Archive): Pro
   return writeDeployment(config, {
     origins: logs.map(({ origin }) => origin),
     created_at: toInstant(clock()),
+    event_log,
   });
 }
 

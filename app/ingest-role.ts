@@ -4,6 +4,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
+import { requireAccepted } from './accepted-event-log.ts';
 import { createContext, createLogger, type AppContext, type Limits } from './context.ts';
 import { readPseudonymKey } from './deployment-file.ts';
 import { openEventLog } from './engines.ts';
@@ -51,6 +52,12 @@ export async function startIngest(settings: IngestSettings, context = contextOf(
   const { config, tokens, webhookSecrets, gatewayMappings } = settings;
   const { logger, system, replaced } = context;
   const eventLog = replaced.eventLog ?? (await openEventLog(context));
+  try {
+    await requireAccepted(context, eventLog);
+  } catch (error) {
+    if (replaced.eventLog === undefined) await eventLog.close();
+    throw error;
+  }
   const counters = createReceiverCounters();
   const { ingest } = config;
   const receivers = await startReceivers(

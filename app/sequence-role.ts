@@ -1,5 +1,6 @@
 /** Runs sequencers: one on the embedded event log, or one for each partition that Kafka assigns to this process. */
 import type { Logger } from 'pino';
+import { nameEventLog } from './accepted-event-log.ts';
 import type { AppContext } from './context.ts';
 import type { DataFolder } from './data-folder.ts';
 import { readPseudonymKey } from './deployment-file.ts';
@@ -77,6 +78,7 @@ export async function startSequencing(
     const running = work.start(0, open);
     // Before a receiver of this process can append: a doubtful log takes nothing.
     await running.sequencer.settle();
+    await nameEventLog(context, eventLog.id);
     ended = runSinglePartition(work, running, stop.signal);
   } else {
     const shared = stack.keep(await openKafka({ ...context, logger }));
@@ -147,7 +149,7 @@ function reportClockStep(
 }
 
 function createRunning(
-  { context, normalise, ownRecord, logger }: SequencerParts,
+  { context, engines, normalise, ownRecord, logger }: SequencerParts,
   eventLog: EventLog,
   { partition, open: { ledger, seenIds } }: { readonly partition: number; readonly open: OpenLog },
 ): RunningSequencer {
@@ -159,7 +161,7 @@ function createRunning(
     normalise,
     ownRecord,
     clock: system.clock,
-    acceptedEventLog: undefined,
+    acceptedEventLog: engines.deployment.event_log,
     partition,
     logger: config.kafka.brokers === undefined ? logger : logger.child({ partition }),
     maxBatchEnvelopes: limits.maxBatchEnvelopes,

@@ -1,0 +1,69 @@
+/**
+ * The event log that the operator accepted: `init` accepts the one that it finds, later ones need a word. In: the
+ * deployment file and the log that is there. Out: the same file with its id, or a refusal.
+ */
+import type { AppContext } from './context.ts';
+import { amendDeployment, noDeployment, readDeployment } from './deployment-file.ts';
+import { openEventLog } from './engines.ts';
+import { judgeEventLog } from '../ingest/event-log-identity.ts';
+import type { EventLog } from '../ingest/event-log.ts';
+import { PipelineError } from '../schemas/errors.ts';
+
+/** Id of the configured event log. Opens and closes it. Undefined where its medium gives none. */
+export async function findEventLog(context: AppContext): Promise<string | undefined> {
+  const { replaced } = context;
+  if (replaced.eventLog !== undefined) return replaced.eventLog.id;
+  const eventLog = await openEventLog(context);
+  await eventLog.close();
+  return eventLog.id;
+}
+
+/** Throws EVENT_LOG_REPLACED where the log is not the accepted one. Receivers ask before they take anything. */
+export async function requireAccepted(
+  { config }: Pick<AppContext, 'config'>,
+  { id }: Pick<EventLog, 'id'>,
+): Promise<void> {
+  const accepted = (await readDeployment(config))?.event_log;
+  const verdict = judgeEventLog({ found: id, accepted, sealed: undefined });
+  if (verdict.kind === 'refused') throw new PipelineError('EVENT_LOG_REPLACED', verdict.detail);
+}
+
+/**
+ * Names the log in a deployment file of an older version, once the ledger agrees with it. Where the keys folder cannot
+ * be written, as in a container that mounts it read-only, the file stays and the log says so.
+ */
+export async function nameEventLog(
+  { config, logger }: Pick<AppContext, 'config' | 'logger'>,
+  event_log: string | undefined,
+): Promise<void> {
+  if (event_log === undefined || (await readDeployment(config))?.event_log !== undefined) return;
+  try {
+    await amendDeployment(config, { event_log });
+  } catch (error) {
+    if (error instanceof PipelineError) throw error;
+    logger.warn({ event_log }, 'the deployment file cannot be written and does not name the event log yet');
+  }
+}
+
+/** The log that is there and the one that was accepted before. */
+export interface EventLogChoice {
+  readonly found: string | undefined;
+  readonly accepted: string | undefined;
+}
+
+/**
+ * Accepts the event log that is there, if `id` names it. Without `id` nothing changes. Throws CONFIG_INVALID for any
+ * other id, and START_REFUSED without a deployment.
+ */
+export async function acceptEventLog(context: AppContext, id: string | undefined): Promise<EventLogChoice> {
+  const { config } = context;
+  const deployment = await readDeployment(config);
+  if (deployment === undefined) throw noDeployment(config);
+  const found = await findEventLog(context);
+  if (id !== undefined) {
+    if (id !== found)
+      throw new PipelineError('CONFIG_INVALID', `the event log is ${found ?? 'without an id'}, not ${id}`);
+    await amendDeployment(config, { event_log: id });
+  }
+  return { found, accepted: deployment.event_log };
+}

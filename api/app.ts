@@ -13,6 +13,7 @@ import type { Logger } from 'pino';
 import type { Clock } from '../schemas/clock.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import type { VerifyToken } from '../schemas/principal.ts';
+import type { ReadBacklog } from '../reports/completeness/assessment.ts';
 import type { EvidencePackages } from '../reports/package/packages.ts';
 import type { PublishedLog } from '../store/ledger/published-log.ts';
 import type { RecordStore } from '../store/records/record-store.ts';
@@ -65,6 +66,8 @@ export interface EvidenceSources {
   readonly published: readonly PublishedLog[];
   /** Left out where another process makes packages and serves their routes. */
   readonly packages?: EvidencePackages | undefined;
+  /** Left out where no event log is at hand. */
+  readonly readBacklog?: ReadBacklog | undefined;
 }
 
 export interface ApiOptions {
@@ -136,13 +139,14 @@ export function buildApi(options: ApiOptions): FastifyInstance {
   return app;
 }
 
-function evidenceRoutes(app: TypedApp, { store, published, packages }: EvidenceSources, clock: Clock): void {
+function evidenceRoutes(app: TypedApp, sources: EvidenceSources, clock: Clock): void {
+  const { store, published, packages } = sources;
   recordRoutes(app, store);
   proofRoute(app, store, published);
   sessionRoutes(app, store);
   toolCallRoute(app, store);
   changeRoute(app, store);
-  completenessRoute(app, store, clock);
+  completenessRoute(app, sources, clock);
   quarantineRoute(app, store);
   checkpointRoute(app, published);
   if (packages !== undefined) evidencePackageRoutes(app, packages, published);

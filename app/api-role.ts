@@ -2,6 +2,7 @@
 import { buildApi, type EvidenceSources } from '../api/app.ts';
 import { buildMetrics, type MetricsSnapshot } from '../api/metrics.ts';
 import type { Readiness } from '../api/routes/operation.ts';
+import { openBacklogReader } from './backlog.ts';
 import type { AppContext } from './context.ts';
 import type { DataFolder } from './data-folder.ts';
 import type { IngestThread } from './ingest-thread.ts';
@@ -118,8 +119,11 @@ async function evidenceOf(
   const { role } = context.config;
   if (engines === undefined || role === 'sequence') return undefined;
   const published = await publishedLogs(context, engines, sequencing);
-  const packages = role === 'api' ? undefined : stack.keep(await openPackages(context, engines, published));
-  return { store: engines.records, published, packages };
+  const readBacklog = await openBacklogReader(context, sequencing, stack);
+  const opened =
+    role === 'api' ? undefined : await openPackages(context, engines, { published, readBacklog });
+  const packages = opened === undefined ? undefined : stack.keep(opened);
+  return { store: engines.records, published, packages, readBacklog };
 }
 
 /** Logs that this process seals are read from their ledgers; other logs are read from the archive. */

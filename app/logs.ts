@@ -7,6 +7,7 @@ import { openArchive, openRecords, type OpenArchiveOptions } from './engines.ts'
 import { closeToOthers } from './folder-modes.ts';
 import { dataPaths, logOf } from './paths.ts';
 import type { SeenIds } from '../ingest/seen-ids.ts';
+import type { ReadBacklog } from '../reports/completeness/assessment.ts';
 import type { EvidencePackages } from '../reports/package/packages.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import type { Archive } from '../store/archive/archive.ts';
@@ -114,11 +115,16 @@ export async function openLog(
   }
 }
 
+interface PackagedLogs {
+  readonly published: readonly PublishedLog[];
+  readonly readBacklog: ReadBacklog;
+}
+
 /** Evidence packages of the given logs. Callers order packages of these logs alone. */
 export async function openPackages(
   { config, system, logger }: AppContext,
   { records, deployment }: Engines,
-  published: readonly PublishedLog[],
+  { published, readBacklog }: PackagedLogs,
 ): Promise<EvidencePackages> {
   const [{ FRAMEWORKS }, { createPackageBuilder }, { openEvidencePackages }] = await Promise.all([
     import('../reports/frameworks/index.ts'),
@@ -135,7 +141,7 @@ export async function openPackages(
     const signer = await openFileSigner(paths.signingKey, origin);
     builders.set(
       log,
-      createPackageBuilder({ store: records, published: one, logCount, signer, clock, logger }),
+      createPackageBuilder({ store: records, published: one, logCount, readBacklog, signer, clock, logger }),
     );
   }
   return openEvidencePackages({

@@ -13,24 +13,35 @@ export async function showOrAcceptEventLog(
   output: Output,
   { id, json }: { readonly id: string | undefined; readonly json: boolean },
 ): Promise<boolean> {
-  const { found, accepted } = await acceptEventLog(createContext(config), id);
-  const isAccepted = id !== undefined || found === accepted;
-  if (json) {
-    output.write(toJsonLine({ found: found ?? null, accepted: id ?? accepted ?? null }));
-    return isAccepted;
-  }
-  output.write(`event log  ${found ?? '(its medium gives no id)'}\n`);
-  output.write(`accepted   ${id ?? accepted ?? '(none yet)'}\n`);
-  if (id !== undefined && id !== accepted) {
-    output.write(
-      'The next start of the sequencer reads it from its beginning and seals a record event_log.replaced.\n',
+  const { found = null, accepted: before = null } = await acceptEventLog(createContext(config), id);
+  const accepted = id ?? before;
+  if (json) output.write(toJsonLine({ found, accepted }));
+  else output.write(describe({ found, accepted, before }));
+  return found === accepted;
+}
+
+interface Choice {
+  readonly found: string | null;
+  readonly accepted: string | null;
+  /** The one that was accepted before this command. */
+  readonly before: string | null;
+}
+
+function describe({ found, accepted, before }: Choice): string {
+  const lines = [
+    `event log  ${found ?? '(its medium gives no id)'}`,
+    `accepted   ${accepted ?? '(none yet)'}`,
+  ];
+  if (accepted !== before) {
+    lines.push(
+      'The next start of the sequencer reads it from its beginning and seals a record event_log.replaced.',
+      'Acknowledged envelopes of the old event log that were not sealed are lost: send them again.',
     );
-    output.write(
-      'Acknowledged envelopes of the old event log that were not sealed are lost: send them again.\n',
+  } else if (found !== accepted) {
+    lines.push(
+      'No process starts on it. Bring the accepted event log back. If it is lost for good, accept this one:',
+      `  affidavit accept-event-log ${found ?? ''}`,
     );
-  } else if (!isAccepted) {
-    output.write('No process starts on it. Bring the accepted event log back; if it is lost for good, run\n');
-    output.write(`  affidavit accept-event-log ${found ?? ''}\n`);
   }
-  return isAccepted;
+  return `${lines.join('\n')}\n`;
 }

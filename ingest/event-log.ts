@@ -27,6 +27,12 @@ export interface ConsumeOptions {
   readonly signal: AbortSignal;
 }
 
+export interface Lag {
+  readonly envelopes: number;
+  readonly bytes: number;
+  readonly oldestReceivedAt?: string | undefined;
+}
+
 /**
  * PORT: the durable queue between receivers and the sequencer.
  *
@@ -46,14 +52,15 @@ export interface ConsumeOptions {
  * - A log that was opened with a linger holds back a batch that is not full. Such a batch is delivered once its oldest
  *   envelope has waited for the linger since the consumer could first read it, and sooner where the batch fills. An abort
  *   ends the wait at once; the envelopes held back stay unacknowledged. `append` never waits for it.
- * - `lag` counts envelopes that were appended and not yet acknowledged.
+ * - `lag` counts envelopes that were appended and not yet acknowledged. `oldestReceivedAt` is the time of receipt of the
+ *   oldest of them; undefined where there is none, and where the medium does not show it.
  */
 export interface EventLog {
   readonly id: string | undefined;
   settle(partition: number, from: bigint): Promise<void>;
   append(envelopes: readonly Envelope[]): Promise<void>;
   consume(options: ConsumeOptions, onBatch: (batch: LoggedBatch) => Promise<void>): Promise<void>;
-  lag(): Promise<{ readonly envelopes: number; readonly bytes: number }>;
+  lag(): Promise<Lag>;
   /** Idempotent; waits for appends in flight. */
   close(): Promise<void>;
 }

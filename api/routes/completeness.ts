@@ -2,6 +2,7 @@ import { Type } from 'typebox';
 import { toInstant, type Clock } from '../../schemas/clock.ts';
 import { CompletenessStatement } from '../../schemas/control.ts';
 import { InstantUtc } from '../../schemas/primitives.ts';
+import type { ReadBacklog } from '../../reports/completeness/assessment.ts';
 import { assessCompleteness } from '../../reports/completeness/completeness.ts';
 import type { RecordStore } from '../../store/records/record-store.ts';
 import { checkInterval } from '../http/interval.ts';
@@ -18,7 +19,11 @@ const CompletenessQuery = Type.Object(
 );
 
 /** The completeness statement of a period; by default of all time up to and including this millisecond. */
-export function completenessRoute(app: TypedApp, store: RecordStore, clock: Clock): void {
+export function completenessRoute(
+  app: TypedApp,
+  { store, readBacklog }: { readonly store: RecordStore; readonly readBacklog?: ReadBacklog | undefined },
+  clock: Clock,
+): void {
   app.get(
     '/v1/completeness',
     {
@@ -33,7 +38,8 @@ export function completenessRoute(app: TypedApp, store: RecordStore, clock: Cloc
       // One more than now: the interval is half-open, and a record may have arrived in this millisecond.
       const { from = toInstant(0), to = toInstant(clock() + 1), session_id } = request.query;
       checkInterval({ from, to }, { from: '/querystring/from', to: '/querystring/to' });
-      return assessCompleteness(store, { from, to }, { session_id });
+      const backlog = await readBacklog?.();
+      return assessCompleteness(store, { from, to }, { session_id, backlog });
     },
   );
 }

@@ -108,7 +108,10 @@ export async function openEmbeddedEventLog(options: EmbeddedEventLogOptions): Pr
       new Promise((resolve) => {
         environment.refresh();
         const { envelopes, bytes } = readState(storage.meta);
-        resolve({ envelopes, bytes });
+        const oldestReceivedAt = readOldest(storage);
+        resolve(
+          oldestReceivedAt === undefined ? { envelopes, bytes } : { envelopes, bytes, oldestReceivedAt },
+        );
       }),
     close: () => (closing ??= close()),
   };
@@ -136,6 +139,15 @@ async function consumeUntilAborted(
       await acknowledge(storage, batch.entries);
     }
   }
+}
+
+/** When the first entry was received; undefined where there is none, or it holds no envelope. */
+function readOldest({ entries, meta }: LogStorage): string | undefined {
+  for (const { key, value } of entries.getRange({ limit: 1 })) {
+    const decoded = decode(value, toOffset(key, readState(meta).shift));
+    return 'envelope' in decoded ? decoded.envelope.received_at : undefined;
+  }
+  return undefined;
 }
 
 function toStorage(

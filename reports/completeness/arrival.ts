@@ -1,5 +1,6 @@
 /** Signs that something did not arrive: silence (S7), loss (S8), canaries (S9). */
 import type { CompletenessFinding } from '../../schemas/control.ts';
+import { OWN_COLLECTOR } from '../../schemas/native-event.ts';
 import { canaryCounts, missingCanaries, type MissingCanary } from '../../store/records/queries/canaries.ts';
 import {
   collectorLosses,
@@ -14,6 +15,7 @@ import {
   redactedCount,
   type HookDeliveryError,
 } from '../../store/records/queries/completeness.ts';
+import { ingestCounts, type IngestCounts } from '../../store/records/queries/ingest-counts.ts';
 import { quarantineCounts } from '../../store/records/queries/quarantine.ts';
 import { ALL_ROWS, askedOf, LISTED_FINDINGS, type Assessment, type Measured } from './assessment.ts';
 import { counted } from '../controls/counted.ts';
@@ -93,6 +95,8 @@ export async function measureArrival(assessment: Assessment): Promise<Measured> 
     losses: await store.read(collectorLosses(asked), scope.limits),
   };
   const [redacted] = await store.read(redactedCount(asked), scope.limits);
+  const [ingest = NOTHING_COUNTED] = await store.read(ingestCounts(asked), scope.limits);
+  const dead = ingestDetails(ingest);
   const items = total(arrival.quarantined, ({ item_count }) => item_count);
   const lost = total(arrival.losses, ({ lost_count }) => lost_count);
   const { length: failedRuns } = arrival.failedRuns;
@@ -100,7 +104,7 @@ export async function measureArrival(assessment: Assessment): Promise<Measured> 
     statistic: {
       id: 'S8',
       name: 'Loss and fidelity',
-      state: items === 0 && failedRuns === 0 && lost === 0 ? 'ok' : 'failed',
+      state: items === 0 && failedRuns === 0 && lost === 0 && dead.length === 0 ? 'ok' : 'failed',
       figures: [
         { name: 'items in quarantine', value: String(items) },
         ...arrival.quarantined.map((row) => ({
@@ -113,11 +117,12 @@ export async function measureArrival(assessment: Assessment): Promise<Measured> 
           name: `${row.collector} ${row.reason}`,
           value: String(row.lost_count),
         })),
+        { name: 'entries of the event log without an envelope', value: String(ingest.dead_letter_count) },
         { name: 'records in which secrets were replaced', value: String(redacted?.record_count ?? 0) },
       ],
-      detail: arrivalDetail({ items, failedRuns, lost }),
+      detail: arrivalDetail({ items, failedRuns, lost }, dead),
     },
-    findings: arrivalFindings(arrival),
+    findings: [...arrivalFindings(arrival), ...dead.map(ingestFinding)],
   };
 }
 
@@ -146,7 +151,32 @@ function arrivalFindings({ quarantined, failedRuns, losses }: Arrival): Complete
   ];
 }
 
-function arrivalDetail(counts: Readonly<Record<'items' | 'failedRuns' | 'lost', number>>): string {
+const NOTHING_COUNTED: IngestCounts = { dead_letter_count: 0, replaced_count: 0 };
+
+/** What the sequencer lost by its own word. */
+interface IngestLoss {
+  readonly code: 'dead_letters' | 'event_log_replaced';
+  readonly detail: string;
+}
+
+function ingestDetails({ dead_letter_count, replaced_count }: IngestCounts): IngestLoss[] {
+  const entries = counted(dead_letter_count, 'entry', 'entries');
+  const letters = `${entries} of the event log held no envelope and became no record`;
+  const replaced = `the event log was replaced ${counted(replaced_count, 'time')}: acknowledged envelopes that were not sealed are lost`;
+  return [
+    ...(dead_letter_count > 0 ? [{ code: 'dead_letters', detail: letters } as const] : []),
+    ...(replaced_count > 0 ? [{ code: 'event_log_replaced', detail: replaced } as const] : []),
+  ];
+}
+
+function ingestFinding({ code, detail }: IngestLoss): CompletenessFinding {
+  return { code, session_id: null, tool_use_id: null, source: OWN_COLLECTOR, detail };
+}
+
+function arrivalDetail(
+  counts: Readonly<Record<'items' | 'failedRuns' | 'lost', number>>,
+  ingest: readonly IngestLoss[],
+): string {
   const { items, failedRuns, lost } = counts;
   const kept = `${counted(items, 'item')} kept in quarantine: received, and not sealed as the kind they claim to be`;
   const failed = `${counted(failedRuns, 'hook run')} ended in an error, so a recording hook may have missed the event`;
@@ -155,6 +185,7 @@ function arrivalDetail(counts: Readonly<Record<'items' | 'failedRuns' | 'lost', 
     ...(items > 0 ? [kept] : []),
     ...(failedRuns > 0 ? [failed] : []),
     ...(lost > 0 ? [gone] : []),
+    ...ingest.map(({ detail }) => detail),
   ];
   if (said.length > 0) return said.join('; ');
   return 'every received item was sealed as the kind it claims to be; content that a source cut or left out before sending does not show here';

@@ -12,6 +12,7 @@ import { equals, paramsOf, where } from '../../store/records/queries/conditions.
 import { receivedWithin } from '../../store/records/queries/instants.ts';
 import { coveredBy } from '../../store/records/queries/records.ts';
 import { askedOf, type Assessment, type Measured } from './assessment.ts';
+import { backlogFigures, waitingDetail } from './backlog.ts';
 import { counted } from '../controls/counted.ts';
 
 interface LogRow {
@@ -19,13 +20,15 @@ interface LogRow {
   readonly row_count: number;
   readonly index_count: number;
   readonly next_index: number;
+  readonly newest_received_ms: number;
 }
 
 function logShape({ scope }: Assessment): Query<LogRow> {
   const conditions = coveredBy(scope);
   return {
     name: 'completeness.log_shape',
-    sql: `SELECT log, count() AS row_count, uniqExact(leaf_index) AS index_count, max(leaf_index) + 1 AS next_index
+    sql: `SELECT log, count() AS row_count, uniqExact(leaf_index) AS index_count, max(leaf_index) + 1 AS next_index,
+  toUnixTimestamp64Milli(max(received_at)) AS newest_received_ms
 FROM records
 ${where(conditions)}
 GROUP BY log
@@ -59,17 +62,19 @@ export async function measureIntegrity(assessment: Assessment): Promise<Measured
   const tailCount = above?.row_count ?? 0;
   const missesRows = scope.below !== undefined && rowCount !== scope.below;
   const isOneEach = broken.length === 0 && !missesRows;
+  const waiting = waitingDetail(assessment, logs);
   const figures = [{ name: 'rows', value: String(rowCount) }];
   if (scope.below !== undefined)
     figures.push({ name: 'rows of the period above the checkpoint', value: String(tailCount) });
+  figures.push(...backlogFigures(scope.backlog));
   if (scope.verifiedRows !== undefined)
     figures.push({ name: 'rows compared with their leaves', value: String(scope.verifiedRows) });
   const statistic: CompletenessStatistic = {
     id: 'S6',
     name: 'Integrity',
-    state: isOneEach && tailCount === 0 ? 'ok' : 'failed',
+    state: isOneEach && tailCount === 0 && waiting === '' ? 'ok' : 'failed',
     figures,
-    detail: integrityDetail({ isOneEach, tailCount, isVerified: scope.verifiedRows !== undefined }),
+    detail: `${integrityDetail({ isOneEach, tailCount, isVerified: scope.verifiedRows !== undefined })}${waiting}`,
   };
   return { statistic, findings: [] };
 }

@@ -9,6 +9,7 @@ import { toInstant, type Clock } from '../../schemas/clock.ts';
 import type { PublishedLog } from '../../store/ledger/published-log.ts';
 import type { RecordStore } from '../../store/records/record-store.ts';
 import type { Signer } from '../../store/keys/signer.ts';
+import type { ReadBacklog } from '../completeness/assessment.ts';
 import { assessCompleteness } from '../completeness/completeness.ts';
 import { drawFramework } from './control-results.ts';
 import { writeDocuments } from './documents.ts';
@@ -25,6 +26,8 @@ export interface EvidencePackageOptions {
   readonly logCount: number;
   /** Signs the manifest, with the key that signs checkpoints. */
   readonly signer: Signer;
+  /** Asked after the checkpoint was taken. Absent where no event log is at hand. */
+  readonly readBacklog?: ReadBacklog | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -48,7 +51,7 @@ export function createPackageBuilder(
 }
 
 async function buildPackage(
-  { store, published, logCount, signer, clock, logger }: EvidencePackageOptions,
+  { store, published, logCount, signer, readBacklog, clock, logger }: EvidencePackageOptions,
   { package_id, request, framework, path, signal }: PackageBuild,
   dir: string,
 ): Promise<void> {
@@ -63,6 +66,7 @@ async function buildPackage(
     log,
     below: tree_size,
     verifiedRows: tree.size,
+    backlog: await readBacklog?.(),
     limits: REPORT_READ_LIMITS,
   });
   const scope = { period, log, tree_size };

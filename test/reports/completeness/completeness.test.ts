@@ -283,6 +283,39 @@ describe('the completeness of a period', () => {
     );
   });
 
+  it('fails S8 for entries of the event log without an envelope, and for an event log that was replaced', async () => {
+    const own = (type: string, facts: object, name: string) =>
+      auditRecord(name, {
+        type,
+        source: 'affidavit',
+        facts: { source_event: type, collector: 'affidavit', ...facts },
+      });
+    const counts = { envelope_count: 3, repeat_count: 3, dead_letter_count: 0 };
+    const whole = [...readRecording('ordinary').records, own('ingest.counted', counts, 'repeats')];
+    expect(states(await assess(whole))).toMatchObject({ S8: 'ok' });
+    const letters = own('ingest.counted', { ...counts, dead_letter_count: 2 }, 'letters');
+    const replaced = own('event_log.replaced', { event_log: 'b', previous_event_log: 'a' }, 'replaced');
+    const statement = await assess([...whole, letters, replaced]);
+    expect(states(statement)).toMatchObject({ S8: 'failed' });
+    expect(codes(statement)).toEqual(expect.arrayContaining(['dead_letters', 'event_log_replaced']));
+  });
+
+  it('fails S6 for every period that acknowledged and unsealed envelopes may belong to', async () => {
+    const { records } = readRecording('ordinary');
+    const S6 = async (backlog: CompletenessScope['backlog']) =>
+      states(await assess(records, { backlog }))['S6'];
+    const oldestReceivedAt = PERIOD.to.replace('Z', '.000Z');
+    expect(await S6({ envelopes: 0 })).toBe('ok');
+    expect(await S6({ envelopes: 1, oldestReceivedAt })).toBe('ok');
+    expect(await S6({ envelopes: 1, oldestReceivedAt: '2026-12-31T23:59:59.999Z' })).toBe('failed');
+    expect(await S6({ envelopes: 1 })).toBe('failed');
+    expect(await S6('unknown')).toBe('failed');
+    const { statistics } = await assess(records, { backlog: { envelopes: 7 } });
+    expect(statistics.find(({ id }) => id === 'S6')!.detail).toMatch(
+      /7 envelopes acknowledged and not sealed yet, received at .* or later/,
+    );
+  });
+
   it('tells in S8 how many records had secrets replaced, which is no loss', async () => {
     const redacted: Draft = {
       type: 'prompt.submitted',

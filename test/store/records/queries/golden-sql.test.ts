@@ -5,6 +5,7 @@ import * as changes from '../../../../store/records/queries/changes.ts';
 import * as canaries from '../../../../store/records/queries/canaries.ts';
 import * as collectors from '../../../../store/records/queries/collectors.ts';
 import * as completeness from '../../../../store/records/queries/completeness.ts';
+import { ingestCounts } from '../../../../store/records/queries/ingest-counts.ts';
 import * as leaves from '../../../../store/records/queries/leaves.ts';
 import * as quarantine from '../../../../store/records/queries/quarantine.ts';
 import * as records from '../../../../store/records/queries/records.ts';
@@ -94,6 +95,7 @@ const QUERIES: Record<string, Query<unknown>> = {
   'sessions-without-end': completeness.sessionsWithoutEnd({ ...scope, limit: 100 }),
   'hook-delivery-errors': completeness.hookDeliveryErrors({ ...scope, limit: 100 }),
   'redacted-count': completeness.redactedCount(scope),
+  'ingest-counts': ingestCounts(scope),
   'delivery-gaps': collectors.deliveryGaps(scope),
   'witness-counts': witnesses.witnessCounts(scope),
   'silent-witnesses': witnesses.silentWitnesses({ ...scope, limit: 100 }),

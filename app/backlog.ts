@@ -1,0 +1,16 @@
+/** What is acknowledged and not sealed yet, as statements of completeness ask for it. */
+import type { AppContext } from './context.ts';
+import { openEventLog } from './engines.ts';
+import type { CloseStack } from './logs.ts';
+import type { EventLog } from '../ingest/event-log.ts';
+import type { ReadBacklog } from '../reports/completeness/assessment.ts';
+
+/** A process that seals asks the event log that it has open; another one opens the log for this question alone. */
+export async function openBacklogReader(
+  context: AppContext,
+  sealing: Pick<EventLog, 'lag'> | undefined,
+  stack: CloseStack,
+): Promise<ReadBacklog> {
+  const { lag } = sealing ?? context.replaced.eventLog ?? stack.keep(await openEventLog(context));
+  return () => lag().catch(() => 'unknown' as const);
+}

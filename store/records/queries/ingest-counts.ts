@@ -1,0 +1,30 @@
+/** The sequencer's own counts: what it read and did not seal as a record. */
+import type { Query } from '../record-store.ts';
+import { inScope, type CompletenessScope } from './completeness.ts';
+import { paramsOf, tidy, where } from './conditions.ts';
+
+export interface IngestCounts {
+  /** Entries of the event log that held no envelope. */
+  readonly dead_letter_count: number;
+  /** How often the operator accepted another event log. */
+  readonly replaced_count: number;
+}
+
+/** Only records that the sequencer made count: no sender can give a record the source `affidavit`. */
+export function ingestCounts(params: CompletenessScope): Query<IngestCounts> {
+  const conditions = [
+    { sql: "source = 'affidavit'", params: {} },
+    { sql: "type IN ('ingest.counted', 'event_log.replaced')", params: {} },
+    ...inScope(params),
+  ];
+  return {
+    name: 'ingest_counts',
+    sql: tidy(`
+SELECT
+  sum(ifNull(dead_letter_count, 0)) AS dead_letter_count,
+  countIf(type = 'event_log.replaced') AS replaced_count
+FROM records
+${where(conditions)}`),
+    params: paramsOf(conditions),
+  };
+}

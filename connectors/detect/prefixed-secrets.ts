@@ -94,7 +94,8 @@ function toDetector(prefixed: Prefixed): SecretDetector {
   // The name of the member in the connection string is not part of the key.
   const isNamed = type === 'azure_storage_key';
   return {
-    mayStart: ({ text, endOfRun }, _at, end) => endOfBody(prefixed, text, end, endOfRun) !== undefined,
+    // In raw bytes a run may go on into the tag of the next field, so its length has no upper bound.
+    mayStart: ({ text, endOfRun }, _at, end) => endOfOpenBody(prefixed, text, end, endOfRun) !== undefined,
     find(scan, at, end) {
       const { text, endOfRun, add } = scan;
       const to = isWordStart(text, at) ? endOfBody(prefixed, text, end, endOfRun) : undefined;
@@ -105,17 +106,21 @@ function toDetector(prefixed: Prefixed): SecretDetector {
   };
 }
 
-function endOfBody(
-  { classes, least, most, isMixed }: Prefixed,
+function endOfBody(prefixed: Prefixed, text: string, from: number, endOfRun: EndOfRun): number | undefined {
+  const { classes, least, most } = prefixed;
+  if (most === undefined) return endOfOpenBody(prefixed, text, from, endOfRun);
+  // One character more than allowed shows that it is a longer value.
+  const to = endOfSome(text, from, classes, most + 1);
+  return to - from < least || to - from > most ? undefined : to;
+}
+
+/** The end of the characters behind the literal, however many there are. */
+function endOfOpenBody(
+  { classes, least, isMixed }: Prefixed,
   text: string,
   from: number,
   endOfRun: EndOfRun,
 ): number | undefined {
-  if (most !== undefined) {
-    // One character more than allowed shows that it is a longer value.
-    const to = endOfSome(text, from, classes, most + 1);
-    return to - from < least || to - from > most ? undefined : to;
-  }
   const to = endOfRun(from, classes);
   if (to - from < least) return undefined;
   return isMixed === true && !isMixedCase(text, from, Math.min(to, from + 64)) ? undefined : to;

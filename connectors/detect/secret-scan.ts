@@ -12,8 +12,9 @@ export interface SecretScan {
 
 /**
  * Recognises secrets that have a literal. `find` judges one place exactly. `mayStart` judges a place in raw bytes, one
- * character each, where the text may have escapes and any bytes around it. It returns true wherever `find` could find a
- * secret.
+ * character each, where the text may have escapes and any bytes around it: in protobuf the tag and the length of a field
+ * may look like letters and digits. It returns true wherever `find` could find a secret, so it asks for no upper length
+ * and for no border.
  */
 export interface SecretDetector {
   readonly mayStart: (scan: Pick<SecretScan, 'text' | 'endOfRun'>, at: number, end: number) => boolean;

@@ -1,16 +1,5 @@
 import type { Anchor } from './anchors.ts';
-import {
-  ALNUM,
-  BASE64,
-  BASE64URL,
-  DIGIT,
-  DOT,
-  hasAny,
-  isAt,
-  LETTER,
-  TILDE,
-  endOfSome,
-} from './characters.ts';
+import { ALNUM, BASE64, BASE64URL, DIGIT, DOT, hasAny, isAt, TILDE, endOfSome } from './characters.ts';
 import { isPlaceholder } from './placeholders.ts';
 import { isWordStart, type SecretDetector, type SecretScan } from './secret-scan.ts';
 
@@ -183,7 +172,7 @@ const basic: SecretDetector = {
 
 /** The three parts behind the host: team, app and the secret itself. */
 const slackWebhook: SecretDetector = {
-  mayStart: ({ text }, _at, end) => isAt(text, end, LETTER),
+  mayStart: ({ text, endOfRun }, _at, end) => text.charAt(endOfRun(end, ALNUM)) === '/',
   find({ text, endOfRun, add }, _at, end) {
     const team = endOfRun(end, ALNUM);
     const app = endOfRun(team + 1, ALNUM);

@@ -57,4 +57,40 @@ describe('mayHoldSecret', () => {
     expect(secrets.filter(({ text }) => !mayHoldSecret(Buffer.from(`x${text}`)))).toEqual([]);
     expect(secrets.length).toBeGreaterThan(60);
   });
+
+  it('says true of every secret between any two bytes that protobuf may write around a text', () => {
+    // A text begins behind its length. Behind it comes the tag of the next field, the end, or a byte of a group.
+    const before = ['', '2', 'A', 'z', '_', '='];
+    const missed = TEXTS_TO_THE_EDGE.filter((text) => {
+      const middle = Buffer.from(text);
+      const lengths = [...before, String.fromCharCode(middle.length % 128)];
+      return lengths.some((length) =>
+        Array.from({ length: 256 }, (_, tag) => [Buffer.from(length, 'latin1'), middle, Buffer.of(tag)]).some(
+          (parts) => !mayHoldSecret(Buffer.concat(parts)),
+        ),
+      );
+    });
+    expect(missed).toEqual([]);
+    expect(TEXTS_TO_THE_EDGE.length).toBeGreaterThan(150);
+  });
+
+  it('says true of a webhook whose team begins with a digit', () => {
+    const text = ['https://hooks.slack', `.com/services/1T/B2/${alnum(24)}`].join('');
+    expect(typesOf(text)).toEqual(['slack_webhook']);
+    expect(mayHoldSecret(Buffer.from(text))).toBe(true);
+  });
 });
+
+/** Planted secrets as whole texts: as planted, alone, with what comes before them, and with what comes behind. */
+const TEXTS_TO_THE_EDGE = [
+  ...new Set(
+    PLANTED.flatMap(({ text, places }) =>
+      places.flatMap(({ start, end }) => [
+        text,
+        text.slice(start, end),
+        text.slice(0, end),
+        text.slice(start),
+      ]),
+    ),
+  ),
+].filter((text) => findSecrets(text).length > 0);

@@ -31,6 +31,8 @@ const SEPARATOR = /(?:\\{0,7}["'`])?[ \t]{0,8}(?::=|=>|[:=])[ \t]{0,8}(?:\\{0,7}
 const TAG = />/y;
 const FLAG = /[ \t]{1,8}(?:\\{0,7}["'`])?/y;
 const LONGEST_NAME = 40;
+/** Blanks before or behind the sign of assignment. */
+const MOST_BLANKS = 8;
 
 /** Names that end like a label but hold no secret: positions in lists and in vocabularies. */
 const HARMLESS_NAMES =
@@ -69,7 +71,8 @@ export const LABELLED_ANCHORS: readonly Anchor<SecretDetector>[] = LABELS.map((l
 /** Whether a member of this name has a secret as its value. */
 export function isSecretName(name: string): boolean {
   if (name.length > LONGEST_NAME) return false;
-  const lower = name.toLowerCase();
+  // Only ASCII, as in the search: other letters, such as the sign of kelvin, have a lower case in ASCII too.
+  const lower = name.replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase());
   return LABELS.some((label) => {
     const at = lower.lastIndexOf(label);
     if (at === -1 || HARMLESS_NAMES.test(lower.slice(0, at))) return false;
@@ -106,10 +109,10 @@ function typeOf(name: string): SecretType {
 /** Judges raw bytes: whether a value could begin here, or a member's name or a length-delimited field could end. */
 function mayGiveValue(text: string, at: number, end: number): boolean {
   const labelEnd = skip(SUFFIX, text, end);
-  for (let next = labelEnd; next < labelEnd + 8; next += 1) {
+  for (let next = labelEnd; next <= labelEnd + MOST_BLANKS; next += 1) {
     const character = text.charAt(next);
-    // A tab is possible there too; in JSON it is an escape of two characters.
-    if (character === '\\' && !`"'\\\`t`.includes(text.charAt(next + 1))) break;
+    // A tab is possible there too. In JSON it is an escape.
+    if (character === '\\' && !/^(?:["'`\\t]|u0009)/.test(text.slice(next + 1, next + 6))) break;
     if (`"'\`\\:=>`.includes(character)) return true;
     if (character !== ' ' && character !== '\t') break;
   }
@@ -117,13 +120,36 @@ function mayGiveValue(text: string, at: number, end: number): boolean {
   return endsField(text, at, end, labelEnd);
 }
 
+const ASCII = 0x80;
+const FIRST_LEAD_BYTE = 0xc0;
+/** Most bytes of a varint (protobuf encoding). */
+const LONGEST_VARINT = 10;
+/** Most bytes of a UTF-16 code unit in UTF-8. */
+const WIDEST_UNIT = 3;
+
 /** Whether an earlier byte is the length of a name that ends here: in protobuf any byte may follow such a name. */
 function endsField(text: string, at: number, end: number, labelEnd: number): boolean {
-  for (let from = at; from >= at - LONGEST_NAME && from > 0; from -= 1) {
-    const nameEnd = from + text.charCodeAt(from - 1);
+  let units = 0;
+  for (
+    let from = at;
+    from > 0 && at - from <= LONGEST_NAME * WIDEST_UNIT && units <= LONGEST_NAME;
+    from -= 1
+  ) {
+    const byte = text.charCodeAt(from - 1);
+    const nameEnd = from + (byte === 0 ? paddedLength(text, from - 1) : byte);
     if (nameEnd >= end && nameEnd <= labelEnd) return true;
+    // A byte that continues a character is not one more code unit.
+    if (byte < ASCII || byte >= FIRST_LEAD_BYTE) units += 1;
   }
   return false;
+}
+
+/** A length below 128 whose varint ends at `zero` in bytes without bits. */
+function paddedLength(text: string, zero: number): number {
+  let at = zero - 1;
+  while (zero - at < LONGEST_VARINT && text.charCodeAt(at) === ASCII) at -= 1;
+  const byte = text.charCodeAt(at);
+  return byte >= ASCII ? byte - ASCII : 0;
 }
 
 function startOfName(text: string, at: number): number {

@@ -40,18 +40,23 @@ const KEY_LABEL_REACH = 40;
 
 /** RFC 7468: the BEGIN and END lines around a key; one of them can be missing where the text was cut. */
 const privateKey: SecretDetector = {
-  mayStart: ({ text }, at) => markBefore(text, at) !== undefined,
+  // Escapes may stand between BEGIN and these words, but not between them and the dashes.
+  mayStart: ({ text }, _at, end) => text.startsWith(DASHES, behindWords(text, end)),
   find(scan, at, end) {
     const { text } = scan;
     const mark = markBefore(text, at);
-    if (mark === undefined) return;
-    const behindMark = text.startsWith(' BLOCK', end) ? end + 6 : end;
-    if (!text.startsWith(DASHES, behindMark)) return;
-    const inside = behindMark + DASHES.length;
+    const dashes = behindWords(text, end);
+    if (mark === undefined || !text.startsWith(DASHES, dashes)) return;
+    const inside = dashes + DASHES.length;
     if (mark.isBegin) addKey(scan, mark.at, endOfKey(text, inside), inside);
     else addKey(scan, startOfKey(text, mark.at), inside, inside);
   },
 };
+
+/** Behind the words before the closing dashes; OpenPGP has one word more. */
+function behindWords(text: string, end: number): number {
+  return text.startsWith(' BLOCK', end) ? end + ' BLOCK'.length : end;
+}
 
 function addKey({ text, add }: SecretScan, from: number, to: number, inside: number) {
   const body = from < inside && to > inside ? text.slice(inside, to) : text.slice(from, to);
@@ -106,10 +111,9 @@ const LONGEST_AUTHORITY = 512;
 
 /** RFC 3986 section 3.2.1: the password of a URL. */
 const urlPassword: SecretDetector = {
-  // A character can be four bytes.
-  mayStart: ({ text }, _at, end) => passwordOf(text, end, 4) !== undefined,
+  mayStart: ({ text }, _at, end) => mayHoldPassword(text, end),
   find({ text, add }, _at, end) {
-    const password = passwordOf(text, end, 1);
+    const password = passwordOf(text, end);
     if (password === undefined) return;
     if (!isPlaceholder(text.slice(password.from, password.to)))
       add('url_password', password.from, password.to);
@@ -117,21 +121,36 @@ const urlPassword: SecretDetector = {
 };
 
 /** The password is between the first colon and the last at sign of an authority. */
-function passwordOf(
-  text: string,
-  start: number,
-  width: number,
-): { readonly from: number; readonly to: number } | undefined {
-  const last = start + LONGEST_AUTHORITY * width;
+function passwordOf(text: string, start: number): { readonly from: number; readonly to: number } | undefined {
+  const last = start + LONGEST_AUTHORITY;
   let colon = -1;
   let at = -1;
   for (let place = start; place < last && !endsAuthority(text, place); place += 1) {
     const character = text.charAt(place);
     if (character === ':' && colon === -1) colon = place;
     else if (character === '@') at = place;
-    if (colon === -1 && (character === '@' || place - start > LONGEST_USER * width)) return undefined;
+    if (colon === -1 && (character === '@' || place - start > LONGEST_USER)) return undefined;
   }
   return colon !== -1 && at > colon + 1 ? { from: colon + 1, to: at } : undefined;
+}
+
+/**
+ * Judges raw bytes, in which a character of the authority can be an escape. Without a limit of length: the slashes
+ * before each authority end the one before it, so no byte is read twice.
+ */
+function mayHoldPassword(text: string, start: number): boolean {
+  let colon = -1;
+  for (let place = start; !endsAuthority(text, place) || isEscaped(text, place); place += 1) {
+    const character = text.charAt(place);
+    if (character === ':' && colon === -1) colon = place;
+    else if (character === '@' && place !== colon + 1) return colon !== -1;
+  }
+  return false;
+}
+
+/** Whether this is a backslash of an escape by number. JSON text within a string has several backslashes. */
+function isEscaped(text: string, at: number): boolean {
+  return text.charAt(at) === '\\' && '\\u'.includes(text.charAt(at + 1) || '!');
 }
 
 function endsAuthority(text: string, at: number): boolean {

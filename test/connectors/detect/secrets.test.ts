@@ -74,12 +74,32 @@ describe('mayHoldSecret', () => {
     expect(TEXTS_TO_THE_EDGE.length).toBeGreaterThan(150);
   });
 
+  it.each([
+    ['a password with an escaped letter', '{"m":"postgres://user:gr\\u00fcnhaus7@db.internal/x"}'],
+    ['a user with an escaped letter', '{"m":"postgres://us\\u00e9r:geheim7haus@db.internal/x"}'],
+    ['an escaped letter in JSON text within a string', '{"m":"{\\"u\\":\\"db://u:gr\\\\u00fcn7@h\\"}"}'],
+    ['as many blanks as a label allows', `{"m":"password${' '.repeat(8)}= hunter2abcD9"}`],
+    ['a tab that is escaped by its number', '{"m":"password\\u0009= hunter2abcD9"}'],
+    ['a key whose letters need two bytes', `\x3a${'é'.repeat(25)}password\x12\x0c\x0ahunter2abcD9`],
+    ['a key whose length is padded', '\x88\x80\x00password\x12\x0c\x0ahunter2abcD9'],
+  ])('says true of %s', (_, text) => {
+    const bytes = text.startsWith('{') ? Buffer.from(text) : wire(text);
+    expect(mayHoldSecret(bytes)).toBe(true);
+  });
+
   it('says true of a webhook whose team begins with a digit', () => {
     const text = ['https://hooks.slack', `.com/services/1T/B2/${alnum(24)}`].join('');
     expect(typesOf(text)).toEqual(['slack_webhook']);
     expect(mayHoldSecret(Buffer.from(text))).toBe(true);
   });
 });
+
+/** Characters below 256 that no letter needs are bytes; letters beyond ASCII are UTF-8. */
+function wire(text: string): Buffer {
+  return Buffer.concat(
+    Array.from(text, (one) => (one === 'é' ? Buffer.from(one) : Buffer.from(one, 'latin1'))),
+  );
+}
 
 /** Planted secrets as whole texts: as planted, alone, with what comes before them, and with what comes behind. */
 const TEXTS_TO_THE_EDGE = [

@@ -115,7 +115,8 @@ function prepare(options: IntakeOptions, request: Request): Prepared {
 /** The request as an envelope whose body was not read yet. */
 function toArrived(options: IntakeOptions, request: Request): Envelope {
   const { source, sender, contentType, receivedAt, sent } = request;
-  const { eventName: event_name, collectorRun: collector_run } = sender;
+  const { collectorRun: collector_run } = sender;
+  const event_name = redactHeader(sender.eventName, options.fingerprint);
   const arrived: Envelope = {
     v: 1,
     envelope_id: options.newId(),

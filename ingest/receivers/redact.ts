@@ -92,9 +92,9 @@ export function readWithoutSecrets(
 }
 
 /** A header without secrets. */
-export function redactHeader<Value extends string | null>(
+export function redactHeader<Value extends string | null | undefined>(
   value: Value,
   fingerprint: Fingerprint,
 ): Value | string {
-  return value === null ? value : (createMarks(fingerprint).redact(value) ?? value);
+  return typeof value === 'string' ? (createMarks(fingerprint).redact(value) ?? value) : value;
 }

@@ -1,5 +1,6 @@
 /** Identifies the sender of a request: by bearer token before the body is read, or by a proof over the body. */
 import type { IncomingHttpHeaders } from 'node:http';
+import { findSecrets } from '../../connectors/detect/secrets.ts';
 import type { Source } from '../../connectors/drafts/source.ts';
 import type { Clock } from '../../schemas/clock.ts';
 import { CollectorRun } from '../../schemas/envelope.ts';
@@ -79,7 +80,8 @@ function collectorRunOf(headers: IncomingHttpHeaders): CollectorRun | undefined 
   const { [BOOT_HEADER]: boot_id, [SEQUENCE_HEADER]: sequence } = headers;
   if (boot_id === undefined && sequence === undefined) return undefined;
   const run = checkRun({ boot_id, sequence: Number(sequence) });
-  if (run.ok) return run.value;
+  // The header that names a run has no room for a mark.
+  if (run.ok && findSecrets(run.value.boot_id).length === 0) return run.value;
   const detail = `${BOOT_HEADER} names a run, and ${SEQUENCE_HEADER} counts from 1 in it`;
   throw new PipelineError('PARAMETER_INVALID', detail, { place: BOOT_HEADER });
 }

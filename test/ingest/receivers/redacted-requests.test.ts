@@ -1,11 +1,20 @@
 import { describe, expect, it } from 'vitest';
+import { createNormaliser } from '../../../ingest/normalise.ts';
 import { buildReceivers } from '../../../ingest/receivers/app.ts';
 import { decodeEnvelope, encodeEnvelope } from '../../../ingest/framing.ts';
+import { createSurrogates } from '../../../ingest/surrogates.ts';
+import { githubHeaders } from '../../support/github-deliveries.ts';
 import { BEARER, FINGERPRINT, JSON_HEADERS, prepareBench, PROTOBUF_HEADERS } from './setup.ts';
 import { encodeLogs } from './encode-logs.ts';
+import { WEBHOOK_SECRETS } from './webhook-bases.ts';
 
+const TOKEN = ['gh', 'p_abcdefghijklmnopqrstuvwxyz0123456789'].join('');
 const KEY_ID = ['AK', 'IAIOSFODNN7EXAMPLE'].join('');
 const MARK = `[secret:aws_access_key_id:${FINGERPRINT(KEY_ID)}]`;
+const normalise = createNormaliser({
+  surrogates: createSurrogates(new Uint8Array(32).fill(7)),
+  retentionClass: 'standard',
+});
 const REDACTED = { count: 1, types: ['aws_access_key_id'] };
 
 const requests: readonly [string, string, Record<string, string>, string | Buffer][] = [
@@ -97,6 +106,51 @@ describe('receivers: secrets', () => {
       payload: hook('ls'),
     });
     expect(bench.appended[0]!.idempotency_key).toBe(`once-${MARK}`);
+  });
+
+  it('take one out of a header that names the event, and of the records of its delivery', async () => {
+    const bench = prepareBench({ webhookSecrets: WEBHOOK_SECRETS });
+    const gitlab = {
+      ...JSON_HEADERS,
+      'x-gitlab-token': WEBHOOK_SECRETS.gitlab[0]!,
+      'x-gitlab-event': KEY_ID,
+      'x-gitlab-event-uuid': KEY_ID,
+    };
+    const github = githubHeaders(TOKEN, Buffer.from('{"a":1}'));
+    const app = buildReceivers(bench.options);
+    for (const [url, headers] of [
+      ['/v1/webhooks/gitlab', gitlab],
+      ['/v1/webhooks/github', { 'content-type': 'application/json', ...github }],
+    ] as const) {
+      const answer = await app.inject({ method: 'POST', url, headers, payload: '{"a":1}' });
+      expect(answer.statusCode).toBeLessThan(300);
+    }
+    expect(bench.appended.map(({ event_name }) => event_name)).toEqual([
+      MARK,
+      `[secret:github_token:${FINGERPRINT(TOKEN)}]`,
+    ]);
+    const records = bench.appended.flatMap((envelope) => normalise(envelope).records);
+    expect(records).toHaveLength(2);
+    expect(JSON.stringify([records, bench.logged()])).not.toMatch(new RegExp(`${KEY_ID}|${TOKEN}`));
+  });
+
+  it('refuse a run of a collector that is named by a secret, because a mark names none', async () => {
+    const bench = prepareBench();
+    const headers = {
+      ...JSON_HEADERS,
+      'affidavit-collector-boot': TOKEN,
+      'affidavit-collector-sequence': '1',
+    };
+    const url = '/v1/hooks/claude-code';
+    const answer = await buildReceivers(bench.options).inject({
+      method: 'POST',
+      url,
+      headers,
+      payload: hook('ls'),
+    });
+    expect([answer.statusCode, answer.json<{ code: string }>().code]).toEqual([400, 'PARAMETER_INVALID']);
+    expect(bench.appended).toEqual([]);
+    expect(bench.logged() + answer.body).not.toContain(TOKEN);
   });
 
   it('refuse a body whose secret they cannot take out, and keep and log nothing of it', async () => {

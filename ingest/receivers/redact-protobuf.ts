@@ -88,7 +88,9 @@ function redactField(
   if (spec !== undefined && isMessage(spec.type)) {
     return redactMessage(redaction, spec.type, { from: payloadAt, to }, name);
   }
-  if (spec?.type === 'string') return redactUtf8(bytes.subarray(payloadAt, to), marks, name);
+  // A key is the name of a value, so it has no name that could make it a secret.
+  const own = message === 'KeyValue' && id === KEY_ID ? '' : name;
+  if (spec?.type === 'string') return redactUtf8(bytes.subarray(payloadAt, to), marks, own);
   return redactOpaque(bytes.subarray(payloadAt, to), marks, name);
 }
 

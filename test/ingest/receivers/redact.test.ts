@@ -165,6 +165,20 @@ describe('redactBody of protobuf', () => {
     );
   });
 
+  it('keeps the key of an attribute, which is the name of its value and not a value', () => {
+    const redacted = redact(OTLP_PROTOBUF, encodeLogs({ db_password2: 'q7Rt-99_zz' }));
+    const mark = `[secret:labelled_secret:${fingerprint('q7Rt-99_zz')}]`;
+    expect(redacted?.redacted.count).toBe(1);
+    expect(decodeProtobuf('logs', redacted!.body)).toEqual(
+      decodeProtobuf('logs', encodeLogs({ db_password2: mark })),
+    );
+  });
+
+  it('redacts a key that holds a secret itself', () => {
+    const redacted = redact(OTLP_PROTOBUF, encodeLogs({ [`x ${KEY_ID}`]: 'stays' }));
+    expect(redacted?.body).toEqual(encodeLogs({ [`x ${MARK}`]: 'stays' }));
+  });
+
   it('leaves a request without a secret as it is', () => {
     expect(redact(OTLP_PROTOBUF, encodeLogs({ command: 'ls', api_token: 'none' }))).toBeUndefined();
   });

@@ -1,5 +1,5 @@
 import { PipelineError } from '../../schemas/errors.ts';
-import { redactJsonText } from './redact-json.ts';
+import { redactJsonText, redactText } from './redact-json.ts';
 import type { Marks } from './redact-text.ts';
 
 /**
@@ -20,7 +20,7 @@ function redactField(field: string, marks: Marks): string {
   const value = decode(parts.join('='));
   const clearName = decode(name);
   const isJson = /^\s{0,64}[{[]/.test(value);
-  const redacted = isJson ? redactJsonText(value, marks) : marks.redact(value, clearName);
+  const redacted = isJson ? redactJsonText(value, marks) : redactText(value, marks, clearName);
   const redactedName = marks.redact(clearName);
   if (redacted === undefined && redactedName === undefined) return field;
   return new URLSearchParams([[redactedName ?? clearName, redacted ?? value]]).toString();

@@ -21,7 +21,7 @@ interface StringToken {
 
 interface OpenContainer {
   readonly isObject: boolean;
-  /** The name of the current member. */
+  /** The name of the current member; in a list, the name of the list. */
   name: string;
   /** The name that the object gives its value, if it has one. */
   key: string | undefined;
@@ -32,6 +32,8 @@ interface OpenContainer {
 interface Redaction {
   readonly scanner: JsonScanner;
   readonly marks: Marks;
+  /** How many texts this one is nested in. */
+  readonly level: number;
   readonly containers: OpenContainer[];
   readonly changes: StringToken[];
 }
@@ -48,8 +50,42 @@ export function redactJson(body: Buffer, marks: Marks): Buffer | undefined {
 }
 
 export function redactJsonText(text: string, marks: Marks): string | undefined {
+  const redaction = openText(text, marks, 0);
+  const problem = redactTokens(redaction);
+  if (problem !== undefined) throw new PipelineError('BODY_MALFORMED', problem);
+  return changedText(redaction);
+}
+
+/** Levels of JSON text within a string that are read. Sources parse fewer. */
+const MAX_NESTED_TEXTS = 8;
+const LIKE_JSON = /^\s*[[{"]/;
+
+/**
+ * Redacts the text of a value in any format. JSON text is redacted string by string first, because a source that parses
+ * it undoes its escapes, and then like other text. Undefined where nothing changes. `name` is the name of the value.
+ */
+export function redactText(text: string, marks: Marks, name = '', level = 0): string | undefined {
+  const isNested = level < MAX_NESTED_TEXTS && LIKE_JSON.test(text);
+  const inner = isNested ? redactNestedText(text, marks, level + 1) : undefined;
+  return marks.redact(inner ?? text, name) ?? inner;
+}
+
+/** Redacts as much of a text as is JSON: a source may have cut it. */
+function redactNestedText(text: string, marks: Marks, level: number): string | undefined {
+  const redaction = openText(text, marks, level);
+  redactTokens(redaction);
+  while (redaction.containers.length > 0) close(redaction);
+  return changedText(redaction);
+}
+
+function openText(text: string, marks: Marks, level: number): Redaction {
   const scanner = new JsonScanner(text, { isSequence: true });
-  const redaction: Redaction = { scanner, marks, containers: [], changes: [] };
+  return { scanner, marks, level, containers: [], changes: [] };
+}
+
+/** Reads to the end of the text; returns why it cannot. */
+function redactTokens(redaction: Redaction): string | undefined {
+  const { scanner, containers } = redaction;
   for (;;) {
     switch (scanner.next()) {
       case 'name':
@@ -59,6 +95,9 @@ export function redactJsonText(text: string, marks: Marks): string | undefined {
         takeString(redaction);
         break;
       case 'open':
+        if (containers.length >= MAX_DEPTH) {
+          return `the body nests beyond ${MAX_DEPTH} levels and may hold a secret`;
+        }
         open(redaction);
         break;
       case 'close':
@@ -68,14 +107,15 @@ export function redactJsonText(text: string, marks: Marks): string | undefined {
       case 'literal':
         break;
       case 'end':
-        return redaction.changes.length === 0 ? undefined : applyChanges(text, redaction.changes);
+        return undefined;
       case 'invalid':
-        throw new PipelineError('BODY_MALFORMED', 'the body is not valid JSON and may hold a secret');
+        return 'the body is not valid JSON and may hold a secret';
     }
   }
 }
 
-function applyChanges(text: string, changes: StringToken[]): string {
+function changedText({ scanner: { text }, changes }: Redaction): string | undefined {
+  if (changes.length === 0) return undefined;
   let result = '';
   let from = 0;
   for (const { at, end, text: changed } of changes.sort((a, b) => a.at - b.at)) {
@@ -86,13 +126,10 @@ function applyChanges(text: string, changes: StringToken[]): string {
 }
 
 function open({ scanner, containers }: Redaction): void {
-  if (containers.length >= MAX_DEPTH) {
-    throw new PipelineError(
-      'BODY_MALFORMED',
-      `the body nests beyond ${MAX_DEPTH} levels and may hold a secret`,
-    );
-  }
-  containers.push({ isObject: scanner.isObject, name: '', key: undefined, unnamed: [] });
+  const { isObject } = scanner;
+  // The elements of a list have the name of the list.
+  const name = isObject ? '' : (containers.at(-1)?.name ?? '');
+  containers.push({ isObject, name, key: undefined, unnamed: [] });
 }
 
 function close(redaction: Redaction): void {
@@ -115,13 +152,13 @@ function takeName(redaction: Redaction): void {
   const token = currentToken(redaction);
   const container = redaction.containers.at(-1);
   if (container !== undefined) container.name = token.text;
-  redactToken(redaction, token, '');
+  addChange(redaction, token, redaction.marks.redact(token.text));
 }
 
 function takeString(redaction: Redaction): void {
   const token = currentToken(redaction);
   const container = redaction.containers.at(-1);
-  if (container?.isObject !== true) redactToken(redaction, token, '');
+  if (container?.isObject !== true) redactToken(redaction, token, container?.name ?? '');
   else if (container.name === VALUE_MEMBER) container.unnamed.push(token);
   else {
     if (container.name === NAME_MEMBER) container.key = token.text;
@@ -134,7 +171,10 @@ function currentToken({ scanner }: Redaction): StringToken {
   return { at: from, end: to, text: decodeString(text.slice(from, to)) };
 }
 
-function redactToken({ marks, changes }: Redaction, { at, end, text }: StringToken, name: string): void {
-  const redacted = marks.redact(text, name);
+function redactToken(redaction: Redaction, token: StringToken, name: string): void {
+  addChange(redaction, token, redactText(token.text, redaction.marks, name, redaction.level));
+}
+
+function addChange({ changes }: Redaction, { at, end }: StringToken, redacted: string | undefined): void {
   if (redacted !== undefined) changes.push({ at, end, text: redacted });
 }

@@ -13,6 +13,7 @@ import {
   type WireField,
 } from '../../connectors/wire/otlp/wire-fields.ts';
 import { PipelineError } from '../../schemas/errors.ts';
+import { redactText } from './redact-json.ts';
 import type { Marks } from './redact-text.ts';
 
 const START_GROUP = 3;
@@ -95,7 +96,7 @@ function redactField(
 }
 
 function redactUtf8(payload: Buffer, marks: Marks, name: string): Buffer | undefined {
-  const redacted = marks.redact(payload.toString('utf8'), name);
+  const redacted = redactText(payload.toString('utf8'), marks, name);
   return redacted === undefined ? undefined : Buffer.from(redacted);
 }
 

@@ -8,7 +8,7 @@ import { PLANTED } from '../../connectors/detect/planted.ts';
 import { field, paddedField, writeJson, type Writing } from './wire-writing.ts';
 
 const fingerprint = createFingerprint(new Uint8Array(32).fill(7));
-const RUNS = 4_000;
+const RUNS = 2_000;
 const SECRETS = PLANTED.filter(({ text }) => findSecrets(text).length > 0);
 
 const text = (...choices: readonly string[]) => fc.constantFrom(...choices);
@@ -74,6 +74,17 @@ const anyText = fc
   .array(fc.oneof(labelled, address, longAddress, key, planted, aside, nameText, value), { maxLength: 3 })
   .map((parts) => parts.join(''));
 
+/** JSON text, and JSON text within it, in which each level is escaped in ways that it draws. */
+const nested = fc
+  .tuple(fc.array(fc.tuple(nameText, anyText), { minLength: 1, maxLength: 2 }), fc.nat(), fc.nat({ max: 3 }))
+  .map(([members, seed, levels]) => {
+    const written = writeJson(Object.fromEntries(members), { seed, escapesAscii: false });
+    return Array.from({ length: levels }).reduce<string>(
+      (inner, _, level) => writeJson([inner], { seed: seed + level, escapesAscii: false }),
+      written,
+    );
+  });
+
 const writing: fc.Arbitrary<Writing> = fc.record({
   seed: fc.nat(),
   escapesAscii: fc.integer({ min: 0, max: 9 }).map((one) => one === 0),
@@ -84,7 +95,7 @@ const OTHER_FIELDS = [3, 9, 10, 12, 15];
 
 describe('a body that the look at raw bytes lets through', () => {
   it('holds nothing to replace in JSON, however its strings are escaped', () => {
-    const member = fc.tuple(fc.oneof(nameText, anyText), fc.oneof(anyText, value));
+    const member = fc.tuple(fc.oneof(nameText, anyText), fc.oneof(anyText, value, nested));
     fc.assert(
       fc.property(fc.array(member, { minLength: 1, maxLength: 3 }), writing, (members, how) => {
         const body = Buffer.from(writeJson(Object.fromEntries(members), how));
@@ -96,7 +107,11 @@ describe('a body that the look at raw bytes lets through', () => {
   });
 
   it('holds nothing to replace in protobuf, whatever fields come before and behind a text', () => {
-    const attribute = fc.tuple(fc.oneof(nameText, anyText), fc.oneof(anyText, value), fc.nat({ max: 7 }));
+    const attribute = fc.tuple(
+      fc.oneof(nameText, anyText),
+      fc.oneof(anyText, value, nested),
+      fc.nat({ max: 7 }),
+    );
     fc.assert(
       fc.property(
         fc.array(attribute, { minLength: 1, maxLength: 3 }),

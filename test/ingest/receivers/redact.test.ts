@@ -67,6 +67,57 @@ describe('redactBody of JSON', () => {
     });
   });
 
+  it.each([
+    ['a letter of a key is escaped', String.raw`{"command":"\u0041${KEY_ID.slice(1)}"}`, KEY_ID],
+    ['slashes are escaped', String.raw`{"command":"psql postgres:\/\/bob:s3cretpw77@db\/x"}`, 's3cretpw77'],
+    [
+      'a letter beyond ASCII is escaped',
+      String.raw`{"u":"postgres://bob:s3cr\u00e9tpw77@db/x"}`,
+      's3crétpw77',
+    ],
+    ['the text is a list', String.raw`[ "\u0041${KEY_ID.slice(1)}" ]`, KEY_ID],
+    ['the text is a string', String.raw`"\u0041${KEY_ID.slice(1)}"`, KEY_ID],
+    ['a list has the name', '{"password" : ["hunter2abcD9"]}', 'hunter2abcD9'],
+    ['a value has a quote', String.raw`{"password":"hunter2\"abcD9"}`, 'hunter2"abcD9'],
+    ['the text goes on with other text', String.raw`{"a":"\u0041${KEY_ID.slice(1)}"} and more`, KEY_ID],
+    ['the text was cut', String.raw`{"a":{"stringValue":"\u0041${KEY_ID.slice(1)}"},"b":"c`, KEY_ID],
+  ])('finds a secret in JSON text within a string where %s', (_, inner, secret) => {
+    for (const levels of [1, 2, 3, 8]) {
+      let text = inner;
+      for (let level = 1; level < levels; level += 1) text = JSON.stringify({ text });
+      const json = textOf(HOOK, JSON.stringify({ arguments: text }))!;
+      expect(json).toContain(`:${fingerprint(secret)}]`);
+      const protobuf = redact(OTLP_PROTOBUF, encodeLogs({ arguments: text }))!.body;
+      const sent = (JSON.parse(json) as { arguments: string }).arguments;
+      expect(decodeProtobuf('logs', protobuf)).toEqual(
+        decodeProtobuf('logs', encodeLogs({ arguments: sent })),
+      );
+    }
+  });
+
+  it('keeps the bytes of JSON text within a string around what it replaces', () => {
+    const inner = String.raw`{ "a" : "\u00e4\/" , "n":1.50, "b":["x ${KEY_ID}"] }`;
+    const redacted = textOf(HOOK, JSON.stringify({ inner })) ?? '{}';
+    expect(JSON.parse(redacted)).toEqual({ inner: inner.replace(KEY_ID, MARK) });
+  });
+
+  it('counts a secret in JSON text within a string once', () => {
+    const inner = JSON.stringify({ password: 'hunter2abcD9', url: 'db://u:s3cretpw77@h', id: KEY_ID });
+    expect(redact(HOOK, JSON.stringify({ a: inner }))?.redacted.count).toBe(3);
+  });
+
+  it('leaves JSON text without a secret as it is, however deep it nests', () => {
+    const deep = `${'['.repeat(20_000)}"${'\u0041'.repeat(3)}"${']'.repeat(20_000)}`;
+    expect(redact(HOOK, JSON.stringify({ deep, other: '{"a":"\u0041"' }))).toBeUndefined();
+  });
+
+  it('takes the elements of a list for secrets by the name of the list', () => {
+    const mark = `[secret:labelled_secret:${fingerprint('q7Rt-99_z')}]`;
+    expect(textOf(HOOK, '{"password":["q7Rt-99_z",[{"a":"q7Rt-99_z"},"q7Rt-99_z"]],"a":["q7Rt-99_z"]}')).toBe(
+      `{"password":["${mark}",[{"a":"q7Rt-99_z"},"${mark}"]],"a":["q7Rt-99_z"]}`,
+    );
+  });
+
   it('takes a value for a secret by the name of its member', () => {
     const mark = `[secret:labelled_secret:${fingerprint('q7Rt-99_z')}]`;
     expect(textOf(HOOK, '{"db_password":"q7Rt-99_z","other":"q7Rt-99_z"}')).toBe(

@@ -108,6 +108,28 @@ describe('receivers: secrets', () => {
     expect(bench.appended[0]!.idempotency_key).toBe(`once-${MARK}`);
   });
 
+  it.each([
+    [String.raw`{"command":"\u0041${KEY_ID.slice(1)}"}`, KEY_ID],
+    [String.raw`{"command":"psql postgres:\/\/bob:s3cretpw77@db\/x"}`, 's3cretpw77'],
+  ])(
+    'take one out of JSON text that a source parses, so that no record holds it: %s',
+    async (text, secret) => {
+      const bench = prepareBench();
+      const call = { id: 't', function: { name: 'x', arguments: text } };
+      const messages = [{ role: 'assistant', tool_calls: [call] }];
+      const answer = await buildReceivers(bench.options).inject({
+        method: 'POST',
+        url: '/v1/gateways/litellm',
+        headers: JSON_HEADERS,
+        payload: JSON.stringify([{ id: '1', messages }]),
+      });
+      expect(answer.statusCode).toBe(200);
+      const { records } = normalise(bench.appended[0]!);
+      expect(JSON.stringify(records)).toContain(FINGERPRINT(secret));
+      expect(JSON.stringify(records)).not.toContain(secret);
+    },
+  );
+
   it('take one out of a header that names the event, and of the records of its delivery', async () => {
     const bench = prepareBench({ webhookSecrets: WEBHOOK_SECRETS });
     const gitlab = {

@@ -1,5 +1,5 @@
 import type { QuarantineReason } from '../../../schemas/quarantine.ts';
-import { escapePointer } from '../../../schemas/json-pointer.ts';
+import { toShortSegment } from '../../../schemas/json-pointer.ts';
 import { isExactNumber } from './numbers.ts';
 import { decodeString, JsonScanner, type JsonToken } from './scan.ts';
 
@@ -12,8 +12,6 @@ export interface JsonProblem {
 
 /** Problems that are listed. A body with more problems is judged as a whole. */
 const MAX_PROBLEMS = 1_000;
-/** Characters of a member name in a pointer. A longer name is cut. */
-const MAX_POINTER_NAME = 200;
 
 /**
  * Names every place of valid JSON text that has no exact canonical form. Linear: a container beyond `maxDepth` is
@@ -21,7 +19,7 @@ const MAX_POINTER_NAME = 200;
  * would present the rest as sound.
  */
 export function findProblems(text: string, maxDepth: number): JsonProblem[] {
-  const search: Search = { scanner: new JsonScanner(text), maxDepth, names: [], problems: [] };
+  const search: Search = { scanner: new JsonScanner(text), maxDepth, names: [], segments: [], problems: [] };
   for (;;) {
     const token = search.scanner.next();
     if (token === 'end' || token === 'invalid') return search.problems;
@@ -36,6 +34,8 @@ interface Search {
   readonly maxDepth: number;
   /** The names that each open container has had so far; an array has none. */
   readonly names: Set<string>[];
+  /** By depth: the current name as it stands in pointers. A name may be long and have many problems under it. */
+  readonly segments: string[];
   readonly problems: JsonProblem[];
 }
 
@@ -69,6 +69,7 @@ function judge(search: Search, token: Exclude<JsonToken, 'end' | 'invalid'>): vo
 function judgeName(search: Search): void {
   const name = decodeString(textOf(search.scanner));
   const known = search.names.at(-1);
+  search.segments[search.scanner.path.length - 1] = toShortSegment(name);
   if (!name.isWellFormed()) report(search, 'json_lone_surrogate');
   if (known?.has(name) === true) report(search, 'json_duplicate_key');
   known?.add(name);
@@ -78,20 +79,17 @@ function textOf({ text, from, to }: JsonScanner): string {
   return text.slice(from, to);
 }
 
-function report({ scanner, maxDepth, problems }: Search, reason: QuarantineReason): void {
-  problems.push({ pointer: toPointer(scanner.path.slice(0, maxDepth)), reason });
+function report(search: Search, reason: QuarantineReason): void {
+  search.problems.push({ pointer: pointerOf(search), reason });
 }
 
 function isWellFormed(token: string): boolean {
   return !token.includes('\\') || decodeString(token).isWellFormed();
 }
 
-/** A lone surrogate in a name is replaced, since pointers are hashed too. */
-function toPointer(path: readonly (number | string)[]): string {
-  return path.map((segment) => `/${toSegment(segment)}`).join('');
-}
-
-function toSegment(segment: number | string): string {
-  if (typeof segment === 'number') return String(segment);
-  return escapePointer(decodeString(`"${segment}"`).slice(0, MAX_POINTER_NAME).toWellFormed());
+function pointerOf({ scanner, maxDepth, segments }: Search): string {
+  const path = scanner.path.slice(0, maxDepth);
+  return path
+    .map((segment, depth) => `/${typeof segment === 'number' ? segment : (segments[depth] ?? '')}`)
+    .join('');
 }

@@ -1,9 +1,19 @@
-import { JsonScanner } from './scan.ts';
+import { JsonScanner, type JsonToken } from './scan.ts';
+
+/** A place above or at a wanted value. */
+interface Place {
+  /** The pointer of the wanted value at this place; undefined if only values below it are wanted. */
+  pointer: string | undefined;
+  /** By the next segment of the pointers. */
+  readonly below: Map<string, Place>;
+}
 
 /**
  * Cuts the values at the given pointers out of JSON text, byte for byte, in one pass. The text must be valid; the
  * pointers are made of names without escapes and of indices. Where a name is repeated the last value counts.
  * A pointer that leads nowhere, and '', get the bytes of the whole text.
+ *
+ * Linear in the text: only a container on the way to a wanted value is read, any other is skipped.
  */
 export function cutValues(
   text: string,
@@ -11,36 +21,37 @@ export function cutValues(
   pointers: ReadonlySet<string>,
 ): Map<string, Uint8Array> {
   const cuts = new Map<string, Uint8Array>([...pointers].map((pointer) => [pointer, bytes]));
-  let maxDepth = 0;
-  for (const pointer of pointers) maxDepth = Math.max(maxDepth, pointer.split('/').length - 1);
-  if (maxDepth === 0) return cuts;
+  const root = toPlaces(pointers);
+  if (root.below.size === 0) return cuts;
   const scanner = new JsonScanner(text);
-  /** Wanted containers that are open: the pointer of each, where it begins, and how deep it lies. */
-  const open: { readonly pointer: string; readonly from: number; readonly depth: number }[] = [];
-  const cut = (pointer: string, from: number): void => {
-    if (pointer !== '' && cuts.has(pointer))
-      cuts.set(pointer, new TextEncoder().encode(text.slice(from, scanner.to)));
+  const takeValue = (token: JsonToken, place: Place | undefined): void => {
+    const { from } = scanner;
+    if (token === 'open' && place !== undefined && place.below.size > 0) takeContainer(place);
+    else scanner.endOfValue(token);
+    if (place?.pointer !== undefined)
+      cuts.set(place.pointer, new TextEncoder().encode(text.slice(from, scanner.to)));
   };
-  const close = (depth: number): void => {
-    const container = open.at(-1);
-    if (container?.depth !== depth) return;
-    open.pop();
-    cut(container.pointer, container.from);
+  /** Recursive only as deep as the longest pointer. */
+  const takeContainer = ({ below }: Place): void => {
+    for (let token = scanner.next(); token !== 'close' && token !== 'invalid'; token = scanner.next()) {
+      if (token !== 'name') takeValue(token, below.get(String(scanner.path.at(token === 'open' ? -2 : -1))));
+    }
   };
-  for (let token = scanner.next(); token !== 'end' && token !== 'invalid'; token = scanner.next()) {
-    const { path, from } = scanner;
-    if (token === 'close') close(path.length);
-    else if (token === 'open') {
-      const depth = path.length - 1;
-      open.push({ pointer: pointerOf(path.slice(0, depth)), from, depth });
-      if (depth < maxDepth) continue;
-      scanner.skip();
-      close(depth);
-    } else if (token !== 'name') cut(pointerOf(path), from);
-  }
+  takeValue(scanner.next(), root);
   return cuts;
 }
 
-function pointerOf(path: readonly (number | string)[]): string {
-  return path.map((segment) => `/${segment}`).join('');
+function toPlaces(pointers: Iterable<string>): Place {
+  const root: Place = { pointer: undefined, below: new Map() };
+  for (const pointer of pointers) {
+    if (pointer === '') continue;
+    let place = root;
+    for (const segment of pointer.split('/').slice(1)) {
+      const next = place.below.get(segment) ?? { pointer: undefined, below: new Map<string, Place>() };
+      place.below.set(segment, next);
+      place = next;
+    }
+    place.pointer = pointer;
+  }
+  return root;
 }

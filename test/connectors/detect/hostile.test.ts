@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { findPersonal } from '../../../connectors/detect/personal.ts';
 import { findSecrets, mayHoldSecret } from '../../../connectors/detect/secrets.ts';
+import { leastCpuOf } from '../../support/cpu-time.ts';
 import { HOSTILE } from './hostile.ts';
 
 const LENGTH = 64 * 1024;
@@ -27,9 +28,9 @@ describe.each(searches)('the search for %s', (_, search) => {
       for (let attempt = 0; attempt < ATTEMPTS && growth >= MOST_GROWTH; attempt += 1) {
         growth = Math.min(
           growth,
-          leastOf(() => search(twice)) /
+          leastCpuOf(() => search(twice)) /
             Math.max(
-              leastOf(() => search(once)),
+              leastCpuOf(() => search(once)),
               LEAST_MICROSECONDS,
             ),
         );
@@ -38,14 +39,3 @@ describe.each(searches)('the search for %s', (_, search) => {
     },
   );
 });
-
-function leastOf(work: () => unknown): number {
-  let least = Infinity;
-  for (let run = 0; run < 3; run += 1) {
-    const before = process.cpuUsage();
-    work();
-    const { user, system } = process.cpuUsage(before);
-    least = Math.min(least, user + system);
-  }
-  return least;
-}

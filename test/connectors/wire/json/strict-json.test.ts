@@ -4,6 +4,13 @@ import { cutValues } from '../../../../connectors/wire/json/cut-values.ts';
 import { MAX_JSON_DEPTH, parseStrict } from '../../../../connectors/wire/json/strict-json.ts';
 import { isExactNumber } from '../../../../connectors/wire/json/numbers.ts';
 import { PipelineError } from '../../../../schemas/errors.ts';
+import { leastCpuOf } from '../../../support/cpu-time.ts';
+
+const NO_BYTES = new Uint8Array();
+/** The work is linear: the two texts have the same length. Work that grows with their square takes a thousand times as long. */
+const MOST_RATIO = 20;
+/** Less than this says nothing, because the clock is as coarse. */
+const LEAST_MICROSECONDS = 2_000;
 
 const bytesOf = (text: string) => new TextEncoder().encode(text);
 const problemsOf = (text: string) => parseStrict(bytesOf(text)).problems;
@@ -225,5 +232,20 @@ describe('cutValues', () => {
     const whole = bytesOf('{"a":[1]}');
     const cuts = cutValues('{"a":[1]}', whole, new Set(['', '/a/7']));
     expect([cuts.get(''), cuts.get('/a/7')]).toEqual([whole, whole]);
+  });
+
+  it('takes the last value where a name is repeated, and no value below a name that holds a slash', () => {
+    const text = '{"a":[1,2],"a":[3],"a/0":4,"0":[5]}';
+    const cuts = cutValues(text, bytesOf(text), new Set(['/a', '/a/0', '/a/1', '/0/0']));
+    expect([...cuts.values()].map((cut) => new TextDecoder().decode(cut))).toEqual(['[3]', '3', '2', '5']);
+  });
+
+  it('takes no longer for a long name above many values than for a long value beside them', () => {
+    const long = 'k'.repeat(100_000);
+    const values = `[${'1,'.repeat(50_000)}1]`;
+    const cut = (text: string) => () => cutValues(`{"a":[1],${text}}`, NO_BYTES, new Set(['/a/0']));
+    const above = leastCpuOf(cut(`"${long}":${values}`));
+    const beside = leastCpuOf(cut(`"k":${values},"l":"${long}"`));
+    expect(above / Math.max(beside, LEAST_MICROSECONDS)).toBeLessThan(MOST_RATIO);
   });
 });

@@ -36,7 +36,7 @@ export function decodeJsonItems(
 ): DecodedBody<JsonItem> {
   const isLines = contentType === 'application/x-ndjson';
   const units = isLines ? toLineUnits(bytes, rules) : toJsonUnits(bytes);
-  if (units.length > MAX_ITEMS) return oversizedBody(bytes);
+  if (units === undefined) return oversizedBody(bytes);
   const items: JsonItem[] = [];
   const problems: UnitProblem[] = [];
   units.forEach(({ pointer, value, problem }, index) => {
@@ -81,18 +81,24 @@ function toShapeProblem(
   return place === undefined ? undefined : { pointer: `${pointer}${place}`, reason: 'item_shape_invalid' };
 }
 
-/** Blank lines are not items. */
-function toLineUnits(bytes: Uint8Array, rules: JsonItemRules): Unit[] {
+/**
+ * Blank lines are not items. Undefined for more than MAX_ITEMS lines; lines beyond are read, because one that is refused
+ * refuses the body, and are not held.
+ */
+function toLineUnits(bytes: Uint8Array, rules: JsonItemRules): Unit[] | undefined {
   const units: Unit[] = [];
   let start = 0;
   for (let line = 1; start < bytes.length; line += 1) {
     const found = bytes.indexOf(0x0a, start);
     const end = found === -1 ? bytes.length : found;
     const text = bytes.subarray(start, end);
-    if (!text.every(isJsonSpace)) units.push(toLineUnit(text, { index: units.length, line, rules }));
+    if (!text.every(isJsonSpace)) {
+      const unit = toLineUnit(text, { index: units.length, line, rules });
+      if (units.length <= MAX_ITEMS) units.push(unit);
+    }
     start = end + 1;
   }
-  return units;
+  return units.length > MAX_ITEMS ? undefined : units;
 }
 
 interface LinePlace {
@@ -123,13 +129,15 @@ function parseLine(text: Uint8Array, line: number): ReturnType<typeof parseStric
   }
 }
 
-function toJsonUnits(bytes: Uint8Array): Unit[] {
+/** Undefined for more than MAX_ITEMS elements. */
+function toJsonUnits(bytes: Uint8Array): Unit[] | undefined {
   const { text, value, problems } = parseStrict(bytes);
   const whole = problems.find(({ pointer }) => !Array.isArray(value) || pointer === '');
   if (!Array.isArray(value) || whole !== undefined) {
     return [{ pointer: '', value, problem: whole, bytes: () => bytes }];
   }
   const elements: readonly JsonValue[] = value;
+  if (elements.length > MAX_ITEMS) return undefined;
   const firstByUnit = new Map<string, JsonProblem>();
   for (const problem of problems) {
     const unit = /^\/[0-9]+/.exec(problem.pointer)?.[0] ?? '';

@@ -13,19 +13,34 @@ export interface JsonProblem {
 /** Problems that are listed. A body with more problems is judged as a whole. */
 const MAX_PROBLEMS = 1_000;
 
+/** The part of the text from one index to before another. */
+export interface TextRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface FoundProblems {
+  readonly problems: readonly JsonProblem[];
+  /** Each container beyond the depth, in order. It lies at the place of a problem, or the body is judged as a whole. */
+  readonly tooDeep: readonly TextRange[];
+  /** The index of the first character that cannot continue JSON text; undefined if the text is JSON. */
+  readonly invalidAt: number | undefined;
+}
+
 /**
- * Names every place of valid JSON text that has no exact canonical form. Linear: a container beyond `maxDepth` is
- * named once and skipped. Beyond MAX_PROBLEMS the list ends with a problem of the root, because a shortened list
- * would present the rest as sound.
+ * Names every place of JSON text that has no exact canonical form. Linear: a container beyond `maxDepth` is named once
+ * and skipped. Beyond MAX_PROBLEMS the list ends with a problem of the root, because a shortened list would present the
+ * rest as sound.
  */
-export function findProblems(text: string, maxDepth: number): JsonProblem[] {
-  const search: Search = { scanner: new JsonScanner(text), maxDepth, names: [], segments: [], problems: [] };
+export function findProblems(text: string, maxDepth: number): FoundProblems {
+  const scanner = new JsonScanner(text);
+  const search: Search = { scanner, maxDepth, names: [], segments: [], problems: [], tooDeep: [] };
+  const { problems, tooDeep } = search;
   for (;;) {
-    const token = search.scanner.next();
-    if (token === 'end' || token === 'invalid') return search.problems;
+    const token = scanner.next();
+    if (token === 'end') return { problems, tooDeep, invalidAt: undefined };
+    if (token === 'invalid') return { problems, tooDeep, invalidAt: scanner.from };
     judge(search, token);
-    const last = search.problems[MAX_PROBLEMS - 1];
-    if (last !== undefined) return [...search.problems, { pointer: '', reason: last.reason }];
   }
 }
 
@@ -37,6 +52,7 @@ interface Search {
   /** By depth: the current name as it stands in pointers. A name may be long and have many problems under it. */
   readonly segments: string[];
   readonly problems: JsonProblem[];
+  readonly tooDeep: TextRange[];
 }
 
 function judge(search: Search, token: Exclude<JsonToken, 'end' | 'invalid'>): void {
@@ -54,8 +70,9 @@ function judge(search: Search, token: Exclude<JsonToken, 'end' | 'invalid'>): vo
     case 'open':
       if (scanner.path.length <= maxDepth) names.push(new Set());
       else {
+        const { from } = scanner;
         report(search, 'json_too_deep');
-        scanner.skip();
+        if (scanner.skip() === 'close') search.tooDeep.push({ from, to: scanner.to });
       }
       break;
     case 'close':
@@ -80,7 +97,10 @@ function textOf({ text, from, to }: JsonScanner): string {
 }
 
 function report(search: Search, reason: QuarantineReason): void {
-  search.problems.push({ pointer: pointerOf(search), reason });
+  const { problems } = search;
+  if (problems.length >= MAX_PROBLEMS) return;
+  problems.push({ pointer: pointerOf(search), reason });
+  if (problems.length === MAX_PROBLEMS) problems.push({ pointer: '', reason });
 }
 
 function isWellFormed(token: string): boolean {

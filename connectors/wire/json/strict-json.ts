@@ -4,7 +4,7 @@ import { isJsonObject, type JsonValue } from '../../../schemas/json.ts';
 import { toBuffer } from '../body.ts';
 import { isExactNumber, isNumberPart } from './numbers.ts';
 import { describePlace, locateInvalidUtf8 } from './places.ts';
-import { findProblems, type JsonProblem } from './problems.ts';
+import { findProblems, type JsonProblem, type TextRange } from './problems.ts';
 import { isDigit, JsonScanner } from './scan.ts';
 
 /** Levels of containers, the root included. Deeper text is kept in quarantine. */
@@ -12,15 +12,10 @@ export const MAX_JSON_DEPTH = 64;
 
 export interface StrictJson {
   readonly text: string;
+  /** A container beyond the depth is null. */
   readonly value: JsonValue;
   /** In order of the text. Members away from these places are what the text says, exactly. */
   readonly problems: readonly JsonProblem[];
-}
-
-interface Parsed {
-  readonly buffer: Buffer;
-  readonly text: string;
-  readonly value: JsonValue;
 }
 
 /**
@@ -33,9 +28,30 @@ interface Parsed {
 export function parseStrict(bytes: Uint8Array): StrictJson {
   const buffer = toBuffer(bytes);
   const text = decodeUtf8(buffer);
+  const colons = mayHoldSurrogate(text) ? undefined : surveyBytes(buffer);
+  if (colons === undefined) return parseExactly(text);
   const value = parseText(text);
-  const problems = isPlain({ buffer, text, value }) ? [] : findProblems(text, MAX_JSON_DEPTH);
+  // A repeated name shows as more colons in the text than members in the value.
+  const problems = colons === countMembers(value) ? [] : findProblems(text, MAX_JSON_DEPTH).problems;
   return { text, value, problems };
+}
+
+/** Searches the text before it is parsed, so that no container beyond the depth is ever built. */
+function parseExactly(text: string): StrictJson {
+  const { problems, tooDeep, invalidAt } = findProblems(text, MAX_JSON_DEPTH);
+  if (invalidAt !== undefined) throw notJson(text, invalidAt);
+  return { text, value: parseText(withoutRanges(text, tooDeep)), problems };
+}
+
+/** The text with `null` at these places. The value there is not read, because it has a problem. */
+function withoutRanges(text: string, ranges: readonly TextRange[]): string {
+  let kept = '';
+  let from = 0;
+  for (const range of ranges) {
+    kept += `${text.slice(from, range.from)}null`;
+    from = range.to;
+  }
+  return kept + text.slice(from);
 }
 
 /** ASCII needs no decoding and makes text of one byte a character, which all that follows reads faster. */
@@ -53,9 +69,13 @@ function parseText(text: string): JsonValue {
     return JSON.parse(text) as JsonValue;
   } catch {
     // The engine's message quotes the body, so it is not kept as the cause.
-    const place = describePlace(text, locateSyntaxError(text));
-    throw new PipelineError('BODY_MALFORMED', 'the body is not valid JSON', { place });
+    throw notJson(text, locateSyntaxError(text));
   }
+}
+
+function notJson(text: string, at: number): PipelineError {
+  const place = describePlace(text, at);
+  return new PipelineError('BODY_MALFORMED', 'the body is not valid JSON', { place });
 }
 
 /** Index of the first character that cannot continue JSON text; the length of the text if it merely ends early. */
@@ -68,13 +88,11 @@ function locateSyntaxError(text: string): number {
 }
 
 /**
- * The quick answer for nearly every body: one pass over the bytes, one over the value. A repeated name shows as more
- * colons in the text than members in the value; only then is the exact scan worth its sets.
+ * With `surveyBytes` and `countMembers` the quick answer for nearly every body: one pass over the bytes, one over the
+ * value. Only where it fails is the exact search worth its sets.
  */
-function isPlain({ buffer, text, value }: Parsed): boolean {
-  if (text.includes('\\u') && /\\u[dD][89a-fA-F]/.test(text)) return false;
-  const colons = surveyBytes(buffer);
-  return colons !== undefined && colons === countMembers(value);
+function mayHoldSurrogate(text: string): boolean {
+  return text.includes('\\u') && /\\u[dD][89a-fA-F]/.test(text);
 }
 
 /**

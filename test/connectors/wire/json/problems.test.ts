@@ -32,14 +32,14 @@ describe('findProblems', () => {
       `${`{"${'\\u006b'.repeat(200)}":`.repeat(DEPTH - 1)}${inexact}${'}'.repeat(DEPTH - 1)}`,
     ],
   ])('decodes a name a fixed number of times for all problems under %s', (_, text) => {
-    const problems = findProblems(text, DEPTH);
+    const { problems } = findProblems(text, DEPTH);
     expect(problems).toHaveLength(PROBLEM_COUNT);
     expect(decoded.characters).toBeLessThan(4 * text.length);
   });
 
   it('names each place below names that change at every level', () => {
     const text = '{"a":{"b":1e999,"c":[1e999,{"d":1e999}]},"e":{"b":1e999}}';
-    expect(findProblems(text, DEPTH).map(({ pointer }) => pointer)).toEqual([
+    expect(findProblems(text, DEPTH).problems.map(({ pointer }) => pointer)).toEqual([
       '/a/b',
       '/a/c/0',
       '/a/c/1/d',
@@ -48,7 +48,7 @@ describe('findProblems', () => {
   });
 
   it('cuts a name behind 200 characters, whether they are escaped or not', () => {
-    const pointerOf = (name: string) => findProblems(`{"${name}":1e999}`, DEPTH)[0]?.pointer;
+    const pointerOf = (name: string) => findProblems(`{"${name}":1e999}`, DEPTH).problems[0]?.pointer;
     expect(pointerOf('\\u006b'.repeat(300))).toBe(`/${'k'.repeat(200)}`);
     expect(pointerOf('k'.repeat(300))).toBe(`/${'k'.repeat(200)}`);
     expect(pointerOf(`${'\\n'.repeat(199)}\\\\\\u006b`)).toBe(`/${'\n'.repeat(199)}\\`);

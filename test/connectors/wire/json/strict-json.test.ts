@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { cutValues } from '../../../../connectors/wire/json/cut-values.ts';
 import { MAX_JSON_DEPTH, parseStrict } from '../../../../connectors/wire/json/strict-json.ts';
 import { isExactNumber } from '../../../../connectors/wire/json/numbers.ts';
@@ -77,6 +77,36 @@ describe('parseStrict on text without an exact canonical form', () => {
   it('goes on behind a container that is too deep', () => {
     const text = `{"deep":${'['.repeat(100_000)}"]"${']'.repeat(100_000)},"n":1e999}`;
     expect(problemsOf(text).map(({ reason }) => reason)).toEqual(['json_too_deep', 'json_inexact_number']);
+  });
+
+  it.each([
+    ['alone', '', ''],
+    ['beside another problem and a sound value', '{"n":1e999,"sound":[7],"deep":', '}'],
+    ['behind more problems than are listed', `[${'1e999,'.repeat(2_000)}`, ']'],
+  ])('parses nothing of a container that is too deep, %s', (_, before, behind) => {
+    const deep = '['.repeat(50_000) + ']'.repeat(50_000);
+    const parse = vi.spyOn(JSON, 'parse');
+    const { problems } = parseStrict(bytesOf(before + deep + behind));
+    const parsed = parse.mock.calls.reduce((sum, [text]) => sum + text.length, 0);
+    parse.mockRestore();
+    expect(problems.length).toBeGreaterThan(0);
+    expect(parsed).toBeLessThan(before.length + behind.length + 3 * MAX_JSON_DEPTH);
+  });
+
+  it('reads the sound values beside a container that is too deep', () => {
+    const deep = '['.repeat(100) + ']'.repeat(100);
+    const { value } = parseStrict(bytesOf(`[{"a":1},${deep},{"b":${deep},"c":2},3]`));
+    expect(value).toMatchObject([{ a: 1 }, expect.anything(), { c: 2 }, 3]);
+  });
+
+  it.each([
+    ['one that is not closed', '{"a":'.repeat(70)],
+    ['one that another bracket closes', `${'{"a":'.repeat(64)}[1${'}'.repeat(64)}`],
+  ])('refuses text with a container that is too deep, %s', (__, text) => {
+    expect(malformedPlace(bytesOf(text))).toBe(`line 1 column ${place(text)} (byte ${place(text) - 1})`);
+    function place(sent: string): number {
+      return sent.includes('[') ? sent.indexOf('}') + 1 : sent.length + 1;
+    }
   });
 
   it('finds every duplicate that a reference count of names finds', () => {

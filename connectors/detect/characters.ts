@@ -84,17 +84,32 @@ export function hasAny(text: string, from: number, to: number, classes: number):
 /** Index behind the run of characters of these classes around `at`; `at` itself if there is no run. */
 export type EndOfRun = (at: number, classes: number) => number;
 
+/** A run of characters, from the first place that was asked for. */
+interface Run {
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * Runs of one class that are remembered. A detector asks for up to three runs, one behind another; the next one may ask
+ * for the last of them again.
+ */
+const MAX_KNOWN_RUNS = 4;
+
 /**
  * Ends of runs in one text. Each run is walked once per class, however many places in it are asked for, so that all
  * questions together are linear in the text.
  */
 export function createRuns(text: string): EndOfRun {
-  const known = new Map<number, { from: number; to: number }>();
+  const knownRuns = new Map<number, Run[]>();
   return (at, classes) => {
-    const run = known.get(classes);
-    if (run !== undefined && at >= run.from && at < run.to) return run.to;
+    if (!isAt(text, at, classes)) return at;
+    let known = knownRuns.get(classes);
+    if (known === undefined) knownRuns.set(classes, (known = []));
+    for (const { from, to } of known) if (at >= from && at < to) return to;
     const to = endOfSome(text, at, classes, text.length);
-    known.set(classes, { from: at, to });
+    if (known.length === MAX_KNOWN_RUNS) known.shift();
+    known.push({ from: at, to });
     return to;
   };
 }

@@ -244,11 +244,14 @@ function isOtherThing(value: string): boolean {
 const TYPE_NAME =
   /^(?:u?int|float|string|str|bytes|varchar|char|base|sha|md|hmac|utf|optional|u|i|f)[0-9_]{1,8}[A-Za-z]{0,10}$/i;
 const MEMBER = /^[A-Za-z_]\w{0,23}[!?]?$/;
+const MAX_MEMBERS = 16;
+/** Characters in which so many members end, each with its point; longer text has a member that is too long. */
+const MAX_MEMBERS_LENGTH = MAX_MEMBERS * 26;
 
 /** Recognises a value that is code, written without quotes: a type, a member, a call, a computation. */
 function isExpression(value: string): boolean {
   if (TYPE_NAME.test(value)) return true;
-  const members = value.split('.', 16);
+  const members = value.slice(0, MAX_MEMBERS_LENGTH).split('.', MAX_MEMBERS);
   if (members.length > 1 && members.every((member) => MEMBER.test(member))) return true;
   return /[=<>]=|\+\+|&&|\|\|/.test(value.slice(0, 64));
 }

@@ -21,7 +21,13 @@ const jwt: SecretDetector = {
   },
 };
 
+/** Characters of a header that show whether it begins with a member: a text may hold the literal at every place. */
+const HEADER_START = 64;
+const BEGINS_MEMBER = /^\{"(?:[^"\\]|\\[^])*(?:"\s*(?::|$)|\\?$)/;
+
 function namesAlgorithm(header: string): boolean {
+  const start = Buffer.from(header.slice(0, HEADER_START), 'base64url').toString('latin1');
+  if (!BEGINS_MEMBER.test(start)) return false;
   try {
     const parsed: unknown = JSON.parse(Buffer.from(header, 'base64url').toString('utf8'));
     return typeof parsed === 'object' && parsed !== null && Object.hasOwn(parsed, 'alg');

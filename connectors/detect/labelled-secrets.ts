@@ -244,6 +244,7 @@ function isOtherThing(value: string): boolean {
 const TYPE_NAME =
   /^(?:u?int|float|string|str|bytes|varchar|char|base|sha|md|hmac|utf|optional|u|i|f)[0-9_]{1,8}[A-Za-z]{0,10}$/i;
 const MEMBER = /^[A-Za-z_]\w{0,23}[!?]?$/;
+/** Members of an expression that are looked at. */
 const MAX_MEMBERS = 16;
 /** Characters in which so many members end, each with its point; longer text has a member that is too long. */
 const MAX_MEMBERS_LENGTH = MAX_MEMBERS * 26;

@@ -1,12 +1,10 @@
 /** Labels records: which kinds of data about people, and which secrets, their content holds and where. */
 import { findPersonal } from '../connectors/detect/personal.ts';
 import { DATA_CLASSES, SECRET_TYPES, type DataClass } from '../schemas/data-class.ts';
-import { escapePointer } from '../schemas/json-pointer.ts';
+import { toShortSegment } from '../schemas/json-pointer.ts';
 import { isJsonObject, setMember, type JsonObject, type JsonValue } from '../schemas/json.ts';
 import type { Content, Facts } from '../schemas/record.ts';
-
-/** Findings that one record lists; `data_findings_omitted` counts the others. */
-export const MAX_FINDINGS = 1_000;
+import { Findings } from './findings.ts';
 
 interface RecordToLabel {
   readonly facts: Facts;
@@ -15,7 +13,7 @@ interface RecordToLabel {
   readonly isRedacted: boolean;
 }
 
-interface RecordLabels {
+export interface RecordLabels {
   readonly content: Content | null;
   /** Sorted, each once. */
   readonly data_classes: readonly DataClass[];
@@ -30,9 +28,16 @@ export type LabelRecord = (record: RecordToLabel) => RecordLabels;
  * get classes without findings. Linear in the text; the same record gets the same labels whatever came before.
  */
 export function createLabeller(): LabelRecord {
-  // Shared members of the record before without a finding; `labelRecord` alone changes them.
-  const clean = new Map<string, JsonValue>();
-  return (record) => labelRecord(record, clean);
+  // Shared members of the record before; `walkContent` alone changes them.
+  const shared = new Map<string, SharedMember>();
+  return (record) => labelRecord(record, shared);
+}
+
+/** A member that several records share as one object, with its findings, so that it is searched once. */
+interface SharedMember {
+  readonly member: JsonValue;
+  readonly isRedacted: boolean;
+  readonly findings: Findings;
 }
 
 /** A name of more or other characters is searched like text. */
@@ -41,31 +46,37 @@ const PLAIN_NAME = /^[\w./ -]*$/;
 /** Members that the items of one OTLP body share as one object. */
 const SHARED_MEMBERS: ReadonlySet<string> = new Set(['resource', 'scope', 'metric']);
 
-/** `clean`: shared members of the record before in which nothing was found, so that they need not be read again. */
 function labelRecord(
   { facts, content, isRedacted }: RecordToLabel,
-  clean: Map<string, JsonValue>,
+  shared: Map<string, SharedMember>,
 ): RecordLabels {
   const labels = createLabels(isRedacted);
   for (const claimed of facts.data_classes ?? []) labels.claim(claimed);
   if (isRedacted) markFacts(facts, labels);
   if (content === null) return { content, data_classes: labels.classes() };
   const own = withoutFindings(content);
-  if (isRedacted) walkObject(own, undefined, labels);
-  else walkContent(own, labels, clean);
+  walkContent(own, labels, shared);
   const quarantined = facts.quarantine_reason === undefined ? undefined : own['body_base64'];
   if (typeof quarantined === 'string') labels.takeBytes(Buffer.from(quarantined, 'base64'));
-  return { content: withFindings(own, labels), data_classes: labels.classes() };
+  return { content: withFindings(own, labels.findings), data_classes: labels.classes() };
 }
 
-function walkContent(content: Content, labels: Labels, clean: Map<string, JsonValue>): void {
+function walkContent(content: Content, labels: Labels, shared: Map<string, SharedMember>): void {
+  const { isRedacted, findings } = labels;
   for (const name of Object.keys(content)) {
     const member = content[name] ?? null;
-    const isShared = SHARED_MEMBERS.has(name) && typeof member === 'object';
-    if (isShared && clean.get(name) === member) continue;
-    const before = labels.count();
-    walkMember(name, member, undefined, labels);
-    if (isShared && labels.count() === before) clean.set(name, member);
+    if (!SHARED_MEMBERS.has(name) || typeof member !== 'object') {
+      walkMember(name, member, undefined, labels);
+      continue;
+    }
+    let known = shared.get(name);
+    if (known?.member !== member || known.isRedacted !== isRedacted) {
+      const part = createLabels(isRedacted);
+      walkMember(name, member, undefined, part);
+      known = { member, isRedacted, findings: part.findings };
+      shared.set(name, known);
+    }
+    findings.join(known.findings);
   }
 }
 
@@ -94,10 +105,8 @@ function walkMember(name: string, value: JsonValue, parent: ValuePath | undefine
 }
 
 interface Labels {
-  readonly findings: JsonObject[];
-  omitted(): number;
-  /** Number of all findings so far. */
-  count(): number;
+  readonly isRedacted: boolean;
+  readonly findings: Findings;
   takeText(text: string, name: string, path: ValuePath, isName: boolean): void;
   takeBytes(bytes: Buffer): void;
   /** Adds a class that the source names. */
@@ -111,35 +120,32 @@ const MARK = /\[secret:([a-z_]{1,32}):[0-9a-f]{16}\]/g;
 const KNOWN: ReadonlySet<string> = new Set(DATA_CLASSES);
 const SECRETS: ReadonlySet<string> = new Set(SECRET_TYPES);
 
-/** The labels of one record, collected while its content is walked. */
+/** The labels of one record or of a part of it, collected while its content is walked. */
 function createLabels(isRedacted: boolean): Labels {
-  const findings: JsonObject[] = [];
-  const classes = new Set<DataClass>();
-  let omitted = 0;
+  const findings = new Findings();
   const find = (text: string, name: string) => {
     const found = text.length < MIN_TEXT_LENGTH ? [] : findPersonal(text, name);
     return isRedacted && text.includes('[secret:') ? [...found, ...findMarks(text)] : found;
   };
   return {
+    isRedacted,
     findings,
-    omitted: () => omitted,
-    count: () => findings.length + omitted,
     takeText(text, name, path, isName) {
+      let pointer: string | undefined;
       for (const { type, start, end } of find(text, name)) {
-        classes.add(type);
-        const pointer = findings.length < MAX_FINDINGS ? toPointer(path) : undefined;
-        if (pointer === undefined) omitted += 1;
-        else
-          findings.push(isName ? { type, pointer, start, end, of: 'name' } : { type, pointer, start, end });
+        findings.add(type, () => {
+          pointer ??= toPointer(path);
+          return isName ? { type, pointer, start, end, of: 'name' } : { type, pointer, start, end };
+        });
       }
     },
     takeBytes(bytes) {
-      for (const { type } of find(bytes.toString('utf8'), '')) classes.add(type);
+      for (const { type } of find(bytes.toString('utf8'), '')) findings.addType(type);
     },
     claim(type) {
-      if (KNOWN.has(type)) classes.add(type as DataClass);
+      if (KNOWN.has(type)) findings.addType(type as DataClass);
     },
-    classes: () => [...classes].sort(),
+    classes: () => [...findings.types].sort(),
   };
 }
 
@@ -161,11 +167,11 @@ function markFacts(facts: Facts, labels: Labels): void {
   }
 }
 
-/** RFC 6901 section 3. */
+/** RFC 6901 section 3; a long name is cut. */
 function toPointer(path: ValuePath | undefined): string {
   if (path === undefined) return '';
-  const segment = escapePointer(String(path.segment));
-  return `${toPointer(path.parent)}/${segment}`;
+  const { segment, parent } = path;
+  return `${toPointer(parent)}/${typeof segment === 'number' ? segment : toShortSegment(segment)}`;
 }
 
 /** Members that only this file writes. */
@@ -187,10 +193,8 @@ function withoutFindings(content: Content): Content {
   return { ...rest, extensions };
 }
 
-function withFindings(content: Content, labels: Labels): Content {
-  const { findings } = labels;
-  if (findings.length === 0) return content;
-  const beyond = labels.omitted();
-  const labelled = { ...content, data_findings: findings };
-  return beyond === 0 ? labelled : { ...labelled, data_findings_omitted: beyond };
+function withFindings(content: Content, { listed, omitted }: Findings): Content {
+  if (listed.length === 0 && omitted === 0) return content;
+  const labelled = { ...content, data_findings: listed };
+  return omitted === 0 ? labelled : { ...labelled, data_findings_omitted: omitted };
 }

@@ -3,10 +3,11 @@ import { quarantineBody } from '../connectors/drafts/decoded-items.ts';
 import type { DraftRecord, Expanded, QuarantinedItem, Source } from '../connectors/drafts/source.ts';
 import { createSourceFinder, SOURCES } from '../connectors/sources/index.ts';
 import type { Envelope } from '../schemas/envelope.ts';
-import type { JsonObject } from '../schemas/json.ts';
+import type { QuarantineReason } from '../schemas/quarantine.ts';
 import type { AuditRecord } from '../schemas/record.ts';
 import { isSealable } from '../schemas/sealable.ts';
-import { createLabeller, type LabelRecord } from './label.ts';
+import { isWithinLimits, MAX_ADDED_LENGTH, plainLengthOf } from './expansion.ts';
+import { createLabeller, type LabelRecord, type RecordLabels } from './label.ts';
 import type { Surrogates } from './surrogates.ts';
 
 export interface NormaliserOptions {
@@ -22,6 +23,8 @@ export interface NormaliserOptions {
 export interface Normalised {
   readonly records: AuditRecord[];
   readonly quarantinedCount: number;
+  /** Characters of the records in canonical form, without escapes. */
+  readonly plainLength: number;
 }
 
 export type Normalise = (envelope: Envelope) => Normalised;
@@ -43,9 +46,8 @@ export function createNormaliser({
     const isRedacted = envelope.redacted !== undefined;
     const principal = surrogates.principal(collector);
     const subjectOf = rememberSubjects(surrogates);
-    const toRecord = (draft: DraftRecord): AuditRecord => {
+    const toRecord = (draft: DraftRecord, { content, data_classes }: RecordLabels): AuditRecord => {
       const { type, source, facts, natural_key, claimed_subject } = draft;
-      const { content, data_classes } = classify({ facts, content: draft.content, isRedacted });
       if (data_classes.length > 0) facts.data_classes = [...data_classes];
       else if (facts.data_classes !== undefined) delete facts.data_classes;
       if (run !== undefined) {
@@ -64,10 +66,22 @@ export function createNormaliser({
         content,
       };
     };
-    const expanded = expandSafely(sourceOf(envelope), envelope).map(toRecord);
-    const records = expanded.every(isSealable) ? expanded : quarantineWhole(envelope).map(toRecord);
-    return { records, quarantinedCount: records.filter(({ type }) => type === 'quarantined').length };
+    const label = ({ facts, content }: DraftRecord) => classify({ facts, content, isRedacted });
+    const composed = composeSafely(sourceOf(envelope), envelope, (draft) => toRecord(draft, label(draft)));
+    if (typeof composed !== 'string') return composed;
+    const kept = quarantineWhole(envelope, composed).map((draft) =>
+      toRecord(draft, labelSafely(draft, label)),
+    );
+    return toNormalised(
+      kept,
+      kept.reduce((sum, record) => sum + plainLengthOf(record), 0),
+    );
   };
+}
+
+function toNormalised(records: AuditRecord[], plainLength: number): Normalised {
+  const quarantinedCount = records.filter(({ type }) => type === 'quarantined').length;
+  return { records, quarantinedCount, plainLength };
 }
 
 /** The items of one body name the same few people. */
@@ -80,32 +94,48 @@ function rememberSubjects(surrogates: Surrogates): (claimed: string) => string {
   };
 }
 
-/** An unknown source, or a defect of a known one, must cost the order of an envelope, never its content. */
-function expandSafely(source: Source | undefined, envelope: Envelope): DraftRecord[] {
+/**
+ * The records of an envelope, or the reason why it is kept whole. An unknown source, or a defect of a known one, must
+ * cost the order of an envelope, never its content.
+ */
+function composeSafely(
+  source: Source | undefined,
+  envelope: Envelope,
+  toRecord: (draft: DraftRecord) => AuditRecord,
+): Normalised | QuarantineReason {
+  if (source === undefined) return 'body_undecodable';
+  const bodyBytes = envelope.body.length;
+  const records: AuditRecord[] = [];
+  let plainLength = 0;
   try {
-    const drafts = source?.expand(envelope).map((expanded) => toDraft(envelope, expanded)) ?? [];
-    const isSound = drafts.every(({ facts, content }) => isHashable(facts) && isHashable(content));
-    if (source !== undefined && isSound) return drafts;
+    for (const expanded of source.expand(envelope)) {
+      const record = toRecord(toDraft(envelope, expanded));
+      plainLength += plainLengthOf(record);
+      if (Number.isNaN(plainLength) || !isSealable(record)) return 'body_undecodable';
+      // The records of a small body could fill the memory before they are all made.
+      if (plainLength > MAX_ADDED_LENGTH + bodyBytes) return 'body_expands_too_large';
+      records.push(record);
+    }
+    return isWithinLimits(records, plainLength, bodyBytes)
+      ? toNormalised(records, plainLength)
+      : 'body_expands_too_large';
   } catch {
     // The error may quote the body; the record says which envelope it was.
+    return 'body_undecodable';
   }
-  return quarantineWhole(envelope);
 }
 
-function quarantineWhole(envelope: Envelope): DraftRecord[] {
-  return quarantineBody(envelope, 'body_undecodable').map((expanded) => toDraft(envelope, expanded));
+function quarantineWhole(envelope: Envelope, reason: QuarantineReason): DraftRecord[] {
+  return quarantineBody(envelope, reason).map((expanded) => toDraft(envelope, expanded));
 }
 
-/** The ledger hashes both parts; what has no canonical form must show here, where it can still be quarantined. */
-function isHashable(value: unknown): boolean {
-  if (typeof value === 'string') return value.isWellFormed();
-  if (typeof value === 'number') return Number.isSafeInteger(value);
-  if (Array.isArray(value)) return value.every(isHashable);
-  if (typeof value !== 'object' || value === null) return value === null || typeof value === 'boolean';
-  for (const name of Object.keys(value)) {
-    if (!name.isWellFormed() || !isHashable((value as JsonObject)[name])) return false;
+/** A body that cannot be labelled is kept without labels. */
+function labelSafely(draft: DraftRecord, label: (draft: DraftRecord) => RecordLabels): RecordLabels {
+  try {
+    return label(draft);
+  } catch {
+    return { content: draft.content, data_classes: [] };
   }
-  return true;
 }
 
 function toDraft(envelope: Envelope, expanded: Expanded): DraftRecord {

@@ -40,6 +40,11 @@ export interface BatchCounts {
 
 /** Bundles are filled to this share of their bound or less, so that the last one is not left with a few envelopes. */
 const FULL_ENOUGH = 0.9;
+/**
+ * Characters of records, without escapes, behind which a bundle takes no further envelope: a small body can become long
+ * records, and the lines of a bundle are one text before they are compressed.
+ */
+export const MAX_BUNDLE_LENGTH = 16 * 1024 * 1024;
 /** How long expanding may hold the thread before other work gets a turn. */
 const TURN_MS = 5;
 
@@ -53,19 +58,20 @@ export async function sealInBundles(
   logged: LoggedBatch,
   onPublished: (counts: BatchCounts) => void,
 ): Promise<void> {
-  let expanding = Promise.resolve<AuditRecord[]>([]);
-  const expandNext = (envelopes: readonly LoggedEnvelope[]) => {
-    expanding = expand(options, envelopes);
-    // The loop below gets the failure. Where the bundle before fails, nobody waits for this one.
-    expanding.catch(() => undefined);
-  };
   const batches = cutIntoBatches(options, logged);
-  expandNext(batches[0]?.envelopes ?? []);
+  const expandNext = () => {
+    const next = expandFirst(options, batches);
+    // The loop below gets the failure. Where the bundle before fails, nobody waits for this one.
+    next.catch(() => undefined);
+    return next;
+  };
   let published = Promise.resolve();
-  for (const [position, batch] of batches.entries()) {
+  let expanding = expandNext();
+  for (;;) {
     const expanded = await expanding;
-    expandNext(batches[position + 1]?.envelopes ?? []);
-    const sealed = await sealBatch(options, { batch, expanded });
+    if (expanded === undefined) break;
+    expanding = expandNext();
+    const sealed = await sealBatch(options, expanded);
     published = sealed.published.then(() => {
       const { counts, treeSize } = sealed;
       options.logger.info({ ...counts, treeSize }, 'integrated batch');
@@ -190,20 +196,34 @@ async function requireOwnHead(ledger: Ledger, seenIds: SeenIds): Promise<void> {
   throw new PipelineError('LEDGER_LOST_RACE', detail);
 }
 
-/** Gives other work a turn between envelopes: expanding a large batch must not hold the thread. */
-async function expand(
+/**
+ * Expands the first of these batches and takes it out. A batch whose records become too long for one bundle is divided:
+ * its rest is the first batch then. Gives other work a turn between envelopes: expanding a large batch must not hold the
+ * thread. Undefined if there is no batch.
+ */
+async function expandFirst(
   { normalise }: SealingOptions,
-  envelopes: readonly LoggedEnvelope[],
-): Promise<AuditRecord[]> {
-  const records: AuditRecord[] = [];
+  batches: LoggedBatch[],
+): Promise<ExpandedBatch | undefined> {
+  const batch = batches.shift();
+  if (batch === undefined) return undefined;
+  const expanded: AuditRecord[] = [];
+  let length = 0;
   let turnEndsMs = performance.now() + TURN_MS;
-  for (const { envelope } of envelopes) {
-    for (const record of normalise(envelope).records) records.push(record);
+  for (const [position, { envelope, offset }] of batch.envelopes.entries()) {
+    const { records, plainLength } = normalise(envelope);
+    for (const record of records) expanded.push(record);
+    length += plainLength;
+    if (length >= MAX_BUNDLE_LENGTH && position + 1 < batch.envelopes.length) {
+      batches.unshift({ ...batch, envelopes: batch.envelopes.slice(position + 1) });
+      const envelopes = batch.envelopes.slice(0, position + 1);
+      return { batch: { envelopes, deadLetterCount: 0, nextOffset: offset + 1n }, expanded };
+    }
     if (performance.now() < turnEndsMs) continue;
     await setImmediate();
     turnEndsMs = performance.now() + TURN_MS;
   }
-  return records;
+  return { batch, expanded };
 }
 
 /** Keeps the first delivery of each record that the log does not hold yet. */

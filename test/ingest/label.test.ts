@@ -1,5 +1,6 @@
-import { describe, expect, it } from 'vitest';
-import { createLabeller, MAX_FINDINGS } from '../../ingest/label.ts';
+import { describe, expect, it, vi } from 'vitest';
+import { MAX_FINDING_POINTERS_LENGTH, MAX_FINDINGS } from '../../ingest/findings.ts';
+import { createLabeller } from '../../ingest/label.ts';
 import { createNormaliser } from '../../ingest/normalise.ts';
 import { createSurrogates } from '../../ingest/surrogates.ts';
 import type { JsonObject } from '../../schemas/json.ts';
@@ -54,6 +55,49 @@ describe('classify', () => {
     const { content } = label({ text });
     expect(content?.['data_findings']).toHaveLength(MAX_FINDINGS);
     expect(content?.['data_findings_omitted']).toBe(5);
+  });
+
+  it('cuts a long name in the pointers of what is found below it', () => {
+    const { content } = label({ ['k'.repeat(600_000)]: ['jane@example.com'] });
+    expect(content?.['data_findings']).toEqual([
+      { type: 'email', pointer: `/${'k'.repeat(200)}/0`, start: 0, end: 16 },
+    ]);
+  });
+
+  it('lists findings up to the bound of their pointers, and counts the others', () => {
+    let nested: JsonObject = { text: 'jane@example.com '.repeat(MAX_FINDINGS) };
+    for (let depth = 0; depth < 40; depth += 1) nested = { ['n'.repeat(200)]: nested };
+    const { content } = label(nested);
+    const listed = content?.['data_findings'] as { pointer: string }[];
+    const length = listed.reduce((sum, { pointer }) => sum + pointer.length, 0);
+    expect(length).toBeLessThanOrEqual(MAX_FINDING_POINTERS_LENGTH);
+    expect(length).toBeGreaterThan(MAX_FINDING_POINTERS_LENGTH / 2);
+    expect(content?.['data_findings_omitted']).toBe(MAX_FINDINGS - listed.length);
+  });
+
+  it('lists the findings of a shared member as if the record had been searched at once', () => {
+    const many = 'jane@example.com '.repeat(MAX_FINDINGS - 1);
+    const contents = [
+      { text: 'max@example.com', resource: { many } },
+      { resource: { many: `${many}${many}` }, text: 'max@example.com' },
+    ];
+    for (const { resource, ...rest } of contents) {
+      // The names have one length, so the two are searched alike but for the sharing.
+      const apart = JSON.stringify(label({ ...rest, resource })).replaceAll('resource', 'resourcE');
+      const order = Object.hasOwn(rest, 'text') ? { ...rest, resourcE: resource } : rest;
+      expect(apart).toBe(JSON.stringify(label(order)));
+    }
+  });
+
+  it('searches a shared member once, whether something is found in it or not', () => {
+    const search = vi.spyOn(String.prototype, 'includes');
+    const resource = { attributes: { owner: 'jane@example.com '.repeat(50) } };
+    const first = classify({ facts: FACTS, content: { resource }, isRedacted: true });
+    const searches = search.mock.calls.length;
+    const again = classify({ facts: FACTS, content: { resource }, isRedacted: true });
+    expect(search.mock.calls.length).toBe(searches);
+    search.mockRestore();
+    expect(again).toEqual(first);
   });
 
   it('reads what records share once, and finds in it what there is each time', () => {

@@ -2,8 +2,10 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { Source } from '../../connectors/drafts/source.ts';
 import { native } from '../../connectors/sources/native/native.ts';
+import { MAX_RECORD_LENGTH } from '../../ingest/expansion.ts';
 import { createNormaliser } from '../../ingest/normalise.ts';
 import { createSurrogates } from '../../ingest/surrogates.ts';
+import { canonicalJson } from '../../schemas/canonical.ts';
 import type { Envelope } from '../../schemas/envelope.ts';
 import type { JsonValue } from '../../schemas/json.ts';
 import { envelope, recordedRequests } from '../connectors/sources/recorded.ts';
@@ -140,5 +142,87 @@ describe('createNormaliser', () => {
       quarantinedCount: 1,
       records: [{ type: 'quarantined', facts: { quarantine_reason: 'body_undecodable' } }],
     });
+  });
+
+  it('keeps an envelope whole whose records cannot be labelled', () => {
+    const fails = createNormaliser({
+      surrogates,
+      retentionClass: 'standard',
+      classify: () => {
+        throw new RangeError('a defect');
+      },
+    });
+    const sent = hook({ hook_event_name: 'Stop' });
+    expect(fails(sent)).toMatchObject({
+      quarantinedCount: 1,
+      records: [
+        {
+          facts: { quarantine_reason: 'body_undecodable', quarantine_pointer: '' },
+          content: { body_base64: Buffer.from(sent.body).toString('base64') },
+        },
+      ],
+    });
+  });
+});
+
+describe('the length of what one envelope becomes', () => {
+  const reasonsOf = (sent: Envelope) =>
+    normalise(sent).records.map(({ facts }) => [facts.quarantine_reason, facts.quarantine_pointer]);
+  const WHOLE = [['body_expands_too_large', '']];
+
+  it('grows little with a long name above much data about people', () => {
+    const body = { hook_event_name: 'Stop', ['k'.repeat(600_000)]: Array<string>(1_000).fill('a@b.io') };
+    const { records, plainLength } = normalise(hook(body));
+    expect(records.map(({ type, facts }) => [type, facts.data_classes])).toEqual([['turn.ended', ['email']]]);
+    expect(canonicalJson(records[0]?.content ?? null).length).toBeLessThan(2 * JSON.stringify(body).length);
+    expect(plainLength).toBeLessThan(2 * JSON.stringify(body).length);
+  });
+
+  it('is that of their canonical text, but for escapes', () => {
+    for (const { envelope: request } of recordedRequests()) {
+      const { records, plainLength } = normalise(request);
+      const text = records
+        .map(({ facts, content }) => canonicalJson(facts) + canonicalJson(content))
+        .join('');
+      expect(plainLength).toBeGreaterThan(text.length * 0.7);
+      expect(plainLength).toBeLessThan(text.length * 1.3);
+    }
+  });
+
+  it('is bounded where many records share one part full of data about people', () => {
+    const attributes = [{ key: 'a', value: { stringValue: 'a@b.io '.repeat(1_000) } }];
+    const logRecords = Array.from({ length: 2_500 }, (_, index) => ({ timeUnixNano: String(index + 1) }));
+    const body = { resourceLogs: [{ resource: { attributes }, scopeLogs: [{ logRecords }] }] };
+    expect(reasonsOf(envelope('otlp-logs', body))).toEqual(WHOLE);
+    const fewer = {
+      resourceLogs: [{ resource: { attributes }, scopeLogs: [{ logRecords: logRecords.slice(0, 100) }] }],
+    };
+    expect(normalise(envelope('otlp-logs', fewer))).toMatchObject({ quarantinedCount: 0 });
+  });
+
+  it('is bounded where many unsound items each keep the whole body', () => {
+    const items = Array<number>(3_000).fill(5).join(',');
+    const body = `{"x":"${'x'.repeat(100_000)}","resourceLogs":[{"scopeLogs":[{"logR\\u0065cords":[${items}]}]}]}`;
+    expect(reasonsOf(envelope('otlp-logs', body))).toEqual(WHOLE);
+  });
+
+  it('counts escapes where they could make a record too long', () => {
+    const length = MAX_RECORD_LENGTH / 6 + 1_000;
+    const yields = (text: string) => {
+      const facts = { source_event: 'x', collector: 'c' };
+      const draft = {
+        type: 'a',
+        source: 'native',
+        natural_key: ['k'],
+        claimed_subject: null,
+        facts,
+      } as const;
+      return withSource({ expand: () => [{ kind: 'draft', draft: { ...draft, content: { text } } }] });
+    };
+    const sent = envelope('native', { type: 'a' });
+    expect(yields('x'.repeat(length))(sent).quarantinedCount).toBe(0);
+    expect(yields('\u0001'.repeat(length))(sent).records).toMatchObject([
+      { facts: { quarantine_reason: 'body_expands_too_large' } },
+    ]);
   });
 });

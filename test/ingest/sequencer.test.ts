@@ -6,8 +6,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openEmbeddedEventLog } from '../../ingest/embedded/event-log.ts';
 import { openEmbeddedSeenIds } from '../../ingest/embedded/seen-ids.ts';
 import type { EventLog } from '../../ingest/event-log.ts';
-import { createNormaliser } from '../../ingest/normalise.ts';
+import { createNormaliser, type Normalise } from '../../ingest/normalise.ts';
 import { createOwnRecords } from '../../ingest/own-records.ts';
+import { MAX_BUNDLE_LENGTH } from '../../ingest/seal-batches.ts';
 import type { SeenIds } from '../../ingest/seen-ids.ts';
 import { createSequencer, type Sequencer } from '../../ingest/sequencer.ts';
 import { createSurrogates } from '../../ingest/surrogates.ts';
@@ -75,7 +76,11 @@ const named = { surrogates: createSurrogates(Buffer.alloc(32, 7)), retentionClas
 const normalise = createNormaliser(named);
 const ownRecord = createOwnRecords(named);
 
-function sequencerOf(ledger: Ledger, acceptedEventLog?: string): Sequencer {
+function sequencerOf(
+  ledger: Ledger,
+  acceptedEventLog?: string,
+  normaliseAs: Normalise = normalise,
+): Sequencer {
   return createSequencer({
     ownRecord,
     clock: () => Date.parse('2026-11-21T09:00:00.000Z'),
@@ -83,7 +88,7 @@ function sequencerOf(ledger: Ledger, acceptedEventLog?: string): Sequencer {
     eventLog,
     ledger,
     seenIds,
-    normalise,
+    normalise: normaliseAs,
     logger: pino({ level: 'silent' }),
     partition: 0,
     maxBatchEnvelopes: 4,
@@ -110,6 +115,15 @@ const toolUses = () =>
 const counted = () => rows.rows.filter(({ type }) => type === 'ingest.counted');
 
 describe('the sequencer', () => {
+  it('divides a batch whose records are too long for one bundle, and loses nothing', async () => {
+    const long = (envelope: Envelope) => ({ ...normalise(envelope), plainLength: MAX_BUNDLE_LENGTH });
+    const sequencer = sequencerOf(await openLedger(options), undefined, long);
+    await eventLog.append([0, 1, 2, 3, 4].map(hookEnvelope));
+    await drain(sequencer);
+    expect(toolUses()).toEqual(['t0', 't1', 't2', 't3', 't4']);
+    expect(sequencer.counters).toMatchObject({ envelopes: 5, records: 5, batches: 5, failures: 0 });
+  });
+
   it('seals what was appended, once and in order, and counts repeats', async () => {
     const sequencer = sequencerOf(await openLedger(options));
     await eventLog.append([0, 1, 2, 1, 3].map(hookEnvelope));

@@ -60,4 +60,5 @@ export const ownRecord = createOwnRecords({
 export const normalise: Normalise = ({ body }) => ({
   records: (JSON.parse(Buffer.from(body).toString()) as number[]).map(recordOf),
   quarantinedCount: 0,
+  plainLength: body.length,
 });

@@ -6,10 +6,10 @@ import type { Marks } from './redact-text.ts';
 /** Deepest nesting that is read, because the names of each level are kept in memory. No sender nests like this. */
 const MAX_DEPTH = 10_000;
 /**
- * OTLP/JSON writes a value in a member `stringValue`, and the name of the value in a member `key` beside or around
- * it.
+ * OTLP/JSON writes a value in a member `stringValue`, in either spelling, and the name of the value in a member `key`
+ * beside or around it.
  */
-const VALUE_MEMBER = 'stringValue';
+const VALUE_MEMBERS: readonly string[] = ['stringValue', 'string_value'];
 const NAME_MEMBER = 'key';
 
 /** A string token in the text, quotes included. */
@@ -159,7 +159,7 @@ function takeString(redaction: Redaction): void {
   const token = currentToken(redaction);
   const container = redaction.containers.at(-1);
   if (container?.isObject !== true) redactToken(redaction, token, container?.name ?? '');
-  else if (container.name === VALUE_MEMBER) container.unnamed.push(token);
+  else if (VALUE_MEMBERS.includes(container.name)) container.unnamed.push(token);
   else {
     if (container.name === NAME_MEMBER) container.key = token.text;
     redactToken(redaction, token, container.name);

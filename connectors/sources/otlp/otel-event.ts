@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { canonicalJson } from '../../../schemas/canonical.ts';
 import type { Envelope } from '../../../schemas/envelope.ts';
 import { isJsonObject, type JsonObject } from '../../../schemas/json.ts';
-import type { OtlpItem } from '../../wire/otlp/decode.ts';
+import type { OtlpItem } from '../../wire/otlp/decoding.ts';
 import { openMembers, type Members } from '../../drafts/members.ts';
 
 /** An OTLP item with its attributes. The item's own attributes come before those of its resource. */

@@ -10,7 +10,8 @@ import {
   type ReadBody,
   type Source,
 } from '../../drafts/source.ts';
-import { checkOtlp, decodeOtlp, type OtlpItem } from '../../wire/otlp/decode.ts';
+import { checkOtlp, decodeOtlp } from '../../wire/otlp/decode.ts';
+import type { OtlpItem } from '../../wire/otlp/decoding.ts';
 import type { OtlpSignal } from '../../wire/otlp/descriptor.ts';
 import { attributesNamed } from '../../wire/otlp/values.ts';
 import { toGatewayLogDrafts, toGatewaySpanDrafts } from './gateway-call.ts';
@@ -79,12 +80,15 @@ function readRequest(mapping: Mapping, envelope: Envelope): ReadBody {
   const { content_type, body } = envelope;
   const toGatewayDrafts = gatewayMappingFor(mapping, envelope);
   if (toGatewayDrafts === undefined) {
-    return readItems(envelope, checkOtlp(signal, content_type, body), {
+    const checked = checkOtlp(signal, content_type, body);
+    if (checked.refusal !== undefined) throw checked.refusal;
+    return readItems(envelope, checked, {
       sessionOf: ({ raw, resource }) => sessionOf(attributesNamed(raw, SESSION_ATTRIBUTES), resource),
     });
   }
   const openEvent = openOtelEvents(envelope);
   const decoded = decodeOtlp(signal, content_type, body);
+  if (decoded.refusal !== undefined) throw decoded.refusal;
   const read = new Map<OtlpItem, BodyItem>();
   for (const item of decoded.items) {
     const drafts = toGatewayDrafts(openEvent(item));

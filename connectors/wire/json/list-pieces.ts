@@ -1,7 +1,7 @@
 import type { Chunks, Holder, Piece } from '../pieces.ts';
 import { decodeString, type JsonScanner, type JsonToken } from './scan.ts';
 
-const COMMA = Buffer.from(',');
+export const COMMA = Buffer.from(',');
 
 /** A list inside a JSON value. */
 export interface JsonList {
@@ -36,11 +36,18 @@ export function readList(scanner: JsonScanner, token: JsonToken, take: TakeEleme
   return { pieces, from, to: scanner.from };
 }
 
-/** Reads the object whose opening brace is the scanner's current token. `take` reads the value of each member. */
-export function readMembers(scanner: JsonScanner, take: (name: string, token: JsonToken) => void): void {
+/**
+ * Reads the object whose opening brace is the scanner's current token. `take` reads the value of each member, and gets
+ * the place at which the member begins.
+ */
+export function readMembers(
+  scanner: JsonScanner,
+  take: (name: string, token: JsonToken, from: number) => void,
+): void {
   while (scanner.next() === 'name') {
-    const name = decodeString(scanner.text.slice(scanner.from, scanner.to));
-    take(name, scanner.next());
+    const { from } = scanner;
+    const name = decodeString(scanner.text.slice(from, scanner.to));
+    take(name, scanner.next(), from);
   }
 }
 

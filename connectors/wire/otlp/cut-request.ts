@@ -1,5 +1,6 @@
 import { OTLP_SIGNALS, type OtlpSignal } from './descriptor.ts';
 import { encodeProtobuf } from './protobuf.ts';
+import { PROTOBUF_FIELDS, unreadPointer } from './unread.ts';
 
 type Message = Readonly<Record<string, unknown>>;
 
@@ -12,6 +13,16 @@ export function cutRequest(signal: OtlpSignal, request: object, pointer: string)
   const part = keepOnly(request as Message, pointer.split('/').slice(1));
   return part === undefined || pointer === '' ? undefined : encodeWhole(signal, part);
 }
+
+/** The unknown fields of a request as they came, for the pointer that stands for them; undefined for any other. */
+export function cutUnknownFields(request: object, pointer: string): Uint8Array | undefined {
+  const fields = (request as Message)['$unknowns'];
+  return pointer === UNKNOWN_FIELDS && Array.isArray(fields)
+    ? Buffer.concat(fields as Uint8Array[])
+    : undefined;
+}
+
+const UNKNOWN_FIELDS = unreadPointer('', PROTOBUF_FIELDS);
 
 function encodeWhole(signal: OtlpSignal, part: Message): Uint8Array | undefined {
   return Object.hasOwn(part, OTLP_SIGNALS[signal].resourceGroups) ? encodeProtobuf(signal, part) : undefined;

@@ -2,14 +2,7 @@ import type { EnvelopeHeader } from '../../../schemas/envelope.ts';
 import { PipelineError } from '../../../schemas/errors.ts';
 import type { JsonObject } from '../../../schemas/json.ts';
 import { toPointer } from '../../../schemas/json-pointer.ts';
-import {
-  MAX_ITEMS,
-  MAX_SHARED_BYTES,
-  oversizedBody,
-  toBuffer,
-  type DecodedBody,
-  type UnitProblem,
-} from '../body.ts';
+import { oversizedBody, toBuffer, type DecodedBody } from '../body.ts';
 import type { JsonProblem } from '../json/problems.ts';
 import { parseStrict } from '../json/strict-json.ts';
 import { cutValues } from '../json/cut-values.ts';
@@ -20,58 +13,44 @@ import {
   type MessageName,
   type OtlpSignal,
 } from './descriptor.ts';
-import { cutRequest } from './cut-request.ts';
+import { cutRequest, cutUnknownFields } from './cut-request.ts';
+import {
+  flagShape,
+  flagText,
+  flagUnread,
+  forEachPart,
+  isOversized,
+  listMember,
+  memberOf,
+  pushItem,
+  pushUnread,
+  type CheckedItem,
+  type Decoding,
+  type OtlpItem,
+  type SharedParts,
+} from './decoding.ts';
 import { cutOtlpJson } from './json-pieces.ts';
 import { cutOtlpProtobuf } from './protobuf-pieces.ts';
 import { decodeProtobuf } from './protobuf.ts';
-import { isMessage, ownMember } from './raw-message.ts';
+import { isMessage } from './raw-message.ts';
+import { givenName } from './spelling.ts';
+import { unitPointer } from './unit-pointer.ts';
+import { describeUnread, unreadMembers, unreadPointer } from './unread.ts';
 import { normaliseMessage, type MessageWalk } from './values.ts';
 
-/** One log record, data point or span, hashable as it is, in a form that does not depend on encoding or grouping. */
-export interface OtlpItem {
-  readonly index: number;
-  readonly resource: JsonObject;
-  readonly scope: JsonObject;
-  /** The members that the points of one metric share: name, unit, kind, temporality. Empty for logs and spans. */
-  readonly metric: JsonObject;
-  readonly record: JsonObject;
+/** A request that was taken apart. */
+export interface Decoded<Item extends { readonly index: number }> extends DecodedBody<Item> {
+  /**
+   * The error with which a receiver must refuse a request that has no items, but members that are not read: an answer
+   * of success would lose them. Undefined for any other request.
+   */
+  readonly refusal: PipelineError | undefined;
 }
 
-/** An item that was only checked: the item as sent, and its resource in the normal form. */
-export interface CheckedItem {
-  readonly index: number;
-  readonly resource: JsonObject;
-  readonly raw: unknown;
-}
-
-export type DecodedOtlp = DecodedBody<OtlpItem>;
-export type CheckedOtlp = DecodedBody<CheckedItem>;
+export type DecodedOtlp = Decoded<OtlpItem>;
+export type CheckedOtlp = Decoded<CheckedItem>;
 
 const NO_METRIC: JsonObject = {};
-
-interface Decoding {
-  readonly signal: OtlpSignal;
-  /** Whether items are brought into their normal form. If not, they are only checked, by the same rules. */
-  readonly builds: boolean;
-  readonly items: OtlpItem[];
-  readonly checked: CheckedItem[];
-  readonly problems: UnitProblem[];
-  /** Problems of the JSON text by the unit that holds them. */
-  readonly textProblems: ReadonlyMap<string, JsonProblem>;
-  readonly walk: MessageWalk;
-  /** Items and problems so far. */
-  unitCount: number;
-  /** Bytes of resource, scope and metric as the items so far repeat them. */
-  sharedBytes: number;
-}
-
-/** The parts that the items of one scope share. */
-interface SharedParts {
-  readonly resource: JsonObject;
-  readonly scope: JsonObject;
-  readonly metric: JsonObject;
-  readonly sharedBytes: number;
-}
 
 /**
  * Decodes an OTLP/HTTP request in either encoding into the same items. A protobuf unit in quarantine is encoded again
@@ -126,7 +105,11 @@ function readBinary(body: Body): ReadRequest {
     decoding: takeRequest(body, request, new Map()),
     cutUnits(pointers) {
       const cuts = [...pointers].map(
-        (pointer) => [pointer, cutRequest(signal, request, pointer) ?? bytes] as const,
+        (pointer) =>
+          [
+            pointer,
+            cutUnknownFields(request, pointer) ?? cutRequest(signal, request, pointer) ?? bytes,
+          ] as const,
       );
       return new Map(cuts);
     },
@@ -151,8 +134,8 @@ function finish<Item extends { readonly index: number }>(
   { signal, contentType, bytes }: Body,
   { decoding, cutUnits }: ReadRequest,
   items: readonly Item[],
-): DecodedBody<Item> {
-  if (isOversized(decoding)) return oversizedBody(bytes);
+): Decoded<Item> {
+  if (isOversized(decoding)) return { ...oversizedBody<Item>(bytes), refusal: undefined };
   const { problems, unitCount } = decoding;
   const cut = contentType === 'application/x-protobuf' ? cutOtlpProtobuf : cutOtlpJson;
   return {
@@ -161,35 +144,14 @@ function finish<Item extends { readonly index: number }>(
     itemCount: unitCount,
     unitBytes: () => cutUnits(new Set(problems.map((problem) => problem.unit_pointer))),
     cut: (units) => cut(signal, toBuffer(bytes), units),
+    refusal: toRefusal(decoding),
   };
 }
 
-/** Once true, the rest of the body is not read. */
-function isOversized(decoding: Decoding): boolean {
-  return decoding.unitCount > MAX_ITEMS || decoding.sharedBytes > MAX_SHARED_BYTES;
-}
-
-/** The smallest unit of the body that holds a place: an item, a group around it, or '' for the body. */
-function unitPointer(signal: OtlpSignal, pointer: string): string {
-  const { resourceGroups, scopeGroups, items } = OTLP_SIGNALS[signal];
-  const segments = pointer.split('/').slice(1);
-  const names = [resourceGroups, scopeGroups, items];
-  let length = 0;
-  while (
-    length < 6 &&
-    segments[length] === names[length / 2] &&
-    /^[0-9]+$/.test(segments[length + 1] ?? '')
-  ) {
-    length += 2;
-  }
-  const isInPoint =
-    signal === 'metrics' && length === 6 && segments[7] === 'dataPoints' && segments.length > 8;
-  const isKnownKind = METRIC_KINDS.some((kind) => kind === segments[6]);
-  return toUnit(segments.slice(0, isInPoint && isKnownKind ? 9 : length));
-}
-
-function toUnit(segments: readonly string[]): string {
-  return segments.map((segment) => `/${segment}`).join('');
+function toRefusal({ signal, unread, unitCount }: Decoding): PipelineError | undefined {
+  const [first] = unread;
+  if (first === undefined || unread.length < unitCount) return undefined;
+  return new PipelineError('BODY_MALFORMED', describeUnread(signal, first), { place: first.pointer });
 }
 
 function takeRequest(
@@ -198,12 +160,12 @@ function takeRequest(
   textProblems: ReadonlyMap<string, JsonProblem>,
 ): Decoding {
   const { resourceGroups } = OTLP_SIGNALS[signal];
-  if (typeof request !== 'object' || request === null || Array.isArray(request)) {
+  if (!isMessage(request)) {
     throw new PipelineError('BODY_MALFORMED', 'an OTLP request is a JSON object', { place: '' });
   }
-  const groups = listMember(request, resourceGroups);
+  const { given, list: groups } = listMember(request, resourceGroups);
   if (groups === undefined) {
-    const place = `/${resourceGroups}`;
+    const place = `/${given}`;
     throw new PipelineError('BODY_MALFORMED', `${resourceGroups} is not an array`, { place });
   }
   const walk: MessageWalk = { path: [], problem: undefined, builds: true };
@@ -213,31 +175,28 @@ function takeRequest(
     items: [],
     checked: [],
     problems: [],
+    unread: [],
     textProblems,
     walk,
     unitCount: 0,
     sharedBytes: 0,
   };
-  if (!flagText(decoding)) {
-    forEachPart(walk, resourceGroups, groups, (group) => takeResourceGroup(decoding, group));
-  }
+  if (flagText(decoding)) return decoding;
+  const header = normaliseMessage(walk, OTLP_SIGNALS[signal].request, request, [resourceGroups]);
+  if (flagShape(decoding, undefined)) return decoding;
+  forEachPart(walk, given, groups, (group) => takeResourceGroup(decoding, group));
+  flagBeside(decoding, header);
   return decoding;
 }
 
-/** Calls `take` for each element of a repeated member, with the walk at that element. */
-function forEachPart(
-  walk: MessageWalk,
-  name: string,
-  parts: readonly unknown[],
-  take: (part: unknown) => void,
-): void {
-  const { path } = walk;
-  path.push(name, 0);
-  for (let index = 0; index < parts.length; index += 1) {
-    path[path.length - 1] = index;
-    take(parts[index]);
+/**
+ * Members of the request beside its groups belong to no item, so each is kept as an item in quarantine. The unknown
+ * fields of a protobuf message are one such item.
+ */
+function flagBeside(decoding: Decoding, header: JsonObject): void {
+  for (const [name, value] of Object.entries(unreadMembers(header))) {
+    pushUnread(decoding, unreadPointer('', name), { level: 'request', unknown: { [name]: value } });
   }
-  path.length -= 2;
 }
 
 function takeResourceGroup(decoding: Decoding, raw: unknown): void {
@@ -245,10 +204,12 @@ function takeResourceGroup(decoding: Decoding, raw: unknown): void {
   const { signal, walk } = decoding;
   const { scopeGroups } = OTLP_SIGNALS[signal];
   const { resource, ...rest } = normaliseMessage(walk, groupMessage(signal, 'resource'), raw, [scopeGroups]);
-  const scopes = listMember(raw, scopeGroups);
-  if (flagShape(decoding, scopes === undefined ? scopeGroups : undefined)) return;
+  const { given, list: scopes } = listMember(raw, scopeGroups);
+  if (flagShape(decoding, scopes === undefined ? given : undefined)) return;
   const merged = mergeGroup(resource, rest);
-  forEachPart(walk, scopeGroups, scopes ?? [], (scope) => takeScopeGroup(decoding, scope, merged));
+  const countBefore = decoding.unitCount;
+  forEachPart(walk, given, scopes ?? [], (scope) => takeScopeGroup(decoding, scope, merged));
+  flagUnread(decoding, 'resource', countBefore, [rest, resource ?? null]);
 }
 
 function takeScopeGroup(decoding: Decoding, raw: unknown, resource: JsonObject): void {
@@ -256,16 +217,18 @@ function takeScopeGroup(decoding: Decoding, raw: unknown, resource: JsonObject):
   const { signal, walk } = decoding;
   const { items: itemsName } = OTLP_SIGNALS[signal];
   const { scope, ...rest } = normaliseMessage(walk, groupMessage(signal, 'scope'), raw, [itemsName]);
-  const items = listMember(raw, itemsName);
-  if (flagShape(decoding, items === undefined ? itemsName : undefined)) return;
+  const { given, list: items } = listMember(raw, itemsName);
+  if (flagShape(decoding, items === undefined ? given : undefined)) return;
   const merged = mergeGroup(scope, rest);
   const sharedBytes = JSON.stringify([resource, merged]).length;
   const group: SharedParts = { resource, scope: merged, metric: NO_METRIC, sharedBytes };
   const name = signal === 'logs' ? 'LogRecord' : 'Span';
-  forEachPart(walk, itemsName, items ?? [], (item) => {
+  const countBefore = decoding.unitCount;
+  forEachPart(walk, given, items ?? [], (item) => {
     if (signal === 'metrics') takeMetric(decoding, group, item);
     else takeItem(decoding, group, name, item);
   });
+  flagUnread(decoding, 'scope', countBefore, [rest, scope ?? null]);
 }
 
 /** Adds the members beside a resource or scope (schema URL, unknown members) under a separate name. */
@@ -289,7 +252,8 @@ function takeMetric(decoding: Decoding, group: SharedParts, raw: unknown): void 
     if (header['unknown'] !== undefined) pushItem(decoding, { ...group, metric: header }, {}, {});
     return;
   }
-  takePoints(decoding, group, { kind, raw: memberOf(raw, kind), header });
+  const given = isMessage(raw) ? givenName(raw, kind) : kind;
+  takePoints(decoding, group, { kind, given, raw: memberOf(raw, kind), header });
 }
 
 function takePoints(
@@ -297,6 +261,8 @@ function takePoints(
   group: SharedParts,
   data: {
     readonly kind: (typeof METRIC_KINDS)[number];
+    /** The kind as the metric spells it. */
+    readonly given: string;
     readonly raw: unknown;
     readonly header: JsonObject;
   },
@@ -305,17 +271,19 @@ function takePoints(
   const { kind, header } = data;
   const messages = { gauge: 'Gauge', sum: 'Sum', histogram: 'Histogram', summary: 'Summary' } as const;
   const message = kind === 'exponentialHistogram' ? 'ExponentialHistogram' : messages[kind];
-  walk.path.push(kind);
+  walk.path.push(data.given);
   const shared = normaliseMessage(walk, message, data.raw, ['dataPoints']);
   walk.path.pop();
-  const points = listMember(data.raw, 'dataPoints');
-  if (flagShape(decoding, points === undefined ? `${kind}/dataPoints` : undefined)) return;
+  const { given, list: points } = listMember(data.raw, 'dataPoints');
+  if (flagShape(decoding, points === undefined ? `${data.given}/${given}` : undefined)) return;
   const metric = { ...header, kind, ...shared, ...mergeUnknown(header, shared) };
   const name = OTLP_MESSAGES[message]['dataPoints']?.type as MessageName;
   const pointGroup = { ...group, metric, sharedBytes: group.sharedBytes + JSON.stringify(metric).length };
-  walk.path.push(kind);
-  forEachPart(walk, 'dataPoints', points ?? [], (point) => takeItem(decoding, pointGroup, name, point));
+  const countBefore = decoding.unitCount;
+  walk.path.push(data.given);
+  forEachPart(walk, given, points ?? [], (point) => takeItem(decoding, pointGroup, name, point));
   walk.path.pop();
+  flagUnread(decoding, 'metric', countBefore, [header, shared]);
 }
 
 function mergeUnknown(header: JsonObject, shared: JsonObject): JsonObject {
@@ -333,53 +301,8 @@ function takeItem(decoding: Decoding, group: SharedParts, name: MessageName, raw
   if (!flagShape(decoding, undefined)) pushItem(decoding, group, record, raw);
 }
 
-function pushItem(decoding: Decoding, group: SharedParts, record: JsonObject, raw: unknown): void {
-  const { resource, scope, metric } = group;
-  const index = decoding.unitCount;
-  decoding.unitCount += 1;
-  if (decoding.builds) decoding.items.push({ index, resource, scope, metric, record });
-  else decoding.checked.push({ index, resource, raw });
-}
-
-/** Records the text problem of the current unit, if it has one. The parsed value of the unit is then not read. */
-function flagText(decoding: Decoding): boolean {
-  const { textProblems, walk } = decoding;
-  if (textProblems.size === 0) return false;
-  const unit = toPointer(walk.path);
-  const problem = textProblems.get(unit);
-  if (problem !== undefined) pushProblem(decoding, unit, problem);
-  return problem !== undefined;
-}
-
-/** Records the problem that the walk found in the current unit, and clears it for the next unit. */
-function flagShape(decoding: Decoding, badMember: string | undefined): boolean {
-  const { walk } = decoding;
-  if (walk.problem === undefined && badMember === undefined) return false;
-  const unit = toPointer(walk.path);
-  const problem = walk.problem ?? { pointer: `${unit}/${badMember}`, reason: 'item_shape_invalid' };
-  walk.problem = undefined;
-  pushProblem(decoding, unit, problem);
-  return true;
-}
-
-function pushProblem(decoding: Decoding, unit: string, problem: JsonProblem): void {
-  const index = decoding.unitCount;
-  decoding.unitCount += 1;
-  decoding.problems.push({ index, unit_pointer: unit, pointer: problem.pointer, reason: problem.reason });
-}
-
 function groupMessage(signal: OtlpSignal, level: 'resource' | 'scope'): MessageName {
   if (signal === 'logs') return level === 'resource' ? 'ResourceLogs' : 'ScopeLogs';
   if (signal === 'metrics') return level === 'resource' ? 'ResourceMetrics' : 'ScopeMetrics';
   return level === 'resource' ? 'ResourceSpans' : 'ScopeSpans';
-}
-
-function memberOf(raw: unknown, name: string): unknown {
-  return isMessage(raw) ? ownMember(raw, name) : undefined;
-}
-
-/** A repeated member as a list: absent or null is empty, anything but an array is undefined. */
-function listMember(raw: unknown, name: string): readonly unknown[] | undefined {
-  const value = memberOf(raw, name) ?? [];
-  return Array.isArray(value) ? value : undefined;
 }

@@ -1,6 +1,8 @@
 /** The bytes of an OTLP/JSON request as pieces, each of one item or of a group that stays in one piece. */
 import {
+  COMMA,
   holderAround,
+  joined,
   opens,
   readList,
   readMembers,
@@ -9,7 +11,9 @@ import {
 } from '../json/list-pieces.ts';
 import { JsonScanner, type JsonToken } from '../json/scan.ts';
 import { emptyUnit, type Holder, type Piece, type UnitSequence } from '../pieces.ts';
-import { METRIC_KINDS, OTLP_MESSAGES, OTLP_SIGNALS, type OtlpSignal } from './descriptor.ts';
+import { METRIC_KINDS, OTLP_SIGNALS, type OtlpSignal } from './descriptor.ts';
+import { isDefinedIn, mappedName } from './spelling.ts';
+import { unreadPointer } from './unread.ts';
 
 interface Cutting {
   readonly bytes: Buffer;
@@ -25,16 +29,42 @@ type CutElement = (cutting: Cutting, into: Piece[], token: JsonToken, pointer: s
 export function cutOtlpJson(signal: OtlpSignal, bytes: Buffer, units: UnitSequence): Holder | undefined {
   const scanner = new JsonScanner(bytes.toString('latin1'));
   const cutting = { bytes, scanner, signal, units };
-  const { resourceGroups } = OTLP_SIGNALS[signal];
-  const list = readListMember(
-    cutting,
-    scanner.next(),
-    { pointer: '', name: resourceGroups },
-    cutResourceGroup,
-  );
-  return list === undefined || list.pieces.length === 0
-    ? undefined
-    : holderAround(bytes, 0, bytes.length, list);
+  const name = OTLP_SIGNALS[signal].resourceGroups;
+  const token = scanner.next();
+  if (!opens(scanner, token, 'object')) return undefined;
+  let groups: Member | undefined;
+  let list: JsonList | undefined;
+  const beside: Member[] = [];
+  readMembers(scanner, (given, value, from) => {
+    if (mappedName(given) !== name) beside.push({ given, from, to: scanner.endOfValue(value) });
+    else {
+      list = readList(scanner, value, takeElements(cutting, `/${given}`, cutResourceGroup));
+      groups = { given, from, to: scanner.to };
+    }
+  });
+  if (groups === undefined || list === undefined || list.pieces.length === 0) return undefined;
+  const isBeside = beside.some(({ given }) => units.isUnsound(unreadPointer('', given)));
+  if (!isBeside) return holderAround(bytes, 0, bytes.length, list);
+  const within = [holderAround(bytes, groups.from, groups.to, list), ...beside.map(toPiece(cutting))];
+  return { within, wrap: (pieces) => [OPENING, ...joined(pieces, COMMA), CLOSING] };
+}
+
+/** A member of the request, from its name to the end of its value. */
+interface Member {
+  readonly given: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+const OPENING = Buffer.from('{');
+const CLOSING = Buffer.from('}');
+
+/** A member beside the groups is an item if it says something. */
+function toPiece({ bytes, units }: Cutting): (member: Member) => Piece {
+  return ({ given, from, to }) => {
+    const member = bytes.subarray(from, to);
+    return units.isUnsound(unreadPointer('', given)) ? units.take(member) : emptyUnit(member);
+  };
 }
 
 /** The list that is a member of the object at the scanner's current token. Reads the object to its end. */
@@ -51,8 +81,8 @@ function readListMember(
   }
   let list: JsonList | undefined;
   readMembers(scanner, (member, value) => {
-    if (member !== name) scanner.endOfValue(value);
-    else list = readList(scanner, value, takeElements(cutting, `${pointer}/${name}`, cutElement));
+    if (mappedName(member) !== name) scanner.endOfValue(value);
+    else list = readList(scanner, value, takeElements(cutting, `${pointer}/${member}`, cutElement));
   });
   return list;
 }
@@ -106,11 +136,11 @@ const cutMetric: CutElement = (cutting, into, _token, pointer) => {
   const lists: (JsonList | undefined)[] = [];
   const unknown: string[] = [];
   readMembers(scanner, (member, value) => {
-    if (!Object.hasOwn(OTLP_MESSAGES.Metric, member)) unknown.push(member);
-    const kind = METRIC_KINDS.find((name) => name === member);
+    if (!isDefinedIn('Metric', member)) unknown.push(member);
+    const kind = METRIC_KINDS.find((name) => name === mappedName(member));
     if (kind === undefined || !opens(scanner, value, 'object')) scanner.endOfValue(value);
     else {
-      const place = { pointer: `${pointer}/${kind}`, name: 'dataPoints' };
+      const place = { pointer: `${pointer}/${member}`, name: 'dataPoints' };
       lists.push(readListMember(cutting, value, place, cutItem));
     }
   });

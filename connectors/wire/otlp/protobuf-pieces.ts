@@ -7,6 +7,7 @@ import {
   type MessageName,
   type OtlpSignal,
 } from './descriptor.ts';
+import { PROTOBUF_FIELDS, unreadPointer } from './unread.ts';
 import { createFieldWalk, fieldHeader, type WalkFields, type WireField } from './wire-fields.ts';
 
 interface Cutting {
@@ -45,7 +46,12 @@ export function cutOtlpProtobuf(signal: OtlpSignal, bytes: Buffer, units: UnitSe
     take: takeResourceGroup,
   });
   if (parts.length === 0) return undefined;
-  return { within: parts, wrap: (pieces) => [...own, ...pieces.flat()] };
+  if (!units.isUnsound(unreadPointer('', PROTOBUF_FIELDS))) {
+    return { within: parts, wrap: (pieces) => [...own, ...pieces.flat()] };
+  }
+  // The fields beside the groups are one item.
+  const within = [...parts, units.take(Buffer.concat(own))];
+  return { within, wrap: (pieces) => pieces.flat() };
 }
 
 function idOf(message: MessageName, member: string): number {

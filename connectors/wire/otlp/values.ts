@@ -11,6 +11,8 @@ import {
 } from './descriptor.ts';
 import { isMessage, ownMember, type RawMessage } from './raw-message.ts';
 import { normaliseScalar } from './scalars.ts';
+import { isDefinedIn, mappedName } from './spelling.ts';
+import { PROTOBUF_FIELDS } from './unread.ts';
 
 /**
  * A walk over decoded messages: its place in the OTLP/JSON form of the body, and the first problem that it found
@@ -53,7 +55,8 @@ function isScalar(type: FieldSpec['type']): type is ScalarType {
  * One message in its normal form, the same for both encodings: members under their OTLP/JSON names, defaults left
  * out, attributes as an object, 64-bit integers as numbers where safe and else as decimal strings, other numbers by
  * `toHashable`, ids in lower hex, bytes in base64. Members outside the table are kept under `unknown`. `skip` names
- * members that the caller takes apart itself.
+ * members that the caller takes apart itself. JSON may spell a member as the protobuf definition does; a member in both
+ * spellings is a repeated name.
  */
 export function normaliseMessage(
   walk: MessageWalk,
@@ -70,16 +73,53 @@ export function normaliseMessage(
   for (const field of FIELDS.get(name) ?? []) {
     if (!Object.hasOwn(raw, field.name)) continue;
     knownCount += 1;
-    if (!skip.includes(field.name)) takeField(walk, field, raw[field.name], normal);
+    if (!skip.includes(field.name)) takeField(walk, { field, given: field.name }, raw[field.name], normal);
   }
+  // Only members outside the table, and those in the other spelling, are left.
+  if (Object.keys(raw).length !== knownCount) knownCount += takeRespelled(walk, { name, raw, skip }, normal);
   const unknown = walk.builds ? unknownMembers(raw, name, knownCount) : undefined;
   if (unknown !== undefined) normal['unknown'] = unknown;
   return normal;
 }
 
-function takeField(walk: MessageWalk, field: Field, value: unknown, normal: Record<string, JsonValue>): void {
+interface MessageToRead {
+  readonly name: MessageName;
+  readonly raw: RawMessage;
+  readonly skip: readonly string[];
+}
+
+/** Takes the members that are spelled as in the protobuf definition, and returns how many there are. */
+function takeRespelled(
+  walk: MessageWalk,
+  { name, raw, skip }: MessageToRead,
+  normal: Record<string, JsonValue>,
+): number {
+  let count = 0;
+  for (const given of Object.keys(raw)) {
+    const mapped = mappedName(given);
+    const field = mapped === given ? undefined : FIELDS.get(name)?.find((one) => one.name === mapped);
+    if (field === undefined) continue;
+    count += 1;
+    if (Object.hasOwn(raw, mapped)) failAt(walk, given, 'json_duplicate_key');
+    else if (!skip.includes(mapped)) takeField(walk, { field, given }, raw[given], normal);
+  }
+  return count;
+}
+
+function failAt(walk: MessageWalk, name: string, reason: JsonProblem['reason']): void {
+  walk.path.push(name);
+  fail(walk, reason);
+  walk.path.pop();
+}
+
+function takeField(
+  walk: MessageWalk,
+  { field, given }: { readonly field: Field; readonly given: string },
+  value: unknown,
+  normal: Record<string, JsonValue>,
+): void {
   if (value === undefined || value === null) return;
-  walk.path.push(field.name);
+  walk.path.push(given);
   const member = normaliseField(walk, field, value);
   walk.path.pop();
   if (walk.builds && (field.presence || !isDefault(member))) normal[field.name] = member;
@@ -178,20 +218,24 @@ function normaliseAnyValue(walk: MessageWalk, raw: unknown): JsonValue {
   if (!isMessage(raw)) return fail(walk, 'item_shape_invalid');
   const variant = variantOf(raw);
   if (variant === 'several') return fail(walk, 'item_shape_invalid');
+  if (variant === 'repeated') return fail(walk, 'json_duplicate_key');
   const knownCount = variant === undefined ? 0 : 1;
   const unknown = walk.builds ? unknownMembers(raw, 'AnyValue', knownCount) : undefined;
   if (variant === undefined) return unknown === undefined ? null : { unknown };
   walk.path.push(variant);
-  const value = normaliseVariant(walk, variant, raw[variant]);
+  const value = normaliseVariant(walk, mappedName(variant), raw[variant]);
   walk.path.pop();
   return withUnknown(value, unknown);
 }
 
-/** Name of the one member that holds the value of an AnyValue. */
+/** Name of the one member that holds the value of an AnyValue, as it is spelled. */
 function variantOf(raw: RawMessage): string | undefined {
   let variant: string | undefined;
   for (const name of Object.keys(raw)) {
-    if (!Object.hasOwn(OTLP_MESSAGES.AnyValue, name) || (raw[name] ?? null) === null) continue;
+    const mapped = mappedName(name);
+    if (!Object.hasOwn(OTLP_MESSAGES.AnyValue, mapped)) continue;
+    if (mapped !== name && Object.hasOwn(raw, mapped)) return 'repeated';
+    if ((raw[name] ?? null) === null) continue;
     if (variant !== undefined) return 'several';
     variant = name;
   }
@@ -229,11 +273,11 @@ function unknownMembers(raw: RawMessage, message: MessageName, knownCount: numbe
   const wire = ownMember(raw, '$unknowns');
   // Never empty: JSON may have a member of that name too, which is then one like any other.
   if (Array.isArray(wire) && wire.length > 0 && wire.every((field) => field instanceof Uint8Array)) {
-    return { protobuf_fields: wire.map((field) => Buffer.from(field).toString('base64')) };
+    return { [PROTOBUF_FIELDS]: wire.map((field) => Buffer.from(field).toString('base64')) };
   }
   const names = Object.keys(raw);
   if (names.length === knownCount) return undefined;
-  const unknown = names.filter((name) => !Object.hasOwn(OTLP_MESSAGES[message], name));
+  const unknown = names.filter((name) => !isDefinedIn(message, name));
   if (unknown.length === 0) return undefined;
   const members: Record<string, JsonValue> = {};
   // Only parsed JSON reaches this line: a decoded protobuf message has no members outside the table.

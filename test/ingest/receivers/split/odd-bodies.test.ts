@@ -101,13 +101,25 @@ describe('an OTLP/JSON body of several sessions', () => {
 
   it('keeps the bytes of items and of what stands around them', () => {
     const exact = `{ "attributes" : [${session('stringValue', '"a"')}], "body":{"doubleValue":1.50e0}, "later":[1e2,"\\u0041"] }`;
-    const text = `{"x":1,"resourceLogs" : [ {"scopeLogs":[{"logRecords":[ ${exact} , ${B},${A} ],"y":{"z":0.10}}],"resource":{"attributes":[]}} ],"w":[]}`;
+    const text = `{"x":null,"resourceLogs" : [ {"scopeLogs":[{"logRecords":[ ${exact} , ${B},${A} ],"y":{"z":0.10}}],"resource":{"attributes":[]}} ],"w":[]}`;
     const parts = soundPartsOf(envelope('otlp-logs', text));
     expect(parts.map(textOf)).toEqual([
-      `{"x":1,"resourceLogs" : [{"scopeLogs":[{"logRecords":[${exact},${A}],"y":{"z":0.10}}],"resource":{"attributes":[]}}],"w":[]}`,
-      `{"x":1,"resourceLogs" : [{"scopeLogs":[{"logRecords":[${B}],"y":{"z":0.10}}],"resource":{"attributes":[]}}],"w":[]}`,
+      `{"x":null,"resourceLogs" : [{"scopeLogs":[{"logRecords":[${exact},${A}],"y":{"z":0.10}}],"resource":{"attributes":[]}}],"w":[]}`,
+      `{"x":null,"resourceLogs" : [{"scopeLogs":[{"logRecords":[${B}],"y":{"z":0.10}}],"resource":{"attributes":[]}}],"w":[]}`,
     ]);
     expect(parts.map(({ item_count }) => item_count)).toEqual([2, 1]);
+  });
+
+  it('sends members of the request that no item carries to the collector, each as an item', () => {
+    const text = `{ "x" : 1,"resourceLogs": [{"scopeLogs":[{"logRecords":[${A},${B}]}]}] ,"w":[],"y":{"z":0.10}}`;
+    const parts = soundPartsOf(envelope('otlp-logs', text));
+    expect(parts.map(keyOf)).toEqual(['session:a', 'session:b', NO_SESSION]);
+    expect(parts.map(textOf)).toEqual([
+      `{"resourceLogs": [{"scopeLogs":[{"logRecords":[${A}]}]}],"w":[]}`,
+      `{"resourceLogs": [{"scopeLogs":[{"logRecords":[${B}]}]}]}`,
+      `{"x" : 1,"y":{"z":0.10}}`,
+    ]);
+    expect(parts.map(({ item_count }) => item_count)).toEqual([1, 1, 2]);
   });
 
   it('sends items and groups that will be quarantined to the collector, with their own bytes', () => {
@@ -125,10 +137,10 @@ describe('an OTLP/JSON body of several sessions', () => {
   });
 
   it('keeps groups without items, with what comes first', () => {
-    const empty = '{"resource":{"attributes":[]},"scopeLogs":[{"logRecords":null},{}],"e":1}';
+    const empty = '{"resource":{"attributes":[]},"scopeLogs":[{"logRecords":null},{}],"e":null}';
     const parts = soundPartsOf(logs(`${empty},{"scopeLogs":null},{"scopeLogs":[${inScope(A, B)}]}`));
     expect(parts.map(keyOf)).toEqual(['session:a', 'session:b']);
-    expect(parts.map((part) => textOf(part).includes('"e":1'))).toEqual([true, false]);
+    expect(parts.map((part) => textOf(part).includes('"e":null'))).toEqual([true, false]);
   });
 
   it('tells metrics without points, of kinds to come, and with null for a kind as the connector does', () => {
@@ -181,18 +193,16 @@ describe('an OTLP body in protobuf of several sessions', () => {
       varintField(1, 9),
     );
     const parts = soundPartsOf(whole);
-    expect(parts.map(keyOf)).toEqual(['session:a', 'session:b']);
+    expect(parts.map(keyOf)).toEqual(['session:a', 'session:b', NO_SESSION]);
     expect(Buffer.from(parts[0]!.body).includes(odd)).toBe(true);
-    for (const { body } of parts) {
-      for (const around of [
-        varintField(50, 1),
-        fixed64Field(60, 7n),
-        varintField(70, 2),
-        varintField(1, 9),
-      ]) {
+    for (const { body } of parts.slice(0, 2)) {
+      for (const around of [fixed64Field(60, 7n), varintField(70, 2)]) {
         expect(Buffer.from(body).includes(around)).toBe(true);
       }
     }
+    // Fields of the request belong to no item, so they are one.
+    expect(Buffer.from(parts[2]!.body)).toEqual(Buffer.concat([varintField(50, 1), varintField(1, 9)]));
+    expect(parts[2]!.item_count).toBe(1);
   });
 
   it('merges a resource, an attribute, a scope and a kind that come twice, as the decoder does', () => {
@@ -235,8 +245,8 @@ describe('an OTLP body in protobuf of several sessions', () => {
     const parts = soundPartsOf(
       proto('otlp-metrics', field(1, field(2, noPoints, metric, laterKind, twoKinds, field(2)))),
     );
-    expect(parts.map(keyOf)).toEqual(['session:a', 'session:b', NO_SESSION_IN('otlp-metrics')]);
-    expect(parts.map(({ item_count }) => item_count)).toEqual([2, 1, 2]);
+    expect(parts.map(keyOf)).toEqual([NO_SESSION_IN('otlp-metrics'), 'session:a', 'session:b']);
+    expect(parts.map(({ item_count }) => item_count)).toEqual([3, 2, 1]);
   });
 
   it('sends an item that will be quarantined to its source', () => {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { quarantineBody } from '../connectors/drafts/decoded-items.ts';
+import { quarantineBody, quarantineItem } from '../connectors/drafts/decoded-items.ts';
 import type { DraftRecord, Expanded, QuarantinedItem, Source } from '../connectors/drafts/source.ts';
+import type { ItemPlace } from '../connectors/wire/body.ts';
 import { createSourceFinder, SOURCES } from '../connectors/sources/index.ts';
 import type { Envelope } from '../schemas/envelope.ts';
 import type { QuarantineReason } from '../schemas/quarantine.ts';
@@ -96,7 +97,8 @@ function rememberSubjects(surrogates: Surrogates): (claimed: string) => string {
 
 /**
  * The records of an envelope, or the reason why it is kept whole. An unknown source, or a defect of a known one, must
- * cost the order of an envelope, never its content.
+ * cost the order of an envelope, never its content. An item of which a record cannot be sealed is quarantined alone,
+ * where its source says which item it was.
  */
 function composeSafely(
   source: Source | undefined,
@@ -105,19 +107,29 @@ function composeSafely(
 ): Normalised | QuarantineReason {
   if (source === undefined) return 'body_undecodable';
   const bodyBytes = envelope.body.length;
-  const records: AuditRecord[] = [];
-  let plainLength = 0;
   try {
+    const judged: Judged[] = [];
+    let plainLength = 0;
     for (const expanded of source.expand(envelope)) {
       const record = toRecord(toDraft(envelope, expanded));
-      plainLength += plainLengthOf(record);
-      if (Number.isNaN(plainLength) || !isSealable(record)) return 'body_undecodable';
+      const length = isSealable(record) ? plainLengthOf(record) : NaN;
+      const isSound = !Number.isNaN(length);
+      if (isSound) plainLength += length;
       // The records of a small body could fill the memory before they are all made.
       if (plainLength > MAX_ADDED_LENGTH + bodyBytes) return 'body_expands_too_large';
+      judged.push({ place: placeOf(expanded), record: isSound ? record : undefined });
+    }
+    if (judged.some(({ place, record }) => place === undefined && record === undefined))
+      return 'body_undecodable';
+    const records: AuditRecord[] = [];
+    let total = 0;
+    for (const record of withoutUnsound(judged, (item) => toRecord(toDraft(envelope, item)))) {
+      total += plainLengthOf(record);
+      if (total > MAX_ADDED_LENGTH + bodyBytes) return 'body_expands_too_large';
       records.push(record);
     }
-    return isWithinLimits(records, plainLength, bodyBytes)
-      ? toNormalised(records, plainLength)
+    return isWithinLimits(records, total, bodyBytes)
+      ? toNormalised(records, total)
       : 'body_expands_too_large';
   } catch {
     // The error may quote the body; the record says which envelope it was.
@@ -127,6 +139,36 @@ function composeSafely(
 
 function quarantineWhole(envelope: Envelope, reason: QuarantineReason): DraftRecord[] {
   return quarantineBody(envelope, reason).map((expanded) => toDraft(envelope, expanded));
+}
+
+/** The place of a draft's item in the body, and the record that it became. */
+interface Judged {
+  /** Undefined if the source does not say which item of the body it was. */
+  readonly place: (() => ItemPlace) | undefined;
+  /** Undefined if it cannot be sealed. */
+  readonly record: AuditRecord | undefined;
+}
+
+function placeOf(expanded: Expanded): Judged['place'] {
+  return expanded.kind === 'draft' ? expanded.place : undefined;
+}
+
+/** The records that can be sealed, and each item of which a record cannot as one quarantined item. */
+function* withoutUnsound(
+  judged: readonly Judged[],
+  toRecord: (item: Expanded) => AuditRecord,
+): Generator<AuditRecord> {
+  const unsound = new Set(judged.filter(({ record }) => record === undefined).map(({ place }) => place));
+  const done = new Set<unknown>();
+  for (const { place, record } of judged) {
+    if (place === undefined || !unsound.has(place)) {
+      if (record !== undefined) yield record;
+    } else if (!done.has(place)) {
+      // The drafts of one item follow each other. The first gives its place in the order to the item.
+      done.add(place);
+      yield toRecord(quarantineItem(place()));
+    }
+  }
 }
 
 /** A body that cannot be labelled is kept without labels. */

@@ -1,4 +1,5 @@
 /** How a receiver answers a body that is durable. */
+import { countUnsound } from '../wire/body.ts';
 import type { OtlpSignal } from '../wire/otlp/descriptor.ts';
 import { encodeExportResponse } from '../wire/otlp/export-response.ts';
 import type { ReadBody } from './source.ts';
@@ -23,13 +24,18 @@ export const ALLOW: Answer = {
   toReply: () => jsonReply({ action: 'allow' }),
 };
 
-/** The number of accepted items as the sender counts them, and the items that were kept in quarantine. */
+/**
+ * The number of accepted items as the sender counts them, and the items that were kept in quarantine. An entry that
+ * stands for several items has their number as `items`, so that both add up to the items that were sent.
+ */
 export const COUNTED_ITEMS: Answer = {
   description: '`accepted`, `quarantined`',
   toReply: ({ itemCount, problems }) =>
     jsonReply({
-      accepted: itemCount - problems.length,
-      quarantined: problems.map(({ index, reason, pointer }) => ({ index, reason, pointer })),
+      accepted: itemCount - countUnsound(problems),
+      quarantined: problems.map(({ index, reason, pointer, item_count }) =>
+        item_count === 1 ? { index, reason, pointer } : { index, items: item_count, reason, pointer },
+      ),
     }),
 };
 
@@ -42,13 +48,14 @@ export function exportResponse(signal: OtlpSignal): Answer {
     description: 'OTLP export response',
     toReply: ({ itemCount, problems }, contentType) => {
       const [first] = problems;
+      const count = countUnsound(problems);
       const message =
         first === undefined
           ? ''
-          : `${problems.length} of ${itemCount} items were kept in quarantine, the others accepted; ` +
+          : `${count} of ${itemCount} items were kept in quarantine, the others accepted; ` +
             `first: ${first.reason} at ${first.pointer === '' ? 'the whole body' : first.pointer}; do not resend`;
       const encoding = contentType === 'application/x-protobuf' ? contentType : 'application/json';
-      return encodeExportResponse(signal, encoding, { count: problems.length, message });
+      return encodeExportResponse(signal, encoding, { count, message });
     },
   };
 }

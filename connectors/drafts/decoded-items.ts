@@ -2,12 +2,13 @@
 import type { Envelope } from '../../schemas/envelope.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { QuarantineReason } from '../../schemas/quarantine.ts';
-import { MAX_ITEMS, oversizedBody, type DecodedBody } from '../wire/body.ts';
+import { countUnsound, MAX_ITEMS, oversizedBody, type DecodedBody, type ItemPlace } from '../wire/body.ts';
 import type { BodyItem, DraftRecord, Expanded, ReadBody } from './source.ts';
 
 /**
  * Drafts and quarantined items in the order of the body. An item becomes one draft or several, and each item is
- * judged by itself. A body of more than MAX_ITEMS drafts is one quarantined item.
+ * judged by itself: one on which its source fails is quarantined alone. A body of more than MAX_ITEMS drafts is one
+ * quarantined item.
  */
 export function expandItems<Item extends { readonly index: number }>(
   envelope: Envelope,
@@ -31,13 +32,32 @@ export function expandItems<Item extends { readonly index: number }>(
   let draftCount = 0;
   for (const item of items) {
     pushProblemsBefore(item.index);
-    const drafts = toDrafts(item);
-    draftCount += drafts.length;
+    const place = () => decoded.placeOf(item);
+    const drafts = tryDrafts(item, toDrafts);
+    draftCount += drafts?.length ?? 1;
     if (draftCount > MAX_ITEMS) return quarantineBody(envelope, 'body_expands_too_large');
-    for (const draft of drafts) expanded.push({ kind: 'draft', draft });
+    if (drafts === undefined) expanded.push(quarantineItem(place()));
+    else for (const draft of drafts) expanded.push({ kind: 'draft', draft, place });
   }
-  pushProblemsBefore(decoded.itemCount);
+  pushProblemsBefore(decoded.unitCount);
   return expanded;
+}
+
+/** Undefined if the source fails on the item. The error may quote the item, so it is not kept. */
+function tryDrafts<Item>(
+  item: Item,
+  toDrafts: (item: Item) => readonly DraftRecord[],
+): readonly DraftRecord[] | undefined {
+  try {
+    return toDrafts(item);
+  } catch {
+    return undefined;
+  }
+}
+
+/** An item that a receiver accepted and that cannot become a record. */
+export function quarantineItem({ pointer, bytes }: ItemPlace): Expanded {
+  return { kind: 'quarantined', item: { reason: 'body_undecodable', pointer, bytes } };
 }
 
 const NO_CUTS: ReadonlyMap<string, Uint8Array> = new Map();
@@ -58,18 +78,19 @@ export function readItems<Item extends { readonly index: number }>(
   decoded: DecodedBody<Item>,
   { countOf, sessionOf }: ItemReader<Item>,
 ): ReadBody {
-  const { items, problems, itemCount } = decoded;
+  const { items, problems, unitCount } = decoded;
+  const itemCount = items.length + countUnsound(problems);
   const counts = countOf === undefined ? undefined : items.map(countOf);
   const draftCount = counts?.reduce((sum, count) => sum + count, 0) ?? items.length;
   if (draftCount > MAX_ITEMS) {
-    return readItems(envelope, oversizedBody<Item>(envelope.body), { sessionOf });
+    return readItems(envelope, oversizedBody<Item>(envelope.body, itemCount), { sessionOf });
   }
   return {
     itemCount,
     recordCount: draftCount + problems.length,
     problems,
     items() {
-      const read = new Array<BodyItem>(itemCount).fill(UNSOUND);
+      const read = new Array<BodyItem>(unitCount).fill(UNSOUND);
       items.forEach((item, place) => {
         read[item.index] = { recordCount: counts?.[place] ?? 1, session: sessionOf(item) };
       });

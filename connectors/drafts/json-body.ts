@@ -36,20 +36,22 @@ export function decodeJsonItems(
 ): DecodedBody<JsonItem> {
   const isLines = contentType === 'application/x-ndjson';
   const units = isLines ? toLineUnits(bytes, rules) : toJsonUnits(bytes);
-  if (units === undefined) return oversizedBody(bytes);
+  if (typeof units === 'number') return oversizedBody(bytes, units);
   const items: JsonItem[] = [];
   const problems: UnitProblem[] = [];
   units.forEach(({ pointer, value, problem }, index) => {
     const found = problem ?? toShapeProblem(pointer, value, rules);
-    if (found !== undefined) problems.push({ index, unit_pointer: pointer, ...found });
+    const item_count = countItems(pointer, value);
+    if (found !== undefined) problems.push({ index, unit_pointer: pointer, ...found, item_count });
     else if (isJsonObject(value)) items.push({ index, pointer, value });
   });
   return {
     items,
     problems,
-    itemCount: units.length,
+    unitCount: units.length,
     unitBytes: () =>
       new Map(problems.map(({ index, unit_pointer }) => [unit_pointer, cutUnit(units, index)])),
+    placeOf: ({ index, pointer }) => ({ pointer, bytes: cutUnit(units, index) }),
     cut: (sequence) => (isLines ? cutLines(units, sequence) : cutJson(toBuffer(bytes), sequence)),
   };
 }
@@ -68,6 +70,11 @@ interface Unit {
   bytes(): Uint8Array;
 }
 
+/** An array that is judged as a whole has the items that its sender counts in it. */
+function countItems(pointer: string, value: JsonValue): number {
+  return pointer === '' && Array.isArray(value) ? Math.max(value.length, 1) : 1;
+}
+
 function cutUnit(units: readonly Unit[], index: number): Uint8Array {
   return units[index]?.bytes() ?? new Uint8Array();
 }
@@ -82,23 +89,25 @@ function toShapeProblem(
 }
 
 /**
- * Blank lines are not items. Undefined for more than MAX_ITEMS lines; lines beyond are read, because one that is refused
- * refuses the body, and are not held.
+ * Blank lines are not items. Of more than MAX_ITEMS lines only their number; lines beyond are read, because one that is
+ * refused refuses the body, and are not held.
  */
-function toLineUnits(bytes: Uint8Array, rules: JsonItemRules): Unit[] | undefined {
+function toLineUnits(bytes: Uint8Array, rules: JsonItemRules): Unit[] | number {
   const units: Unit[] = [];
+  let count = 0;
   let start = 0;
   for (let line = 1; start < bytes.length; line += 1) {
     const found = bytes.indexOf(0x0a, start);
     const end = found === -1 ? bytes.length : found;
     const text = bytes.subarray(start, end);
     if (!text.every(isJsonSpace)) {
-      const unit = toLineUnit(text, { index: units.length, line, rules });
-      if (units.length <= MAX_ITEMS) units.push(unit);
+      const unit = toLineUnit(text, { index: count, line, rules });
+      if (count < MAX_ITEMS) units.push(unit);
+      count += 1;
     }
     start = end + 1;
   }
-  return units.length > MAX_ITEMS ? undefined : units;
+  return count > MAX_ITEMS ? count : units;
 }
 
 interface LinePlace {
@@ -129,15 +138,15 @@ function parseLine(text: Uint8Array, line: number): ReturnType<typeof parseStric
   }
 }
 
-/** Undefined for more than MAX_ITEMS elements. */
-function toJsonUnits(bytes: Uint8Array): Unit[] | undefined {
+/** Of more than MAX_ITEMS elements only their number. */
+function toJsonUnits(bytes: Uint8Array): Unit[] | number {
   const { text, value, problems } = parseStrict(bytes);
   const whole = problems.find(({ pointer }) => !Array.isArray(value) || pointer === '');
   if (!Array.isArray(value) || whole !== undefined) {
     return [{ pointer: '', value, problem: whole, bytes: () => bytes }];
   }
   const elements: readonly JsonValue[] = value;
-  if (elements.length > MAX_ITEMS) return undefined;
+  if (elements.length > MAX_ITEMS) return elements.length;
   const firstByUnit = new Map<string, JsonProblem>();
   for (const problem of problems) {
     const unit = /^\/[0-9]+/.exec(problem.pointer)?.[0] ?? '';

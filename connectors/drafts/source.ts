@@ -1,7 +1,7 @@
 import type { Envelope, EnvelopeHeader } from '../../schemas/envelope.ts';
 import type { QuarantineReason } from '../../schemas/quarantine.ts';
 import type { Content, Facts, RecordSource } from '../../schemas/record.ts';
-import type { UnitProblem } from '../wire/body.ts';
+import type { ItemPlace, UnitProblem } from '../wire/body.ts';
 import type { OtlpSignal } from '../wire/otlp/descriptor.ts';
 import type { Holder, UnitSequence } from '../wire/pieces.ts';
 import type { WebhookProof } from '../wire/webhook-proof.ts';
@@ -32,7 +32,15 @@ export interface QuarantinedItem {
 }
 
 export type Expanded =
-  | { readonly kind: 'draft'; readonly draft: DraftRecord }
+  | {
+      readonly kind: 'draft';
+      readonly draft: DraftRecord;
+      /**
+       * The item that the draft was made of; the same function for all drafts of one item. If one of these drafts cannot
+       * be sealed, this item alone is quarantined. Absent if the item is the whole body.
+       */
+      readonly place?: () => ItemPlace;
+    }
   | { readonly kind: 'quarantined'; readonly item: QuarantinedItem };
 
 /** One item of a body: how many records it becomes, all of one session. */

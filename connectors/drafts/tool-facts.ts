@@ -1,4 +1,5 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../../schemas/json.ts';
+import { parsedText } from '../wire/json/strict-json.ts';
 
 /** Tools whose input names one file. In other tools a member of that name may mean anything. */
 const FILE_TOOLS: ReadonlyMap<string, string> = new Map([
@@ -33,14 +34,13 @@ export function mcpServerOf(toolName: string | undefined): string | undefined {
   return server === '' ? undefined : server;
 }
 
-/** OTel carries inputs as JSON text, and may cut it. Text that does not parse has no members. */
+/**
+ * OTel carries inputs as JSON text, and may cut it. Text that does not parse, or that could not be hashed, has no
+ * members.
+ */
 function asObject(value: JsonValue | undefined): JsonObject | undefined {
   if (isJsonObject(value)) return value;
   if (typeof value !== 'string' || !value.startsWith('{')) return undefined;
-  try {
-    const parsed: unknown = JSON.parse(value);
-    return isJsonObject(parsed) ? parsed : undefined;
-  } catch {
-    return undefined;
-  }
+  const parsed = parsedText(value);
+  return isJsonObject(parsed) ? parsed : undefined;
 }

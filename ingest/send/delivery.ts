@@ -82,7 +82,10 @@ function isTransient({ status }: Response): boolean {
 }
 
 const readAnswer = compileValidator(
-  Type.Object({ accepted: Type.Integer(), quarantined: Type.Array(Type.Unknown()) }),
+  Type.Object({
+    accepted: Type.Integer(),
+    quarantined: Type.Array(Type.Object({ items: Type.Optional(Type.Integer()) })),
+  }),
 );
 const readProblem = compileValidator(Type.Object({ code: Type.String() }));
 
@@ -92,7 +95,8 @@ async function judge(url: string, answer: Response): Promise<Delivered> {
   if (status === 200) {
     const read = parseAs(readAnswer, text);
     if (read === undefined) throw unusable(`${url} did not answer like a receiver`);
-    return { kind: 'accepted', accepted: read.accepted, quarantined: read.quarantined.length };
+    const quarantined = read.quarantined.reduce((sum, { items = 1 }) => sum + items, 0);
+    return { kind: 'accepted', accepted: read.accepted, quarantined };
   }
   const code = parseAs(readProblem, text)?.code ?? `HTTP_${String(status)}`;
   if (REFUSED.has(status)) return { kind: 'refused', status, code };

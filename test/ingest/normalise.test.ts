@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import type { Source } from '../../connectors/drafts/source.ts';
+import { itemSource } from '../../connectors/drafts/item-source.ts';
+import type { DraftRecord, Expanded, Source } from '../../connectors/drafts/source.ts';
+import { otlpLogs, otlpMetrics } from '../../connectors/sources/otlp/otlp.ts';
+import { toProtobuf } from '../connectors/wire/otlp/to-protobuf.ts';
 import { native } from '../../connectors/sources/native/native.ts';
 import { MAX_RECORD_LENGTH } from '../../ingest/expansion.ts';
 import { createNormaliser } from '../../ingest/normalise.ts';
@@ -143,6 +146,80 @@ describe('createNormaliser', () => {
       records: [{ type: 'quarantined', facts: { quarantine_reason: 'body_undecodable' } }],
     });
   });
+
+  it.each<[string, JsonValue]>([
+    ['an array', [1, 2, 3].map((n) => ({ type: 'a', event_id: String(n) }))],
+    ['lines', '{"type":"a","event_id":"1"}\n{"type":"a","event_id":"2"}\n{"type":"a","event_id":"3"}'],
+  ])('quarantines only the item of %s whose draft is unsound, or that the source fails on', (kind, body) => {
+    const content_type = kind === 'lines' ? 'application/x-ndjson' : 'application/json';
+    const one = envelope('native', body, { content_type });
+    const sound = normalise(one).records;
+    for (const spoil of [
+      (draft: DraftRecord) => ({ ...draft, facts: { ...draft.facts, duration_ms: 1e300 } }),
+      (draft: DraftRecord) => ({ ...draft, content: { a: '\ud800' } }),
+      (draft: DraftRecord) => ({ ...draft, type: 'Not A Type' }),
+      (): DraftRecord => {
+        throw new TypeError('a defect');
+      },
+    ]) {
+      const spoilt = itemSource({
+        ...native,
+        sessionOf: () => undefined,
+        toDrafts: (from, value) => {
+          const drafts = native
+            .expand({ ...from, body: Buffer.from(JSON.stringify(value)), content_type: 'application/json' })
+            .flatMap((expanded) => (expanded.kind === 'draft' ? [expanded.draft] : []));
+          return value['event_id'] === '2' ? [...drafts, ...drafts.map(spoil)] : drafts;
+        },
+      });
+      const { records, quarantinedCount } = withSource({ expand: (from) => spoilt.expand(from) })(one);
+      expect(quarantinedCount).toBe(1);
+      expect([records[0], records[2]]).toEqual([sound[0], sound[2]]);
+      expect(records[1]).toMatchObject({
+        type: 'quarantined',
+        facts: { quarantine_reason: 'body_undecodable', quarantine_pointer: '/1' },
+      });
+      const kept = Buffer.from(records[1]?.content?.['body_base64'] as string, 'base64').toString();
+      expect(JSON.parse(kept)).toEqual({ type: 'a', event_id: '2' });
+      expect(records).toHaveLength(3);
+    }
+  });
+
+  it.each(['logs', 'metrics'] as const)(
+    'quarantines only the item of OTLP %s whose draft is unsound',
+    (signal) => {
+      const point = (id: string) => ({ asInt: '1', attributes: [{ key: 'id', value: { stringValue: id } }] });
+      const items = { logs: 'logRecords', metrics: 'dataPoints' }[signal];
+      const list = { [items]: ['1', '2', '3'].map(point) };
+      const body =
+        signal === 'logs'
+          ? { resourceLogs: [{ scopeLogs: [{}, list] }] }
+          : { resourceMetrics: [{ scopeMetrics: [{ metrics: [{ name: 'm', gauge: list }] }] }] };
+      const source = signal === 'logs' ? otlpLogs : otlpMetrics;
+      const expand = (one: Envelope): Expanded[] =>
+        source.expand(one).map((expanded, index) => {
+          if (index !== 1 || expanded.kind !== 'draft') return expanded;
+          return { ...expanded, draft: { ...expanded.draft, content: { a: 0.5 } } };
+        });
+      const place =
+        signal === 'logs'
+          ? '/resourceLogs/0/scopeLogs/1/logRecords/1'
+          : '/resourceMetrics/0/scopeMetrics/0/metrics/0/gauge/dataPoints/1';
+      const json = envelope('native', body);
+      const binary = envelope('native', toProtobuf(signal, body), { content_type: 'application/x-protobuf' });
+      for (const one of [json, binary]) {
+        const { records } = withSource({ expand })(one);
+        expect(records.map(({ type }) => type === 'quarantined')).toEqual([false, true, false]);
+        expect(records[1]?.facts.quarantine_pointer).toBe(place);
+        const kept = Buffer.from(records[1]?.content?.['body_base64'] as string, 'base64');
+        if (one === json) expect(JSON.parse(kept.toString())).toEqual(point('2'));
+        else {
+          const again = source.expand({ ...one, body: kept });
+          expect(again).toHaveLength(1);
+        }
+      }
+    },
+  );
 
   it('keeps an envelope whole whose records cannot be labelled', () => {
     const fails = createNormaliser({

@@ -9,7 +9,7 @@ import { EMPTY_OBJECT } from '../../drafts/answers.ts';
 import { expandOrQuarantine, quarantineBody } from '../../drafts/decoded-items.ts';
 import { firstCharacterOf } from '../../drafts/json-body.ts';
 import { defineSource, type Expanded, type ReadBody } from '../../drafts/source.ts';
-import { MAX_ITEMS, MAX_SHARED_BYTES, type UnitProblem } from '../../wire/body.ts';
+import { MAX_ITEMS, MAX_SHARED_BYTES, type ItemPlace, type UnitProblem } from '../../wire/body.ts';
 import type { JsonProblem } from '../../wire/json/problems.ts';
 import { SYNTHETIC_MEMBER } from '../../drafts/synthetic.ts';
 import { hookEventOf, isKnownHookMember, type HookEvent } from './hook-events.ts';
@@ -88,7 +88,7 @@ function readHook(envelope: Envelope): ReadBody {
   }
   const whole = { itemCount: 1, cut: () => undefined };
   if (hook.problem !== undefined) {
-    const problem: UnitProblem = { index: 0, unit_pointer: '', ...hook.problem };
+    const problem: UnitProblem = { index: 0, unit_pointer: '', ...hook.problem, item_count: 1 };
     const item = { recordCount: 1, session: undefined };
     return { ...whole, recordCount: 1, problems: [problem], items: () => [item] };
   }
@@ -105,7 +105,7 @@ function problemsOf(calls: readonly JsonValue[]): UnitProblem[] {
     const pointer = pointerOfCall(index);
     // A batch of one call that is unsound is unsound as a whole.
     const unit_pointer = calls.length === 1 ? '' : pointer;
-    return [{ index, unit_pointer, pointer, reason: 'item_shape_invalid' }];
+    return [{ index, unit_pointer, pointer, reason: 'item_shape_invalid', item_count: 1 }];
   });
 }
 
@@ -122,13 +122,17 @@ function expandHook(envelope: Envelope): Expanded[] {
   const { body, text, calls, shared } = parsed;
   const hook: Hook = { envelope, digest: digestItem(body) };
   if (calls === undefined) return [expandOne(hook, body, '')];
-  const unsound = calls.flatMap((call, index) => (isJsonObject(call) ? [] : [pointerOfCall(index)]));
-  const cuts = cutValues(text, envelope.body, new Set(unsound));
-  return calls.map((call, index): Expanded => {
-    if (isJsonObject(call)) return expandOne(hook, joinCall(shared, call), `#${index}`);
+  let cuts: ReadonlyMap<string, Uint8Array> | undefined;
+  const placeOf = (index: number): ItemPlace => {
+    cuts ??= cutValues(text, envelope.body, new Set(calls.map((_, place) => pointerOfCall(place))));
     const pointer = pointerOfCall(index);
-    const bytes = cuts.get(pointer) ?? envelope.body;
-    return { kind: 'quarantined', item: { reason: 'item_shape_invalid', pointer, bytes } };
+    return { pointer, bytes: cuts.get(pointer) ?? envelope.body };
+  };
+  return calls.map((call, index): Expanded => {
+    if (!isJsonObject(call)) {
+      return { kind: 'quarantined', item: { reason: 'item_shape_invalid', ...placeOf(index) } };
+    }
+    return { ...expandOne(hook, joinCall(shared, call), `#${index}`), place: () => placeOf(index) };
   });
 }
 
@@ -138,7 +142,7 @@ function joinCall(shared: JsonObject, call: JsonObject): JsonObject {
   return { ...call, ...shared, ...(clashes ? { tool_call: call } : {}) };
 }
 
-function expandOne(hook: Hook, item: JsonObject, fallbackKey: string): Expanded {
+function expandOne(hook: Hook, item: JsonObject, fallbackKey: string): Expanded & { kind: 'draft' } {
   const members = openMembers(item);
   const facts = toHookFacts(hook.envelope, item, members);
   const { session_id = '', source_event, tool_use_id, prompt_id = '' } = facts;

@@ -152,7 +152,8 @@ function hasMasked(information: JsonValue | undefined): boolean {
 
 function toDurationMs(start: JsonValue | undefined, end: JsonValue | undefined): number | undefined {
   if (typeof start !== 'number' || typeof end !== 'number' || end < start) return undefined;
-  return Math.round((end - start) * 1000);
+  const millis = Math.round((end - start) * 1000);
+  return Number.isSafeInteger(millis) ? millis : undefined;
 }
 
 function parsedObject(text: JsonValue | undefined): JsonObject | undefined {

@@ -2,7 +2,7 @@ import type { EnvelopeHeader } from '../../../schemas/envelope.ts';
 import { PipelineError } from '../../../schemas/errors.ts';
 import type { JsonObject } from '../../../schemas/json.ts';
 import { toPointer } from '../../../schemas/json-pointer.ts';
-import { oversizedBody, toBuffer, type DecodedBody } from '../body.ts';
+import { oversizedBody, toBuffer, type DecodedBody, type ItemPlace } from '../body.ts';
 import type { JsonProblem } from '../json/problems.ts';
 import { parseStrict } from '../json/strict-json.ts';
 import { cutValues } from '../json/cut-values.ts';
@@ -13,6 +13,7 @@ import {
   type MessageName,
   type OtlpSignal,
 } from './descriptor.ts';
+import { countItems } from './count-items.ts';
 import { cutRequest, cutUnknownFields } from './cut-request.ts';
 import {
   flagShape,
@@ -62,7 +63,7 @@ export function decodeOtlp(
   contentType: EnvelopeHeader['content_type'],
   bytes: Uint8Array,
 ): DecodedOtlp {
-  const body = { signal, contentType, bytes, builds: true };
+  const body = { signal, contentType, bytes, builds: true, pointers: undefined };
   const decoded = readBody(body);
   return finish(body, decoded, decoded.decoding.items);
 }
@@ -76,7 +77,7 @@ export function checkOtlp(
   contentType: EnvelopeHeader['content_type'],
   bytes: Uint8Array,
 ): CheckedOtlp {
-  const body = { signal, contentType, bytes, builds: false };
+  const body = { signal, contentType, bytes, builds: false, pointers: undefined };
   const decoded = readBody(body);
   return finish(body, decoded, decoded.decoding.checked);
 }
@@ -86,9 +87,11 @@ interface Body {
   readonly contentType: EnvelopeHeader['content_type'];
   readonly bytes: Uint8Array;
   readonly builds: boolean;
+  readonly pointers: Map<number, string> | undefined;
 }
 
 interface ReadRequest {
+  readonly request: unknown;
   readonly decoding: Decoding;
   /** The bytes of the units at these pointers. */
   readonly cutUnits: (pointers: ReadonlySet<string>) => Map<string, Uint8Array>;
@@ -102,6 +105,7 @@ function readBinary(body: Body): ReadRequest {
   const { signal, bytes } = body;
   const request = decodeProtobuf(signal, bytes);
   return {
+    request,
     decoding: takeRequest(body, request, new Map()),
     cutUnits(pointers) {
       const cuts = [...pointers].map(
@@ -125,27 +129,43 @@ function readJson(body: Body): ReadRequest {
     if (!textProblems.has(unit)) textProblems.set(unit, problem);
   }
   return {
+    request: value,
     decoding: takeRequest(body, value, textProblems),
     cutUnits: (pointers) => cutValues(text, bytes, pointers),
   };
 }
 
 function finish<Item extends { readonly index: number }>(
-  { signal, contentType, bytes }: Body,
-  { decoding, cutUnits }: ReadRequest,
+  body: Body,
+  { request, decoding, cutUnits }: ReadRequest,
   items: readonly Item[],
 ): Decoded<Item> {
-  if (isOversized(decoding)) return { ...oversizedBody<Item>(bytes), refusal: undefined };
+  const { signal, contentType, bytes } = body;
+  if (isOversized(decoding)) {
+    return { ...oversizedBody<Item>(bytes, countItems(signal, 0, request)), refusal: undefined };
+  }
+  let places: ReadonlyMap<number, ItemPlace> | undefined;
   const { problems, unitCount } = decoding;
   const cut = contentType === 'application/x-protobuf' ? cutOtlpProtobuf : cutOtlpJson;
   return {
     items,
     problems,
-    itemCount: unitCount,
+    unitCount,
     unitBytes: () => cutUnits(new Set(problems.map((problem) => problem.unit_pointer))),
+    placeOf: ({ index }) => (places ??= findPlaces(body)).get(index) ?? { pointer: '', bytes },
     cut: (units) => cut(signal, toBuffer(bytes), units),
     refusal: toRefusal(decoding),
   };
+}
+
+/** Reads the body again, because an item that cannot be sealed is rare, and other bodies need no places. */
+function findPlaces(body: Body): ReadonlyMap<number, ItemPlace> {
+  const pointers = new Map<number, string>();
+  const cuts = readBody({ ...body, builds: false, pointers }).cutUnits(new Set(pointers.values()));
+  const places = [...pointers].map(
+    ([index, pointer]) => [index, { pointer, bytes: cuts.get(pointer) ?? body.bytes }] as const,
+  );
+  return new Map(places);
 }
 
 function toRefusal({ signal, unread, unitCount }: Decoding): PipelineError | undefined {
@@ -155,7 +175,7 @@ function toRefusal({ signal, unread, unitCount }: Decoding): PipelineError | und
 }
 
 function takeRequest(
-  { signal, builds }: Body,
+  { signal, builds, pointers }: Body,
   request: unknown,
   textProblems: ReadonlyMap<string, JsonProblem>,
 ): Decoding {
@@ -177,13 +197,14 @@ function takeRequest(
     problems: [],
     unread: [],
     textProblems,
+    pointers,
     walk,
     unitCount: 0,
     sharedBytes: 0,
   };
-  if (flagText(decoding)) return decoding;
+  if (flagText(decoding, request)) return decoding;
   const header = normaliseMessage(walk, OTLP_SIGNALS[signal].request, request, [resourceGroups]);
-  if (flagShape(decoding, undefined)) return decoding;
+  if (flagShape(decoding, undefined, request)) return decoding;
   forEachPart(walk, given, groups, (group) => takeResourceGroup(decoding, group));
   flagBeside(decoding, header);
   return decoding;
@@ -200,12 +221,12 @@ function flagBeside(decoding: Decoding, header: JsonObject): void {
 }
 
 function takeResourceGroup(decoding: Decoding, raw: unknown): void {
-  if (isOversized(decoding) || flagText(decoding)) return;
+  if (isOversized(decoding) || flagText(decoding, raw)) return;
   const { signal, walk } = decoding;
   const { scopeGroups } = OTLP_SIGNALS[signal];
   const { resource, ...rest } = normaliseMessage(walk, groupMessage(signal, 'resource'), raw, [scopeGroups]);
   const { given, list: scopes } = listMember(raw, scopeGroups);
-  if (flagShape(decoding, scopes === undefined ? given : undefined)) return;
+  if (flagShape(decoding, scopes === undefined ? given : undefined, raw)) return;
   const merged = mergeGroup(resource, rest);
   const countBefore = decoding.unitCount;
   forEachPart(walk, given, scopes ?? [], (scope) => takeScopeGroup(decoding, scope, merged));
@@ -213,12 +234,12 @@ function takeResourceGroup(decoding: Decoding, raw: unknown): void {
 }
 
 function takeScopeGroup(decoding: Decoding, raw: unknown, resource: JsonObject): void {
-  if (flagText(decoding)) return;
+  if (flagText(decoding, raw)) return;
   const { signal, walk } = decoding;
   const { items: itemsName } = OTLP_SIGNALS[signal];
   const { scope, ...rest } = normaliseMessage(walk, groupMessage(signal, 'scope'), raw, [itemsName]);
   const { given, list: items } = listMember(raw, itemsName);
-  if (flagShape(decoding, items === undefined ? given : undefined)) return;
+  if (flagShape(decoding, items === undefined ? given : undefined, raw)) return;
   const merged = mergeGroup(scope, rest);
   const sharedBytes = JSON.stringify([resource, merged]).length;
   const group: SharedParts = { resource, scope: merged, metric: NO_METRIC, sharedBytes };
@@ -239,21 +260,21 @@ function mergeGroup(inner: JsonObject[string] | undefined, beside: JsonObject): 
 }
 
 function takeMetric(decoding: Decoding, group: SharedParts, raw: unknown): void {
-  if (isOversized(decoding) || flagText(decoding)) return;
+  if (isOversized(decoding) || flagText(decoding, raw)) return;
   const { walk } = decoding;
   decoding.sharedBytes += group.sharedBytes;
   const header = normaliseMessage(walk, 'Metric', raw, METRIC_KINDS);
   const kinds = METRIC_KINDS.filter((kind) => (memberOf(raw, kind) ?? null) !== null);
   const [kind] = kinds;
   if (kinds.length > 1) walk.problem ??= { pointer: toPointer(walk.path), reason: 'item_shape_invalid' };
-  if (flagShape(decoding, undefined)) return;
+  if (flagShape(decoding, undefined, raw)) return;
   if (kind === undefined) {
     // A kind of a later OTLP version is among the header's unknown members. Its metric is one item.
     if (header['unknown'] !== undefined) pushItem(decoding, { ...group, metric: header }, {}, {});
     return;
   }
   const given = isMessage(raw) ? givenName(raw, kind) : kind;
-  takePoints(decoding, group, { kind, given, raw: memberOf(raw, kind), header });
+  takePoints(decoding, group, { kind, given, raw: memberOf(raw, kind), metric: raw, header });
 }
 
 function takePoints(
@@ -264,6 +285,8 @@ function takePoints(
     /** The kind as the metric spells it. */
     readonly given: string;
     readonly raw: unknown;
+    /** The metric around it. */
+    readonly metric: unknown;
     readonly header: JsonObject;
   },
 ): void {
@@ -275,7 +298,7 @@ function takePoints(
   const shared = normaliseMessage(walk, message, data.raw, ['dataPoints']);
   walk.path.pop();
   const { given, list: points } = listMember(data.raw, 'dataPoints');
-  if (flagShape(decoding, points === undefined ? `${data.given}/${given}` : undefined)) return;
+  if (flagShape(decoding, points === undefined ? `${data.given}/${given}` : undefined, data.metric)) return;
   const metric = { ...header, kind, ...shared, ...mergeUnknown(header, shared) };
   const name = OTLP_MESSAGES[message]['dataPoints']?.type as MessageName;
   const pointGroup = { ...group, metric, sharedBytes: group.sharedBytes + JSON.stringify(metric).length };
@@ -292,13 +315,13 @@ function mergeUnknown(header: JsonObject, shared: JsonObject): JsonObject {
 }
 
 function takeItem(decoding: Decoding, group: SharedParts, name: MessageName, raw: unknown): void {
-  if (isOversized(decoding) || flagText(decoding)) return;
+  if (isOversized(decoding) || flagText(decoding, raw)) return;
   const { walk } = decoding;
   decoding.sharedBytes += group.sharedBytes;
   walk.builds = decoding.builds;
   const record = normaliseMessage(walk, name, raw);
   walk.builds = true;
-  if (!flagShape(decoding, undefined)) pushItem(decoding, group, record, raw);
+  if (!flagShape(decoding, undefined, raw)) pushItem(decoding, group, record, raw);
 }
 
 function groupMessage(signal: OtlpSignal, level: 'resource' | 'scope'): MessageName {

@@ -3,6 +3,7 @@ import type { JsonObject, JsonValue } from '../../../schemas/json.ts';
 import { toPointer } from '../../../schemas/json-pointer.ts';
 import { MAX_ITEMS, MAX_SHARED_BYTES, type UnitProblem } from '../body.ts';
 import type { JsonProblem } from '../json/problems.ts';
+import { countItems } from './count-items.ts';
 import type { OtlpSignal } from './descriptor.ts';
 import { isMessage, ownMember } from './raw-message.ts';
 import { givenName } from './spelling.ts';
@@ -37,6 +38,8 @@ export interface Decoding {
   readonly unread: UnreadPart[];
   /** Problems of the JSON text by the unit that holds them. */
   readonly textProblems: ReadonlyMap<string, JsonProblem>;
+  /** Filled with the place of each item, if it is given. */
+  readonly pointers: Map<number, string> | undefined;
   readonly walk: MessageWalk;
   /** Items and problems so far. */
   unitCount: number;
@@ -77,35 +80,46 @@ export function pushItem(decoding: Decoding, group: SharedParts, record: JsonObj
   const { resource, scope, metric } = group;
   const index = decoding.unitCount;
   decoding.unitCount += 1;
+  decoding.pointers?.set(index, toPointer(decoding.walk.path));
   if (decoding.builds) decoding.items.push({ index, resource, scope, metric, record });
   else decoding.checked.push({ index, resource, raw });
 }
 
 /** Records the text problem of the current unit, if it has one. The parsed value of the unit is then not read. */
-export function flagText(decoding: Decoding): boolean {
+export function flagText(decoding: Decoding, raw: unknown): boolean {
   const { textProblems, walk } = decoding;
   if (textProblems.size === 0) return false;
   const unit = toPointer(walk.path);
   const problem = textProblems.get(unit);
-  if (problem !== undefined) pushProblem(decoding, unit, problem);
+  if (problem !== undefined) pushProblem(decoding, unit, problem, countOf(decoding, raw));
   return problem !== undefined;
 }
 
 /** Records the problem that the walk found in the current unit, and clears it for the next unit. */
-export function flagShape(decoding: Decoding, badMember: string | undefined): boolean {
+export function flagShape(decoding: Decoding, badMember: string | undefined, raw: unknown): boolean {
   const { walk } = decoding;
   if (walk.problem === undefined && badMember === undefined) return false;
   const unit = toPointer(walk.path);
   const problem = walk.problem ?? { pointer: `${unit}/${badMember}`, reason: 'item_shape_invalid' };
   walk.problem = undefined;
-  pushProblem(decoding, unit, problem);
+  pushProblem(decoding, unit, problem, countOf(decoding, raw));
   return true;
 }
 
-function pushProblem(decoding: Decoding, unit: string, problem: JsonProblem): void {
+/** The items of the part at which the walk is. */
+function countOf({ signal, walk }: Decoding, raw: unknown): number {
+  return countItems(signal, walk.path.length, raw);
+}
+
+function pushProblem(
+  decoding: Decoding,
+  unit_pointer: string,
+  { pointer, reason }: JsonProblem,
+  item_count: number,
+): void {
   const index = decoding.unitCount;
   decoding.unitCount += 1;
-  decoding.problems.push({ index, unit_pointer: unit, pointer: problem.pointer, reason: problem.reason });
+  decoding.problems.push({ index, unit_pointer, pointer, reason, item_count });
 }
 
 /** Records a part that has members which are not read, and since `countBefore` no item that could carry them. */
@@ -129,7 +143,7 @@ export function pushUnread(
   const [name = ''] = Object.keys(part.unknown);
   const pointer = part.level === 'request' || name === PROTOBUF_FIELDS ? unit : unreadPointer(unit, name);
   decoding.unread.push({ ...part, pointer });
-  pushProblem(decoding, unit, { pointer, reason: 'item_shape_invalid' });
+  pushProblem(decoding, unit, { pointer, reason: 'item_shape_invalid' }, 1);
 }
 
 /** The member in either spelling. */

@@ -15,8 +15,8 @@ function outcomeOf(
   body: Uint8Array,
 ) {
   try {
-    const { itemCount, problems } = read(signal, contentType, body);
-    return { itemCount, problems };
+    const { unitCount, problems } = read(signal, contentType, body);
+    return { unitCount, problems };
   } catch (error) {
     return { refused: error };
   }
@@ -153,7 +153,7 @@ describe('checkOtlp', () => {
     const bytes = new TextEncoder().encode(JSON.stringify(request));
     const surveyed = checkOtlp('logs', 'application/json', bytes);
     expect(surveyed).toMatchObject({
-      itemCount: 3,
+      unitCount: 3,
       problems: [{ index: 1 }],
       items: [
         { index: 0, raw: {} },

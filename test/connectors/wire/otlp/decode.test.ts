@@ -108,9 +108,9 @@ describe('the normal form', () => {
       { resourceLogs: [{}] },
       { resourceLogs: [{ scopeLogs: [{}] }] },
     ]) {
-      expect(decodeJson('logs', body)).toMatchObject({ items: [], problems: [], itemCount: 0 });
+      expect(decodeJson('logs', body)).toMatchObject({ items: [], problems: [], unitCount: 0 });
     }
-    expect(decodeBinary('logs', new Uint8Array())).toMatchObject({ itemCount: 0 });
+    expect(decodeBinary('logs', new Uint8Array())).toMatchObject({ unitCount: 0 });
   });
 
   it('keeps a metric of an unknown kind as one item', () => {
@@ -140,7 +140,7 @@ describe('problems', () => {
     ['a truth value as text', { body: { boolValue: 'true' } }],
     ['an enum by name', { severityNumber: 'SEVERITY_NUMBER_INFO' }],
   ])('flags %s and leaves the other items alone', (_, bad) => {
-    const { items, problems, itemCount, unitBytes } = decodeJson(
+    const { items, problems, unitCount, unitBytes } = decodeJson(
       'logs',
       logs({ body: {} }, bad, { severityText: 'x' }),
     );
@@ -148,7 +148,7 @@ describe('problems', () => {
     expect(items.map(({ index }) => index)).toEqual([0, 2]);
     expect(problems).toMatchObject([{ index: 1, unit_pointer: unit, reason: 'item_shape_invalid' }]);
     expect(problems[0]?.pointer.startsWith(unit)).toBe(true);
-    expect(itemCount).toBe(3);
+    expect(unitCount).toBe(3);
     expect(textOf(unitBytes().get(unit))).toBe(JSON.stringify(bad));
   });
 
@@ -227,13 +227,13 @@ describe('problems', () => {
     const heavy = { resourceLogs: [{ resource: shared, scopeLogs: [{ logRecords: records }] }] };
     const bad = { resourceLogs: [{ resource: shared, scopeLogs: [{ logRecords: records.map(() => 5) }] }] };
     for (const body of [many, heavy, bad]) {
-      const { items, problems, itemCount, unitBytes } = decodeJson('logs', body);
-      expect({ items, itemCount }).toEqual({ items: [], itemCount: 1 });
+      const { items, problems, unitCount, unitBytes } = decodeJson('logs', body);
+      expect({ items, unitCount }).toEqual({ items: [], unitCount: 1 });
       expect(problems).toMatchObject([{ unit_pointer: '', reason: 'body_expands_too_large' }]);
       // Comparing buffers element by element, as matchers do, takes half a minute.
       expect(Buffer.compare(unitBytes().get('')!, bytesOf(body))).toBe(0);
     }
-    expect(decodeJson('logs', logs(...records)).itemCount).toBe(101);
+    expect(decodeJson('logs', logs(...records)).unitCount).toBe(101);
   });
 
   it('holds the same limit of depth for both encodings', () => {

@@ -14,9 +14,12 @@ import type { VerifyCommandOptions } from './commands/verify.ts';
 import { loadConfig, packageRoot } from './config.ts';
 import { FRAMEWORKS } from './reports/frameworks/index.ts';
 import { ROLES } from './schemas/config.ts';
-import { ERRORS, PipelineError } from './schemas/errors.ts';
+import { PipelineError, type ErrorCode } from './schemas/errors.ts';
 
 const EXIT = { ok: 0, operational: 1, usage: 2, negative: 3 } as const;
+
+/** Failures that a person mends at the command line or in the configuration. */
+const USAGE_CODES: readonly ErrorCode[] = ['CONFIG_INVALID', 'USAGE_INVALID'];
 
 const output: Output = {
   isTerminal: process.stdout.isTTY,
@@ -324,9 +327,7 @@ async function runVerify(
 function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   const known = error instanceof PipelineError;
-  const text = known
-    ? `${error.message}\n${ERRORS[error.code].hint}`
-    : String((error as Error).stack ?? error);
+  const text = known ? `${error.message}\n${error.hint}` : String((error as Error).stack ?? error);
   process.stderr.write(`affidavit: ${text}\n`);
-  return known && error.code === 'CONFIG_INVALID' ? EXIT.usage : EXIT.operational;
+  return known && USAGE_CODES.includes(error.code) ? EXIT.usage : EXIT.operational;
 }

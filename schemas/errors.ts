@@ -46,12 +46,17 @@ export const ERRORS = {
     title: 'webhook signature does not match',
     hint: 'compare the secret at the sender with ours, and the clocks of both; no proxy may change the body',
   },
-  NOT_FOUND: { status: 404, retry: 'never', title: 'not found', hint: 'see /openapi.json for the routes' },
+  NOT_FOUND: {
+    status: 404,
+    retry: 'never',
+    title: 'not found',
+    hint: 'check the path and the ids in it; /openapi.json of the API lists its routes',
+  },
   METHOD_NOT_ALLOWED: {
     status: 405,
     retry: 'never',
     title: 'method not allowed',
-    hint: 'see /openapi.json for the routes',
+    hint: 'the Allow header names the methods that the route takes',
   },
   BODY_MALFORMED: {
     status: 400,
@@ -203,6 +208,12 @@ export const ERRORS = {
     title: 'configuration not valid',
     hint: '`affidavit config check` lists every problem',
   },
+  USAGE_INVALID: {
+    status: 400,
+    retry: 'never',
+    title: 'command line not valid',
+    hint: 'the detail names the option and the values that it takes; --help lists all options of the command',
+  },
   PACKAGE_NOT_READY: {
     status: 409,
     retry: 'later',
@@ -263,19 +274,26 @@ export type ErrorCode = keyof typeof ERRORS;
 
 /**
  * An unexpected failure with a code of the table above. `detail` names the attempted operation with identifiers, never
- * with content; `place` is a JSON pointer, a byte offset or a path into the input where that is known.
+ * with content; `place` is a JSON pointer, a byte offset or a path into the input where that is known. `hint` says what
+ * to do, if this failure needs other advice than its code.
  */
 export class PipelineError extends Error {
   readonly code: ErrorCode;
   readonly detail: string;
   readonly place: string | undefined;
+  readonly hint: string;
 
-  constructor(code: ErrorCode, detail: string, options: { cause?: unknown; place?: string } = {}) {
+  constructor(
+    code: ErrorCode,
+    detail: string,
+    options: { cause?: unknown; place?: string; hint?: string } = {},
+  ) {
     super(`${code}: ${detail}`, options.cause === undefined ? {} : { cause: options.cause });
     this.name = 'PipelineError';
     this.code = code;
     this.detail = detail;
     this.place = options.place;
+    this.hint = options.hint ?? ERRORS[code].hint;
   }
 
   get status(): number {

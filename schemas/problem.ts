@@ -29,7 +29,7 @@ export function toProblem(error: unknown, requestId: string, places: readonly Sh
     detail: known?.detail ?? 'the server could not complete this request',
     instance: requestId,
     code,
-    hint: entry.hint,
+    hint: known?.hint ?? entry.hint,
     ...(errors.length > 0 ? { errors } : {}),
   };
 }

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Reply } from '../../connectors/drafts/answers.ts';
 import type { Source } from '../../connectors/drafts/source.ts';
+import { describeUnknownGateway, gatewayNameIn } from '../../connectors/sources/gateways/gateway-source.ts';
 import { toInstant } from '../../schemas/clock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import { answerFailure, toPipelineError } from './answer.ts';
@@ -55,15 +56,30 @@ export function buildReceivers(
     // A request that arrives on an open connection while the server closes is accepted: the event log closes later.
     return503OnClosing: false,
     frameworkErrors: (error, request, reply) =>
-      void answerFailure(request, reply, toPipelineError(error), false),
+      void answerFailure(request, reply, countRefusal(intake, toPipelineError(error), request), false),
   });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
-  app.setNotFoundHandler((request, reply) =>
-    answerFailure(request, reply, new PipelineError('NOT_FOUND', 'no such route'), false),
-  );
+  app.setNotFoundHandler((request, reply) => {
+    countRefusal(intake, new PipelineError('NOT_FOUND', 'no such route'), request);
+    return answerFailure(request, reply, notFound(intake, request), false);
+  });
   for (const source of intake.sources) addRoute(app, source, intake);
   return app;
+}
+
+/** Counts and logs a refusal of a request that no route took. Its path may hold anything, so it is not logged. */
+function countRefusal(intake: Intake, error: PipelineError, { id }: FastifyRequest): PipelineError {
+  intake.counters.requests += 1;
+  return refuse(intake, error, { request_id: id });
+}
+
+function notFound({ sources }: Intake, { url }: FastifyRequest): PipelineError {
+  const gateway = gatewayNameIn(url.split(/[?#]/, 1)[0] ?? '');
+  const detail = gateway === undefined ? 'no such route' : describeUnknownGateway(gateway, sources);
+  return new PipelineError('NOT_FOUND', detail, {
+    hint: 'docs/sources.md lists the routes of the receivers',
+  });
 }
 
 /** HTTP, or HTTPS. HTTPS asks for a client certificate if an authority for client certificates is given. */
@@ -95,6 +111,7 @@ function addRoute(app: FastifyInstance, source: Source, intake: Intake): void {
     method: app.supportedMethods.filter((method) => method !== 'POST'),
     url,
     handler: (request, reply) => {
+      intake.counters.requests += 1;
       void reply.header('allow', 'POST');
       return fail(new PipelineError('METHOD_NOT_ALLOWED', 'this route takes POST'), request, reply);
     },

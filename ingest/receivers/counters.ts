@@ -2,7 +2,7 @@ import type { ErrorCode } from '../../schemas/errors.ts';
 
 /** Counts of the receivers since they started, as plain numbers. `api/metrics.ts` makes metrics of them. */
 export interface ReceiverCounters {
-  /** Requests on ingest routes, refused ones included. */
+  /** Requests, refused ones included, also those that no route took. */
   requests: number;
   /** Items of acknowledged requests; `quarantinedItems` of them are kept in quarantine. */
   items: number;

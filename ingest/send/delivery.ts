@@ -40,7 +40,7 @@ export type Delivered =
 export interface Delivery {
   /**
    * Posts a body, gzipped, until the receivers accept or refuse it. 408, 429, 5xx and broken connections are retried
-   * after the wait that the answer asks for. Throws AUTH_INVALID for an unknown token, CONFIG_INVALID for an unknown
+   * after the wait that the answer asks for. Throws AUTH_INVALID for an unknown token, USAGE_INVALID for an unknown
    * route, STORE_UNAVAILABLE when the patience ends or the answer does not come from a receiver.
    */
   post(path: string, body: CollectedBody): Promise<Delivered>;
@@ -87,7 +87,9 @@ const readAnswer = compileValidator(
     quarantined: Type.Array(Type.Object({ items: Type.Optional(Type.Integer()) })),
   }),
 );
-const readProblem = compileValidator(Type.Object({ code: Type.String() }));
+const readProblem = compileValidator(
+  Type.Object({ code: Type.String(), detail: Type.Optional(Type.String()) }),
+);
 
 async function judge(url: string, answer: Response): Promise<Delivered> {
   const { status } = answer;
@@ -98,13 +100,22 @@ async function judge(url: string, answer: Response): Promise<Delivered> {
     const quarantined = read.quarantined.reduce((sum, { items = 1 }) => sum + items, 0);
     return { kind: 'accepted', accepted: read.accepted, quarantined };
   }
-  const code = parseAs(readProblem, text)?.code ?? `HTTP_${String(status)}`;
+  const problem = parseAs(readProblem, text);
+  const code = problem?.code ?? `HTTP_${String(status)}`;
   if (REFUSED.has(status)) return { kind: 'refused', status, code };
   if (status === 401 || status === 403) {
     throw new PipelineError('AUTH_INVALID', `${url} does not accept the token of AFFIDAVIT_COLLECTOR_TOKEN`);
   }
-  if (status === 404) throw new PipelineError('CONFIG_INVALID', `${url} does not exist`);
+  if (status === 404) throw unknownRoute(url, problem);
   throw unusable(`${url} answered ${String(status)} ${code}`);
+}
+
+/** The receivers say which gateways they know. Any other server was not meant. */
+function unknownRoute(url: string, problem: { readonly detail?: string } | undefined): PipelineError {
+  const detail = `${url} does not exist${problem?.detail === undefined ? '' : `: ${problem.detail}`}`;
+  return new PipelineError('USAGE_INVALID', detail, {
+    hint: 'check the name of the gateway, and --to, which is the base URL of the receivers',
+  });
 }
 
 function notTaken(url: string, answer: Response | undefined): PipelineError {

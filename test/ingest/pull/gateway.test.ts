@@ -359,7 +359,7 @@ describe('a pull whose receivers or own process fail', () => {
   it.each([
     [401, 'AUTH_INVALID'],
     [403, 'AUTH_INVALID'],
-    [404, 'CONFIG_INVALID'],
+    [404, 'USAGE_INVALID'],
     [415, 'STORE_UNAVAILABLE'],
   ])('ends at %i with %s, and has passed nothing', async (status, code) => {
     await writeFile(logs('a.log'), line(0));

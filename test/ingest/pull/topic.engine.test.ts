@@ -97,7 +97,7 @@ describe.skipIf(isSkipped)('a pull of a topic, on Kafka', () => {
   it('commits nothing that the receivers did not acknowledge', async () => {
     await produce(0, 10);
     await start(() => ({ status: 404, body: {} }));
-    await expect(run()).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+    await expect(run()).rejects.toMatchObject({ code: 'USAGE_INVALID' });
     await start();
     await run();
     expect(sorted(stub.ids())).toEqual(idsOf(0, 10));

@@ -98,7 +98,7 @@ describe('a pull of a topic', () => {
   it('moves the group only behind what was acknowledged', async () => {
     await start(({ text }) => (text.includes('"c"') ? { status: 404, body: {} } : undefined));
     const { topic, committed } = fakeTopic([batchOf(0, 0, item('a'), item('b')), batchOf(0, 2, item('c'))]);
-    await expect(pull(topic)).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+    await expect(pull(topic)).rejects.toMatchObject({ code: 'USAGE_INVALID' });
     expect(committed).toEqual([[0, 2n]]);
   });
 

@@ -99,12 +99,13 @@ export async function measureArrival(assessment: Assessment): Promise<Measured> 
   const dead = ingestDetails(ingest);
   const items = total(arrival.quarantined, ({ item_count }) => item_count);
   const lost = total(arrival.losses, ({ lost_count }) => lost_count);
+  const unreadable = total(arrival.losses, ({ unreadable_count }) => unreadable_count);
   const { length: failedRuns } = arrival.failedRuns;
   return {
     statistic: {
       id: 'S8',
       name: 'Loss and fidelity',
-      state: items === 0 && failedRuns === 0 && lost === 0 && dead.length === 0 ? 'ok' : 'failed',
+      state: items + failedRuns + lost + unreadable + dead.length === 0 ? 'ok' : 'failed',
       figures: [
         { name: 'items in quarantine', value: String(items) },
         ...arrival.quarantined.map((row) => ({
@@ -117,10 +118,13 @@ export async function measureArrival(assessment: Assessment): Promise<Measured> 
           name: `${row.collector} ${row.reason}`,
           value: String(row.lost_count),
         })),
+        ...(unreadable === 0
+          ? []
+          : [{ name: 'reports of loss whose number does not read', value: String(unreadable) }]),
         { name: 'entries of the event log without an envelope', value: String(ingest.dead_letter_count) },
         { name: 'records in which secrets were replaced', value: String(redacted?.record_count ?? 0) },
       ],
-      detail: arrivalDetail({ items, failedRuns, lost }, dead),
+      detail: arrivalDetail({ items, failedRuns, lost, unreadable }, dead),
     },
     findings: [...arrivalFindings(arrival), ...dead.map(ingestFinding)],
   };
@@ -139,7 +143,7 @@ function arrivalFindings({ quarantined, failedRuns, losses }: Arrival): Complete
       ...nowhere,
       code: 'collector_loss',
       source: row.collector,
-      detail: `${counted(row.lost_count, 'event')} lost: ${row.reason}`,
+      detail: lossDetail(row),
     })),
     ...failedRuns.slice(0, LISTED_FINDINGS).map((row) => ({
       ...nowhere,
@@ -173,18 +177,27 @@ function ingestFinding({ code, detail }: IngestLoss): CompletenessFinding {
   return { code, session_id: null, tool_use_id: null, source: OWN_COLLECTOR, detail };
 }
 
+function lossDetail({ lost_count, unreadable_count, reason }: CollectorLoss): string {
+  const lost = lost_count > 0 || unreadable_count === 0 ? [`${counted(lost_count, 'event')} lost`] : [];
+  const unreadable =
+    unreadable_count > 0 ? [`${counted(unreadable_count, 'report')} of loss whose number does not read`] : [];
+  return `${[...lost, ...unreadable].join(', ')}: ${reason}`;
+}
+
 function arrivalDetail(
-  counts: Readonly<Record<'items' | 'failedRuns' | 'lost', number>>,
+  counts: Readonly<Record<'items' | 'failedRuns' | 'lost' | 'unreadable', number>>,
   ingest: readonly IngestLoss[],
 ): string {
-  const { items, failedRuns, lost } = counts;
+  const { items, failedRuns, lost, unreadable } = counts;
   const kept = `${counted(items, 'item')} kept in quarantine: received, and not sealed as the kind they claim to be`;
   const failed = `${counted(failedRuns, 'hook run')} ended in an error, so a recording hook may have missed the event`;
   const gone = `${counted(lost, 'event')} lost by collectors, which report it themselves`;
+  const unknown = `in ${counted(unreadable, 'report')} of loss a collector does not say how many events it lost`;
   const said = [
     ...(items > 0 ? [kept] : []),
     ...(failedRuns > 0 ? [failed] : []),
     ...(lost > 0 ? [gone] : []),
+    ...(unreadable > 0 ? [unknown] : []),
     ...ingest.map(({ detail }) => detail),
   ];
   if (said.length > 0) return said.join('; ');

@@ -172,8 +172,14 @@ LIMIT {limit: UInt32}`),
 export interface CollectorLoss {
   readonly collector: string;
   readonly reason: string;
+  /** No more than the largest safe integer. */
   readonly lost_count: number;
+  /** Reports whose number is absent or does not read, so that nobody knows how many events they stand for. */
+  readonly unreadable_count: number;
 }
+
+/** A whole number of events, of which so many can be added up that no sum wraps. */
+const READABLE = `match(metric_value, '^[0-9]{1,15}$')`;
 
 /** By collector and reason. */
 export function collectorLosses(params: CompletenessScope): Query<CollectorLoss> {
@@ -181,7 +187,9 @@ export function collectorLosses(params: CompletenessScope): Query<CollectorLoss>
   return {
     name: 'collector_losses',
     sql: tidy(`
-SELECT collector, reason, sum(toUInt64OrZero(metric_value)) AS lost_count
+SELECT collector, reason,
+    toUInt64(least(sumIf(toUInt128OrZero(metric_value), ${READABLE}), toUInt128(9007199254740991))) AS lost_count,
+    countIf(NOT ${READABLE}) AS unreadable_count
 FROM records
 ${where(conditions)}
 GROUP BY collector, reason

@@ -316,6 +316,39 @@ describe('the completeness of a period', () => {
     );
   });
 
+  it.each([['-5'], ['7.0'], [undefined], ['9223372036854775808', '9223372036854775808'], ['1e3']])(
+    'fails S8 for a loss of %s, whose number does not read, and says so',
+    async (...values) => {
+      const losses = values.map((value, index): Draft => {
+        const number = value === undefined ? {} : { metric_value: value };
+        return {
+          type: 'collector.loss',
+          source: 'native',
+          facts: { reason: 'spool_full', message_id: String(index), ...number },
+        };
+      });
+      const { statistics, findings } = await assessRows(rowsOf(losses));
+      const arrival = statistics.find(({ id }) => id === 'S8');
+      expect(arrival?.state).toBe('failed');
+      expect(arrival?.detail).toContain('a collector does not say how many events it lost');
+      expect(findings).toContainEqual(
+        expect.objectContaining({
+          code: 'collector_loss',
+          detail: `${String(losses.length)} report${losses.length === 1 ? '' : 's'} of loss whose number does not read: spool_full`,
+        }),
+      );
+    },
+  );
+
+  it('counts a loss of zero events as none', async () => {
+    const loss: Draft = {
+      type: 'collector.loss',
+      source: 'native',
+      facts: { reason: 'spool_full', metric_value: '0' },
+    };
+    expect(states(await assessRows(rowsOf([loss])))).toMatchObject({ S8: 'ok' });
+  });
+
   it('tells in S8 how many records had secrets replaced, which is no loss', async () => {
     const redacted: Draft = {
       type: 'prompt.submitted',

@@ -161,8 +161,29 @@ describe('the losses that collectors report', () => {
       auditRecord(name, { type: 'collector.loss', source: 'native', facts: { reason, metric_value: count } });
     await store.fill([loss('1', 'spool_full', '2'), loss('2', 'spool_full', '3'), loss('3', 'refused', '1')]);
     expect(await store.read(collectorLosses({}))).toEqual([
-      { collector: 'laptop-1', reason: 'refused', lost_count: 1 },
-      { collector: 'laptop-1', reason: 'spool_full', lost_count: 5 },
+      { collector: 'laptop-1', reason: 'refused', lost_count: 1, unreadable_count: 0 },
+      { collector: 'laptop-1', reason: 'spool_full', lost_count: 5, unreadable_count: 0 },
+    ]);
+  });
+
+  it('never wrap round, and are counted where their number does not read', async () => {
+    const loss = (name: string, reason: string, count?: string) =>
+      auditRecord(name, {
+        type: 'collector.loss',
+        source: 'native',
+        facts: { reason, ...(count === undefined ? {} : { metric_value: count }) },
+      });
+    const most = '999999999999999';
+    const many = Array.from({ length: 20 }, (_, index) => loss(`m${String(index)}`, 'many', most));
+    const unreadable = ['-5', '7.0', undefined, '9223372036854775808', '9223372036854775808', ' 1', '1e3'];
+    await store.fill([
+      ...many,
+      ...unreadable.map((count, index) => loss(`u${String(index)}`, 'odd', count)),
+      loss('u', 'odd', '2'),
+    ]);
+    expect(await store.read(collectorLosses({}))).toEqual([
+      { collector: 'laptop-1', reason: 'many', lost_count: Number.MAX_SAFE_INTEGER, unreadable_count: 0 },
+      { collector: 'laptop-1', reason: 'odd', lost_count: 2, unreadable_count: 7 },
     ]);
   });
 });

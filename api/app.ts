@@ -10,10 +10,10 @@ import {
   type FastifyReply,
 } from 'fastify';
 import type { Logger } from 'pino';
+import type { ReadBacklog } from '../schemas/backlog.ts';
 import type { Clock } from '../schemas/clock.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import type { VerifyToken } from '../schemas/principal.ts';
-import type { ReadBacklog } from '../reports/completeness/assessment.ts';
 import type { EvidencePackages } from '../reports/package/packages.ts';
 import type { PublishedLog } from '../store/ledger/published-log.ts';
 import type { RecordStore } from '../store/records/record-store.ts';

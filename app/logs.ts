@@ -7,8 +7,8 @@ import { openArchive, openRecords, type OpenArchiveOptions } from './engines.ts'
 import { closeToOthers } from './folder-modes.ts';
 import { dataPaths, logOf } from './paths.ts';
 import type { SeenIds } from '../ingest/seen-ids.ts';
-import type { ReadBacklog } from '../reports/completeness/assessment.ts';
 import type { EvidencePackages } from '../reports/package/packages.ts';
+import type { ReadBacklog } from '../schemas/backlog.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import type { Archive } from '../store/archive/archive.ts';
 import { openFileHeadGuard } from '../store/keys/file-head-guard.ts';

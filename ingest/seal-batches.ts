@@ -151,10 +151,8 @@ async function sealBatch(options: SealingOptions, { batch, expanded }: ExpandedB
     event_log: eventLog.id,
   });
   const treeSize = ledger.treeSize();
-  await seenIds.add(
-    records.map(({ id }) => id),
-    treeSize,
-  );
+  const ids = records.map(({ id }) => id);
+  await seenIds.add(ids, treeSize);
   return { published, counts, treeSize };
 }
 

@@ -1,8 +1,8 @@
 import { Type } from 'typebox';
+import type { ReadBacklog } from '../../schemas/backlog.ts';
 import { toInstant, type Clock } from '../../schemas/clock.ts';
 import { CompletenessStatement } from '../../schemas/control.ts';
 import { InstantUtc } from '../../schemas/primitives.ts';
-import type { ReadBacklog } from '../../reports/completeness/assessment.ts';
 import { assessCompleteness } from '../../reports/completeness/completeness.ts';
 import type { RecordStore } from '../../store/records/record-store.ts';
 import { checkInterval } from '../http/interval.ts';

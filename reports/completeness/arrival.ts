@@ -157,7 +157,7 @@ function arrivalFindings({ quarantined, failedRuns, losses }: Arrival): Complete
 
 const NOTHING_COUNTED: IngestCounts = { dead_letter_count: 0, replaced_count: 0 };
 
-/** What the sequencer lost by its own word. */
+/** A loss that the sequencer itself reports. */
 interface IngestLoss {
   readonly code: 'dead_letters' | 'event_log_replaced';
   readonly detail: string;

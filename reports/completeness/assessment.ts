@@ -1,13 +1,7 @@
+import type { Backlog } from '../../schemas/backlog.ts';
 import type { CompletenessFinding, CompletenessStatistic, Period } from '../../schemas/control.ts';
 import type { CompletenessScope as QueryScope } from '../../store/records/queries/completeness.ts';
 import type { ReadLimits, RecordStore } from '../../store/records/record-store.ts';
-
-/** Envelopes that the event log holds and no bundle does; `unknown` where the event log does not answer. */
-export type Backlog =
-  'unknown' | { readonly envelopes: number; readonly oldestReceivedAt?: string | undefined };
-
-/** Asks the event log. Never rejects. */
-export type ReadBacklog = () => Promise<Backlog>;
 
 /** The records that an assessment sees; by default all. */
 export interface CompletenessScope {
@@ -17,7 +11,7 @@ export interface CompletenessScope {
   readonly session_id?: string | undefined;
   /** How many rows below `below` were compared with their leaves; absent if none was. */
   readonly verifiedRows?: number | undefined;
-  /** What is acknowledged and not sealed yet; absent where nobody asked the event log. */
+  /** Absent where nobody asked the event log. */
   readonly backlog?: Backlog | undefined;
   /** Bounds of each question; by default those of the store. */
   readonly limits?: ReadLimits;

@@ -1,6 +1,7 @@
-/** What is acknowledged and not sealed yet, and whether a period can be called complete beside it. */
+/** The backlog of the event log, and whether a period can be called complete beside it. */
+import type { Backlog } from '../../schemas/backlog.ts';
 import { toInstant } from '../../schemas/clock.ts';
-import type { Assessment, Backlog } from './assessment.ts';
+import type { Assessment } from './assessment.ts';
 import { counted } from '../controls/counted.ts';
 
 /** The newest record of one log. */

@@ -5,11 +5,11 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import type { ReadBacklog } from '../../schemas/backlog.ts';
 import { toInstant, type Clock } from '../../schemas/clock.ts';
 import type { PublishedLog } from '../../store/ledger/published-log.ts';
 import type { RecordStore } from '../../store/records/record-store.ts';
 import type { Signer } from '../../store/keys/signer.ts';
-import type { ReadBacklog } from '../completeness/assessment.ts';
 import { assessCompleteness } from '../completeness/completeness.ts';
 import { drawFramework } from './control-results.ts';
 import { writeDocuments } from './documents.ts';

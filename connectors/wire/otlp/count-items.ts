@@ -4,7 +4,7 @@ import { givenName } from './spelling.ts';
 
 /**
  * How many items their sender counts in a part of a request that is kept as one: at least one. `depth` is the number of
- * segments of the part's pointer. Lists that are none hold no items.
+ * segments of the part's pointer. A value that is not a list holds no items.
  */
 export function countItems(signal: OtlpSignal, depth: number, part: unknown): number {
   return Math.max(countIn(signal, depth, part), 1);

@@ -51,7 +51,20 @@ export async function startApi(context: AppContext, parts: ApiParts, stack: Clos
     newId: system.newId,
   });
   stack.keep({ close: closeWithin(app, CLOSE_GRACE_MS) });
-  return Number(new URL(await app.listen({ host: config.host, port: config.api.port })).port);
+  return Number(new URL(await listen(app, config)).port);
+}
+
+async function listen(
+  app: ReturnType<typeof buildApi>,
+  { host, api }: AppContext['config'],
+): Promise<string> {
+  try {
+    return await app.listen({ host, port: api.port });
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'no code';
+    const detail = `the API cannot listen on port ${String(api.port)} of ${host}: ${code}`;
+    throw new PipelineError('START_REFUSED', detail, { cause });
+  }
 }
 
 /** Whether this process does its work now, and the reason if it does not. Each part that can fail adds its reasons here. */

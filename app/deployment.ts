@@ -96,14 +96,16 @@ async function createTopics(context: AppContext): Promise<void> {
 export async function addCollector({ config, system }: AppContext, id: string): Promise<string> {
   if (!/^[a-z0-9][a-z0-9._-]{0,63}$/.test(id)) {
     throw new PipelineError(
-      'CONFIG_INVALID',
+      'USAGE_INVALID',
       `collector name ${JSON.stringify(id)} may have only a-z, 0-9, ".", "_" and "-"`,
     );
   }
   const { tokens: path } = dataPaths(config);
   const known = (await readTokens(path)) ?? [];
   if (id === OWN_COLLECTOR || known.some((entry) => entry.id === id)) {
-    throw new PipelineError('CONFIG_INVALID', `a credential named ${id} exists already`);
+    throw new PipelineError('USAGE_INVALID', `a credential named ${id} exists already`, {
+      hint: 'its token was shown once; choose another name for a new collector',
+    });
   }
   const token = system.randomBytes(TOKEN_BYTES).toString('base64url');
   await writeTokens(path, [...known, toTokenEntry(id, 'collector', token)]);

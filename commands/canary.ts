@@ -49,14 +49,14 @@ export async function sendCanaries(config: Config, options: CanaryOptions, outpu
   return sent.every(({ acknowledged }) => acknowledged);
 }
 
-/** Throws CONFIG_INVALID for an unknown source. */
+/** Throws USAGE_INVALID for an unknown source. */
 function sourcesOf(names: string | undefined): readonly CanarySource[] {
   if (names === undefined) return CANARY_SOURCES;
   return names.split(',').map((name) => {
     const source = CANARY_SOURCES.find((known) => known === name.trim());
     if (source !== undefined) return source;
     throw new PipelineError(
-      'CONFIG_INVALID',
+      'USAGE_INVALID',
       `--through takes ${CANARY_SOURCES.join(', ')}, joined by commas`,
     );
   });

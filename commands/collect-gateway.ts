@@ -32,7 +32,7 @@ export interface CollectGatewayOptions {
 const MAX_FOLLOW_SECONDS = 86_400;
 
 /**
- * One pull, or one after the other until the signal. Resolves with whether every item was taken. Throws CONFIG_INVALID
+ * One pull, or one after the other until the signal. Resolves with whether every item was taken. Throws USAGE_INVALID
  * for options, STORE_UNAVAILABLE or LOG_UNAVAILABLE if a side does not answer; items delivered by then are remembered.
  */
 export async function collectGateway(
@@ -58,7 +58,7 @@ export async function collectGateway(
   };
   if (topic === undefined) return collectFrom(config, options, { ...target, followMs });
   if (followMs !== undefined)
-    throw new PipelineError('CONFIG_INVALID', 'a topic is followed without --follow');
+    throw new PipelineError('USAGE_INVALID', 'a topic is followed without --follow');
   const from = `kafka://${topic.brokers}/${topic.topic}?group=${topic.groupId}`;
   const opened = await openTopic(config, topic);
   try {
@@ -96,12 +96,12 @@ function followMsOf({ follow }: CollectGatewayOptions): number | undefined {
   if (follow === undefined) return undefined;
   if (/^[1-9][0-9]{0,4}$/.test(follow) && Number(follow) <= MAX_FOLLOW_SECONDS) return Number(follow) * 1000;
   throw new PipelineError(
-    'CONFIG_INVALID',
+    'USAGE_INVALID',
     `--follow must be from 1 to ${String(MAX_FOLLOW_SECONDS)} seconds`,
   );
 }
 
-/** Undefined if the source is not a topic. Throws CONFIG_INVALID for an incomplete name of a topic. */
+/** Undefined if the source is not a topic. Throws USAGE_INVALID for an incomplete name of a topic. */
 function topicOf(from: string, name: string) {
   if (!from.startsWith('kafka:')) return undefined;
   const [, brokers, topic, query = ''] =
@@ -112,7 +112,7 @@ function topicOf(from: string, name: string) {
   if (brokers !== undefined && topic !== undefined && isKnown && groupId !== '')
     return { brokers, topic, groupId };
   throw new PipelineError(
-    'CONFIG_INVALID',
+    'USAGE_INVALID',
     `--from ${from}: not kafka://BROKER:PORT,BROKER:PORT/TOPIC?group=NAME`,
   );
 }
@@ -141,7 +141,7 @@ function sourceOf(config: Config, from: string): LogSource {
     return { from: `s3://${bucket}/${prefix}`, open: () => openBucketOfLogs(config, { bucket, prefix }) };
   }
   if (/^[a-z][a-z0-9+.-]+:/i.test(from) && !from.startsWith('file:')) {
-    throw new PipelineError('CONFIG_INVALID', `--from ${from}: neither a folder, file:, s3: nor kafka:`);
+    throw new PipelineError('USAGE_INVALID', `--from ${from}: neither a folder, file:, s3: nor kafka:`);
   }
   const folder = from.startsWith('file:') ? fileURLToPath(from) : resolve(from);
   return { from: folder, open: () => openFolderOfLogs(folder) };

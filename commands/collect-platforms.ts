@@ -61,7 +61,7 @@ export interface GithubDeliveriesCommandOptions extends GithubCommandOptions, We
 /** The largest page that the platform gives. */
 const MAX_PAGE_SIZE = 5000;
 
-/** Pulls once. Throws CONFIG_INVALID for options, and as `pullComplianceApi` does. */
+/** Pulls once. Throws USAGE_INVALID for options, and as `pullComplianceApi` does. */
 export async function collectComplianceApi(
   config: Config,
   options: ComplianceApiCommandOptions,
@@ -70,7 +70,7 @@ export async function collectComplianceApi(
 ): Promise<void> {
   const { url, since, to, json, pageSize } = options;
   if (!/^[1-9][0-9]{0,3}$/.test(pageSize) || Number(pageSize) > MAX_PAGE_SIZE) {
-    throw new PipelineError('CONFIG_INVALID', `--page-size must be from 1 to ${String(MAX_PAGE_SIZE)}`);
+    throw new PipelineError('USAGE_INVALID', `--page-size must be from 1 to ${String(MAX_PAGE_SIZE)}`);
   }
   const token = requireCollectorToken(config);
   const key = await readSecret(options.keyFile);
@@ -87,7 +87,7 @@ export async function collectComplianceApi(
   output.write(json ? toJsonLine(pulled) : `pulled ${String(pulled.count)} activities\n`);
 }
 
-/** Pulls once. Throws CONFIG_INVALID for options, and as `pullGithubAuditLog` does. */
+/** Pulls once. Throws USAGE_INVALID for options, and as `pullGithubAuditLog` does. */
 export async function collectGithubAuditLog(
   config: Config,
   options: GithubAuditLogCommandOptions,
@@ -96,7 +96,7 @@ export async function collectGithubAuditLog(
 ): Promise<void> {
   const { include, phrase, since, json } = options;
   if (!['web', 'git', 'all'].includes(include)) {
-    throw new PipelineError('CONFIG_INVALID', '--include is web, git or all');
+    throw new PipelineError('USAGE_INVALID', '--include is web, git or all');
   }
   const { name } = auditLogOf(options);
   const token = requireCollectorToken(config);

@@ -21,7 +21,7 @@ export interface ProbeCommandOptions {
 
 /**
  * Probes the locks of a bucket and prints the report. Resolves with whether the bucket may hold an archive. Throws
- * CONFIG_INVALID if neither options nor configuration name a bucket, or the token for the receivers is missing.
+ * USAGE_INVALID if neither options nor configuration name a bucket, or the token for the receivers is missing.
  */
 export async function probe(config: Config, options: ProbeCommandOptions, output: Output): Promise<boolean> {
   const { quick, json, url } = options;
@@ -45,7 +45,7 @@ function toTarget({ s3 }: Config, options: ProbeCommandOptions) {
   const { bucket = s3.bucket, endpoint = s3.endpoint, region = s3.region, prefix = s3.prefix } = options;
   if (bucket === undefined) {
     throw new PipelineError(
-      'CONFIG_INVALID',
+      'USAGE_INVALID',
       'no bucket: give --bucket, or set s3.bucket (AFFIDAVIT_S3_BUCKET)',
     );
   }
@@ -55,7 +55,7 @@ function toTarget({ s3 }: Config, options: ProbeCommandOptions) {
 
 function collectorToken({ collector_token }: Config): string {
   if (collector_token !== undefined) return collector_token;
-  throw new PipelineError('CONFIG_INVALID', '--url needs AFFIDAVIT_COLLECTOR_TOKEN');
+  throw new PipelineError('USAGE_INVALID', '--url needs AFFIDAVIT_COLLECTOR_TOKEN');
 }
 
 async function send(report: ProbeReport, url: string, token: string): Promise<void> {

@@ -52,7 +52,10 @@ export async function report(config: Config, options: ReportOptions, output: Out
 
 async function reportFromApi(config: Config, url: string, order: PackageOrder, out: string): Promise<void> {
   if (config.admin_token === undefined) {
-    throw new PipelineError('CONFIG_INVALID', 'set AFFIDAVIT_ADMIN_TOKEN to the admin token of the server');
+    const hint = '`affidavit init` printed it on its first run; without --url no token is needed';
+    throw new PipelineError('USAGE_INVALID', 'set AFFIDAVIT_ADMIN_TOKEN to the admin token of the server', {
+      hint,
+    });
   }
   const bytes = await fetchPackage(url.replace(/\/$/, ''), config.admin_token, order);
   await writeFile(out, bytes, { mode: 0o600 });
@@ -87,14 +90,14 @@ function chooseLog(logs: readonly DeployedLog[], name: string | undefined): Depl
     logs.find(({ log }) => log === name) ?? (name === undefined && logs.length === 1 ? only : undefined);
   if (found !== undefined) return found;
   const names = logs.map(({ log }) => log).join(', ');
-  throw new PipelineError('CONFIG_INVALID', `--log must name one of the logs: ${names}`);
+  throw new PipelineError('USAGE_INVALID', `--log must name one of the logs: ${names}`);
 }
 
 /** A bound is an instant, or a day, which means its start in UTC. Without bounds: the last 90 days. */
 function toPeriod({ from, to }: ReportOptions, now: number): Period {
   const end = to === undefined ? now : parseBound('--to', to);
   const start = from === undefined ? end - DEFAULT_PERIOD_DAYS * DAY_MS : parseBound('--from', from);
-  if (start >= end) throw new PipelineError('CONFIG_INVALID', '--from must be before --to');
+  if (start >= end) throw new PipelineError('USAGE_INVALID', '--from must be before --to');
   return { from: toInstant(start), to: toInstant(end) };
 }
 
@@ -103,7 +106,7 @@ function parseBound(name: string, text: string): number {
   const instant = Date.parse(text);
   if (!isKnownForm || Number.isNaN(instant)) {
     throw new PipelineError(
-      'CONFIG_INVALID',
+      'USAGE_INVALID',
       `${name} must be a day like 2026-01-31 or an instant like 2026-01-31T00:00:00Z`,
     );
   }

@@ -1,6 +1,6 @@
-import { configError } from '../config.ts';
 import { MAX_USERS } from '../connectors/simulation/identifiers.ts';
 import type { SimulationOptions } from '../connectors/simulation/plan.ts';
+import { PipelineError } from '../schemas/errors.ts';
 import type { ShapeProblem } from '../schemas/validate.ts';
 
 /** As typed on the command line. */
@@ -29,7 +29,7 @@ const MAX_DAYS = 36_500;
 /** The highest rate that can be asked for, in records per second. */
 const MAX_RATE = 10_000_000;
 
-/** Reads the options. Throws CONFIG_INVALID with every problem. */
+/** Reads the options. Throws USAGE_INVALID with every problem. */
 export function readSimulateOptions(options: SimulateOptions): ReadOptions {
   const problems: ShapeProblem[] = [];
   const complain = (option: string, message: string) => problems.push({ pointer: `--${option}`, message });
@@ -60,8 +60,14 @@ export function readSimulateOptions(options: SimulateOptions): ReadOptions {
   };
   const recordsPerSecond = options.rate === undefined ? undefined : integer('rate', options.rate, MAX_RATE);
   if (simulation.denials + simulation.incidents > 1) complain('incidents', 'and --denials exceed 1 together');
-  if (problems.length > 0) throw configError(problems);
+  if (problems.length > 0) throw usageError(problems);
   return { simulation, recordsPerSecond, to: options.to?.replace(/\/+$/, '') };
+}
+
+/** One error for every problem, each with its option. */
+function usageError(problems: readonly ShapeProblem[]): PipelineError {
+  const lines = problems.map(({ pointer, message }) => `  ${pointer} ${message}`);
+  return new PipelineError('USAGE_INVALID', `${String(problems.length)} problem(s)\n${lines.join('\n')}`);
 }
 
 /** Date.parse reads 31 February as 3 March. */

@@ -12,11 +12,12 @@ export function tokenNotice({ admin, collector }: GeneratedTokens): string {
   return `\nShown once, only their hashes are kept:\n${lines.join('\n')}\n`;
 }
 
-/** The token that collectors send with. Throws CONFIG_INVALID if none is set. */
+/** The token that collectors send with. Throws USAGE_INVALID if none is set. */
 export function requireCollectorToken({ collector_token: token }: Pick<Config, 'collector_token'>): string {
   if (token !== undefined) return token;
   throw new PipelineError(
-    'CONFIG_INVALID',
+    'USAGE_INVALID',
     'set AFFIDAVIT_COLLECTOR_TOKEN to a collector token of the server',
+    { hint: '`affidavit init` prints one on its first run, `affidavit init --collector NAME` makes another' },
   );
 }

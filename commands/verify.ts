@@ -3,6 +3,7 @@ import type { BucketTarget } from '../app/checks.ts';
 import type { Config } from '../config.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import type { VerificationReport } from '../schemas/verification.ts';
+import { parseVkey } from '../store/chain/note.ts';
 import { verifyPath } from '../store/verify/verify-path.ts';
 import { renderReport, type KeptCheckpoint, type VerifyOptions } from '../store/verify/report.ts';
 import { createProgress, toJsonLine, type Output } from './output.ts';
@@ -61,7 +62,7 @@ export function parseTarget(path: string): BucketTarget {
   if (path.endsWith('/')) return { prefix: path };
   if (!path.includes('/')) return { bucket: path };
   throw new PipelineError(
-    'CONFIG_INVALID',
+    'USAGE_INVALID',
     `${path} is neither s3://BUCKET/PREFIX, nor a bucket, nor a prefix that ends in /`,
   );
 }
@@ -72,6 +73,7 @@ async function printVerdict(
   { key, checkpoint = [], json }: VerifyCommandOptions,
   output: Output,
 ): Promise<boolean> {
+  requireKeys(key);
   const progress = createProgress(json ? { ...output, isTerminal: false } : output);
   const report = await run({
     pinnedVkeys: key,
@@ -85,11 +87,24 @@ async function printVerdict(
   return report.ok;
 }
 
+/** A key that cannot be one says nothing about the evidence. */
+function requireKeys(keys: readonly string[] = []): void {
+  for (const key of keys) {
+    if (parseVkey(key) !== undefined) continue;
+    throw new PipelineError('USAGE_INVALID', `--key ${key} is not a verifier key, NAME+ID+KEY`, {
+      hint: 'the operator of the log prints it with `affidavit init`; quote it for the shell',
+    });
+  }
+}
+
 async function readCheckpoints(paths: readonly string[]): Promise<KeptCheckpoint[]> {
   const kept: KeptCheckpoint[] = [];
   for (const path of paths) {
     const note = await readFile(path, 'utf8').catch((cause: unknown) => {
-      throw new PipelineError('NOT_FOUND', `the checkpoint ${path} cannot be read`, { cause });
+      throw new PipelineError('NOT_FOUND', `the checkpoint ${path} cannot be read`, {
+        cause,
+        hint: 'give the file of a checkpoint that was kept elsewhere',
+      });
     });
     kept.push({ name: path, note });
   }

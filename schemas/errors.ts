@@ -20,7 +20,7 @@ export const ERRORS = {
     status: 401,
     retry: 'never',
     title: 'credential not known',
-    hint: 'check the token; `affidavit init` prints a new one on its first run only',
+    hint: 'check the token; `affidavit init` prints tokens on its first run only, and `affidavit init --collector NAME` makes a new collector token, which the server knows after its restart',
   },
   AUTH_FORBIDDEN: {
     status: 403,
@@ -62,7 +62,7 @@ export const ERRORS = {
     status: 400,
     retry: 'never',
     title: 'body does not decode',
-    hint: 'the detail names the place; nothing of this request was kept',
+    hint: 'errors[0].pointer names the place, if it is known; nothing of this request was kept',
   },
   BODY_TOO_LARGE: {
     status: 413,
@@ -110,7 +110,7 @@ export const ERRORS = {
     status: 429,
     retry: 'later',
     title: 'collector has used its share',
-    hint: 'retry after the Retry-After header, or raise the shares per collector under ingest',
+    hint: 'retry after the Retry-After header; send fewer requests at once, or smaller ones',
   },
   LOG_UNAVAILABLE: {
     status: 503,

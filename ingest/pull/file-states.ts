@@ -63,7 +63,7 @@ type State = Static<typeof State>;
 /** How often the state is written while files are read; a process that dies repeats at most so much. */
 const WRITE_EVERY_MS = 1_000;
 
-/** Throws CONFIG_INVALID for the state of another source, START_REFUSED for a damaged state. */
+/** Throws USAGE_INVALID for the state of another source, START_REFUSED for a damaged state. */
 export async function openFileStates(
   file: StateFile,
   owner: Pick<State, 'gateway' | 'from'>,
@@ -71,7 +71,7 @@ export async function openFileStates(
   const kept = await readState(file, State);
   if (kept !== undefined && (kept.gateway !== owner.gateway || kept.from !== owner.from)) {
     const other = `${kept.gateway} from ${kept.from}`;
-    throw new PipelineError('CONFIG_INVALID', `${file.path} is the state of another pull: ${other}`);
+    throw new PipelineError('USAGE_INVALID', `${file.path} is the state of another pull: ${other}`);
   }
   return new FileStates(file, owner, kept);
 }

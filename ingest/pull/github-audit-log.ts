@@ -57,11 +57,11 @@ const OVERLAP_MS = 60 * 60_000;
 /** The largest distance from 1970 that a date can have, ECMA-262 section 21.4.1.1. */
 const MAX_DATE_MS = 8.64e15;
 
-/** The path and the name of an audit log. Throws CONFIG_INVALID unless exactly one is named. */
+/** The path and the name of an audit log. Throws USAGE_INVALID unless exactly one is named. */
 export function auditLogOf({ org, enterprise }: AuditLogScope): { path: string; name: string } {
   const name = org ?? enterprise ?? '';
   if ((org === undefined) === (enterprise === undefined) || !/^[\w.-]{1,100}$/.test(name)) {
-    throw new PipelineError('CONFIG_INVALID', 'give one of --org and --enterprise, by its name');
+    throw new PipelineError('USAGE_INVALID', 'give one of --org and --enterprise, by its name');
   }
   const kind = org === undefined ? 'enterprises' : 'orgs';
   return { path: `/${kind}/${name}/audit-log`, name: `${kind}-${name}` };
@@ -112,10 +112,10 @@ function queryOf(
   return { include, order: 'asc', per_page: '100', ...(words === '' ? {} : { phrase: words }) };
 }
 
-/** An instant as GitHub's search reads it. Throws CONFIG_INVALID for a text that is not an instant. */
+/** An instant as GitHub's search reads it. Throws USAGE_INVALID for a text that is not an instant. */
 function toSecond(instant: string): string {
   const ms = Date.parse(instant);
-  if (Number.isNaN(ms)) throw new PipelineError('CONFIG_INVALID', '--since is not an instant');
+  if (Number.isNaN(ms)) throw new PipelineError('USAGE_INVALID', '--since is not an instant');
   return `${new Date(ms).toISOString().slice(0, 19)}+00:00`;
 }
 

@@ -107,19 +107,19 @@ async function postEvent(delivery: Delivery, bytes: Buffer<ArrayBuffer>): Promis
   if (kind !== 'accepted') throw new PipelineError('STORE_UNAVAILABLE', `the report was ${kind}`);
 }
 
-/** The path of a webhook's deliveries. Throws CONFIG_INVALID unless exactly one webhook is named. */
+/** The path of a webhook's deliveries. Throws USAGE_INVALID unless exactly one webhook is named. */
 export function deliveriesPathOf({ repo, org, app = false, hook }: WebhookScope): string {
   const isName = (text: string) => /^[\w.-]{1,100}$/.test(text);
   const named = [repo, org, app ? 'app' : undefined].filter((one) => one !== undefined);
-  if (named.length !== 1) throw new PipelineError('CONFIG_INVALID', 'give one of --repo, --org and --app');
+  if (named.length !== 1) throw new PipelineError('USAGE_INVALID', 'give one of --repo, --org and --app');
   if (app) return '/app/hook/deliveries';
   if (hook === undefined || !/^[1-9][0-9]{0,18}$/.test(hook)) {
-    throw new PipelineError('CONFIG_INVALID', '--hook is the number of the webhook');
+    throw new PipelineError('USAGE_INVALID', '--hook is the number of the webhook');
   }
   if (org !== undefined && isName(org)) return `/orgs/${org}/hooks/${hook}/deliveries`;
   const parts = (repo ?? '').split('/');
   if (parts.length === 2 && parts.every(isName)) return `/repos/${parts.join('/')}/hooks/${hook}/deliveries`;
-  throw new PipelineError('CONFIG_INVALID', '--repo is OWNER/NAME, --org is a name');
+  throw new PipelineError('USAGE_INVALID', '--repo is OWNER/NAME, --org is a name');
 }
 
 /** Deliveries by the id that their attempts share. GitHub lists the newest attempt first. */

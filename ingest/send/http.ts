@@ -1,6 +1,7 @@
 /** One HTTP request with a bearer token, without retries. Connections are kept between requests. */
+import { Type } from 'typebox';
 import { PipelineError } from '../../schemas/errors.ts';
-import type { Validated } from '../../schemas/validate.ts';
+import { compileValidator, type Validated } from '../../schemas/validate.ts';
 
 export interface Call {
   readonly method?: 'GET' | 'POST';
@@ -32,11 +33,19 @@ export async function call(
   }
 }
 
-/** Returns an answer with the expected status. Throws STORE_UNAVAILABLE with the text of any other answer. */
+const readProblem = compileValidator(Type.Object({ code: Type.String(), detail: Type.String() }));
+
+/**
+ * Returns an answer with the expected status. Throws AUTH_INVALID for 401, AUTH_FORBIDDEN for 403, and STORE_UNAVAILABLE
+ * with the code and detail of any other answer.
+ */
 export async function expectStatus(answer: Response, status: number): Promise<Response> {
   if (answer.status === status) return answer;
-  const problem = await answer.text();
-  throw new PipelineError('STORE_UNAVAILABLE', `${answer.url} answered ${String(answer.status)}: ${problem}`);
+  const problem = parseAs(readProblem, await answer.text());
+  const said = problem === undefined ? '' : `: ${problem.code}: ${problem.detail}`;
+  const detail = `${answer.url} answered ${String(answer.status)}${said}`;
+  if (answer.status === 401) throw new PipelineError('AUTH_INVALID', detail);
+  throw new PipelineError(answer.status === 403 ? 'AUTH_FORBIDDEN' : 'STORE_UNAVAILABLE', detail);
 }
 
 /** The JSON value of a text, or undefined if it does not have the shape. */

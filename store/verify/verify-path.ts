@@ -24,7 +24,8 @@ export async function verifyPath(path: string, options: VerifyOptions = {}): Pro
     const isSystemError = error instanceof Error && 'syscall' in error && 'code' in error;
     if (!isSystemError) throw error;
     const code = error.code === 'ENOENT' ? 'NOT_FOUND' : 'ARCHIVE_UNAVAILABLE';
-    throw new PipelineError(code, `reading ${path}: ${String(error.code)}`, { cause: error });
+    const hint = 'name an evidence package (ZIP) or an archive folder that this user may read';
+    throw new PipelineError(code, `reading ${path}: ${String(error.code)}`, { cause: error, hint });
   }
 }
 

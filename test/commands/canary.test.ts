@@ -82,7 +82,7 @@ describe('a round of canaries', () => {
   });
 
   it('is refused for a source that there is none of, before anything is sent', async () => {
-    await expect(send({ through: 'hook,forge' })).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+    await expect(send({ through: 'hook,forge' })).rejects.toMatchObject({ code: 'USAGE_INVALID' });
     expect(bench.appended).toEqual([]);
   });
 });

@@ -14,6 +14,6 @@ describe('the path of affidavit verify --s3', () => {
   });
 
   it('refuses what could be a prefix or a file', () => {
-    expect(() => parseTarget('data/archive')).toThrow('CONFIG_INVALID');
+    expect(() => parseTarget('data/archive')).toThrow('USAGE_INVALID');
   });
 });

@@ -275,6 +275,23 @@ describe('serve', () => {
     }
   });
 
+  it('ends with a clear message when the port of its API is taken', async () => {
+    const server = await startServer(data());
+    try {
+      const { port } = new URL(server.apiUrl);
+      const second = await runAffidavit(['serve'], {
+        AFFIDAVIT_DATA: join(folder.path, 'third'),
+        AFFIDAVIT_INGEST_PORT: '0',
+        AFFIDAVIT_API_PORT: port,
+      });
+      expect(second.code).toBe(1);
+      expect(second.stderr).toMatch(/START_REFUSED: the API cannot listen on port .* EADDRINUSE/);
+      expect(second.stderr).not.toMatch(/^ +at /m);
+    } finally {
+      expect(await server.stop()).toBe(0);
+    }
+  });
+
   it('ends with a clear message when its port is taken', async () => {
     const server = await startServer(data());
     try {

@@ -174,7 +174,7 @@ describe('a pull of the compliance API, from a stub', () => {
       json: false,
     };
     const pulled = collectComplianceApi(config, options, output, new AbortController().signal);
-    await expect(pulled).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+    await expect(pulled).rejects.toMatchObject({ code: 'USAGE_INVALID' });
     await expect(pull({ pageSize: '5001' })).rejects.toThrow('--page-size');
     refuse = () => 403;
     await expect(pull()).rejects.not.toThrow(KEY);

@@ -398,13 +398,13 @@ describe('a pull whose receivers or own process fail', () => {
 
   it('refuses what it cannot make sense of', async () => {
     for (const options of [{ follow: '0' }, { follow: 'x' }, { from: 'ftp://host/logs' }]) {
-      await expect(run(options)).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+      await expect(run(options)).rejects.toMatchObject({ code: 'USAGE_INVALID' });
     }
     await expect(run({ from: logs('absent') })).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
     const state = join(folder.path, 'state.json');
     await run({ state });
     await mkdir(logs('other'));
-    await expect(run({ state, from: logs('other') })).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+    await expect(run({ state, from: logs('other') })).rejects.toMatchObject({ code: 'USAGE_INVALID' });
     await writeFile(state, '{}');
     await expect(run({ state })).rejects.toMatchObject({ code: 'START_REFUSED' });
   });

@@ -130,7 +130,7 @@ describe('a pull of the audit log, from a stub', () => {
     [{ include: 'some' }],
     [{ since: 'x' }],
   ])('is not made with %o', async (options) => {
-    await expect(pull(options)).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+    await expect(pull(options)).rejects.toMatchObject({ code: 'USAGE_INVALID' });
     expect(github.asked).toEqual([]);
   });
 });

@@ -158,7 +158,7 @@ describe('lost deliveries of a webhook, from a stub', () => {
     [{ org: 'acme' }],
     [{ repo: undefined }],
   ])('are not looked for with %o', async (options) => {
-    await expect(run(options)).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+    await expect(run(options)).rejects.toMatchObject({ code: 'USAGE_INVALID' });
     expect(github.asked).toEqual([]);
   });
 });

@@ -172,6 +172,6 @@ describe('a pull of a topic', () => {
     const options = { from, to: stub.url, once: true, json: true };
     const output = { isTerminal: false, write: () => undefined };
     const collected = collectGateway(config, 'kong', options, output, new AbortController().signal);
-    await expect(collected).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+    await expect(collected).rejects.toMatchObject({ code: 'USAGE_INVALID' });
   });
 });

@@ -11,6 +11,7 @@ import { toFailure, type PartitionState } from './partitions.ts';
 import { createReachable, type Reachable } from './reachable.ts';
 import type { Sequencing } from './sequence-role.ts';
 import { closeWithin } from '../ingest/receivers/serve.ts';
+import { PipelineError } from '../schemas/errors.ts';
 import { openArchivedLog, readLogKey } from '../store/ledger/archived-log.ts';
 import { createTokenVerifier, type TokenEntry } from '../store/keys/tokens.ts';
 import type { Ledger } from '../store/ledger/ledger.ts';

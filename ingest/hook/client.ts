@@ -54,11 +54,9 @@ interface Outcome {
 async function handleInput(settings: Settings, world: HookWorld): Promise<Outcome> {
   // Reading leaves a share of the limit for sending, and sending leaves one for the process to end.
   const remainingMs = (share: number) => settings.limitMs * share - world.elapsedMs();
-  const readMs = settings.isHeartbeat ? 0 : Math.max(remainingMs(0.75), LEAST_READ_MS);
-  const { event, hasEnded } = await readInput(world, readMs);
-  // An open input that stays silent may be an agent that writes late. A terminal or a timer writes no event.
-  const isMissing = event.length === 0 && !hasEnded && !settings.isHeartbeat && !world.stdin.isTTY;
-  const judgement = event.length === 0 ? undefined : await judgeEvent(event, settings, world);
+  const input = await readEvent(settings, world, remainingMs(0.75));
+  const { event, isMissing } = input;
+  const judgement = await judgeInput(input, settings, world);
   // The answer is printed first: the agent waits for it, and delivery can take until the limit.
   if (judgement?.answer !== undefined) world.print(`${judgement.answer}\n`);
   const bodies: Bodies = [
@@ -68,16 +66,31 @@ async function handleInput(settings: Settings, world: HookWorld): Promise<Outcom
   const collector = new Collector(settings, world, () => (world.stop.aborted ? 0 : remainingMs(0.85)));
   try {
     const lost = await deliver(event, bodies, { settings, collector, isMissing }, world);
-    const isUnjudged = isMissing && settings.guards !== undefined;
-    return { lost, unjudged: isUnjudged ? 'no event arrived within the limit' : judgement?.failure };
+    return { lost, unjudged: judgement?.failure };
   } finally {
     collector.close();
   }
 }
 
-/** The guards are loaded only if the settings name a file of guards. */
-async function judgeEvent(event: Buffer, { guards }: Settings, world: HookWorld) {
+/** The event of one call; empty where there is none. */
+interface Input {
+  readonly event: Buffer;
+  /** Whether an open input announced an event that did not arrive. */
+  readonly isMissing: boolean;
+}
+
+/** An open input that stays silent may be an agent that writes late. A terminal or a timer writes no event. */
+async function readEvent({ isHeartbeat }: Settings, world: HookWorld, remainingMs: number): Promise<Input> {
+  if (isHeartbeat) return { event: (await readInput(world, 0)).event, isMissing: false };
+  const { event, hasEnded } = await readInput(world, Math.max(remainingMs, LEAST_READ_MS));
+  return { event, isMissing: event.length === 0 && !hasEnded && !world.stdin.isTTY };
+}
+
+/** The guards are loaded only if the settings name a file of guards and there is an event. */
+async function judgeInput({ event, isMissing }: Input, { guards }: Settings, world: HookWorld) {
   if (guards === undefined) return undefined;
+  if (isMissing) return { answer: undefined, records: [], failure: 'no event arrived within the limit' };
+  if (event.length === 0) return undefined;
   const { judge } = await import('./guard.ts');
   return judge(event, guards, world);
 }
@@ -85,7 +98,6 @@ async function judgeEvent(event: Buffer, { guards }: Settings, world: HookWorld)
 interface Delivering {
   readonly settings: Settings;
   readonly collector: Collector;
-  /** Whether an event was announced by an open input and did not arrive. */
   readonly isMissing: boolean;
 }
 
@@ -178,14 +190,14 @@ async function spoolAndSend(
   );
 }
 
-interface Input {
+interface ReadInput {
   readonly event: Buffer;
   /** Whether the writer closed the input. */
   readonly hasEnded: boolean;
 }
 
 /** All of standard input, or the part that arrived until the time is up, the process is to end, or it is too much. */
-function readInput({ stdin, stop }: HookWorld, timeoutMs: number): Promise<Input> {
+function readInput({ stdin, stop }: HookWorld, timeoutMs: number): Promise<ReadInput> {
   return new Promise((resolve) => {
     const pieces: Buffer[] = [];
     let size = 0;

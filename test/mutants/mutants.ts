@@ -165,8 +165,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'dead_letter_dropped',
     defect: 'An envelope that no source can read leaves no record.',
     file: 'ingest/normalise.ts',
-    find: "return quarantineBody(envelope, 'body_undecodable')",
-    replace: "return quarantineBody(envelope, 'body_undecodable').slice(1)",
+    find: 'return quarantineBody(envelope, reason)',
+    replace: 'return quarantineBody(envelope, reason).slice(1)',
     tests: ['test/ingest/normalise.test.ts'],
   },
   {

@@ -21,7 +21,13 @@ describe('decodeJsonItems', () => {
       const beyond = decodeJsonItems(type, Buffer.from(build(MAX_ITEMS + 1)));
       expect(beyond.items).toEqual([]);
       expect(beyond.problems).toEqual([
-        { index: 0, unit_pointer: '', pointer: '', reason: 'body_expands_too_large' },
+        {
+          index: 0,
+          unit_pointer: '',
+          pointer: '',
+          reason: 'body_expands_too_large',
+          item_count: MAX_ITEMS + 1,
+        },
       ]);
     },
   );

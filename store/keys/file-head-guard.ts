@@ -3,7 +3,7 @@ import { Value } from 'typebox/value';
 import { PipelineError } from '../../schemas/errors.ts';
 import { HashHex, SafeCount } from '../../schemas/primitives.ts';
 import type { HeadGuard } from './signer.ts';
-import { readSecretFile, writeSecretFile } from './secret-file.ts';
+import { readSecretFile, replaceSecretFile, writeSecretFile } from './secret-file.ts';
 
 const Heads = Type.Record(Type.String(), Type.Object({ tree_size: SafeCount, root_hash: HashHex }));
 
@@ -42,16 +42,21 @@ export function openFileHeadGuard(path: string): HeadGuard {
           `asked to sign a second root at size ${String(head.tree_size)} of ${origin}`,
         );
       }
-      await remember(path, { ...heads, [origin]: head });
+      const write = hasHeads ? replaceSecretFile : writeSecretFile;
+      await remember(path, { ...heads, [origin]: head }, write);
       hasHeads = true;
     },
   };
 }
 
 /** A full or failing disk may recover: until then the old heads stay in force, and nothing is signed. */
-async function remember(path: string, heads: Static<typeof Heads>): Promise<void> {
+async function remember(
+  path: string,
+  heads: Static<typeof Heads>,
+  write: typeof writeSecretFile,
+): Promise<void> {
   try {
-    await writeSecretFile(path, `${JSON.stringify(heads)}\n`);
+    await write(path, `${JSON.stringify(heads)}\n`);
   } catch (cause) {
     throw new PipelineError('SIGNER_UNAVAILABLE', `remembering a head in ${path}`, { cause });
   }

@@ -19,8 +19,13 @@ export async function readSecretFile(path: string): Promise<Buffer | undefined> 
  * process dies before, the old bytes are still there.
  */
 export async function writeSecretFile(path: string, bytes: string | Uint8Array): Promise<void> {
+  await makeSecretFolder(dirname(path));
+  await replaceSecretFile(path, bytes);
+}
+
+/** As `writeSecretFile`, but never makes the folder again: one that is gone was moved away, and its place stays empty. */
+export async function replaceSecretFile(path: string, bytes: string | Uint8Array): Promise<void> {
   const folder = dirname(path);
-  await makeSecretFolder(folder);
   const temporary = `${path}.tmp`;
   const file = await open(temporary, 'w', OWNER_ONLY_FILE);
   try {

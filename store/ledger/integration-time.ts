@@ -29,6 +29,8 @@ export function timeOfIntegration(
   return Math.max(nowMs, integratedAtMs);
 }
 
+const MADE_BY_SEQUENCER: ReadonlySet<string> = new Set(['ingest.counted', 'event_log.replaced']);
+
 interface Known {
   readonly integratedAtMs: number;
   readonly records: readonly AuditRecord[];
@@ -41,21 +43,25 @@ function requireNotAhead(
 ): void {
   if (nowMs - integratedAtMs <= maxClockAheadMs) return;
   const received_at = newestReceivedAt(records);
-  if (received_at === undefined || nowMs - Date.parse(received_at) <= maxClockAheadMs) return;
+  if (received_at === undefined ? integratedAtMs === 0 : nowMs - Date.parse(received_at) <= maxClockAheadMs)
+    return;
   const last = integratedAtMs === 0 ? 'holds nothing yet' : `was last sealed at ${toInstant(integratedAtMs)}`;
-  throw new PipelineError(
-    'CLOCK_AHEAD',
-    `the clock says ${toInstant(nowMs)}; the newest record to seal was received at ${received_at}, and ${log} ${last}`,
-  );
+  const newest =
+    received_at === undefined
+      ? 'no record to seal was received by another clock'
+      : `the newest record to seal was received at ${received_at}`;
+  throw new PipelineError('CLOCK_AHEAD', `the clock says ${toInstant(nowMs)}; ${newest}, and ${log} ${last}`);
 }
 
 /**
  * Records of the program itself carry the clock that is in question, so they count only where the batch holds nothing
- * else. The order of the texts is the order in time, to the second.
+ * else. Those that the sequencer makes for this very bundle never count. The order of the texts is the order in time,
+ * to the second.
  */
 function newestReceivedAt(records: readonly AuditRecord[]): string | undefined {
-  const others = records.filter(({ facts }) => facts.collector !== OWN_COLLECTOR);
-  const judged = others.length > 0 ? others : records;
+  const received = records.filter(({ type }) => !MADE_BY_SEQUENCER.has(type));
+  const others = received.filter(({ facts }) => facts.collector !== OWN_COLLECTOR);
+  const judged = others.length > 0 ? others : received;
   let newest: string | undefined;
   for (const { received_at } of judged) {
     if (newest === undefined || received_at > newest) newest = received_at;

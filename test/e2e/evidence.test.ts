@@ -157,6 +157,7 @@ describe('the archive', () => {
     const copy = at('rebuilt');
     await cp(join(data, 'keys'), join(copy, 'keys'), { recursive: true });
     await cp(archive, join(copy, 'archive'), { recursive: true });
+    for (const part of [copy, join(copy, 'keys'), join(copy, 'archive')]) await chmod(part, 0o700);
     const rebuilt = await runAffidavit(['rebuild', '--json'], { AFFIDAVIT_DATA: copy });
     expect(rebuilt.stderr).toBe('');
     expect(rebuilt.code).toBe(0);
@@ -166,9 +167,16 @@ describe('the archive', () => {
       tree_size: verified.tree_size,
       root_hash: verified.root_hash,
     });
+    // The copy has no event log, so the operator has to accept the empty one.
+    const shown = await runAffidavit(['accept-event-log', '--json'], { AFFIDAVIT_DATA: copy });
+    expect(shown.code).toBe(3);
+    const { found } = JSON.parse(shown.stdout) as { found: string };
+    expect((await runAffidavit(['accept-event-log', found], { AFFIDAVIT_DATA: copy })).code).toBe(0);
     const again = await startServer(copy);
     try {
-      expect(await getAll(again, EVERYTHING)).toEqual(served.records);
+      const records = await getAll<{ readonly type: string }>(again, EVERYTHING);
+      expect(records.filter(({ type }) => type !== 'event_log.replaced')).toEqual(served.records);
+      expect(records).toHaveLength(served.records.length + 1);
     } finally {
       await again.stop();
     }

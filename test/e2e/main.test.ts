@@ -279,7 +279,7 @@ describe('serve', () => {
     const server = await startServer(data());
     try {
       const { port } = new URL(server.apiUrl);
-      const second = await runAffidavit(['serve'], {
+      const second = await runAffidavit(['serve', '--init'], {
         AFFIDAVIT_DATA: join(folder.path, 'third'),
         AFFIDAVIT_INGEST_PORT: '0',
         AFFIDAVIT_API_PORT: port,

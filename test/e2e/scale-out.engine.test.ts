@@ -53,8 +53,12 @@ describe.skipIf('skipped' in opened)(`roles as processes ${reason}`, { timeout: 
   });
 
   it('share the partitions out, and answer for each log by its name', async () => {
-    const states = await Promise.all([roles.first, roles.second].map(readReadiness));
-    expect(states.flatMap((state) => state?.logs ?? []).toSorted()).toEqual(['p0', 'p1', 'p2']);
+    const logs = async () => {
+      const states = await Promise.all([roles.first, roles.second].map(readReadiness));
+      return states.flatMap((state) => state?.logs ?? []).toSorted();
+    };
+    // Partitions may be between the two processes for a moment.
+    await expect.poll(logs, { timeout: 30_000 }).toEqual(['p0', 'p1', 'p2']);
     const unnamed = await fetch(`${roles.api.apiUrl}/v1/log/checkpoint`, {
       headers: { authorization: 'Bearer test-admin-token-0123456789' },
     });

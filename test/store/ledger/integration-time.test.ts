@@ -103,6 +103,19 @@ describe('a clock that is far ahead', () => {
     await appendWhole(ledger, batchOf(own));
   });
 
+  it('is refused where the only record was made by the sequencer, by the same clock', async () => {
+    const { options, clock } = await setUp(TRUE_MS);
+    const ledger = await openLedger(options);
+    clock.nowMs = TRUE_MS + 32 * DAY_MS;
+    const made = testRecord(1, {
+      type: 'event_log.replaced',
+      source: 'affidavit',
+      received_at: new Date(clock.nowMs).toISOString(),
+      facts: { source_event: 'event_log.replaced', collector: 'affidavit' },
+    });
+    await expect(ledger.append(batchOf(made))).rejects.toMatchObject({ code: 'CLOCK_AHEAD' });
+  });
+
   it('is not refused where the operator allows more', async () => {
     const { options, clock } = await setUp(TRUE_MS);
     clock.nowMs = TRUE_MS + 40 * DAY_MS;

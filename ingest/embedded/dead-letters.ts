@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PipelineError } from '../../schemas/errors.ts';
+import { syncFolder } from './environment.ts';
 
 /** An entry as it was found, and the reason why it holds no envelope. */
 export interface DeadLetter {
@@ -34,14 +35,5 @@ export async function keepDeadLetter(dir: string, { offset, bytes }: DeadLetter)
     await syncFolder(join(dir, '..'));
   } catch (cause) {
     throw new PipelineError('LOG_UNAVAILABLE', 'a dead letter cannot be kept', { cause });
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }

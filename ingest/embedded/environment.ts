@@ -181,7 +181,8 @@ function requireRoom(path: string, { bytes, files: needed }: Room): void {
   }
 }
 
-async function syncFolder(path: string): Promise<void> {
+/** Flushes the names of a folder. */
+export async function syncFolder(path: string): Promise<void> {
   const handle = await openFile(path, 'r');
   try {
     await handle.sync();

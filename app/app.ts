@@ -43,6 +43,8 @@ export interface Running {
 export interface StartOptions extends Overrides {
   /** Begin a history where there is none and nothing names one; see `beginIfAsked`. @default false */
   readonly init?: boolean;
+  /** Called as soon as tokens were generated: a start that fails later must not take them with it. */
+  readonly onCreated?: (tokens: GeneratedTokens) => void;
 }
 
 /**
@@ -51,22 +53,24 @@ export interface StartOptions extends Overrides {
  */
 export async function compose(
   config: Config,
-  { init = false, ...overrides }: StartOptions = {},
+  { init = false, onCreated, ...overrides }: StartOptions = {},
 ): Promise<Running> {
   const stack = new CloseStack();
   let closing: Promise<void> | undefined;
   const close = () => (closing ??= Promise.race([stack.close(), deadline()]));
   try {
-    return { ...(await start(createContext(config, overrides), stack, init)), close };
+    const context = createContext(config, overrides);
+    const created = await beginIfAsked(context, init);
+    if (created !== undefined) onCreated?.(created);
+    return { ...(await start(context, stack)), created, close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-async function start(context: AppContext, stack: CloseStack, init: boolean): Promise<Omit<Running, 'close'>> {
+async function start(context: AppContext, stack: CloseStack): Promise<Omit<Running, 'close' | 'created'>> {
   const { role } = context.config;
-  const created = await beginIfAsked(context, init);
   if (role === undefined || role === 'sequence') await commitToPseudonymKey(context);
   const tokens = await requireTokens(context.config);
   const folder = stack.keep(await watchDataFolder(context));
@@ -76,7 +80,7 @@ async function start(context: AppContext, stack: CloseStack, init: boolean): Pro
   const apiPort = await startApi(context, { tokens, folder, engines, sequencing, ingest }, stack);
   const failures = [sequencing?.ended, ingest?.failed].filter((one) => one !== undefined);
   const stopped = failures.length === 0 ? new Promise<never>(() => undefined) : Promise.race(failures);
-  return { ingestPort: ingest?.port, grpcPort: ingest?.grpcPort, apiPort, created, stopped };
+  return { ingestPort: ingest?.port, grpcPort: ingest?.grpcPort, apiPort, stopped };
 }
 
 /**

@@ -14,7 +14,8 @@ export async function serve(
   signal: AbortSignal,
   options: StartOptions = {},
 ): Promise<void> {
-  const running = await compose(config, options);
+  const onCreated = (tokens: GeneratedTokens) => output.write(tokenNotice(tokens));
+  const running = await compose(config, { ...options, onCreated });
   try {
     announce(config, running, output);
     const aborted = new Promise<void>((resolve) => {
@@ -46,7 +47,6 @@ function announce(
   if (ingestUrl !== undefined) output.write(`  receivers  ${ingestUrl}\n`);
   if (grpcPort !== undefined) output.write(`  OTLP/gRPC  ${scheme}://${host}:${String(grpcPort)}\n`);
   output.write(`  API        http://${host}:${String(apiPort)}\n  data       ${config.data}\n`);
-  if (created !== undefined) output.write(tokenNotice(created));
   if (ingestUrl !== undefined && config.role === undefined) showSettings(ingestUrl, created, output);
   output.write('Stop with Ctrl-C.\n');
 }

@@ -287,6 +287,8 @@ describe('serve', () => {
       expect(second.code).toBe(1);
       expect(second.stderr).toMatch(/START_REFUSED: the API cannot listen on port .* EADDRINUSE/);
       expect(second.stderr).not.toMatch(/^ +at /m);
+      // The keys are made by now, and the tokens are shown this once.
+      expect(second.stdout).toMatch(/admin token +\S{20,}\n +collector token +\S{20,}/);
     } finally {
       expect(await server.stop()).toBe(0);
     }

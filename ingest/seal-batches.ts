@@ -58,7 +58,7 @@ export async function sealInBundles(
   logged: LoggedBatch,
   onPublished: (counts: BatchCounts) => void,
 ): Promise<void> {
-  const batches = cutIntoBatches(options, logged);
+  const batches = cutIntoBatches(options, withoutSealed(options.ledger, logged));
   const expandNext = () => {
     const next = expandFirst(options, batches);
     // The loop below gets the failure. Where the bundle before fails, nobody waits for this one.
@@ -81,6 +81,16 @@ export async function sealInBundles(
     published.catch(() => undefined);
   }
   await published;
+}
+
+/**
+ * An event log delivers at least once. Entries before the ledger's next offset are sealed: they are not repeats of a
+ * sender, and must not move the position back.
+ */
+function withoutSealed(ledger: Pick<Ledger, 'nextOffset'>, logged: LoggedBatch): LoggedBatch {
+  const from = ledger.nextOffset();
+  if (logged.nextOffset <= from) return { envelopes: [], deadLetterCount: 0, nextOffset: from };
+  return { ...logged, envelopes: logged.envelopes.filter(({ offset }) => offset >= from) };
 }
 
 /**

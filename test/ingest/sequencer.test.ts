@@ -310,6 +310,25 @@ describe('the sequencer', () => {
     expect(counted()).toEqual([]);
   });
 
+  it('neither counts nor seals what the event log delivers again, and keeps its position', async () => {
+    await eventLog.append([0, 1].map(hookEnvelope));
+    const ledger = await openLedger(options);
+    await drain(sequencerOf(ledger));
+    const again = [0, 1].map((n) => ({ offset: BigInt(n), envelope: hookEnvelope(n) }));
+    let deliveries = 0;
+    const consume: EventLog['consume'] = async ({ signal }, onBatch) => {
+      await onBatch({ envelopes: again.slice(0, 1), deadLetterCount: 0, nextOffset: 1n });
+      await onBatch({ envelopes: again, deadLetterCount: 0, nextOffset: 2n });
+      deliveries += 2;
+      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    };
+    const given = eventLog;
+    eventLog = { ...given, consume, close: () => given.close() };
+    await drain(sequencerOf(ledger), () => deliveries === 2);
+    expect(counted()).toEqual([]);
+    expect([ledger.treeSize(), ledger.nextOffset()]).toEqual([2, 2n]);
+  });
+
   it('seals how many entries held no envelope, and the position behind them', async () => {
     const ledger = await openLedger(options);
     const delivered = { envelopes: [], deadLetterCount: 2, nextOffset: 7n };

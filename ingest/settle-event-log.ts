@@ -14,11 +14,27 @@ export interface SettlingOptions extends Pick<SealingOptions, 'ledger' | 'ownRec
 
 /** Refuses another event log than the ledger's, and begins at the start of one that the operator accepted. */
 export async function settleEventLog(options: SettlingOptions): Promise<void> {
-  const { eventLog, ledger, partition, acceptedEventLog: accepted } = options;
+  const { eventLog, ledger, acceptedEventLog: accepted } = options;
   const verdict = judgeEventLog({ found: eventLog.id, accepted, sealed: ledger.eventLog() });
   if (verdict.kind === 'refused') throw new PipelineError('EVENT_LOG_REPLACED', verdict.detail);
   if (verdict.kind === 'begin_again') await sealReplacement(options);
-  await eventLog.settle(partition, ledger.nextOffset());
+  await settlePlace(options);
+}
+
+/**
+ * Another process may have sealed more since the head was read, and the event log may have removed that. So a refusal
+ * counts only at the newest head.
+ */
+async function settlePlace({ eventLog, ledger, partition }: SettlingOptions): Promise<void> {
+  const from = ledger.nextOffset();
+  try {
+    await eventLog.settle(partition, from);
+  } catch (error) {
+    if (!(error instanceof PipelineError) || error.code !== 'START_REFUSED') throw error;
+    await ledger.recover();
+    if (ledger.nextOffset() === from) throw error;
+    await eventLog.settle(partition, ledger.nextOffset());
+  }
 }
 
 /** Seals the word that another event log is read from now on. From its bundle on, offsets count in the new log. */

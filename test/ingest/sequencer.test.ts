@@ -310,6 +310,21 @@ describe('the sequencer', () => {
     expect(counted()).toEqual([]);
   });
 
+  it('believes a removed place only at the newest head, which another process may have moved', async () => {
+    const [one, two] = [await openLedger(options), await openLedger(options)];
+    const { records } = normalise(hookEnvelope(0));
+    await appendWhole(one, { records, next_offset: 1n, duplicate_count: 0, event_log: eventLog.id });
+    const refused = new PipelineError('START_REFUSED', 'offset 0 was removed');
+    const given = eventLog;
+    const settle: EventLog['settle'] = (_, from) =>
+      from === 0n ? Promise.reject(refused) : Promise.resolve();
+    eventLog = { ...given, settle, close: () => given.close() };
+    await sequencerOf(two).settle();
+    expect(two.nextOffset()).toBe(1n);
+    eventLog = { ...given, settle: () => Promise.reject(refused), close: () => given.close() };
+    await expect(sequencerOf(two).settle()).rejects.toBe(refused);
+  });
+
   it('neither counts nor seals what the event log delivers again, and keeps its position', async () => {
     await eventLog.append([0, 1].map(hookEnvelope));
     const ledger = await openLedger(options);

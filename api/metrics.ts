@@ -40,7 +40,11 @@ export function buildMetrics(snapshot: () => Promise<MetricsSnapshot>): Metrics 
   const gauges = new Map<string, Gauge>();
   const counters = new Map<string, Counter>();
   const setGauge = (name: string, help: string, value: number | undefined) => {
-    if (value === undefined) return;
+    if (value === undefined) {
+      registry.removeSingleMetric(name);
+      gauges.delete(name);
+      return;
+    }
     const gauge = gauges.get(name) ?? new Gauge({ name, help, registers });
     gauges.set(name, gauge);
     gauge.set(value);

@@ -37,7 +37,8 @@ export async function startApi(context: AppContext, parts: ApiParts, stack: Clos
     receivers: ingest?.counters(),
     sequencer: sequencing?.counters(),
     ledger: sequencing === undefined ? undefined : await sizesOf(sequencing.ledgers()),
-    lag: await sequencing?.lag(),
+    // The other figures stay readable while the event log does not answer; /readyz gives the reason.
+    lag: await sequencing?.lag().catch(() => undefined),
     partitions: sequencing === undefined ? undefined : { parked: parkedCount(sequencing) },
   });
   const metrics = buildMetrics(snapshot);

@@ -29,6 +29,7 @@ export function timeOfIntegration(
   return Math.max(nowMs, integratedAtMs);
 }
 
+/** The sequencer makes records of these types while it seals, so their receipt carries the clock in question. */
 const MADE_BY_SEQUENCER: ReadonlySet<string> = new Set(['ingest.counted', 'event_log.replaced']);
 
 interface Known {

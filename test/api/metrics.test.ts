@@ -40,6 +40,16 @@ describe('metrics', () => {
     expect(text).not.toMatch(/affidavit_(store|ingest_(sequencer|lag|partitions))/);
   });
 
+  it('leave out a figure that is not known any longer, rather than repeat the last one', async () => {
+    let state = snapshot(1);
+    const metrics = buildMetrics(() => Promise.resolve(state));
+    expect(await metrics.text()).toContain('affidavit_ingest_lag_envelopes 4');
+    state = { ...state, lag: undefined };
+    expect(await metrics.text()).not.toContain('affidavit_ingest_lag');
+    state = snapshot(1);
+    expect(await metrics.text()).toContain('affidavit_ingest_lag_envelopes 4');
+  });
+
   it('carry the process figures, and two registries do not disturb each other', async () => {
     const first = buildMetrics(() => Promise.resolve(snapshot(1)));
     const second = buildMetrics(() => Promise.resolve(snapshot(2)));

@@ -1,6 +1,6 @@
 /** Members outside OTLP in a part of a request that has no items, so that no item carries these members. */
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
-import { escapePointer } from '../../../schemas/json-pointer.ts';
+import { toShortSegment } from '../../../schemas/json-pointer.ts';
 import { OTLP_SIGNALS, type OtlpSignal } from './descriptor.ts';
 import { mappedName, toSnakeCase } from './spelling.ts';
 
@@ -15,8 +15,6 @@ export interface UnreadPart {
 
 /** Under this name the normal form of a message keeps the fields of protobuf that it does not know, in base64. */
 export const PROTOBUF_FIELDS = 'protobuf_fields';
-/** Characters of a member name in a pointer. A longer name is cut. */
-const MAX_POINTER_NAME = 200;
 
 /** The unknown members of the parts that say something: null and what is empty does not. */
 export function unreadMembers(...parts: readonly (JsonValue | undefined)[]): JsonObject {
@@ -33,7 +31,7 @@ function isEmpty(value: JsonValue): boolean {
 }
 
 export function unreadPointer(part: string, name: string): string {
-  return `${part}/${escapePointer(name.slice(0, MAX_POINTER_NAME).toWellFormed())}`;
+  return `${part}/${toShortSegment(name)}`;
 }
 
 /** Says which member a request should have had, and in words of ours what it has. Quotes nothing of the request. */

@@ -2,7 +2,7 @@
 import { buildApi, type EvidenceSources } from '../api/app.ts';
 import { buildMetrics, type MetricsSnapshot } from '../api/metrics.ts';
 import type { Readiness } from '../api/routes/operation.ts';
-import { openBacklogReader } from './backlog.ts';
+import { createBacklogReader } from './backlog.ts';
 import type { AppContext } from './context.ts';
 import type { DataFolder } from './data-folder.ts';
 import type { IngestThread } from './ingest-thread.ts';
@@ -134,7 +134,7 @@ async function evidenceOf(
   const { role } = context.config;
   if (engines === undefined || role === 'sequence') return undefined;
   const published = await publishedLogs(context, engines, sequencing);
-  const readBacklog = await openBacklogReader(context, sequencing, stack);
+  const readBacklog = createBacklogReader(context, sequencing, stack);
   const opened =
     role === 'api' ? undefined : await openPackages(context, engines, { published, readBacklog });
   const packages = opened === undefined ? undefined : stack.keep(opened);

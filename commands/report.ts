@@ -1,7 +1,7 @@
 import { copyFile, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { openBacklogReader } from '../app/backlog.ts';
+import { createBacklogReader } from '../app/backlog.ts';
 import { createContext, SYSTEM } from '../app/context.ts';
 import type { DeployedLog } from '../app/deployment-file.ts';
 import { CloseStack, openEngines, openLog, openPackages } from '../app/logs.ts';
@@ -69,7 +69,7 @@ async function reportFromData(config: Config, order: PackageOrder, out: string):
     const named = chooseLog(engines.deployment.logs, order.log);
     // Opening a log for appending also projects bundles that a crash left without rows.
     const { ledger } = stack.keep(await openLog(context, engines, named));
-    const readBacklog = await openBacklogReader(context, undefined, stack);
+    const readBacklog = createBacklogReader(context, undefined, stack);
     const packages = stack.keep(await openPackages(context, engines, { published: [ledger], readBacklog }));
     let job = await packages.create({ ...order, log: named.log, requested_by: 'command line' });
     while (job.state === 'running') {

@@ -55,7 +55,7 @@ describe.skipIf(fewInodes === undefined)('the event log on a disk with few inode
       retry: 'later',
       detail: expect.stringMatching(/^fewer than \d+ inodes are free on the disk$/) as string,
     });
-    // What was taken is still sealed and removed.
+    // Envelopes that were taken are still sealed and removed.
     const sealed = await consumeCount(log, 1);
     expect(sealed.envelopes.map(({ envelope }) => envelope.envelope_id)).toEqual(['before']);
     await rm(join(fewInodes!.path, 'files'), { recursive: true });

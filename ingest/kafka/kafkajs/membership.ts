@@ -2,9 +2,9 @@
  * Membership of a consumer group with kafkajs. Partitions without a reader are paused. A partition is fetched from where
  * its reader says, whatever offset the group has committed.
  *
- * Defect of kafkajs: a consumer can end for good or hang, and reports neither to its user. While the
- * membership has holds it is checked every second. The partitions of a consumer that ended or hangs are lost, and another consumer
- * joins.
+ * Defect of kafkajs: a consumer can end for good or hang, and reports neither to its user. So the membership checks its
+ * consumer every second while it has holds. The partitions of a consumer that ended or hangs are lost, and another
+ * consumer joins.
  */
 import kafkajs, { type ConsumerGroupJoinEvent, type Kafka } from 'kafkajs';
 import { PipelineError } from '../../../schemas/errors.ts';

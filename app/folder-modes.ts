@@ -15,8 +15,8 @@ const RIGHTS_OF_OTHERS = 0o077;
 /** The data folder and the folders that the program makes in it, whether they are there or not; the data folder first. */
 export function foldersOf(config: Pick<Config, 'data'>): readonly string[] {
   const paths = dataPaths({ data: config.data });
-  const { eventLog, seenIds, records, archive, packages } = paths;
-  return [config.data, dirname(paths.headGuard), eventLog, seenIds, records, archive, packages];
+  const { eventLog, records, archive, packages } = paths;
+  return [config.data, dirname(paths.headGuard), eventLog, records, archive, packages];
 }
 
 /**

@@ -33,13 +33,7 @@ export interface OpenLog extends Closeable {
   readonly seenIds: SeenIds;
 }
 
-export interface RecreateOptions {
-  /** Empties the projections first, whatever their schema, so that recovery fills them from the archive. */
-  readonly recreate?: boolean;
-  readonly onReplay?: (leavesDone: number, leavesTotal: number) => void;
-}
-
-export interface OpenLogOptions extends RecreateOptions, Pick<LedgerOptions, 'onClockBehind'> {}
+export type OpenLogOptions = Pick<LedgerOptions, 'onReplay' | 'onClockBehind'>;
 
 interface Closeable {
   close(): Promise<void>;
@@ -59,7 +53,10 @@ export class CloseStack implements Closeable {
   }
 }
 
-export interface OpenEnginesOptions extends Pick<RecreateOptions, 'recreate'>, OpenArchiveOptions {}
+export interface OpenEnginesOptions extends OpenArchiveOptions {
+  /** Empties the record store first, whatever its schema, so that recovery fills it from the archive. */
+  readonly recreate?: boolean;
+}
 
 /** Opens the engines of an initialised deployment; the stack closes them. Throws START_REFUSED without a deployment. */
 export async function openEngines(
@@ -78,24 +75,27 @@ export async function openEngines(
 
 /** Opens one log for appending; refuses on doubt and then leaves nothing open. */
 export async function openLog(
-  { config, system }: Pick<AppContext, 'config' | 'system'>,
+  { config, system, logger }: Pick<AppContext, 'config' | 'system' | 'logger'>,
   { deployment, records, archive }: Engines,
   { log, origin }: DeployedLog,
-  { recreate = false, onReplay, onClockBehind }: OpenLogOptions = {},
+  { onReplay, onClockBehind }: OpenLogOptions = {},
 ): Promise<OpenLog> {
-  const [{ openEmbeddedSeenIds }, { openLedger }] = await Promise.all([
-    import('../ingest/embedded/seen-ids.ts'),
+  const [{ openLedger }, { createRowsProjection }, { openSeenIds }, { settleVersion }] = await Promise.all([
     import('../store/ledger/ledger.ts'),
+    import('../store/projections/rows.ts'),
+    import('../store/projections/seen-ids.ts'),
+    import('../store/projections/version.ts'),
   ]);
   const paths = dataPaths(config);
   const isOnly = deployment.logs.length === 1;
-  const seenIds = await openEmbeddedSeenIds({ dir: isOnly ? paths.seenIds : join(paths.seenIds, log) });
+  const rows = createRowsProjection(records);
+  await settleVersion(rows, records.versions);
+  const seenIds = await openSeenIds({ log, archive, records, logger, sleep: system.sleep });
   try {
-    if (recreate) await seenIds.clear();
     const ledger = await openLedger({
       log,
       archive,
-      records,
+      projections: [seenIds, rows],
       randomBytes: system.randomBytes,
       // One file for each log: it is read and written as a whole, and logs are published independently of each other.
       guard: openFileHeadGuard(

@@ -14,7 +14,6 @@ export function dataPaths({ data, keys = join(data, 'keys') }: Pick<Config, 'dat
     // Each machine has one, even where machines share the keys.
     headGuard: join(data, 'keys', 'head-guard.json'),
     eventLog: join(data, 'event-log'),
-    seenIds: join(data, 'seen-ids'),
     records: join(data, 'records'),
     archive: join(data, 'archive'),
     packages: join(data, 'packages'),

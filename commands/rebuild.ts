@@ -4,7 +4,7 @@ import { CloseStack, openEngines, openLog, type Engines } from '../app/logs.ts';
 import type { Config } from '../config.ts';
 import { createProgress, toJsonLine, type Output, type Progress } from './output.ts';
 
-/** Empties the record store and the seen ids and fills them from the archive alone, log by log. */
+/** Empties the record store and fills it from the archive alone, log by log. */
 export async function rebuild(
   config: Config,
   output: Output,
@@ -34,7 +34,6 @@ export async function rebuild(
 
 async function rebuildLog(context: AppContext, engines: Engines, named: DeployedLog, progress: Progress) {
   const open = await openLog(context, engines, named, {
-    recreate: true,
     onReplay: (done, total) => {
       progress.step(`rebuilding ${named.log}: ${String(done)} of ${String(total)} records`);
     },

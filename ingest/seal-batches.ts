@@ -1,11 +1,10 @@
 /**
- * Seals envelopes into the ledger, bundle by bundle. In: envelopes of one partition, in order. Out: sealed records, and
- * their ids among the seen ids. The caller acknowledges the envelopes when this resolves, and not before.
+ * Seals envelopes into the ledger, bundle by bundle. In: envelopes of one partition, in order. Out: sealed records. The
+ * caller acknowledges the envelopes when this resolves, and not before.
  */
 import { setImmediate } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { toInstant, type Clock } from '../schemas/clock.ts';
-import { PipelineError } from '../schemas/errors.ts';
 import type { AuditRecord } from '../schemas/record.ts';
 import type { Appended, Ledger } from '../store/ledger/ledger.ts';
 import type { EventLog, LoggedBatch, LoggedEnvelope } from './event-log.ts';
@@ -145,7 +144,6 @@ async function sealBatch(options: SealingOptions, { batch, expanded }: ExpandedB
   const { ledger, seenIds, eventLog } = options;
   const fresh = await withoutDuplicates(seenIds, expanded);
   const duplicates = expanded.length - fresh.length;
-  if (duplicates > 0) await requireOwnHead(ledger, seenIds);
   const counts: BatchCounts = {
     envelopes: batch.envelopes.length,
     records: fresh.length,
@@ -160,10 +158,7 @@ async function sealBatch(options: SealingOptions, { batch, expanded }: ExpandedB
     duplicate_count: duplicates,
     event_log: eventLog.id,
   });
-  const treeSize = ledger.treeSize();
-  const ids = records.map(({ id }) => id);
-  await seenIds.add(ids, treeSize);
-  return { published, counts, treeSize };
+  return { published, counts, treeSize: ledger.treeSize() };
 }
 
 /**
@@ -191,17 +186,6 @@ function countRecord(
       ...(eventLog.id === undefined ? {} : { event_log: eventLog.id }),
     },
   });
-}
-
-/**
- * Ids from beyond the ledger's head were sealed by another sequencer, and this one cannot tell whether their bundle is
- * published yet: it may not acknowledge what repeats them.
- */
-async function requireOwnHead(ledger: Ledger, seenIds: SeenIds): Promise<void> {
-  const known = await seenIds.size();
-  if (known <= ledger.treeSize()) return;
-  const detail = `ids are sealed up to ${known}, this sequencer knows the log up to ${ledger.treeSize()}`;
-  throw new PipelineError('LEDGER_LOST_RACE', detail);
 }
 
 /**

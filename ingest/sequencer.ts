@@ -29,13 +29,12 @@ export interface SequencerCounters {
 
 /** Where a sequencer stands. `detail` names no content. */
 export type SequencerState =
-  | { readonly state: 'filling'; readonly detail: string }
   | { readonly state: 'retrying'; readonly reason: ErrorCode; readonly detail: string }
   | { readonly state: 'sealing' | 'idle' };
 
 export interface Sequencer {
   readonly counters: Readonly<SequencerCounters>;
-  /** `filling` until it consumes, `idle` while it waits for work. */
+  /** `idle` while it waits for work. */
   state(): SequencerState;
   /**
    * Compares the event log with the ledger and settles where reading goes on. It comes before the first append to the
@@ -106,7 +105,6 @@ export function createSequencer(options: SequencerOptions): Sequencer {
         const batchesBefore = counters.batches;
         try {
           if (!isSettled) await settle();
-          if (progress.filling !== undefined) await fill(options, progress);
           await consume(signal);
         } catch (error) {
           const { code, detail } = (progress.failure = requireTransient(error));
@@ -126,8 +124,6 @@ export function createSequencer(options: SequencerOptions): Sequencer {
 
 /** How far a sequencer is. Its functions write, `state` reads. */
 class Progress {
-  /** Undefined once the seen ids have all ids of the log. */
-  filling: string | undefined = 'seen ids are not compared with the log yet';
   failure: PipelineError | undefined;
   #isSealing = false;
 
@@ -143,7 +139,6 @@ class Progress {
   state(): SequencerState {
     if (this.failure !== undefined)
       return { state: 'retrying', reason: this.failure.code, detail: this.failure.detail };
-    if (this.filling !== undefined) return { state: 'filling', detail: this.filling };
     return { state: this.#isSealing ? 'sealing' : 'idle' };
   }
 }
@@ -163,41 +158,14 @@ function requireTransient(error: unknown): PipelineError {
   throw error;
 }
 
-/** A failed write may have been applied, so both projections are brought up to the archive before going on. */
+/** A failed write may have been applied, so the projections are brought up to the archive before going on. */
 async function recover(options: SequencerOptions, progress: Progress, signal: AbortSignal): Promise<void> {
   try {
     await options.ledger.recover();
-    await fill(options, progress);
   } catch (error) {
     const { code, detail } = (progress.failure = requireTransient(error));
     options.logger.warn({ code, detail }, 'recovery not finished, will retry');
     await options.sleep(LONGEST_RETRY_MS, signal);
     if (!signal.aborted) await recover(options, progress, signal);
-  }
-}
-
-async function fill(options: SequencerOptions, progress: Progress): Promise<void> {
-  await addMissingSeenIds(options, (done, total) => {
-    progress.filling = `${done} of ${total} seen ids`;
-  });
-  progress.filling = undefined;
-}
-
-/** Adds the ids of sealed leaves that are not among the seen ids yet; a crash may come between sealing and adding. */
-async function addMissingSeenIds(
-  { ledger, seenIds, logger }: SequencerOptions,
-  onFilled: (done: number, total: number) => void,
-): Promise<void> {
-  const known = await seenIds.size();
-  // Another sequencer may have sealed more since the head was read, and added these ids.
-  if (known > ledger.treeSize()) await ledger.recover();
-  if (known > ledger.treeSize()) {
-    const sizes = { known, treeSize: ledger.treeSize() };
-    logger.warn(sizes, 'seen ids are ahead of the log, reading all of them again');
-    await seenIds.clear();
-  }
-  for await (const { ids, tree_size } of ledger.leafIdsFrom(await seenIds.size())) {
-    await seenIds.add(ids, tree_size);
-    onFilled(tree_size, ledger.treeSize());
   }
 }

@@ -15,7 +15,7 @@ const Partition = Type.Object({
     ],
     {
       description:
-        'filling: rows or seen ids are brought up to the log first; retrying: tried again by itself; parked: not sealed until the partition is assigned again',
+        'filling: rows are brought up to the log first; retrying: tried again by itself; parked: not sealed until the partition is assigned again',
     },
   ),
   reason: Type.Optional(Type.String({ description: 'error code of a partition that is retried or parked' })),

@@ -35,6 +35,8 @@ export interface BundleDraft {
   readonly head: Head;
   readonly key: string;
   readonly bytes: Uint8Array;
+  /** Record ids of its leaves, in order. */
+  readonly ids: readonly string[];
   /** Builds its rows. They are large, so they are built when they are inserted. */
   readonly rows: () => RecordRow[];
 }
@@ -79,7 +81,8 @@ export async function draftBundle(options: LedgerOptions, before: Head, batch: B
   const leafTexts = sealed.map(({ leaf_text }) => leaf_text);
   const bytes = await packBundle(header, leafTexts);
   const rows = () => composeRows(options.log, header, { batch, sealed, chains });
-  return { head, key: bundleKey(options.log, header.start_index), bytes, rows };
+  const ids = sealed.map(({ leaf }) => leaf.id);
+  return { head, key: bundleKey(options.log, header.start_index), bytes, ids, rows };
 }
 
 /** Step 2, the commit and the fence: of two sequencers on one log, one creation wins and the other must stop. */
@@ -93,12 +96,6 @@ export async function createBundle(options: LedgerOptions, { head, key, bytes }:
   }
   // Committed. If the process dies here, recovery projects this bundle into the record store and publishes its head,
   // and the sequencer goes on at `next_offset`, so none of these records is sealed again.
-}
-
-/** Step 3: the rows become queryable. */
-export async function insertRows(options: LedgerOptions, { key, rows }: BundleDraft): Promise<void> {
-  await options.records.insert(options.log, rows(), key);
-  // If the process dies here, the rows are durable and only the checkpoint is missing; recovery signs it.
 }
 
 /** A batch with its sealed records and their chain values: three lists of one length. */

@@ -1,6 +1,6 @@
 /**
  * One log and its life: open, append, recover after a failure. In: batches of normalised records in event-log order.
- * Out: payload objects, bundles and checkpoints in the archive, rows in the record store (`commit.ts` has the steps).
+ * Out: payload objects, bundles and checkpoints in the archive (`commit.ts` has the steps), and projections that follow.
  * Two invariants: no bundle is created before the one in front of it is queryable and under a published checkpoint;
  * after a failure nothing is appended before the head was read again.
  */
@@ -8,12 +8,12 @@ import { canonicalJson } from '../../schemas/canonical.ts';
 import { toInstant } from '../../schemas/clock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import { createPublisher } from './checkpoint-publisher.ts';
-import { createBundle, draftBundle, insertRows, type Batch, type BundleDraft } from './commit.ts';
+import { createBundle, draftBundle, type Batch, type BundleDraft } from './commit.ts';
+import { applySealed } from './follow.ts';
 import type { Head } from './head.ts';
 import type { LedgerOptions } from './options.ts';
 import type { PublishedLog } from './published-log.ts';
 import { recoverHead } from './recovery.ts';
-import { leafIdsFrom } from './sealed-bundles.ts';
 
 export interface Appended {
   /** Resolves when the batch is queryable and under a published checkpoint. The caller need not handle a rejection. */
@@ -21,8 +21,8 @@ export interface Appended {
 }
 
 /**
- * One log, owned by one sequencer. `append` resolves when the batch is committed; the next one may follow at once, and
- * is prepared while the rows of this one are written.
+ * One log, owned by one sequencer. `append` resolves when the batch is committed and the projections that sealing reads
+ * have it; the next one may follow at once, and is prepared while the rows of this one are written.
  *
  * After any rejection, of `append` or of `published`, the state in memory is worthless: call `recover`, then read the
  * event log again from `nextOffset`, because a failed write may have been applied. `append` cannot recover by itself:
@@ -36,8 +36,6 @@ export interface Ledger extends PublishedLog {
   nextOffset(): bigint;
   /** Id of the event log that `nextOffset` counts in; undefined where no bundle says it. */
   eventLog(): string | undefined;
-  /** Ids of all leaves at or after `index`, bundle by bundle, each with the tree size after it. */
-  leafIdsFrom(index: number): AsyncIterable<{ readonly ids: readonly string[]; readonly tree_size: number }>;
 }
 
 /** Opens the log for appending: refuses on doubt (START_REFUSED), finishes work that a crash interrupted. */
@@ -50,14 +48,15 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
   let publishing: Promise<void> = Promise.resolve();
 
   const publish = async (draft: BundleDraft) => {
-    await insertRows(options, draft);
+    await applySealed(options, 'publishing', draft);
+    // If the process dies here, the projections are whole and only the checkpoint is missing; recovery signs it.
     await publisher.publish(draft.head);
   };
   const recover = async () => {
     isInDoubt = true;
     await publishing.catch(() => undefined);
     publishing = Promise.resolve();
-    const recovered = await recoverHead(options);
+    const recovered = await recoverHead(options, head?.treeSize ?? 0);
     await publisher.publish(recovered);
     head = recovered;
     isInDoubt = false;
@@ -73,7 +72,6 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     treeSize: () => head?.treeSize ?? 0,
     nextOffset: () => head?.nextOffset ?? 0n,
     eventLog: () => head?.eventLog,
-    leafIdsFrom: (index) => leafIdsFrom(options.archive, options.log, index),
     async append(batch) {
       if (head === undefined || isInDoubt)
         throw new PipelineError('START_REFUSED', 'the ledger failed before and was not recovered');
@@ -82,6 +80,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
       const draft = await draftBundle(options, head, batch);
       await publishing;
       await createBundle(options, draft);
+      await applySealed(options, 'sealing', draft);
       publishing = publish(draft);
       // The next append and the caller that waits for `published` get the failure. Without either, the failure must not end the process.
       publishing.catch(() => undefined);
@@ -94,7 +93,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
 
 /** Writes the first object of a log. The archive refuses to create it twice with other content. */
 export async function createLog(
-  { archive, signer, clock, lockFor, log }: Omit<LedgerOptions, 'records' | 'guard' | 'randomBytes'>,
+  { archive, signer, clock, lockFor, log }: Omit<LedgerOptions, 'projections' | 'guard' | 'randomBytes'>,
   key: string,
 ): Promise<void> {
   const nowMs = clock();

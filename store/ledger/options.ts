@@ -4,7 +4,7 @@ import type { Clock } from '../../schemas/clock.ts';
 import type { ClockStep } from '../../schemas/sealing-events.ts';
 import type { Archive, ArchiveLock } from '../archive/archive.ts';
 import type { HeadGuard, Signer } from '../keys/signer.ts';
-import type { RecordStore } from '../records/record-store.ts';
+import type { Projection } from './projection.ts';
 
 /** Kind of object that gets a lock. Facts, content and the log itself have separate retention times. */
 export type LockKind = PartKind | 'log';
@@ -13,7 +13,8 @@ export interface LedgerOptions {
   /** Short name of the log, e.g. `p0`. */
   readonly log: string;
   readonly archive: Archive;
-  readonly records: RecordStore;
+  /** The projections that follow the log. Bundles are applied to them in this order. */
+  readonly projections: readonly Projection[];
   readonly signer: Signer;
   readonly guard: HeadGuard;
   readonly clock: Clock;
@@ -23,6 +24,6 @@ export interface LedgerOptions {
   readonly maxClockAheadMs?: number;
   /** Called for each bundle that is sealed behind the time of the bundle before it. Must not throw. */
   readonly onClockBehind?: (step: ClockStep) => void;
-  /** Called after recovery has inserted the rows of a bundle. */
+  /** Called after recovery has applied a bundle to the projections that lacked it. */
   readonly onReplay?: (leavesDone: number, leavesTotal: number) => void;
 }

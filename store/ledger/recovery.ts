@@ -1,32 +1,37 @@
 /**
- * Finds the head of a log from its archive and brings the record store up to it. Refuses to go on where archive,
+ * Finds the head of a log from its archive and brings the projections up to it. Refuses to go on where archive,
  * checkpoint, guard and key contradict each other.
  */
 import { Value } from 'typebox/value';
 import { LogGenesis } from '../../schemas/bundle.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import { openCheckpoint, type Checkpoint } from '../chain/checkpoint.ts';
-import { bundleKey, checkpointPrefix, genesisKey } from '../chain/layout.ts';
+import { checkpointKey, genesisKey } from '../chain/layout.ts';
 import { parseVkey } from '../chain/note.ts';
-import { toRows } from '../records/record-row.ts';
-import { readHead, requireSigned, rootHashOf, type Head } from './head.ts';
+import { catchUp, checkSizes, sizesOf } from './follow.ts';
+import { readHead, rootHashOf, type Head } from './head.ts';
+import { bundleKeys, checkpointKeys, lastNumber } from './numbered-keys.ts';
 import type { LedgerOptions } from './options.ts';
-import { bundleStarts, readSealedBundle } from './sealed-bundles.ts';
 
 type SignedHead = Pick<Checkpoint, 'tree_size' | 'root_hash'>;
 
-/** Throws START_REFUSED where anything is doubtful. When it resolves, the record store has all rows of the log. */
-export async function recoverHead(options: LedgerOptions): Promise<Head> {
+/**
+ * Throws START_REFUSED where anything is doubtful. When it resolves, all projections hold the whole log.
+ *
+ * @param knownSize a size that the log had before, so that it need not be listed from its beginning; any number is right
+ */
+export async function recoverHead(options: LedgerOptions, knownSize: number): Promise<Head> {
+  const { archive, log, guard, signer } = options;
   await checkGenesis(options);
-  // Checkpoints and rows follow their bundle, so they are read before it: else one that another sequencer commits in
-  // the meantime looks as if it were missing.
-  const signed = [await newestCheckpoint(options), await options.guard.latest(options.signer.name)];
-  const rowCount = await options.records.size(options.log);
-  const starts = await bundleStarts(options.archive, options.log);
-  const head = await readHead(options, starts.at(-1));
+  // Checkpoints and projections follow their bundle, so they are read before it: else one that another sequencer commits
+  // in the meantime looks as if it were missing.
+  const sizes = await sizesOf(options);
+  const guess = Math.max(knownSize, ...sizes);
+  const signed = [await newestCheckpoint(options, guess), await guard.latest(signer.name)];
+  const head = await readHead(options, await lastNumber(archive, bundleKeys(log), { guess }));
   for (const signedHead of signed) if (signedHead !== undefined) checkSigned(options, head, signedHead);
-  checkRowCount(options, head, rowCount);
-  if (rowCount < head.treeSize) await insertMissingRows(options, head, startsFrom(starts, rowCount));
+  checkSizes(options, head, sizes);
+  await catchUp(options, head, sizes);
   return head;
 }
 
@@ -47,10 +52,13 @@ async function checkGenesis({ archive, log, signer }: LedgerOptions): Promise<vo
   }
 }
 
-async function newestCheckpoint({ archive, log, signer }: LedgerOptions): Promise<SignedHead | undefined> {
-  let newest: string | undefined;
-  for await (const key of archive.list(checkpointPrefix(log))) newest = key;
-  if (newest === undefined) return undefined;
+async function newestCheckpoint(
+  { archive, log, signer }: LedgerOptions,
+  guess: number,
+): Promise<SignedHead | undefined> {
+  const size = await lastNumber(archive, checkpointKeys(log), { guess });
+  if (size === undefined) return undefined;
+  const newest = checkpointKey(log, size);
   const bytes = await archive.get(newest);
   const key = parseVkey(signer.vkey);
   const note = bytes === undefined ? '' : Buffer.from(bytes).toString('utf8');
@@ -75,43 +83,5 @@ function checkSigned({ log }: LedgerOptions, head: Head, signed: SignedHead): vo
       'START_REFUSED',
       `another root was signed at size ${String(head.treeSize)} of ${log}`,
     );
-  }
-}
-
-function checkRowCount({ log }: LedgerOptions, head: Head, rowCount: number): void {
-  if (rowCount <= head.treeSize) return;
-  throw new PipelineError(
-    'START_REFUSED',
-    `the record store has ${String(rowCount)} rows of ${log}, the archive only ${String(head.treeSize)}; see \`affidavit rebuild\``,
-  );
-}
-
-/** The bundle that holds `index` and the one before it, whose head the chain goes on from. */
-interface BundlesFrom {
-  readonly previous: number | undefined;
-  readonly starts: readonly number[];
-}
-
-function startsFrom(starts: readonly number[], index: number): BundlesFrom {
-  const first = starts.findLastIndex((start) => start <= index);
-  if (first < 0) return { previous: undefined, starts: [] };
-  return { previous: starts[first - 1], starts: starts.slice(first) };
-}
-
-/** Inserts the rows of bundles that the record store lacks, oldest first. */
-async function insertMissingRows(
-  options: LedgerOptions,
-  head: Head,
-  { previous, starts }: BundlesFrom,
-): Promise<void> {
-  const { archive, log, records } = options;
-  let { chainHead } = await readHead(options, previous);
-  for (const start of starts) {
-    const bundle = await readSealedBundle(archive, log, start);
-    requireSigned(options, bundleKey(log, start), bundle.header);
-    const token = bundleKey(log, bundle.header.start_index);
-    await records.insert(log, toRows(bundle, chainHead), token);
-    chainHead = Buffer.from(bundle.header.chain_head, 'hex');
-    options.onReplay?.(bundle.header.tree_size, head.treeSize);
   }
 }

@@ -2,24 +2,36 @@
 import { Value } from 'typebox/value';
 import { BundleHeader } from '../../schemas/bundle.ts';
 import { PipelineError } from '../../schemas/errors.ts';
-import { Leaf } from '../../schemas/leaf.ts';
 import type { Archive } from '../archive/archive.ts';
 import { decodeBundle, decodeLines } from '../chain/bundle-bytes.ts';
-import { bundleKey, bundlePrefix } from '../chain/layout.ts';
+import { bundleKey } from '../chain/layout.ts';
 import { sha256Hex } from '../chain/leaf.ts';
 import type { SealedBundle } from '../records/record-row.ts';
+import { bundleKeys, lastNumber, numbersAfter } from './numbered-keys.ts';
 
 /** Start indexes of all bundles, rising. */
 export async function bundleStarts(archive: Archive, log: string): Promise<number[]> {
-  const prefix = bundlePrefix(log);
   const starts: number[] = [];
-  for await (const key of archive.list(prefix)) starts.push(Number(key.slice(prefix.length)));
+  for await (const start of numbersAfter(archive, bundleKeys(log), -1)) starts.push(start);
   return starts;
+}
+
+/** Start index of the bundle that holds the leaf at `index`; undefined where no bundle starts at or before it. */
+export function findBundle(archive: Archive, log: string, index: number): Promise<number | undefined> {
+  return lastNumber(archive, bundleKeys(log), { guess: index, upTo: index });
 }
 
 /** One bundle with its payload lines. The digests of the payload objects are checked, the leaves are not. */
 export async function readSealedBundle(archive: Archive, log: string, start: number): Promise<SealedBundle> {
   const { header, leafTexts } = await readHeaderAndLeaves(archive, bundleKey(log, start));
+  return { log, header, leafTexts, ...(await readPayloads(archive, header)) };
+}
+
+/** Payload lines of a bundle, by leaf index. Throws ARCHIVE_DAMAGED for an object that its header does not name. */
+export async function readPayloads(
+  archive: Archive,
+  header: BundleHeader,
+): Promise<Pick<SealedBundle, 'factsLines' | 'contentLines'>> {
   const lines = { facts: new Map<number, string>(), content: new Map<number, string>() };
   for (const payload of header.payloads) {
     const bytes = await archive.get(payload.key);
@@ -31,7 +43,7 @@ export async function readSealedBundle(archive: Archive, log: string, start: num
     }
     for (const line of decodeLines(bytes)) lines[payload.kind].set(indexOf(line), line);
   }
-  return { log, header, leafTexts, factsLines: lines.facts, contentLines: lines.content };
+  return { factsLines: lines.facts, contentLines: lines.content };
 }
 
 /** Leaf texts of one bundle, without its payloads. */
@@ -39,20 +51,12 @@ export async function readLeafTexts(archive: Archive, log: string, start: number
   return (await readHeaderAndLeaves(archive, bundleKey(log, start))).leafTexts;
 }
 
-/** Ids of all leaves at or after `index`, bundle by bundle, each with the tree size after it. */
-export async function* leafIdsFrom(
-  archive: Archive,
-  log: string,
-  index: number,
-): AsyncGenerator<{ readonly ids: readonly string[]; readonly tree_size: number }> {
-  const starts = await bundleStarts(archive, log);
-  const first = starts.findLastIndex((start) => start <= index);
-  for (const start of starts.slice(Math.max(first, 0))) {
-    const texts = await readLeafTexts(archive, log, start);
-    const leaves = texts.map((text) => Value.Parse(Leaf, JSON.parse(text)));
-    const ids = leaves.slice(Math.max(index - start, 0)).map(({ id }) => id);
-    if (ids.length > 0) yield { ids, tree_size: start + leaves.length };
-  }
+/** Record id of a leaf. Only the id is looked at: the leaves of a signed bundle are those that were sealed. */
+export function idOfLeaf(key: string, leafText: string): string {
+  const leaf: unknown = JSON.parse(leafText);
+  if (typeof leaf === 'object' && leaf !== null && 'id' in leaf && typeof leaf.id === 'string')
+    return leaf.id;
+  throw new PipelineError('ARCHIVE_DAMAGED', `bundle ${key} has a leaf without an id`);
 }
 
 /** Throws ARCHIVE_DAMAGED where the bundle is missing, does not decode, or has another number of leaves. */

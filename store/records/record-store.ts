@@ -41,6 +41,14 @@ export interface ReadLimits {
   readonly maxRowsToRead?: number;
 }
 
+/** PORT: the version that filled each projection of a record store. A note is as durable as the rows. */
+export interface ProjectionVersions {
+  /** Undefined where nothing was noted since the store was made or cleared. */
+  noted(name: string): Promise<number | undefined>;
+  /** Notes a version that is higher than the one before. */
+  note(name: string, version: number): Promise<void>;
+}
+
 /**
  * PORT: the queryable projection of the log. Everything in it can be recreated from the archive.
  *
@@ -51,10 +59,11 @@ export interface ReadLimits {
  * - `size` is the number of rows of one log, which equals the next leaf index.
  * - `read` runs one SELECT under limits; exceeding a limit throws QUERY_LIMIT. 64-bit integers come back as numbers
  *   where they are safe, instants as RFC 3339 text in UTC.
- * - `clear` empties the projection, for `rebuild` alone.
+ * - `clear` empties the projection and forgets what was noted in `versions`.
  * - Where the engine does not answer, all methods throw STORE_UNAVAILABLE (retry later).
  */
 export interface RecordStore {
+  readonly versions: ProjectionVersions;
   insert(log: string, rows: readonly RecordRow[], token: string): Promise<void>;
   size(log: string): Promise<number>;
   read<Row>(query: Query<Row>, limits?: ReadLimits): Promise<Row[]>;

@@ -190,7 +190,7 @@ describe('operation', () => {
       lag: { envelopes: 3, bytes: 999 },
       partitions: [
         { log: 'p0', state: 'parked' as const, reason: 'ARCHIVE_CONFLICT', detail: 'bundle 7 exists' },
-        { log: 'p1', state: 'filling' as const, detail: '3 of 9 seen ids' },
+        { log: 'p1', state: 'filling' as const, detail: 'rows of 3 of 9 leaves' },
         { log: 'p2', state: 'idle' as const },
       ],
       tree_size: 7,

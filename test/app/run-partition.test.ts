@@ -54,7 +54,7 @@ class TestProcess implements PartitionWork {
 
   async open(partition: number) {
     const ledger = await openLedger(this.#options[partition]!);
-    return { ledger, seenIds: noSeenIds(), close: () => Promise.resolve() };
+    return { ledger, seenIds: noSeenIds, close: () => Promise.resolve() };
   }
 
   start: PartitionWork['start'] = (partition, { ledger, seenIds }) => {
@@ -94,16 +94,7 @@ class TestProcess implements PartitionWork {
   }
 }
 
-function noSeenIds(): SeenIds {
-  let known = 0;
-  return {
-    has: () => Promise.resolve(new Set()),
-    add: (_, size) => Promise.resolve(void (known = size)),
-    size: () => Promise.resolve(known),
-    clear: () => Promise.resolve(),
-    close: () => Promise.resolve(),
-  };
-}
+const noSeenIds: SeenIds = { has: () => Promise.resolve(new Set()) };
 
 let process: TestProcess;
 let stop: AbortController;

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { bitsOf } from '../../store/projections/id-table.ts';
+import { idBitsOfLeaves, idsBelow } from '../../store/records/queries/seen-ids.ts';
 import type { RecordRow, RecordStore } from '../../store/records/record-store.ts';
 import { auditRecord, sealedRows } from '../support/sealed-rows.ts';
 
@@ -199,6 +201,45 @@ export function recordStoreContract(name: string, makePlace: () => Promise<Recor
       await expect(
         store.read({ name: 'unknown', sql: 'SELECT nowhere FROM records', params: {} }),
       ).rejects.toMatchObject({ code: 'INTERNAL' });
+    });
+
+    it('answers where ids are below an index, and how many rows there are', async () => {
+      await store.insert('p0', rows.slice(0, 10), 'bundle-0');
+      const ask = async (below_index: number, ...asked: number[]) => {
+        const ids = asked.map((n) => rows[n]!.id);
+        return (await store.read(idsBelow({ log: 'p0', ids, below_index })))[0];
+      };
+      expect(await ask(8, 3, 7, 8, 12)).toEqual({
+        row_count: 8,
+        found: [
+          [rows[3]!.id, 3],
+          [rows[7]!.id, 7],
+        ],
+      });
+      expect(await ask(20, 12)).toEqual({ row_count: 10, found: [] });
+      expect(await store.read(idsBelow({ log: 'p1', ids: [rows[3]!.id], below_index: 8 }))).toEqual([
+        { row_count: 0, found: [] },
+      ]);
+    });
+
+    it('answers with the first bits of ids in the order of the log', async () => {
+      await store.insert('p0', rows.slice(0, 10), 'bundle-0');
+      const expected = rows.slice(2, 9).map(({ id }) => bitsOf(id));
+      const range = { log: 'p0', from_index: 2, to_index: 9 };
+      expect(await store.read(idBitsOfLeaves(range))).toEqual([
+        { parts: expected.map(({ part }) => part), bits: expected.map(({ bits }) => bits) },
+      ]);
+    });
+
+    it('keeps the highest version that was noted of a projection, until it is cleared', async () => {
+      const { versions } = store;
+      expect(await versions.noted('rows')).toBeUndefined();
+      await versions.note('rows', 2);
+      await versions.note('rows', 3);
+      await versions.note('others', 7);
+      expect(await versions.noted('rows')).toBe(3);
+      await store.clear();
+      expect(await versions.noted('rows')).toBeUndefined();
     });
   });
 }

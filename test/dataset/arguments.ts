@@ -16,7 +16,7 @@ const RECORDS_PER_BUNDLE = 1_000;
 const MAX_RECORDS_PER_BUNDLE = 100_000;
 
 export const USAGE = `usage: npm run dataset -- --records N [options]
-Makes a sealed log without a server: keys, archive, rows, seen ids and head guard, as serving would have left them.
+Makes a sealed log without a server: keys, archive, rows and head guard, as serving would have left them.
 Files are not flushed one by one, so the folder is only durable when the command has ended.
   --records N   records in the log, up to ${String(MAX_RECORDS)}
   --bundles M   bundles that they are sealed in (one for each ${String(RECORDS_PER_BUNDLE)} records)

@@ -7,21 +7,20 @@ import { createContext, SYSTEM, type AppContext } from '../../app/context.ts';
 import { initialise, lockPolicy, type Initialised } from '../../app/deployment.ts';
 import { CloseStack, openEngines } from '../../app/logs.ts';
 import { dataPaths } from '../../app/paths.ts';
-import { openEmbeddedSeenIds } from '../../ingest/embedded/seen-ids.ts';
 import { toInstant } from '../../schemas/clock.ts';
 import { openFileHeadGuard } from '../../store/keys/file-head-guard.ts';
 import { openFileSigner } from '../../store/keys/file-signer.ts';
 import { openLedger, type Ledger } from '../../store/ledger/ledger.ts';
+import { createRowsProjection } from '../../store/projections/rows.ts';
 import type { DatasetOptions } from './arguments.ts';
 import { gatherRows, memoryGuard, quickArchive } from './quick-ports.ts';
-import { datasetId, datasetRecord, seededBytes } from './records.ts';
+import { datasetRecord, seededBytes } from './records.ts';
 
 const DAY_MS = 86_400_000;
 /** The log ends so long before now, so that no clock of a later start is behind it. */
 const AGE_OF_END_MS = 3_600_000;
-/** Rows of one insert, and ids of one transaction. */
+/** Rows of one insert. */
 const ROWS_PER_INSERT = 20_000;
-const IDS_PER_TRANSACTION = 500_000;
 const SAY_EVERY_MS = 5_000;
 
 export interface Made {
@@ -29,7 +28,7 @@ export interface Made {
   readonly treeSize: number;
   readonly files: number;
   readonly archiveBytes: number;
-  readonly seconds: { readonly sealing: number; readonly seenIds: number };
+  readonly sealingSeconds: number;
 }
 
 /** Throws an Error where the folder holds a deployment. */
@@ -64,10 +63,8 @@ export async function makeDataset(
     }
     const written = await finish();
     const sealing = (performance.now() - from) / 1000;
-    say('sealed; now the seen ids');
-    const seenIds = await fillSeenIds(context, options);
     const { files, bytes: archiveBytes } = written;
-    return { initialised, treeSize: ledger.treeSize(), files, archiveBytes, seconds: { sealing, seenIds } };
+    return { initialised, treeSize: ledger.treeSize(), files, archiveBytes, sealingSeconds: sealing };
   } finally {
     await stack.close();
   }
@@ -89,7 +86,7 @@ async function openQuickLedger(
   const ledger = await openLedger({
     log: deployed.log,
     archive,
-    records,
+    projections: [createRowsProjection(records)],
     guard,
     signer: await openFileSigner(paths.signingKey, deployed.origin),
     clock: system.clock,
@@ -107,22 +104,6 @@ async function openQuickLedger(
     return archive.written();
   };
   return { ledger, finish };
-}
-
-/** Seconds that it took. */
-async function fillSeenIds({ config }: AppContext, { records, seed }: DatasetOptions): Promise<number> {
-  const from = performance.now();
-  const seenIds = await openEmbeddedSeenIds({ dir: dataPaths(config).seenIds });
-  try {
-    for (let start = 0; start < records; start += IDS_PER_TRANSACTION) {
-      const end = Math.min(start + IDS_PER_TRANSACTION, records);
-      const ids = Array.from({ length: end - start }, (_, n) => datasetId(seed, start + n));
-      await seenIds.add(ids, end);
-    }
-  } finally {
-    await seenIds.close();
-  }
-  return (performance.now() - from) / 1000;
 }
 
 function createReport({ records }: DatasetOptions, say: (text: string) => void): (done: number) => void {

@@ -80,6 +80,7 @@ export function gatherRows(records: RecordStore, rowsPerInsert: number): Gathere
       if (log !== undefined) await begin(log);
       await inserting;
     },
+    versions: records.versions,
     size: (log) => records.size(log),
     read: (query, limits) => records.read(query, limits),
     clear: () => records.clear(),

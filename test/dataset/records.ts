@@ -6,7 +6,7 @@ const RECORDS_PER_SESSION = 40;
 const PEOPLE = 200;
 const TOOLS = ['Bash', 'Read', 'Edit', 'Grep', 'Write'] as const;
 
-export function datasetId(seed: string, index: number): string {
+function datasetId(seed: string, index: number): string {
   return hash('sha256', `${seed} record ${index}`, 'hex');
 }
 

@@ -4,7 +4,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openEmbeddedEventLog } from '../../ingest/embedded/event-log.ts';
-import { openEmbeddedSeenIds } from '../../ingest/embedded/seen-ids.ts';
 import type { EventLog } from '../../ingest/event-log.ts';
 import { createNormaliser, type Normalise } from '../../ingest/normalise.ts';
 import { createOwnRecords } from '../../ingest/own-records.ts';
@@ -16,6 +15,7 @@ import type { Envelope } from '../../schemas/envelope.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import { openLedger, type Ledger } from '../../store/ledger/ledger.ts';
 import type { LedgerOptions } from '../../store/ledger/options.ts';
+import { openSeenIds } from '../../store/projections/seen-ids.ts';
 import { createFaultPlan, type Fault } from '../support/faults.ts';
 import { appendWhole, createMemoryGuard, createTestLog } from '../support/ledger.ts';
 import { createMemoryArchive } from '../support/memory-archive.ts';
@@ -24,7 +24,7 @@ import { makeTempDir } from '../support/server.ts';
 
 let folder: Awaited<ReturnType<typeof makeTempDir>>;
 let eventLog: EventLog;
-let seenIds: SeenIds;
+const closing: (() => Promise<void>)[] = [];
 let options: LedgerOptions;
 let rows: ReturnType<typeof createMemoryRecordStore>;
 const faults = createFaultPlan();
@@ -38,14 +38,13 @@ beforeEach(async () => {
     maxBacklogEnvelopes: 10_000,
     pollMs: 2,
   });
-  seenIds = await openEmbeddedSeenIds({ dir: join(folder.path, 'seen-ids') });
   rows = createMemoryRecordStore(faults);
   const archive = createMemoryArchive(faults);
   options = await createTestLog({ archive, records: rows, guard: createMemoryGuard(faults) });
 });
 afterEach(async () => {
   await eventLog.close();
-  await seenIds.close();
+  for (const close of closing.splice(0)) await close();
   await folder.remove();
 });
 
@@ -76,8 +75,22 @@ const named = { surrogates: createSurrogates(Buffer.alloc(32, 7)), retentionClas
 const normalise = createNormaliser(named);
 const ownRecord = createOwnRecords(named);
 
+/** The log as one process has it open. */
+interface Opened {
+  readonly ledger: Ledger;
+  readonly seenIds: SeenIds;
+}
+
+async function open(): Promise<Opened> {
+  const logger = pino({ level: 'silent' });
+  const seenIds = await openSeenIds({ ...options, records: rows, logger, sleep: () => delay(1) });
+  closing.push(() => seenIds.close());
+  const ledger = await openLedger({ ...options, projections: [seenIds, ...options.projections] });
+  return { ledger, seenIds };
+}
+
 function sequencerOf(
-  ledger: Ledger,
+  { ledger, seenIds }: Opened,
   acceptedEventLog?: string,
   normaliseAs: Normalise = normalise,
 ): Sequencer {
@@ -117,7 +130,7 @@ const counted = () => rows.rows.filter(({ type }) => type === 'ingest.counted');
 describe('the sequencer', () => {
   it('divides a batch whose records are too long for one bundle, and loses nothing', async () => {
     const long = (envelope: Envelope) => ({ ...normalise(envelope), plainLength: MAX_BUNDLE_LENGTH });
-    const sequencer = sequencerOf(await openLedger(options), undefined, long);
+    const sequencer = sequencerOf(await open(), undefined, long);
     await eventLog.append([0, 1, 2, 3, 4].map(hookEnvelope));
     await drain(sequencer);
     expect(toolUses()).toEqual(['t0', 't1', 't2', 't3', 't4']);
@@ -125,7 +138,7 @@ describe('the sequencer', () => {
   });
 
   it('seals what was appended, once and in order, and counts repeats', async () => {
-    const sequencer = sequencerOf(await openLedger(options));
+    const sequencer = sequencerOf(await open());
     await eventLog.append([0, 1, 2, 1, 3].map(hookEnvelope));
     await drain(sequencer);
     await eventLog.append([3, 4, 0].map(hookEnvelope));
@@ -140,23 +153,13 @@ describe('the sequencer', () => {
     });
   });
 
-  it('fills the seen ids from the archive when they are lost', async () => {
-    const ledger = await openLedger(options);
+  it('recognises after a start what was sealed before it', async () => {
     await eventLog.append([0, 1, 2].map(hookEnvelope));
-    await drain(sequencerOf(ledger));
-    await seenIds.clear();
+    await drain(sequencerOf(await open()));
     await eventLog.append([2, 3].map(hookEnvelope));
-    await drain(sequencerOf(await openLedger(options)));
+    await drain(sequencerOf(await open()));
     expect(toolUses()).toEqual(['t0', 't1', 't2', 't3']);
     expect(counted()).toHaveLength(1);
-    expect(await seenIds.size()).toBe(rows.rows.length);
-  });
-
-  it('empties seen ids that are ahead of the log', async () => {
-    await seenIds.add(['a'.repeat(64)], 50);
-    await eventLog.append([0].map(hookEnvelope));
-    await drain(sequencerOf(await openLedger(options)));
-    expect(await seenIds.size()).toBe(1);
   });
 
   const writes = ['facts', 'content', 'bundle', 'rows', 'guard', 'checkpoint'];
@@ -167,7 +170,7 @@ describe('the sequencer', () => {
   it.each(cases)(
     'goes on by itself after $write failed, $fault, with every record once',
     async ({ write, fault }) => {
-      const sequencer = sequencerOf(await openLedger(options));
+      const sequencer = sequencerOf(await open());
       await eventLog.append(Array.from({ length: 10 }, (_, n) => hookEnvelope(n)));
       faults.arm(write, fault, 2);
       await drain(sequencer);
@@ -178,7 +181,7 @@ describe('the sequencer', () => {
   );
 
   it('says nothing is retried once a recovery has sealed the last batch, with nothing new to come', async () => {
-    const sequencer = sequencerOf(await openLedger(options));
+    const sequencer = sequencerOf(await open());
     await eventLog.append([0].map(hookEnvelope));
     faults.arm('guard', 'not-applied');
     await drain(sequencer);
@@ -187,47 +190,23 @@ describe('the sequencer', () => {
     expect(sequencer.state()).toEqual({ state: 'idle' });
   });
 
-  it('tries again when the sealed ids cannot be read as it begins', async () => {
-    const ledger = await openLedger(options);
+  it('tries again when it is not known whether an id is sealed', async () => {
+    const { ledger, seenIds } = await open();
     let failures = 0;
-    const leafIdsFrom: Ledger['leafIdsFrom'] = async function* (index) {
+    const has: SeenIds['has'] = (ids) => {
       failures += 1;
-      if (failures === 1) throw new PipelineError('ARCHIVE_UNAVAILABLE', 'broken by the test');
-      yield* ledger.leafIdsFrom(index);
+      if (failures > 1) return seenIds.has(ids);
+      return Promise.reject(new PipelineError('STORE_UNAVAILABLE', 'broken by the test'));
     };
-    const sequencer = sequencerOf({ ...ledger, leafIdsFrom });
+    const sequencer = sequencerOf({ ledger, seenIds: { has } });
     await eventLog.append([0].map(hookEnvelope));
     await drain(sequencer);
     expect(toolUses()).toEqual(['t0']);
     expect(sequencer.counters.failures).toBe(1);
   });
 
-  it('says how far the seen ids are filled before it consumes', async () => {
-    const ledger = await openLedger(options);
-    await eventLog.append(Array.from({ length: 10 }, (_, n) => hookEnvelope(n)));
-    await drain(sequencerOf(ledger));
-    await seenIds.clear();
-    const said: unknown[] = [];
-    const watched: Ledger = {
-      ...ledger,
-      async *leafIdsFrom(index) {
-        for await (const ids of ledger.leafIdsFrom(index)) {
-          yield ids;
-          said.push(sequencer.state());
-        }
-      },
-    };
-    const sequencer = sequencerOf(watched);
-    expect(sequencer.state()).toMatchObject({ state: 'filling' });
-    await drain(sequencer);
-    await expect.poll(() => sequencer.state()).toEqual({ state: 'idle' });
-    expect(said).toEqual(
-      [4, 8, 10].map((done) => ({ state: 'filling', detail: `${String(done)} of 10 seen ids` })),
-    );
-  });
-
   it('says why it does not seal now, not why it did not at first', async () => {
-    const ledger = await openLedger(options);
+    const { ledger, seenIds } = await open();
     const said: unknown[] = [];
     let failures = 0;
     const failing: Ledger = {
@@ -239,7 +218,7 @@ describe('the sequencer', () => {
         return Promise.reject(new PipelineError('STORE_UNAVAILABLE', 'broken by the test'));
       },
     };
-    const sequencer = sequencerOf(failing);
+    const sequencer = sequencerOf({ ledger: failing, seenIds });
     await eventLog.append([0].map(hookEnvelope));
     faults.arm('bundle', 'not-applied');
     await drain(sequencer);
@@ -249,42 +228,20 @@ describe('the sequencer', () => {
     ]);
   });
 
-  it('leaves the seen ids as they are when another one has brought them beyond the head it knows', async () => {
-    const [one, two] = [await openLedger(options), await openLedger(options)];
-    const { records } = normalise(hookEnvelope(0));
-    await appendWhole(one, { records, next_offset: 1n, duplicate_count: 0 });
-    await seenIds.add([records[0]!.id], 1);
-    let clears = 0;
-    const clear = seenIds.clear.bind(seenIds);
-    seenIds = {
-      ...seenIds,
-      clear: () => {
-        clears += 1;
-        return clear();
-      },
-    };
-    await eventLog.append([0, 0, 1].map(hookEnvelope));
-    await drain(sequencerOf(two));
-    expect(clears).toBe(0);
-    expect(toolUses()).toEqual(['t0', 't1']);
-  });
-
   it('acknowledges no repetition of what another one sealed and may not have published', async () => {
-    const [one, two] = [await openLedger(options), await openLedger(options)];
+    const [one, two] = [await open(), await open()];
     await eventLog.append([0].map(hookEnvelope));
     const { records } = normalise(hookEnvelope(0));
-    await one.append({ records, next_offset: 1n, duplicate_count: 0 });
+    await one.ledger.append({ records, next_offset: 1n, duplicate_count: 0 });
     await expect(drain(sequencerOf(two))).rejects.toMatchObject({ code: 'LEDGER_LOST_RACE' });
     expect((await eventLog.lag()).envelopes).toBe(1);
   });
 
   it('stops where going on could fork the log', async () => {
-    const [one, two] = [await openLedger(options), await openLedger(options)];
+    const [one, two] = [await open(), await open()];
     await eventLog.append([0].map(hookEnvelope));
     await drain(sequencerOf(one));
     await eventLog.append([1].map(hookEnvelope));
-    // The other one is on a machine that has seen nothing yet.
-    await seenIds.clear();
     await expect(sequencerOf(two).run(new AbortController().signal)).rejects.toMatchObject({
       code: 'LEDGER_LOST_RACE',
     });
@@ -294,10 +251,10 @@ describe('the sequencer', () => {
 
   it('seals the position and the count of a batch that holds repeats alone', async () => {
     await eventLog.append([0].map(hookEnvelope));
-    await drain(sequencerOf(await openLedger(options)));
+    await drain(sequencerOf(await open()));
     await eventLog.append([0, 0].map(hookEnvelope));
-    await drain(sequencerOf(await openLedger(options)));
-    const ledger = await openLedger(options);
+    await drain(sequencerOf(await open()));
+    const { ledger } = await open();
     expect(ledger.nextOffset()).toBe(3n);
     expect(counted()).toMatchObject([
       { envelope_count: 2, repeat_count: 2, dead_letter_count: 0, event_log: eventLog.id },
@@ -306,29 +263,30 @@ describe('the sequencer', () => {
 
   it('seals no count where every envelope became new records', async () => {
     await eventLog.append([0, 1].map(hookEnvelope));
-    await drain(sequencerOf(await openLedger(options)));
+    await drain(sequencerOf(await open()));
     expect(counted()).toEqual([]);
   });
 
   it('believes a removed place only at the newest head, which another process may have moved', async () => {
-    const [one, two] = [await openLedger(options), await openLedger(options)];
+    const [one, two] = [await open(), await open()];
     const { records } = normalise(hookEnvelope(0));
-    await appendWhole(one, { records, next_offset: 1n, duplicate_count: 0, event_log: eventLog.id });
+    await appendWhole(one.ledger, { records, next_offset: 1n, duplicate_count: 0, event_log: eventLog.id });
     const refused = new PipelineError('START_REFUSED', 'offset 0 was removed');
     const given = eventLog;
     const settle: EventLog['settle'] = (_, from) =>
       from === 0n ? Promise.reject(refused) : Promise.resolve();
     eventLog = { ...given, settle, close: () => given.close() };
     await sequencerOf(two).settle();
-    expect(two.nextOffset()).toBe(1n);
+    expect(two.ledger.nextOffset()).toBe(1n);
     eventLog = { ...given, settle: () => Promise.reject(refused), close: () => given.close() };
     await expect(sequencerOf(two).settle()).rejects.toBe(refused);
   });
 
   it('neither counts nor seals what the event log delivers again, and keeps its position', async () => {
     await eventLog.append([0, 1].map(hookEnvelope));
-    const ledger = await openLedger(options);
-    await drain(sequencerOf(ledger));
+    const opened = await open();
+    const { ledger } = opened;
+    await drain(sequencerOf(opened));
     const again = [0, 1].map((n) => ({ offset: BigInt(n), envelope: hookEnvelope(n) }));
     let deliveries = 0;
     const consume: EventLog['consume'] = async ({ signal }, onBatch) => {
@@ -339,13 +297,14 @@ describe('the sequencer', () => {
     };
     const given = eventLog;
     eventLog = { ...given, consume, close: () => given.close() };
-    await drain(sequencerOf(ledger), () => deliveries === 2);
+    await drain(sequencerOf(opened), () => deliveries === 2);
     expect(counted()).toEqual([]);
     expect([ledger.treeSize(), ledger.nextOffset()]).toEqual([2, 2n]);
   });
 
   it('seals how many entries held no envelope, and the position behind them', async () => {
-    const ledger = await openLedger(options);
+    const opened = await open();
+    const { ledger } = opened;
     const delivered = { envelopes: [], deadLetterCount: 2, nextOffset: 7n };
     const consume: EventLog['consume'] = async ({ signal }, onBatch) => {
       if (ledger.nextOffset() === 0n) await onBatch(delivered);
@@ -353,7 +312,7 @@ describe('the sequencer', () => {
     };
     const given = eventLog;
     eventLog = { ...given, consume, close: () => given.close() };
-    await drain(sequencerOf(ledger), () => counted().length === 1);
+    await drain(sequencerOf(opened), () => counted().length === 1);
     expect(counted()).toMatchObject([{ envelope_count: 0, repeat_count: 0, dead_letter_count: 2 }]);
     expect(ledger.nextOffset()).toBe(7n);
   });
@@ -363,7 +322,7 @@ describe('the sequencer on another event log than the ledger was read from', () 
   /** Seals one envelope, loses the log with one that is not sealed, and appends to the empty log in its place. */
   async function replaceLog(): Promise<{ readonly before: string }> {
     await eventLog.append([0].map(hookEnvelope));
-    await drain(sequencerOf(await openLedger(options)));
+    await drain(sequencerOf(await open()));
     const before = eventLog.id!;
     await eventLog.close();
     eventLog = await openEmbeddedEventLog({
@@ -379,7 +338,7 @@ describe('the sequencer on another event log than the ledger was read from', () 
 
   it('refuses it, and removes nothing of it', async () => {
     const { before } = await replaceLog();
-    const sequencer = sequencerOf(await openLedger(options));
+    const sequencer = sequencerOf(await open());
     const refusal = { code: 'EVENT_LOG_REPLACED', detail: expect.stringContaining(before) as string };
     await expect(sequencer.settle()).rejects.toMatchObject(refusal);
     await expect(sequencer.run(new AbortController().signal)).rejects.toMatchObject(refusal);
@@ -389,11 +348,11 @@ describe('the sequencer on another event log than the ledger was read from', () 
 
   it('reads it from its beginning once the operator accepted it, and seals that word first', async () => {
     const { before } = await replaceLog();
-    await drain(sequencerOf(await openLedger(options), eventLog.id));
+    await drain(sequencerOf(await open(), eventLog.id));
     expect(toolUses()).toEqual(['t0', 't1', 't2', 't3']);
     expect(rows.rows.map(({ type }) => type).indexOf('event_log.replaced')).toBe(1);
     expect(rows.rows[1]).toMatchObject({ event_log: eventLog.id, previous_event_log: before });
-    const ledger = await openLedger(options);
+    const { ledger } = await open();
     expect([ledger.nextOffset(), ledger.eventLog()]).toEqual([3n, eventLog.id]);
   });
 });

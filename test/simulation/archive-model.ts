@@ -74,10 +74,14 @@ export function createArchiveModel({ scheduler, coverage, judge, mutant }: Archi
         const name = `archive get ${parseKey(key)?.folder ?? 'none'}`;
         return scheduler.call(caller, { name, failure, effect: () => objects.get(key) });
       },
-      list: async function* (prefix) {
+      list: async function* (prefix, after = '') {
         const name = `archive list ${prefix.split('/').at(-2) ?? ''}`;
         // Complete as of its start; a second page may not come.
-        const keys = await scheduler.call(caller, { name, failure, effect: () => below(prefix) });
+        const keys = await scheduler.call(caller, {
+          name,
+          failure,
+          effect: () => below(prefix).filter((key) => key > after),
+        });
         const page = Math.ceil(keys.length / 2);
         yield* keys.slice(0, page);
         if (keys.length < 2) return;

@@ -83,16 +83,6 @@ function harmStore({ table, choices, coverage, say }: World): void {
   say(`the record store is ${how}`);
 }
 
-function loseSeenIds(world: World): void {
-  const machine = world.machines[world.choices.below(world.machines.length)] ?? world.machines[0];
-  for (const process of alive(world)) {
-    if (process.machine === machine) world.scheduler.kill(process, undefined, 'before');
-  }
-  machine.loseSeenIds();
-  world.coverage.count('seen ids lost');
-  world.say(`machine ${machine.name} loses its seen ids`);
-}
-
 /** The event log is lost; the receivers go on with the empty one at once, and the operator accepts it now or later. */
 function loseEventLog(world: World): void {
   const { partition, choices, coverage, say } = world;
@@ -117,8 +107,7 @@ export async function happen(world: World): Promise<void> {
     { what: () => scheduler.land(choices.below(Math.max(scheduler.late.length, 1))), weight: 32 },
     { what: stepClock, weight: 22 },
     { what: harmStore, weight: 22 },
-    { what: killAtRest, weight: 8 },
-    { what: loseSeenIds, weight: 4 },
+    { what: killAtRest, weight: 12 },
     { what: tryOlderArchive, weight: 8 },
     { what: retain, weight: 8 },
     { what: loseEventLog, weight: 4 },

@@ -1,5 +1,4 @@
-/** What belongs to one machine and outlives its processes: clock, head guard, seen ids, and its copy of the log's key. */
-import type { SeenIds } from '../../ingest/seen-ids.ts';
+/** What belongs to one machine and outlives its processes: clock, head guard, and its copy of the log's key. */
 import { PipelineError } from '../../schemas/errors.ts';
 import { formatVkey, verifierKey } from '../../store/chain/note.ts';
 import type { HeadGuard, Signer } from '../../store/keys/signer.ts';
@@ -23,11 +22,8 @@ export interface Machine {
   nowMs: number;
   /** Size of the largest head that its guard remembers. */
   readonly guardedSize: () => number;
-  loseSeenIds(): void;
-  readonly seenSize: () => number;
   signerOf(caller: Caller): Signer;
   guardOf(caller: Caller): HeadGuard;
-  seenIdsOf(caller: Caller): SeenIds;
 }
 
 export interface MachineWorld {
@@ -40,15 +36,11 @@ export interface MachineWorld {
 export function createMachine(name: string, nowMs: number, world: MachineWorld): Machine {
   const { scheduler, coverage, judge } = world;
   const guard = createGuard(world);
-  const seen = createSeenIds(scheduler);
   return {
     name,
     nowMs,
     guardedSize: guard.size,
-    loseSeenIds: seen.lose,
-    seenSize: seen.size,
     guardOf: guard.portOf,
-    seenIdsOf: seen.portOf,
     signerOf: (caller) => ({
       name: ORIGIN,
       vkey: VKEY,
@@ -89,48 +81,6 @@ function createGuard({ scheduler, mutant }: MachineWorld) {
           isLocal: true,
           effect: () => advance(head),
         }),
-    }),
-  };
-}
-
-function createSeenIds(scheduler: Scheduler) {
-  let ids = new Set<string>();
-  let size = 0;
-  const failure = 'LOG_UNAVAILABLE';
-  const lose = () => {
-    ids = new Set();
-    size = 0;
-  };
-  return {
-    lose,
-    size: () => size,
-    portOf: (caller: Caller): SeenIds => ({
-      has: (asked) =>
-        scheduler.call(caller, {
-          name: 'seen ids has',
-          effect: () => new Set(asked.filter((id) => ids.has(id))),
-        }),
-      add: (added, upTo) =>
-        scheduler.call(caller, {
-          name: 'seen ids add',
-          failure,
-          isWrite: true,
-          isLocal: true,
-          effect: () => {
-            for (const id of added) ids.add(id);
-            size = Math.max(size, upTo);
-          },
-        }),
-      size: () => scheduler.call(caller, { name: 'seen ids size', effect: () => size }),
-      clear: () =>
-        scheduler.call(caller, {
-          name: 'seen ids clear',
-          failure,
-          isWrite: true,
-          isLocal: true,
-          effect: lose,
-        }),
-      close: () => Promise.resolve(),
     }),
   };
 }

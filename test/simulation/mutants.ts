@@ -3,6 +3,7 @@
  * models or around the ports; the code under test stays as it is.
  */
 import type { Ledger } from '../../store/ledger/ledger.ts';
+import type { Projection } from '../../store/ledger/projection.ts';
 
 export const MUTANTS = {
   acknowledged_before_published: 'the event log is acknowledged as soon as the bundle is created',
@@ -10,7 +11,8 @@ export const MUTANTS = {
   rows_inserted_blindly: 'the record store inserts by token alone, without looking at what is there',
   lost_race_ignored: 'a sequencer that lost the race for a bundle goes on as if it had won',
   guard_ignored: 'nobody remembers which heads were signed when an older archive comes back',
-  seen_ids_not_refilled: 'seen ids that a crash left behind the log are not filled from it',
+  rows_not_asked_for_ids: 'ids that were sealed before the start count as new until the table is filled',
+  seen_ids_not_followed: 'the ids of a bundle are not known once it is sealed',
   offset_ahead: 'the sequencer begins to read one envelope too late',
   position_not_sealed: 'a batch that yields no new record moves the position without a bundle',
   log_without_id: 'nobody notices that the event log was lost and an empty one has its name',
@@ -46,11 +48,15 @@ export function mutateLedger(ledger: Ledger, mutant: Mutant | undefined): Ledger
           ? Promise.resolve({ published: Promise.resolve() })
           : ledger.append(batch),
     };
-  if (mutant === 'seen_ids_not_refilled')
-    return { ...ledger, leafIdsFrom: () => ledger.leafIdsFrom(Infinity) };
   if (mutant === 'offset_ahead') {
     const nextOffset = () => ledger.nextOffset() + (ledger.treeSize() > 0 ? 1n : 0n);
     return { ...ledger, nextOffset };
   }
   return ledger;
+}
+
+/** The seen ids as the ledger gets to see them. */
+export function mutateSeenIds(seenIds: Projection, mutant: Mutant | undefined): Projection {
+  if (mutant !== 'seen_ids_not_followed') return seenIds;
+  return { ...seenIds, apply: () => Promise.resolve() };
 }

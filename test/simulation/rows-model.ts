@@ -8,7 +8,8 @@ import {
   toBlocks,
   type InsertBlock,
 } from '../../store/records/clickhouse/insert-blocks.ts';
-import type { RecordRow, RecordStore } from '../../store/records/record-store.ts';
+import type { Query, RecordRow, RecordStore } from '../../store/records/record-store.ts';
+import { answerOfIds, memoryVersions } from '../support/memory-rows.ts';
 import type { Mutant } from './mutants.ts';
 import type { Caller, Scheduler } from './scheduler.ts';
 import type { Looks, Moment, TableModel } from './table-model.ts';
@@ -68,10 +69,19 @@ export function openRowsModel(
       looked(moment.losses);
       return found;
     },
-    read: () => Promise.reject(new PipelineError('STORE_UNAVAILABLE', 'the model answers no queries')),
+    versions: memoryVersions(),
+    // Only the seen ids ask.
+    read: async (query) => (await statements.look('ids', () => answerOf(table, query, mutant))).found,
     clear: () => Promise.resolve(),
     close: () => Promise.resolve(),
   };
+}
+
+function answerOf<Row>(table: TableModel, query: Query<Row>, mutant: Mutant | undefined): Row[] {
+  const { below_index } = query.params;
+  if (mutant === 'rows_not_asked_for_ids' && typeof below_index === 'number')
+    return [{ row_count: below_index, found: [] }] as Row[];
+  return answerOfIds(table.rows(), query);
 }
 
 interface Bundle {

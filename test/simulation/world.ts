@@ -6,13 +6,16 @@ import { PipelineError } from '../../schemas/errors.ts';
 import { genesisKey } from '../../store/chain/layout.ts';
 import { sha256Hex } from '../../store/chain/leaf.ts';
 import type { LedgerOptions } from '../../store/ledger/options.ts';
+import type { RecordStore } from '../../store/records/record-store.ts';
 import { createLog, openLedger } from '../../store/ledger/ledger.ts';
+import { createRowsProjection } from '../../store/projections/rows.ts';
+import { openSeenIds } from '../../store/projections/seen-ids.ts';
 import { createArchiveModel, type ArchiveModel } from './archive-model.ts';
 import type { Choices } from './choices.ts';
 import type { Coverage } from './coverage.ts';
 import { createJudge, type Judge } from './judge.ts';
 import { createMachine, type Machine } from './machine.ts';
-import { mutateLedger, type Mutant } from './mutants.ts';
+import { mutateLedger, mutateSeenIds, type Mutant } from './mutants.ts';
 import { createPartitionModel, type PartitionModel } from './partition-model.ts';
 import { openRowsModel } from './rows-model.ts';
 import { createTableModel, type TableModel } from './table-model.ts';
@@ -124,7 +127,6 @@ function optionsOf(world: World, process: Operator) {
   return {
     log: LOG,
     archive: archive.portOf(process, queryable),
-    records: openRowsModel(world, process, (losses) => (process.sawLosses = losses)),
     signer: machine.signerOf(process),
     guard: machine.guardOf(process),
     clock: () => machine.nowMs,
@@ -137,7 +139,7 @@ function optionsOf(world: World, process: Operator) {
       return Buffer.alloc(count, sha256Hex(`${process.name} ${drawn} ${judge.head().root}`), 'hex');
     },
     lockFor: () => ({ mode: 'governance', retain_until: '2033-01-01T00:00:00.000Z' }),
-  } satisfies LedgerOptions;
+  } satisfies Omit<LedgerOptions, 'projections'>;
 }
 
 const silence = () => undefined;
@@ -171,13 +173,18 @@ export function startProcess(world: World, machine: Machine): SimProcess {
 
 async function runSequencer(world: World, process: SimProcess): Promise<void> {
   const eventLog = world.partition.portOf(process);
-  const ledger = await openLedger(optionsOf(world, process));
+  const options = optionsOf(world, process);
+  const sleep = () => world.scheduler.call(process, { name: 'sleep', effect: () => undefined });
+  const records = openRowsModel(world, process, (losses) => (process.sawLosses = losses));
+  const seenIds = await openSeenIds({ ...options, records: maybeSlow(world, process, records), logger, sleep });
+  const projections = [mutateSeenIds(seenIds, world.mutant), createRowsProjection(records)];
+  const ledger = await openLedger({ ...options, projections });
   if (world.mutant === 'clock_waited_for') waitForClock(world, process);
   process.isRunning = true;
   const sequencer = createSequencer({
     eventLog,
     ledger: mutateLedger(ledger, world.mutant),
-    seenIds: process.machine.seenIdsOf(process),
+    seenIds,
     normalise,
     ownRecord,
     clock: () => process.machine.nowMs,
@@ -186,9 +193,20 @@ async function runSequencer(world: World, process: SimProcess): Promise<void> {
     partition: 0,
     maxBatchEnvelopes: 1 + (world.processes.length % 2),
     maxBatchBytes: 1024,
-    sleep: () => world.scheduler.call(process, { name: 'sleep', effect: () => undefined }),
+    sleep,
   });
   await sequencer.run(process.stop.signal);
+}
+
+/** The table of a long log is filled for minutes: in every second process that lasts until it ends. */
+function maybeSlow({ choices, scheduler }: World, process: SimProcess, records: RecordStore): RecordStore {
+  if (choices.byte() % 2 === 0) return records;
+  const never = { name: 'store ids of a long log', isReady: () => false, effect: () => [] };
+  return {
+    ...records,
+    read: (query) =>
+      query.name === 'id_bits_of_leaves' ? scheduler.call(process, never) : records.read(query),
+  };
 }
 
 function waitForClock({ judge }: World, { machine }: SimProcess): void {

@@ -6,6 +6,7 @@ import { formatVkey, verifierKey } from '../../store/chain/note.ts';
 import { createLog, type Ledger } from '../../store/ledger/ledger.ts';
 import type { Batch } from '../../store/ledger/commit.ts';
 import type { LedgerOptions } from '../../store/ledger/options.ts';
+import { createRowsProjection } from '../../store/projections/rows.ts';
 import type { RecordStore } from '../../store/records/record-store.ts';
 import type { HeadGuard, Signer } from '../../store/keys/signer.ts';
 import { PipelineError } from '../../schemas/errors.ts';
@@ -80,7 +81,7 @@ export async function createTestLog(parts: TestLedgerParts): Promise<LedgerOptio
   const options: LedgerOptions = {
     log: 'p0',
     archive: parts.archive,
-    records: parts.records,
+    projections: [createRowsProjection(parts.records)],
     signer: parts.signer ?? createTestSigner(),
     guard: parts.guard ?? createMemoryGuard(),
     clock: parts.clock ?? (() => Date.parse('2026-11-21T09:00:00.000Z')),

@@ -1,8 +1,9 @@
 import { PipelineError } from '../../schemas/errors.ts';
 import type { RecordRow, RecordStore } from '../../store/records/record-store.ts';
 import type { FaultPlan } from './faults.ts';
+import { answerOfIds, memoryVersions } from './memory-rows.ts';
 
-/** Record store in memory for tests of the commit protocol: rows are dense and written once; it answers no queries. */
+/** Record store in memory for tests of the commit protocol: rows are dense and written once; it answers the questions of the seen ids alone. */
 export function createMemoryRecordStore(faults?: FaultPlan): RecordStore & { readonly rows: RecordRow[] } {
   const rows: RecordRow[] = [];
   const insert = (incoming: readonly RecordRow[]) => {
@@ -19,7 +20,8 @@ export function createMemoryRecordStore(faults?: FaultPlan): RecordStore & { rea
     insert: (_, incoming) =>
       faults === undefined ? insert(incoming) : faults.around('rows', () => insert(incoming)),
     size: () => Promise.resolve(rows.length),
-    read: () => Promise.reject(new PipelineError('STORE_UNAVAILABLE', 'the memory store answers no queries')),
+    versions: memoryVersions(),
+    read: async (query) => Promise.resolve(answerOfIds(rows, query)),
     clear: () => {
       rows.length = 0;
       return Promise.resolve();

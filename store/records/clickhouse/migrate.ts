@@ -91,7 +91,7 @@ export async function requireMigrated(
 /** Drops every table of the projection, also of an unknown schema, so that `migrate` starts from nothing. */
 export async function dropSchema(client: ClickHouseClient, cluster?: string): Promise<void> {
   // The register goes first: without it a half-finished drop is finished by running the migrations again.
-  for (const table of ['schema_migrations', 'records']) {
+  for (const table of ['schema_migrations', 'projection_versions', 'records']) {
     await client.command({ query: inDialect(`DROP TABLE IF EXISTS ${table}{{on_cluster}} SYNC`, cluster) });
   }
 }

@@ -7,6 +7,7 @@ import { openEngine, type Engine, type StoreConnection } from './client.ts';
 import { createPartRepair, type PartRepair } from './damaged-parts.ts';
 import { toPipelineError } from './engine-errors.ts';
 import { dropSchema, migrate, requireMigrated, type MigrateOptions } from './migrate.ts';
+import { createProjectionVersions } from './projection-versions.ts';
 import { guarded, Statements } from './statements.ts';
 
 export interface RecordStoreOptions {
@@ -69,6 +70,7 @@ function buildStore(engine: Engine, options: RecordStoreOptions): RecordStore {
     options.connection.kind === 'chdb' ? createPartRepair(client) : (write) => write();
 
   return {
+    versions: createProjectionVersions(client, statements, options.clock),
     insert: (log, rows, token) =>
       statements.inTurn(`insert rows of log ${log}`, () =>
         repairing(() => insertBundle(engine, { log, rows, token })),

@@ -2,6 +2,7 @@ import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { bundleKey } from '../../../../store/chain/layout.ts';
 import type { LedgerOptions } from '../../../../store/ledger/options.ts';
+import { createRowsProjection } from '../../../../store/projections/rows.ts';
 import { openLedger } from '../../../../store/ledger/ledger.ts';
 import type { S3Bucket } from '../../../../store/archive/s3/client.ts';
 import { appendWhole, createTestLog, testRecord } from '../../../support/ledger.ts';
@@ -48,7 +49,7 @@ describe.skipIf(engine.path === undefined)('the ledger on a bucket that others w
     const ledger = await openLedger({
       ...options,
       archive: again.archive,
-      records: createMemoryRecordStore(),
+      projections: [createRowsProjection(createMemoryRecordStore())],
     });
     const found = [ledger.treeSize(), (await ledger.checkpoint())?.root_hash] as const;
     await again.archive.close();
@@ -77,7 +78,10 @@ describe.skipIf(engine.path === undefined)('the ledger on a bucket that others w
   it('does not fork where a second sequencer writes over the marker of the newest bundle', async () => {
     const first = await openLedger(options);
     await appendWhole(first, batch(1, 3));
-    const late = await openLedger({ ...options, records: createMemoryRecordStore() });
+    const late = await openLedger({
+      ...options,
+      projections: [createRowsProjection(createMemoryRecordStore())],
+    });
     await appendWhole(first, batch(2, 2));
     const root = (await first.checkpoint())?.root_hash;
     await mark(NEWEST);

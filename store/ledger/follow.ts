@@ -1,0 +1,96 @@
+/**
+ * Projections follow the log. In: its bundles, from the ledger that seals them or from the archive. Out: projections that
+ * hold every leaf. The one invariant: a projection gets the bundles of a log in order, without a hole.
+ */
+import { PipelineError } from '../../schemas/errors.ts';
+import { bundleKey } from '../chain/layout.ts';
+import { toRows } from '../records/record-row.ts';
+import type { BundleDraft } from './commit.ts';
+import { readHead, requireSigned, type Head } from './head.ts';
+import { bundleKeys, numbersAfter } from './numbered-keys.ts';
+import type { LedgerOptions } from './options.ts';
+import type { ProjectedBundle, ProjectionStage } from './projection.ts';
+import { findBundle, idOfLeaf, readHeaderAndLeaves, readPayloads } from './sealed-bundles.ts';
+
+/** Applies a bundle that was just sealed to the projections of one stage. */
+export async function applySealed(
+  { log, projections }: Pick<LedgerOptions, 'log' | 'projections'>,
+  stage: ProjectionStage,
+  { key, head, ids, rows }: BundleDraft,
+): Promise<void> {
+  const bundle: ProjectedBundle = {
+    log,
+    key,
+    start_index: head.treeSize - ids.length,
+    tree_size: head.treeSize,
+    ids,
+    rows: () => Promise.resolve(rows()),
+  };
+  for (const projection of projections) if (projection.stage === stage) await projection.apply(bundle);
+}
+
+/** Sizes of the projections, in their order. */
+export async function sizesOf({
+  log,
+  projections,
+}: Pick<LedgerOptions, 'log' | 'projections'>): Promise<number[]> {
+  const sizes: number[] = [];
+  for (const projection of projections) sizes.push(await projection.size(log));
+  return sizes;
+}
+
+/** Throws START_REFUSED where a projection holds leaves that the log does not have. */
+export function checkSizes(
+  { log, projections }: Pick<LedgerOptions, 'log' | 'projections'>,
+  head: Head,
+  sizes: readonly number[],
+): void {
+  for (const [position, { name }] of projections.entries()) {
+    const size = sizes[position] ?? 0;
+    if (size <= head.treeSize) continue;
+    throw new PipelineError(
+      'START_REFUSED',
+      `the ${name} hold ${String(size)} leaves of ${log}, the archive only ${String(head.treeSize)}; see \`affidavit rebuild\``,
+    );
+  }
+}
+
+/** Applies the bundles of the archive up to `head` to the projections that lack them, oldest first. */
+export async function catchUp(options: LedgerOptions, head: Head, sizes: readonly number[]): Promise<void> {
+  const behind = options.projections
+    .map((projection, position) => ({ projection, size: sizes[position] ?? 0 }))
+    .filter(({ size }) => size < head.treeSize);
+  if (behind.length === 0) return;
+  for await (const bundle of bundlesFrom(options, Math.min(...behind.map(({ size }) => size)))) {
+    for (const { projection, size } of behind) if (size < bundle.tree_size) await projection.apply(bundle);
+    options.onReplay?.(bundle.tree_size, head.treeSize);
+    if (bundle.tree_size >= head.treeSize) return;
+  }
+}
+
+/** Bundles of the archive from the one that holds the leaf at `index` on, each signed by the log's key. */
+async function* bundlesFrom(options: LedgerOptions, index: number): AsyncGenerator<ProjectedBundle> {
+  const { archive, log } = options;
+  const first = await findBundle(archive, log, index);
+  if (first === undefined) return;
+  const previous = first === 0 ? undefined : await findBundle(archive, log, first - 1);
+  let { chainHead } = await readHead(options, previous);
+  for await (const start of numbersAfter(archive, bundleKeys(log), first - 1)) {
+    const key = bundleKey(log, start);
+    const { header, leafTexts } = await readHeaderAndLeaves(archive, key);
+    requireSigned(options, key, header);
+    const chainBefore = chainHead;
+    chainHead = Buffer.from(header.chain_head, 'hex');
+    yield {
+      log,
+      key,
+      start_index: start,
+      tree_size: header.tree_size,
+      ids: leafTexts.map((text) => idOfLeaf(key, text)),
+      rows: async () => {
+        const lines = await readPayloads(archive, header);
+        return toRows({ log, header, leafTexts, ...lines }, chainBefore);
+      },
+    };
+  }
+}

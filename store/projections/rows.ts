@@ -1,0 +1,20 @@
+import type { RecordStore } from '../records/record-store.ts';
+import type { Projection } from '../ledger/projection.ts';
+
+/** Version of the rows: it rises when a bundle yields other rows than before. */
+const ROWS_VERSION = 1;
+
+/** The rows of the record store as a projection. */
+export function createRowsProjection(
+  records: Pick<RecordStore, 'insert' | 'size' | 'clear'>,
+  version = ROWS_VERSION,
+): Projection {
+  return {
+    name: 'rows of the record store',
+    version,
+    stage: 'publishing',
+    size: (log) => records.size(log),
+    apply: async (bundle) => records.insert(bundle.log, await bundle.rows(), bundle.key),
+    clear: () => records.clear(),
+  };
+}

@@ -1,0 +1,46 @@
+/** Ids of sealed leaves as the archive has them. In: leaf indexes. Out: ids. Holds the bundles that it read last. */
+import type { Archive } from '../archive/archive.ts';
+import { bundleKey } from '../chain/layout.ts';
+import { findBundle, idOfLeaf, readHeaderAndLeaves } from '../ledger/sealed-bundles.ts';
+
+/** Ids that are held; the newest bundle is held whatever its length. */
+const MAX_HELD_IDS = 100_000;
+
+export class SealedIds {
+  readonly #archive: Archive;
+  readonly #log: string;
+  /** Ids of bundles by the index of their first leaf; the one that was used last comes last. */
+  readonly #held = new Map<number, readonly string[]>();
+  #heldCount = 0;
+
+  constructor(archive: Archive, log: string) {
+    this.#archive = archive;
+    this.#log = log;
+  }
+
+  /** Holds the ids of a bundle that was just sealed, because repeats most often come soon. */
+  hold(startIndex: number, ids: readonly string[]): void {
+    this.#heldCount += ids.length - (this.#held.get(startIndex)?.length ?? 0);
+    this.#held.delete(startIndex);
+    this.#held.set(startIndex, ids);
+    for (const [oldest, { length }] of this.#held) {
+      if (this.#heldCount <= MAX_HELD_IDS || oldest === startIndex) break;
+      this.#held.delete(oldest);
+      this.#heldCount -= length;
+    }
+  }
+
+  /** Undefined where the archive has no such leaf. */
+  async idAt(leafIndex: number): Promise<string | undefined> {
+    for (const [start, ids] of this.#held) {
+      if (leafIndex >= start && leafIndex < start + ids.length) return ids[leafIndex - start];
+    }
+    const start = await findBundle(this.#archive, this.#log, leafIndex);
+    if (start === undefined) return undefined;
+    const key = bundleKey(this.#log, start);
+    const { leafTexts } = await readHeaderAndLeaves(this.#archive, key);
+    const ids = leafTexts.map((text) => idOfLeaf(key, text));
+    this.hold(start, ids);
+    return ids[leafIndex - start];
+  }
+}

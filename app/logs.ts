@@ -6,7 +6,6 @@ import { noDeployment, readDeployment, type DeployedLog, type Deployment } from 
 import { openArchive, openRecords, type OpenArchiveOptions } from './engines.ts';
 import { closeToOthers } from './folder-modes.ts';
 import { dataPaths, logOf } from './paths.ts';
-import type { SeenIds } from '../ingest/seen-ids.ts';
 import type { EvidencePackages } from '../reports/package/packages.ts';
 import type { ReadBacklog } from '../schemas/backlog.ts';
 import { PipelineError } from '../schemas/errors.ts';
@@ -16,6 +15,7 @@ import { openFileSigner } from '../store/keys/file-signer.ts';
 import type { Ledger } from '../store/ledger/ledger.ts';
 import type { LedgerOptions } from '../store/ledger/options.ts';
 import type { PublishedLog } from '../store/ledger/published-log.ts';
+import type { SeenIdsProjection } from '../store/projections/seen-ids.ts';
 import type { RecordStore } from '../store/records/record-store.ts';
 
 const DAY_MS = 86_400_000;
@@ -30,7 +30,7 @@ export interface Engines {
 /** One log, open for appending, with the ids that it holds. */
 export interface OpenLog extends Closeable {
   readonly ledger: Ledger;
-  readonly seenIds: SeenIds;
+  readonly seenIds: Pick<SeenIdsProjection, 'has' | 'filled'>;
 }
 
 export type OpenLogOptions = Pick<LedgerOptions, 'onReplay' | 'onClockBehind'>;

@@ -6,7 +6,6 @@ import type { EventLog, LoggedEnvelope } from '../../ingest/event-log.ts';
 import { createNormaliser } from '../../ingest/normalise.ts';
 import { toOwnEnvelope } from '../../ingest/own-events.ts';
 import { createOwnRecords } from '../../ingest/own-records.ts';
-import type { SeenIds } from '../../ingest/seen-ids.ts';
 import { createSequencer } from '../../ingest/sequencer.ts';
 import { createSurrogates } from '../../ingest/surrogates.ts';
 import { PipelineError } from '../../schemas/errors.ts';
@@ -94,7 +93,7 @@ class TestProcess implements PartitionWork {
   }
 }
 
-const noSeenIds: SeenIds = { has: () => Promise.resolve(new Set()) };
+const noSeenIds = { has: () => Promise.resolve(new Set<string>()), filled: () => Promise.resolve() };
 
 let process: TestProcess;
 let stop: AbortController;

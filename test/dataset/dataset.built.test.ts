@@ -12,8 +12,9 @@ import {
   runAffidavit,
   startServer,
 } from '../support/server.ts';
-import { readArguments } from './arguments.ts';
+import { readArguments, readMeasureArguments } from './arguments.ts';
 import { makeDataset, type Made } from './dataset.ts';
+import { measure } from './measure.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const RECORDS = 300;
@@ -60,6 +61,14 @@ describe('a log that was made directly', () => {
     await expect(again).rejects.toThrow('holds a deployment already');
   });
 
+  it('is measured: its start, its recovery and the filling of its projections', async () => {
+    const measured = await measure(configOf(data), { refillRows: true });
+    expect(measured.leaves).toBe(RECORDS);
+    const { startMs, recoverMs, rows } = measured;
+    for (const ms of [startMs, recoverMs, rows!.refillMs]) expect(ms).toBeGreaterThan(0);
+    expect(await verify('--store')).toMatchObject({ ok: true });
+  });
+
   it('is gone on with by a server, which knows the ids and the head of the log', async () => {
     const server = await startServer(data);
     expect(await server.sealed()).toBe(RECORDS);
@@ -79,6 +88,14 @@ describe('npm run dataset', () => {
   it('takes a thousand records a bundle where nothing else is said', () => {
     expect(readArguments(['--records', '2500'])).toMatchObject({ records: 2500, bundles: 3, seed: '1' });
     expect(readArguments(['--help'])).toBeUndefined();
+  });
+
+  it('measures the log in the folder that is named', () => {
+    expect(readMeasureArguments(['--measure', '--data', 'd', '--refill'])).toEqual({
+      data: 'd',
+      refillRows: true,
+    });
+    expect(readMeasureArguments(['--records', '5'])).toBeUndefined();
   });
 
   it.each([

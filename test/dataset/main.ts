@@ -1,11 +1,18 @@
 /**
- * `npm run dataset`: makes a sealed log of up to ten million records, for measurements. Progress goes to standard error, the
+ * `npm run dataset`: makes a sealed log of up to ten million records, and measures it. Progress goes to standard error, the
  * figures to standard output. Exit code 0; 1 if it fails; 2 for usage.
  */
 import { loadConfig } from '../../config.ts';
 import { tokenNotice } from '../../commands/tokens.ts';
-import { readArguments, USAGE, type DatasetOptions } from './arguments.ts';
+import {
+  readArguments,
+  readMeasureArguments,
+  USAGE,
+  type DatasetOptions,
+  type MeasureOptions,
+} from './arguments.ts';
 import { makeDataset, type Made } from './dataset.ts';
+import { measure, type Measured } from './measure.ts';
 
 const say = (text: string) => process.stderr.write(`dataset: ${text}\n`);
 
@@ -27,24 +34,39 @@ async function make(options: DatasetOptions): Promise<void> {
   process.stdout.write(`${figures(options, made)}\n`);
 }
 
-function readOptions(): DatasetOptions | undefined {
+function measuredFigures({ leaves, startMs, recoverMs, seenIds, rssBytes, rows }: Measured): string {
+  const refill = rows === undefined ? [] : [`rows_refill_s=${(rows.refillMs / 1000).toFixed(1)}`];
+  return [
+    `leaves=${leaves} start_ms=${startMs.toFixed(0)} recovery_ms=${recoverMs.toFixed(0)}`,
+    `seen_ids_ms=${seenIds.fillMs} ids_per_s=${Math.round((leaves / seenIds.fillMs) * 1000)}`,
+    `bytes_per_id=${seenIds.bytesPerId.toFixed(1)} rss_mb=${(rssBytes / 1e6).toFixed(0)}`,
+    ...refill,
+  ].join('\n');
+}
+
+async function measureLog({ data, refillRows }: MeasureOptions): Promise<void> {
+  const config = loadConfig(undefined, { ...process.env, AFFIDAVIT_DATA: data });
+  process.stdout.write(`${measuredFigures(await measure(config, { refillRows }))}\n`);
+}
+
+/** The work that the arguments ask for; undefined where they ask for help or are wrong. */
+function readWork(args: readonly string[]): (() => Promise<void>) | undefined {
   try {
-    const options = readArguments(process.argv.slice(2));
-    if (options === undefined) process.stdout.write(USAGE);
-    return options;
+    const measuring = readMeasureArguments(args);
+    if (measuring !== undefined) return () => measureLog(measuring);
+    const options = readArguments(args);
+    if (options !== undefined) return () => make(options);
+    process.stdout.write(USAGE);
   } catch (error) {
     say(`${(error as Error).message}\n${USAGE}`);
     process.exitCode = 2;
-    return undefined;
   }
+  return undefined;
 }
 
-const options = readOptions();
-if (options !== undefined) {
-  try {
-    await make(options);
-  } catch (error) {
-    say((error as Error).message);
-    process.exitCode = 1;
-  }
+try {
+  await readWork(process.argv.slice(2))?.();
+} catch (error) {
+  say((error as Error).message);
+  process.exitCode = 1;
 }

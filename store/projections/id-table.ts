@@ -4,15 +4,12 @@
  * more than a few thousand. Pure.
  */
 
-/** The bits of an id that the table goes by: its first 8 and the 32 behind them. */
-export interface IdBits {
-  readonly part: number;
-  readonly bits: number;
-}
-
-/** The table grows by one part at a time, so that there is never a second copy of the whole. */
+/**
+ * The table grows by one part at a time, so that there is never a second copy of the whole. The first 8 bits of an id name
+ * its part, and the 32 behind them its slot.
+ */
 const PART_COUNT = 256;
-const BITS_RANGE = 2 ** 32;
+const SLOT_BITS_RANGE = 2 ** 32;
 const FIRST_SLOT_COUNT = 16;
 /** A part of whose slots more than this share is taken gets half as many more. */
 const MAX_LOAD = 0.75;
@@ -27,11 +24,6 @@ interface Part {
   count: number;
 }
 
-/** The bits of an id of lower-case hex digits. */
-export function bitsOf(id: string): IdBits {
-  return { part: Number.parseInt(id.slice(0, 2), 16), bits: Number.parseInt(id.slice(2, 10), 16) };
-}
-
 export class IdTable {
   readonly #parts: readonly Part[] = Array.from({ length: PART_COUNT }, () => ({
     slots: new Uint32Array(FIRST_SLOT_COUNT * SLOT_LENGTH),
@@ -44,17 +36,18 @@ export class IdTable {
   }
 
   /** Each leaf is added once. Throws RangeError for an index beyond 2^32 - 2. */
-  add({ part: number, bits }: IdBits, leafIndex: number): void {
+  add(idBits: number, leafIndex: number): void {
     if (leafIndex > MAX_LEAF_INDEX) throw new RangeError(`a leaf index is above ${String(MAX_LEAF_INDEX)}`);
-    const part = this.#partAt(number);
+    const part = this.#partOf(idBits);
     if (part.count + 1 > (part.slots.length / SLOT_LENGTH) * MAX_LOAD) part.slots = enlarged(part.slots);
-    place(part.slots, bits, leafIndex + 1);
+    place(part.slots, slotBitsOf(idBits), leafIndex + 1);
     part.count += 1;
   }
 
-  /** Indexes of the leaves whose ids have these bits. */
-  find({ part: number, bits }: IdBits): number[] {
-    const { slots } = this.#partAt(number);
+  /** Indexes of the leaves whose ids begin with these 40 bits. */
+  find(idBits: number): number[] {
+    const { slots } = this.#partOf(idBits);
+    const bits = slotBitsOf(idBits);
     const found: number[] = [];
     let at = firstSlot(slots, bits);
     for (;;) {
@@ -65,16 +58,20 @@ export class IdTable {
     }
   }
 
-  #partAt(number: number): Part {
-    const part = this.#parts[number];
-    if (part === undefined) throw new RangeError('an id does not begin with two hex digits');
+  #partOf(idBits: number): Part {
+    const part = this.#parts[Math.floor(idBits / SLOT_BITS_RANGE)];
+    if (part === undefined) throw new RangeError('the first bits of an id are a number of 40 bits');
     return part;
   }
 }
 
+function slotBitsOf(idBits: number): number {
+  return idBits % SLOT_BITS_RANGE;
+}
+
 /** Ids are digests, so their bits are spread evenly: the search for a slot begins where the bits lie in their range. */
 function firstSlot(slots: Uint32Array, bits: number): number {
-  return Math.floor((bits / BITS_RANGE) * (slots.length / SLOT_LENGTH)) * SLOT_LENGTH;
+  return Math.floor((bits / SLOT_BITS_RANGE) * (slots.length / SLOT_LENGTH)) * SLOT_LENGTH;
 }
 
 function nextSlot(slots: Uint32Array, at: number): number {

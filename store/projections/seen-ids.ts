@@ -10,9 +10,9 @@ import type { Logger } from 'pino';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { Archive } from '../archive/archive.ts';
 import type { ProjectedBundle, Projection } from '../ledger/projection.ts';
-import { idBitsOfLeaves, idsBelow } from '../records/queries/seen-ids.ts';
+import { idBitsOf, idBitsOfLeaves, idsBelow } from '../records/queries/seen-ids.ts';
 import type { ReadLimits, RecordStore } from '../records/record-store.ts';
-import { bitsOf, IdTable } from './id-table.ts';
+import { IdTable } from './id-table.ts';
 import { SealedIds } from './sealed-ids.ts';
 
 export interface SeenIdsOptions {
@@ -95,7 +95,7 @@ class SeenIds {
       return Promise.reject(new PipelineError('INTERNAL', detail));
     }
     for (let leafIndex = this.#size; leafIndex < tree_size; leafIndex += 1) {
-      this.#table.add(bitsOf(checked(ids[leafIndex - start_index])), leafIndex);
+      this.#table.add(idBitsOf(checked(ids[leafIndex - start_index])), leafIndex);
     }
     this.#size = Math.max(this.#size, tree_size);
     this.#sealed.hold(start_index, ids);
@@ -114,7 +114,7 @@ class SeenIds {
     const base = this.#base;
     const asked = [...new Set(ids)];
     const seen = await this.#confirm(
-      asked.flatMap((id) => this.#table.find(bitsOf(checked(id))).map((leafIndex) => ({ id, leafIndex }))),
+      asked.flatMap((id) => this.#table.find(idBitsOf(checked(id))).map((leafIndex) => ({ id, leafIndex }))),
     );
     if (base === 0) return seen;
     const others = asked.filter((id) => !seen.has(id));
@@ -167,12 +167,10 @@ class SeenIds {
     const to_index = this.#base;
     const from_index = Math.max(0, to_index - LEAVES_PER_READ);
     const [read] = await records.read(idBitsOfLeaves({ log, from_index, to_index }), LIMITS);
-    requireRows(log, read?.bits.length ?? 0, to_index - from_index);
+    requireRows(log, read?.id_bits.length ?? 0, to_index - from_index);
     // `clear` may have come in between.
     if (read === undefined || this.#base !== to_index) return;
-    for (const [position, bits] of read.bits.entries()) {
-      this.#table.add({ part: read.parts[position] ?? 0, bits }, from_index + position);
-    }
+    for (const [position, bits] of read.id_bits.entries()) this.#table.add(bits, from_index + position);
     this.#base = from_index;
   }
 }

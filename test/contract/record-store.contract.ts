@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { bitsOf } from '../../store/projections/id-table.ts';
-import { idBitsOfLeaves, idsBelow } from '../../store/records/queries/seen-ids.ts';
+import { idBitsOf, idBitsOfLeaves, idsBelow } from '../../store/records/queries/seen-ids.ts';
 import type { RecordRow, RecordStore } from '../../store/records/record-store.ts';
 import { auditRecord, sealedRows } from '../support/sealed-rows.ts';
 
@@ -224,11 +223,9 @@ export function recordStoreContract(name: string, makePlace: () => Promise<Recor
 
     it('answers with the first bits of ids in the order of the log', async () => {
       await store.insert('p0', rows.slice(0, 10), 'bundle-0');
-      const expected = rows.slice(2, 9).map(({ id }) => bitsOf(id));
+      const expected = rows.slice(2, 9).map(({ id }) => idBitsOf(id));
       const range = { log: 'p0', from_index: 2, to_index: 9 };
-      expect(await store.read(idBitsOfLeaves(range))).toEqual([
-        { parts: expected.map(({ part }) => part), bits: expected.map(({ bits }) => bits) },
-      ]);
+      expect(await store.read(idBitsOfLeaves(range))).toEqual([{ id_bits: expected }]);
     });
 
     it('keeps the highest version that was noted of a projection, until it is cleared', async () => {

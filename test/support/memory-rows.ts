@@ -1,6 +1,6 @@
 import { PipelineError } from '../../schemas/errors.ts';
 import type { ProjectionVersions, Query, RecordRow } from '../../store/records/record-store.ts';
-import { bitsOf } from '../../store/projections/id-table.ts';
+import { idBitsOf } from '../../store/records/queries/seen-ids.ts';
 
 type Placed = Pick<RecordRow, 'log' | 'leaf_index' | 'id'>;
 
@@ -12,8 +12,7 @@ export function answerOfIds<Row>(rows: readonly Placed[], { name, params }: Quer
       .filter((row) => row.log === log && row.leaf_index >= from && row.leaf_index < to)
       .sort((a, b) => a.leaf_index - b.leaf_index);
   if (name === 'id_bits_of_leaves') {
-    const bits = within(from_index, to_index).map(({ id }) => bitsOf(id));
-    return [{ parts: bits.map(({ part }) => part), bits: bits.map((one) => one.bits) }] as Row[];
+    return [{ id_bits: within(from_index, to_index).map(({ id }) => idBitsOf(id)) }] as Row[];
   }
   if (name === 'ids_below') {
     const below = within(0, below_index);

@@ -31,6 +31,14 @@ export interface Lag {
   readonly envelopes: number;
   readonly bytes: number;
   readonly oldestReceivedAt?: string | undefined;
+  /** Each partition that has a backlog, in order. Left out where there is none, and by a log of one partition. */
+  readonly partitions?: readonly PartitionLag[] | undefined;
+}
+
+export interface PartitionLag {
+  readonly partition: number;
+  readonly envelopes: number;
+  readonly oldestReceivedAt?: string | undefined;
 }
 
 /**
@@ -53,7 +61,8 @@ export interface Lag {
  *   envelope has waited for the linger since the consumer could first read it, and sooner where the batch fills. An abort
  *   ends the wait at once; the envelopes held back stay unacknowledged. `append` never waits for it.
  * - `lag` counts envelopes that were appended and not yet acknowledged. `oldestReceivedAt` is the time of receipt of the
- *   oldest of them; undefined where there is none, and where the medium does not show it.
+ *   first of them in its partition, and over all partitions the earliest of these times; undefined where there is no such
+ *   envelope, and where it is not known because the medium does not answer in time. It is never an estimate.
  */
 export interface EventLog {
   readonly id: string | undefined;

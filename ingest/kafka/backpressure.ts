@@ -23,6 +23,14 @@ export interface Marks {
   readonly done: bigint;
 }
 
+/** Messages of one partition that are not acknowledged. */
+export interface Waiting {
+  readonly partition: number;
+  /** Offset of the first of them. */
+  readonly from: bigint;
+  readonly envelopes: number;
+}
+
 interface Amount {
   envelopes: number;
   bytes: number;
@@ -84,11 +92,19 @@ export class Backpressure {
   }
 
   lag(): Readonly<Amount> {
-    let waiting = 0n;
-    for (const { end, done } of this.#marks.values()) if (end > done) waiting += end - done;
+    const waiting = this.waiting().reduce((sum, { envelopes }) => sum + envelopes, 0);
     const { envelopes, bytes } = this.#measured;
     const meanBytes = envelopes === 0 ? ASSUMED_BYTES : bytes / envelopes;
-    return { envelopes: Number(waiting), bytes: Math.round(Number(waiting) * meanBytes) };
+    return { envelopes: waiting, bytes: Math.round(waiting * meanBytes) };
+  }
+
+  /** Of each partition that has a backlog, in order. */
+  waiting(): readonly Waiting[] {
+    const found: Waiting[] = [];
+    for (const [partition, { end, done }] of this.#marks) {
+      if (end > done) found.push({ partition, from: done, envelopes: Number(end - done) });
+    }
+    return found.sort((one, other) => one.partition - other.partition);
   }
 
   #refusalOf({ collector, envelopes, bytes }: Load): PipelineError | undefined {

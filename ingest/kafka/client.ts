@@ -9,9 +9,10 @@ import type { PipelineError } from '../../schemas/errors.ts';
 export interface KafkaClient {
   readonly topics: TopicAdmin;
   readonly offsets: OffsetReader;
+  readonly messages: MessageReader;
   openWriter(options: WriterOptions): RequestWriter;
   openMembership(options: MembershipOptions): Membership;
-  /** Ends the connections of `topics` and `offsets`. Writers and memberships are closed by their owners. */
+  /** Ends the connections of `topics`, `offsets` and `messages`. Writers and memberships are closed by their owners. */
   close(): Promise<void>;
 }
 
@@ -99,6 +100,20 @@ export interface FetchedMessage {
   readonly offset: bigint;
   readonly key: Buffer | null;
   readonly value: Buffer | null;
+}
+
+export interface MessagePlace {
+  readonly topic: string;
+  readonly partition: number;
+  readonly from: bigint;
+}
+
+export interface MessageReader {
+  /**
+   * The first messages from an offset on, as few as one request can bring; none where the offset is the end. Takes no
+   * part in a group.
+   */
+  readFrom(place: MessagePlace): Promise<readonly FetchedMessage[]>;
 }
 
 /** Messages of one partition in order of offset, and the acts that are open while they are in hand. */

@@ -1,9 +1,10 @@
 /** The event log on Kafka. In: envelopes of the receivers. Out: batches of one partition for its sequencer. */
 import type { Envelope } from '../../schemas/envelope.ts';
 import { PipelineError } from '../../schemas/errors.ts';
-import type { EventLog } from '../event-log.ts';
+import type { EventLog, Lag } from '../event-log.ts';
 import { AppendQueue } from './append-queue.ts';
 import { runAssigned, type Run } from './assignments.ts';
+import { BacklogHeads } from './backlog-heads.ts';
 import { Backpressure, DEFAULT_MAX_IN_FLIGHT_BYTES, type Load } from './backpressure.ts';
 import type { KafkaClient, Membership, OutgoingMessage } from './client.ts';
 import { toPipelineError, toStartError, withDeadline } from './errors.ts';
@@ -43,7 +44,7 @@ const REBALANCE_TIMEOUT_MS = 60_000;
  *   log does not hold `from`, and with LOG_UNAVAILABLE when the partition goes to another process: the caller then asks
  *   the ledger again where to begin.
  * - A message of another program that holds no envelope is kept in the dead-letter topic, at least once.
- * - `lag` counts over all partitions; its bytes are an estimate.
+ * - `lag` counts over all partitions; its bytes are an estimate. It reads the first waiting message of each partition.
  */
 export async function openKafkaEventLog(
   options: KafkaEventLogOptions,
@@ -81,6 +82,7 @@ function assemble(parts: Parts, options: KafkaEventLogOptions): KafkaEventLog {
   const { client, backpressure, watch, topics, topicId } = parts;
   const queue = openQueue(parts, options);
   const membership = openMembership(client, options);
+  const heads = new BacklogHeads({ messages: client.messages, topic: options.topic });
   const encode = createEncoder({ ...options, maxMessageBytes: topics.maxMessageBytes });
   const context = toContext(parts, options, { membership, queue });
   const stopped = new AbortController();
@@ -134,10 +136,25 @@ function assemble(parts: Parts, options: KafkaEventLogOptions): KafkaEventLog {
     },
     lag: async () => {
       await watch.refresh();
-      return backpressure.lag();
+      return readLag(backpressure, heads);
     },
     close: () => (closing ??= close()),
   };
+}
+
+async function readLag(backpressure: Backpressure, heads: BacklogHeads): Promise<Lag> {
+  const total = backpressure.lag();
+  const waiting = backpressure.waiting();
+  if (waiting.length === 0) return total;
+  const received = await heads.read(waiting);
+  const partitions = waiting.map(({ partition, envelopes }) => ({
+    partition,
+    envelopes,
+    oldestReceivedAt: received.get(partition),
+  }));
+  // Of partitions that are not known one may hold the oldest envelope.
+  const isKnown = received.size === waiting.length;
+  return { ...total, oldestReceivedAt: isKnown ? [...received.values()].sort()[0] : undefined, partitions };
 }
 
 /** Asks the brokers for the id of the topic; the result rejects with EVENT_LOG_REPLACED where it is another. */

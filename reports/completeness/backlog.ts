@@ -1,45 +1,55 @@
 /** The backlog of the event log, and whether a period can be called complete beside it. */
-import type { Backlog } from '../../schemas/backlog.ts';
+import type { Backlog, KnownBacklog, PartitionBacklog } from '../../schemas/backlog.ts';
 import { toInstant } from '../../schemas/clock.ts';
 import type { Assessment } from './assessment.ts';
 import { counted } from '../controls/counted.ts';
 
-/** The newest record of one log. */
-interface NewestRow {
-  /** Milliseconds since the Unix epoch. */
-  readonly newest_received_ms: number;
+interface Figure {
+  readonly name: string;
+  readonly value: string;
 }
 
-export function backlogFigures(backlog: Backlog | undefined): { name: string; value: string }[] {
+export function backlogFigures(backlog: Backlog | undefined): Figure[] {
   if (backlog === undefined) return [];
-  const value = backlog === 'unknown' ? 'not known' : String(backlog.envelopes);
-  return [{ name: 'envelopes acknowledged and not sealed', value }];
+  const name = 'envelopes acknowledged and not sealed';
+  if (backlog === 'unknown') return [{ name, value: 'not known' }];
+  const { envelopes, oldestReceivedAt, partitions = [] } = backlog;
+  const total = { name, value: String(envelopes) };
+  if (envelopes === 0) return [total];
+  return [
+    total,
+    { name: 'the first of them was received at', value: oldestReceivedAt ?? 'not known' },
+    ...partitions.map(partitionFigure),
+  ];
 }
 
-/** Clocks of receivers may differ by this much, and a receiver stamps an envelope some time before it appends it. */
-const RECEIPT_ORDER_MS = 600_000;
-
-/** Why acknowledged envelopes that are not sealed may belong to the period; '' where none can. */
-export function waitingDetail(
-  { period, scope: { backlog } }: Assessment,
-  logs: readonly NewestRow[],
-): string {
-  if (backlog === undefined) return '';
-  if (backlog === 'unknown') return '; it is not known what is acknowledged and not sealed yet';
-  if (backlog.envelopes === 0) return '';
-  const oldestMs = oldestReceiptMs(backlog.oldestReceivedAt, logs);
-  if (oldestMs >= Date.parse(period.to)) return '';
-  const envelopes = counted(backlog.envelopes, 'envelope');
-  const from = oldestMs < 0 ? '' : `, received at ${toInstant(oldestMs)} or later`;
-  return `; ${envelopes} acknowledged and not sealed yet${from}`;
+function partitionFigure({ partition, envelopes, oldestReceivedAt }: PartitionBacklog): Figure {
+  const since = oldestReceivedAt === undefined ? 'at a time that is not known' : `at ${oldestReceivedAt}`;
+  return { name: `of these in partition ${partition}`, value: `${envelopes}, the first received ${since}` };
 }
 
 /**
- * Before that instant no waiting envelope was received. A log that does not show its oldest envelope is in the order of
- * receipt, nearly; so the oldest comes behind the newest that is sealed.
+ * Where several processes append, the first envelope of a partition may have been received later than one behind it by so
+ * much: their clocks differ, and each stamps an envelope some time before it appends it.
  */
-function oldestReceiptMs(oldest: string | undefined, logs: readonly NewestRow[]): number {
-  if (oldest !== undefined) return Date.parse(oldest);
-  const newest = logs.map(({ newest_received_ms }) => newest_received_ms);
-  return Math.min(...(newest.length === 0 ? [0] : newest)) - RECEIPT_ORDER_MS;
+const RECEIPT_ORDER_MS = 600_000;
+
+/** Why acknowledged envelopes that are not sealed may belong to the period; '' where none can. */
+export function waitingDetail({ period, scope: { backlog } }: Pick<Assessment, 'period' | 'scope'>): string {
+  if (backlog === undefined) return '';
+  if (backlog === 'unknown') return '; it is not known what is acknowledged and not sealed yet';
+  if (backlog.envelopes === 0) return '';
+  const envelopes = counted(backlog.envelopes, 'envelope');
+  const earliestMs = earliestReceiptMs(backlog);
+  if (earliestMs === undefined) {
+    return `; ${envelopes} acknowledged and not sealed yet, and it is not known when the oldest was received`;
+  }
+  if (earliestMs >= Date.parse(period.to)) return '';
+  return `; ${envelopes} acknowledged and not sealed yet, received at ${toInstant(earliestMs)} or later`;
+}
+
+/** Before that instant no waiting envelope was received. */
+function earliestReceiptMs({ oldestReceivedAt, partitions }: KnownBacklog): number | undefined {
+  if (oldestReceivedAt === undefined) return undefined;
+  return Date.parse(oldestReceivedAt) - (partitions === undefined ? 0 : RECEIPT_ORDER_MS);
 }

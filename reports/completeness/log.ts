@@ -20,15 +20,13 @@ interface LogRow {
   readonly row_count: number;
   readonly index_count: number;
   readonly next_index: number;
-  readonly newest_received_ms: number;
 }
 
 function logShape({ scope }: Assessment): Query<LogRow> {
   const conditions = coveredBy(scope);
   return {
     name: 'completeness.log_shape',
-    sql: `SELECT log, count() AS row_count, uniqExact(leaf_index) AS index_count, max(leaf_index) + 1 AS next_index,
-  toUnixTimestamp64Milli(max(received_at)) AS newest_received_ms
+    sql: `SELECT log, count() AS row_count, uniqExact(leaf_index) AS index_count, max(leaf_index) + 1 AS next_index
 FROM records
 ${where(conditions)}
 GROUP BY log
@@ -62,7 +60,7 @@ export async function measureIntegrity(assessment: Assessment): Promise<Measured
   const tailCount = above?.row_count ?? 0;
   const missesRows = scope.below !== undefined && rowCount !== scope.below;
   const isOneEach = broken.length === 0 && !missesRows;
-  const waiting = waitingDetail(assessment, logs);
+  const waiting = waitingDetail(assessment);
   const figures = [{ name: 'rows', value: String(rowCount) }];
   if (scope.below !== undefined)
     figures.push({ name: 'rows of the period above the checkpoint', value: String(tailCount) });

@@ -150,6 +150,17 @@ export function eventLogContract(
       expect(await log.lag()).toEqual({ envelopes: 0, bytes: 0 });
     });
 
+    it('shows in lag when the oldest envelope that is not acknowledged was received', async () => {
+      const log = await subject.open();
+      const receivedAt = ['2026-03-02T10:00:01.000Z', '2026-03-02T10:00:02.000Z', '2026-03-02T10:00:03.000Z'];
+      await log.append(receivedAt.map((received_at, n) => ({ ...envelopeOf(`e${n}`), received_at })));
+      expect((await log.lag()).oldestReceivedAt).toBe(receivedAt[0]);
+      const { envelopes } = await consumeCount(log, 1, { maxEnvelopes: 1 });
+      expect((await log.lag()).oldestReceivedAt).toBe(receivedAt[1]);
+      await consumeCount(log, 2, { from: envelopes[0]!.offset + 1n });
+      expect((await log.lag()).oldestReceivedAt).toBeUndefined();
+    });
+
     it('delivers appends that arrive while a consumer waits', async () => {
       const log = await subject.open();
       const consumed = consumeCount(log, 2);

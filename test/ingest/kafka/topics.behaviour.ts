@@ -1,6 +1,7 @@
 import kafkajs, { type Admin, type ITopicConfig } from 'kafkajs';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { partitionOf } from '../../../ingest/kafka/partition-of.ts';
 import { envelopeOf } from '../../contract/envelope.ts';
 import { consumeCount } from '../../contract/event-log.contract.ts';
 import { newTopic, opener, optionsFor, otherClient, type ClientUnderTest } from './subject.ts';
@@ -75,6 +76,28 @@ export function topicBehaviour(brokers: readonly string[], subject: ClientUnderT
     await log.append([envelopeOf('large', noise.subarray(0, 1_999_000))]);
     const { envelopes } = await consumeCount(log, 1);
     expect(envelopes.map((one) => one.envelope.envelope_id)).toEqual(['large']);
+  });
+
+  it('shows the backlog of each partition, and since when its first envelope waits', async () => {
+    const topic = newTopic();
+    const log = await open(
+      optionsFor(brokers, topic, { partitions: 3, keyOf: ({ idempotency_key }) => idempotency_key }),
+    );
+    const times = ['2026-03-02T10:00:03.000Z', '2026-03-02T10:00:01.000Z', '2026-03-02T10:00:02.000Z'];
+    const keyOf = new Map(['a', 'b', 'c', 'd', 'e', 'f'].map((key) => [partitionOf(key, 3), key]));
+    const send = (partition: number, received_at: string) =>
+      log.append([{ ...envelopeOf('e'), idempotency_key: keyOf.get(partition) ?? '', received_at }]);
+    await Promise.all(times.map((time, partition) => send(partition, time)));
+    await send(0, '2026-03-02T09:00:00.000Z');
+    const partitions = times.map((oldestReceivedAt, partition) => ({
+      partition,
+      envelopes: partition === 0 ? 2 : 1,
+      oldestReceivedAt,
+    }));
+    expect(await log.lag()).toMatchObject({ envelopes: 4, oldestReceivedAt: times[1], partitions });
+    // Another process that only asks sees the same.
+    const other = await open(optionsFor(brokers, topic, { partitions: 3 }));
+    expect(await other.lag()).toMatchObject({ envelopes: 4, oldestReceivedAt: times[1], partitions });
   });
 
   it('keeps a message that holds no envelope as a dead letter, logs nothing of its content, and goes on', async () => {

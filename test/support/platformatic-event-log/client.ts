@@ -5,8 +5,10 @@
 import { Base } from '@platformatic/kafka';
 import type { KafkaClient } from '../../../ingest/kafka/client.ts';
 import type { KafkaConnection } from '../../../ingest/kafka/options.ts';
+import { createMessageReader } from '../../../ingest/kafka/platformatic/message-reader.ts';
 import { toOptions } from '../../../ingest/kafka/platformatic/topic-id.ts';
 import { createAdmin } from './admin.ts';
+import { orFailure } from './errors.ts';
 import { createMembership } from './membership.ts';
 import { createRequestWriter } from './request-writer.ts';
 
@@ -14,11 +16,15 @@ import { createRequestWriter } from './request-writer.ts';
 export function createPlatformaticClient(connection: KafkaConnection): KafkaClient {
   const options = toOptions(connection);
   const { topics, offsets, close } = createAdmin(options);
+  const messages = createMessageReader(connection);
   return {
     topics,
     offsets,
+    messages: { readFrom: (place) => orFailure(messages.readFrom(place)) },
     openWriter: (writer) => createRequestWriter(options, writer),
     openMembership: (member) => createMembership(new Base(options), options, { ...member, offsets }),
-    close,
+    close: async () => {
+      await Promise.all([close(), messages.close()]);
+    },
   };
 }

@@ -5,9 +5,11 @@
 import type { AppContext } from './context.ts';
 import { amendDeployment, noDeployment, readDeployment } from './deployment-file.ts';
 import { openEventLog } from './engines.ts';
-import { judgeEventLog } from '../ingest/event-log-identity.ts';
+import type { Engines } from './logs.ts';
+import { allSealFrom, judgeEventLog, type SealedFrom } from '../ingest/event-log-identity.ts';
 import type { EventLog } from '../ingest/event-log.ts';
 import { PipelineError } from '../schemas/errors.ts';
+import { readLogKey, readNewestHead } from '../store/ledger/archived-log.ts';
 
 /** Id of the configured event log. Opens and closes it. Undefined where its medium gives none. */
 export async function findEventLog(context: AppContext): Promise<string | undefined> {
@@ -43,6 +45,24 @@ export async function nameEventLog(
     if (error instanceof PipelineError) throw error;
     logger.warn({ event_log }, 'the deployment file cannot be written and does not name the event log yet');
   }
+}
+
+/**
+ * The same for an event log of several partitions, each with its own ledger: the log is named once all ledgers agree.
+ * If the agreement of one were enough, the others would take a replaced log for one that the operator accepted. Reads all
+ * archives, so it is asked once at a start, and only where the file names no log.
+ */
+export async function nameSharedEventLog(
+  context: Pick<AppContext, 'config' | 'logger'>,
+  { deployment, archive }: Pick<Engines, 'deployment' | 'archive'>,
+  id: string | undefined,
+): Promise<void> {
+  if (id === undefined || deployment.event_log !== undefined) return;
+  const heads: SealedFrom[] = [];
+  for (const { log, origin } of deployment.logs) {
+    heads.push(await readNewestHead({ archive, log, signer: await readLogKey(archive, log, origin) }));
+  }
+  if (allSealFrom(id, heads)) await nameEventLog(context, id);
 }
 
 /** The log that is there and the one that was accepted before. */

@@ -1,13 +1,13 @@
 /** Runs sequencers: one on the embedded event log, or one for each partition that Kafka assigns to this process. */
 import type { Logger } from 'pino';
-import { nameEventLog } from './accepted-event-log.ts';
+import { nameEventLog, nameSharedEventLog } from './accepted-event-log.ts';
 import type { AppContext } from './context.ts';
 import type { DataFolder } from './data-folder.ts';
 import { readPseudonymKey } from './deployment-file.ts';
 import { openEmbedded, openKafka, readGatewayMappings } from './engines.ts';
 import { openLog, type CloseStack, type Engines, type OpenLog } from './logs.ts';
 import { keyAroundParked, type OwnEvents } from './own-events.ts';
-import { Partitions, type PartitionState, type RunningSequencer } from './partitions.ts';
+import { Partitions, toFailure, type PartitionState, type RunningSequencer } from './partitions.ts';
 import { logOf } from './paths.ts';
 import { runPartition, runSinglePartition, type PartitionWork } from './run-partition.ts';
 import { sourcesWith } from '../connectors/sources/index.ts';
@@ -83,6 +83,10 @@ export async function startSequencing(
   } else {
     const shared = stack.keep(await openKafka({ ...context, logger }));
     eventLog = shared;
+    // Nothing waits for it; the next start asks again.
+    nameSharedEventLog(context, engines, shared.id).catch((error: unknown) => {
+      logger.warn(toFailure(error), 'the event log is not named in the deployment file yet');
+    });
     const work = workOf(parts, shared);
     ended = shared.assignments((partition, signal) => runPartition(work, partition, signal), stop.signal);
   }

@@ -31,6 +31,21 @@ export function judgeEventLog({ found, accepted, sealed }: EventLogIds): EventLo
   return refused(`the event log is ${found}, but the newest bundle was read from ${sealed}`);
 }
 
+/** Where the newest bundle of a log ends, and the event log that it was read from. */
+export interface SealedFrom {
+  readonly treeSize: number;
+  readonly eventLog: string | undefined;
+}
+
+/**
+ * Whether the ledgers of all partitions vouch for the event log that is there. One that holds nothing cannot contradict.
+ * A bundle of an older version, which names no event log, vouches for none.
+ */
+export function allSealFrom(id: string, ledgers: readonly SealedFrom[]): boolean {
+  const begun = ledgers.filter(({ treeSize }) => treeSize > 0);
+  return begun.length > 0 && begun.every(({ eventLog }) => eventLog === id);
+}
+
 function refused(detail: string): EventLogVerdict {
   return {
     kind: 'refused',

@@ -9,7 +9,9 @@ import { checkpointKey, checkpointPrefix, genesisKey } from '../chain/layout.ts'
 import { parseVkey } from '../chain/note.ts';
 import type { Signer } from '../keys/signer.ts';
 import type { RecordStore } from '../records/record-store.ts';
+import { readHead, type Head, type HeadOptions } from './head.ts';
 import type { PublishedCheckpoint, PublishedLog } from './published-log.ts';
+import { bundleStarts } from './sealed-bundles.ts';
 
 interface ArchivedLogOptions {
   readonly log: string;
@@ -34,6 +36,12 @@ export async function readLogKey(
   const genesis = Value.Parse(LogGenesis, JSON.parse(Buffer.from(bytes).toString('utf8')));
   if (genesis.origin === origin) return { name: origin, vkey: genesis.vkey };
   throw new PipelineError('START_REFUSED', `log ${log} of the archive is ${genesis.origin}, not ${origin}`);
+}
+
+/** Where the newest bundle of a log ends. Lists the whole log. Rejects as recovery does where the bundle is doubtful. */
+export async function readNewestHead(options: HeadOptions): Promise<Pick<Head, 'treeSize' | 'eventLog'>> {
+  const starts = await bundleStarts(options.archive, options.log);
+  return readHead(options, starts.at(-1));
 }
 
 /** Largest age of an answer. */

@@ -18,6 +18,11 @@ export interface Head {
   readonly integratedAtMs: number;
 }
 
+/** A head is read without being able to sign. */
+export type HeadOptions = Pick<LedgerOptions, 'archive' | 'log'> & {
+  readonly signer: Pick<LedgerOptions['signer'], 'vkey'>;
+};
+
 const EMPTY_HEAD: Head = {
   treeSize: 0,
   frontier: [],
@@ -33,7 +38,7 @@ export function rootHashOf({ frontier }: Pick<Head, 'frontier'>): string {
 }
 
 /** The head at the end of the bundle that starts at `start`; without one, the head of an empty log. */
-export async function readHead(options: LedgerOptions, start: number | undefined): Promise<Head> {
+export async function readHead(options: HeadOptions, start: number | undefined): Promise<Head> {
   if (start === undefined) return EMPTY_HEAD;
   const { archive, log } = options;
   const key = bundleKey(log, start);
@@ -58,7 +63,7 @@ export async function readHead(options: LedgerOptions, start: number | undefined
  * key of the log cannot sign the header. Throws START_REFUSED.
  */
 export function requireSigned(
-  { signer }: Pick<LedgerOptions, 'signer'>,
+  { signer }: Pick<HeadOptions, 'signer'>,
   key: string,
   header: BundleHeader,
 ): void {

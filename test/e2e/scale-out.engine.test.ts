@@ -1,3 +1,5 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { getAll, getJson, post, runAffidavit } from '../support/server.ts';
 import {
@@ -66,6 +68,19 @@ describe.skipIf('skipped' in opened)(`roles as processes ${reason}`, { timeout: 
     const [record] = await getAll<{ id: string; log: string }>(roles.api, '/v1/records');
     const proof = await getJson<{ checkpoint: string }>(roles.api, `/v1/records/${record!.id}/proof`);
     expect(proof.checkpoint).toContain(`scale.test.example/log/${record!.log}\n`);
+  });
+
+  it('name the event log in a deployment file of an older version, once all ledgers were read from it', async () => {
+    const path = join(deployment.env['AFFIDAVIT_KEYS'] ?? '', 'deployment.json');
+    const eventLogOf = async () =>
+      (JSON.parse(await readFile(path, 'utf8')) as { event_log?: string }).event_log;
+    const file = JSON.parse(await readFile(path, 'utf8')) as object;
+    const named = await eventLogOf();
+    expect(named).toMatch(/^kafka:/);
+    await writeFile(path, JSON.stringify({ ...file, event_log: undefined }));
+    const third = await deployment.start('sequence', 'third');
+    await expect.poll(eventLogOf, { timeout: 30_000 }).toBe(named);
+    await third.stop();
   });
 
   it('leave a bucket that verifies with a key for each log, and rows that are those of the bucket', async () => {

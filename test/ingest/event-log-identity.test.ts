@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { judgeEventLog, type EventLogIds } from '../../ingest/event-log-identity.ts';
+import { allSealFrom, judgeEventLog, type EventLogIds } from '../../ingest/event-log-identity.ts';
 
 const cases: readonly (readonly [string, EventLogIds, string])[] = [
   ['goes on in an empty ledger', { found: 'a', accepted: 'a', sealed: undefined }, 'same'],
@@ -30,5 +30,18 @@ const cases: readonly (readonly [string, EventLogIds, string])[] = [
 describe('the judgement of an event log by its id', () => {
   it.each(cases)('%s: %o', (_, ids, kind) => {
     expect(judgeEventLog(ids).kind).toBe(kind);
+  });
+});
+
+describe('the agreement of several ledgers on their event log', () => {
+  const log = (eventLog: string | undefined, treeSize = 7) => ({ eventLog, treeSize });
+  it.each([
+    ['each newest bundle was read from it', [log('a'), log('a')], true],
+    ['a ledger holds nothing yet', [log('a'), log(undefined, 0)], true],
+    ['no ledger holds anything', [log(undefined, 0)], false],
+    ['one was read from another event log', [log('a'), log('b')], false],
+    ['one names none, as older versions did', [log('a'), log(undefined)], false],
+  ])('where %s', (_, ledgers, agree) => {
+    expect(allSealFrom('a', ledgers)).toBe(agree);
   });
 });

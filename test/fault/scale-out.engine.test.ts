@@ -44,7 +44,7 @@ describe.skipIf('skipped' in opened)(`a deployment under load ${reason}`, { time
   beforeAll(async () => {
     const nodeOptions = [...clientOptions, '--import', CLOCK_PRELOAD].join(' ');
     const sequencerEnv = { NODE_OPTIONS: nodeOptions, TORTURE_CLOCK_FILE: clockFile };
-    field = await openField(deployment, { ingest: 1, sequencers: 2, sequencerEnv });
+    field = await openField(deployment, { ingest: 1, sequencers: 2, sequencerEnv: () => sequencerEnv });
     if (clientOptions.length > 0) requireSecondClient(field);
   }, 120_000);
   afterEach(() => {

@@ -3,7 +3,13 @@ import { freePort } from '../support/free-port.ts';
 import { untilSealed, type RoleName, type RoleProcess, type ScaleOut } from '../support/scale-out.ts';
 import { ADMIN_TOKEN } from '../support/server.ts';
 import { openHead } from '../torture/archive-reader.ts';
-import { createClientMemory, startLoad, type ClientMemory, type RunningLoad } from '../torture/client.ts';
+import {
+  createClientMemory,
+  startLoad,
+  type ClientMemory,
+  type LoadOptions,
+  type RunningLoad,
+} from '../torture/client.ts';
 import { openBucketReader, type BucketReader } from './bucket-reader.ts';
 import { createLedgerBook, type LedgerBook } from './ledger-book.ts';
 import { countRows, verifyBucket } from './verdict.ts';
@@ -32,20 +38,40 @@ export interface Field {
   load(seed: number): RunningLoad;
   /** Ends a process by a signal, and starts it again. */
   restart(seat: Seat, signal: NodeJS.Signals, beforeStart?: () => Promise<unknown>): Promise<void>;
-  /** Lets everything settle and holds it against what was acknowledged. */
-  judge(onLag?: (envelopes: number) => void): Promise<void>;
+  /** Lets everything settle and compares it with what was acknowledged. */
+  judge(options?: JudgeOptions): Promise<void>;
   close(): Promise<void>;
 }
+
+export interface JudgeOptions {
+  readonly onLag?: (envelopes: number) => void;
+  /** Reads what was sealed and the heads; bucket and rows are not verified as a whole. @default false */
+  readonly isQuick?: boolean;
+}
+
+/** Sees what the book sees. */
+export type Witness = Pick<LedgerBook, 'acknowledged' | 'sealed'>;
 
 export interface FieldOptions {
   readonly ingest: number;
   readonly sequencers: number;
-  /** Environment of sequencers beside that of the deployment. */
-  readonly sequencerEnv?: Readonly<Record<string, string>>;
+  /** Environment of a sequencer beside that of the deployment, by its number. */
+  readonly sequencerEnv?: (n: number) => Readonly<Record<string, string>>;
+  readonly witness?: Witness;
+  /** Of the load to each receiver. @default 6 */
+  readonly connections?: number;
 }
 
 export async function openField(deployment: ScaleOut, options: FieldOptions): Promise<Field> {
   const book = createLedgerBook();
+  const { witness, connections = CONNECTIONS } = options;
+  const onAck = {
+    acknowledged(event: number): void {
+      book.acknowledged(event);
+      witness?.acknowledged(event);
+    },
+    falseAlarm: (what: string): void => book.falseAlarm(what),
+  };
   const reader = openBucketReader(deployment);
   const seats = await fillSeats(deployment, options, book);
   const memories = new Map<Seat, ClientMemory>();
@@ -55,7 +81,11 @@ export async function openField(deployment: ScaleOut, options: FieldOptions): Pr
   return {
     ...{ deployment, seats, book },
     load: (seed) =>
-      joinLoads([...memories].map(([seat, memory], n) => sendTo(seat, memory, book, seed * 1_000 + n))),
+      joinLoads(
+        [...memories].map(([seat, memory], n) =>
+          sendTo(seat, { memory, judge: onAck, seed: seed * 1_000 + n, connections }),
+        ),
+      ),
     async restart(seat, signal, beforeStart) {
       seat.isStruck = true;
       await seat.process.stop(signal);
@@ -64,7 +94,7 @@ export async function openField(deployment: ScaleOut, options: FieldOptions): Pr
       seat.isStruck = false;
       watch(seat, book);
     },
-    judge: (onLag) => judge({ deployment, seats, book, reader }, onLag),
+    judge: (asked) => judge({ deployment, seats, book, reader, witness }, asked),
     async close() {
       for (const found of reader.tampering()) book.falseAlarm(found);
       await reader.close();
@@ -74,7 +104,7 @@ export async function openField(deployment: ScaleOut, options: FieldOptions): Pr
 
 async function fillSeats(
   deployment: ScaleOut,
-  { ingest, sequencers, sequencerEnv = {} }: FieldOptions,
+  { ingest, sequencers, sequencerEnv = () => ({}) }: FieldOptions,
   book: LedgerBook,
 ): Promise<Seat[]> {
   const sit = async (role: RoleName, name: string, env: Readonly<Record<string, string>>): Promise<Seat> => {
@@ -87,7 +117,7 @@ async function fillSeats(
     sit('ingest', `ingest-${String(n)}`, { AFFIDAVIT_INGEST_PORT: String(await freePort()) }),
   );
   const sealers = Array.from({ length: sequencers }, (_, n) =>
-    sit('sequence', `sequence-${String(n)}`, sequencerEnv),
+    sit('sequence', `sequence-${String(n)}`, sequencerEnv(n)),
   );
   return Promise.all([...receivers, ...sealers, sit('api', 'api', {})]);
 }
@@ -101,15 +131,11 @@ function watch(seat: Seat, book: LedgerBook): void {
   });
 }
 
-function sendTo(seat: Seat, memory: ClientMemory, book: LedgerBook, seed: number): RunningLoad {
-  return startLoad({
-    port: Number(seat.env['AFFIDAVIT_INGEST_PORT']),
-    seed,
-    connections: CONNECTIONS,
-    fillerLength: FILLER_LENGTH,
-    memory,
-    judge: book,
-  });
+function sendTo(
+  seat: Seat,
+  load: Pick<LoadOptions, 'memory' | 'judge' | 'seed' | 'connections'>,
+): RunningLoad {
+  return startLoad({ ...load, port: Number(seat.env['AFFIDAVIT_INGEST_PORT']), fillerLength: FILLER_LENGTH });
 }
 
 function joinLoads(loads: readonly RunningLoad[]): RunningLoad {
@@ -126,20 +152,25 @@ interface Judged {
   readonly seats: readonly Seat[];
   readonly book: LedgerBook;
   readonly reader: BucketReader;
+  readonly witness: Witness | undefined;
 }
 
 async function judge(
-  { deployment, seats, book, reader }: Judged,
-  onLag?: (envelopes: number) => void,
+  { deployment, seats, book, reader, witness }: Judged,
+  { onLag, isQuick = false }: JudgeOptions = {},
 ): Promise<void> {
   const sequencers = seats.filter(({ role }) => role === 'sequence').map(({ process }) => process);
   await untilSealed(sequencers, SEAL_DEADLINE_MS, onLag);
   for (const log of deployment.vkeys.keys()) {
-    for await (const bundle of reader.newBundles(log)) book.sealed(log, bundle);
+    for await (const bundle of reader.newBundles(log)) {
+      book.sealed(log, bundle);
+      witness?.sealed(log, bundle);
+    }
     await seeHead({ deployment, seats, book }, log);
     book.judgeOf(log).checkHeads(undefined);
   }
   book.drained();
+  if (isQuick) return;
   const report = await verifyBucket(deployment);
   if (!report.ok) book.falseAlarm(`verify: ${JSON.stringify(report.failures.slice(0, 5))}`);
   for (const { log, row_count, id_count, next_index } of await countRows(deployment)) {
@@ -152,7 +183,10 @@ async function judge(
 }
 
 /** What an outsider is shown now must be on the log for ever. */
-async function seeHead({ deployment, seats, book }: Omit<Judged, 'reader'>, log: string): Promise<void> {
+async function seeHead(
+  { deployment, seats, book }: Omit<Judged, 'reader' | 'witness'>,
+  log: string,
+): Promise<void> {
   const api = seats.find(({ role }) => role === 'api')?.process.apiUrl ?? '';
   const answer = await fetch(`${api}/v1/log/checkpoint?log=${log}`, {
     headers: { authorization: `Bearer ${ADMIN_TOKEN}` },

@@ -1,20 +1,15 @@
-/** `npm run scale`: a deployment of separate processes under load, and under kills. Exit code 1 if anything is wrong. */
+/** `npm run scale`: a deployment of separate processes under volume. Exit code 1 if anything is wrong. */
 import { openScaleOut } from '../support/scale-out.ts';
 import { readArguments, USAGE, type ScaleArguments } from './arguments.ts';
-import { runKills } from './kills.ts';
 import { isWhole, runVolume } from './volume.ts';
 
 const say = (text: string): void => void process.stderr.write(`scale: ${text}\n`);
 
 async function run(given: ScaleArguments): Promise<boolean> {
   say('starting the engines');
-  const deployment = await openScaleOut({
-    partitions: given.partitions,
-    ...(given.rounds > 0 ? { sessionTimeoutMs: 6_000 } : {}),
-  });
+  const deployment = await openScaleOut({ partitions: given.partitions });
   if ('skipped' in deployment) throw new Error(deployment.skipped);
   try {
-    if (given.rounds > 0) return await runKills(deployment, given, say);
     const result = await runVolume(deployment, given, say);
     const figures = Object.entries(result).map(([name, value]) => `${name}=${String(value)}`);
     process.stdout.write(`${figures.join(' ')}\n`);

@@ -34,17 +34,22 @@ export interface Skipped {
   readonly skipped: string;
 }
 
+export interface BrokerOptions {
+  /** Folder in which the data folder of a broker of this process is made. */
+  readonly parent?: string | undefined;
+  /** What stands before the broker, by its port; gives the port that clients are told to use. */
+  readonly before?: ((port: number) => Promise<number>) | undefined;
+}
+
 /**
  * One Apache Kafka broker on loopback: that of `AFFIDAVIT_TEST_KAFKA_BROKERS`, else one of its own. Where neither is to
  * be had the reason is printed and returned; with CI=true it is thrown, since there a missing engine is a failure.
- *
- * @param parent folder in which its own data folder is made
  */
-export async function startKafkaBroker(parent = tmpdir()): Promise<KafkaBroker | Skipped> {
+export async function startKafkaBroker(options: BrokerOptions = {}): Promise<KafkaBroker | Skipped> {
   const given = process.env['AFFIDAVIT_TEST_KAFKA_BROKERS'];
   if (given !== undefined && given !== '') return givenBroker(given.split(','));
   try {
-    return await startOwnBroker(await fetchKafka(), parent);
+    return await startOwnBroker(await fetchKafka(), options);
   } catch (error) {
     if (process.env['CI'] === 'true') throw error;
     const skipped = `no Kafka broker: ${error instanceof Error ? error.message : String(error)}`;
@@ -68,11 +73,15 @@ function givenBroker(brokers: readonly string[]): KafkaBroker {
   };
 }
 
-async function startOwnBroker(libraries: string, parent: string): Promise<KafkaBroker> {
+async function startOwnBroker(
+  libraries: string,
+  { parent = tmpdir(), before = (port) => Promise.resolve(port) }: BrokerOptions,
+): Promise<KafkaBroker> {
   const dir = await mkdtemp(join(parent, 'affidavit-kafka-'));
   const port = await freePort();
   const saslPort = await freePort();
-  await writeSettings(dir, { port, saslPort, controllerPort: await freePort() });
+  const clientPort = await before(port);
+  await writeSettings(dir, { port, clientPort, saslPort, controllerPort: await freePort() });
   const classes = join(libraries, '*');
   const java = [
     'java',
@@ -87,7 +96,7 @@ async function startOwnBroker(libraries: string, parent: string): Promise<KafkaB
   // A URL-safe id may begin with a dash, which the broker's scripts take for an option.
   const id = `k${randomBytes(16).toString('base64url').slice(1)}`;
   await runToEnd([...java, 'kafka.tools.StorageTool', 'format', '--standalone', '-t', id, '-c', settings]);
-  const brokers = [`127.0.0.1:${port}`];
+  const brokers = [`127.0.0.1:${clientPort}`];
   let running: Guarded | undefined;
 
   async function start(): Promise<void> {
@@ -121,11 +130,13 @@ async function startOwnBroker(libraries: string, parent: string): Promise<KafkaB
 
 interface Ports {
   readonly port: number;
+  readonly clientPort: number;
   readonly saslPort: number;
   readonly controllerPort: number;
 }
 
-async function writeSettings(dir: string, { port, saslPort, controllerPort }: Ports): Promise<void> {
+async function writeSettings(dir: string, ports: Ports): Promise<void> {
+  const { port, clientPort, saslPort, controllerPort } = ports;
   const data = join(dir, 'data');
   await mkdir(data);
   const plain = 'org.apache.kafka.common.security.plain.PlainLoginModule';
@@ -140,7 +151,7 @@ async function writeSettings(dir: string, { port, saslPort, controllerPort }: Po
     'controller.quorum.bootstrap.servers': `127.0.0.1:${controllerPort}`,
     'controller.listener.names': 'CONTROLLER',
     listeners,
-    'advertised.listeners': listeners,
+    'advertised.listeners': listeners.replace(`:${port},`, `:${clientPort},`),
     'sasl.enabled.mechanisms': 'PLAIN',
     'listener.name.sasl.plain.sasl.jaas.config': `${plain} required user_${SASL_USER.username}="${SASL_USER.password}";`,
     'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,SASL:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT',

@@ -10,6 +10,7 @@ export interface S3Fault {
   readonly url?: string;
   /**
    * - a number: that status, the request is not passed on
+   * - a function: it is awaited before the request is passed on
    * - `reset-before`, `reset-after`: the connection is cut before or after the server has done what was asked
    * - `status-after`: 500 although the server has done what was asked
    * - `silent-before`, `silent-after`: no answer ever comes
@@ -17,6 +18,7 @@ export interface S3Fault {
    */
   readonly how:
     | number
+    | ((url: string) => Promise<unknown>)
     | 'reset-before'
     | 'reset-after'
     | 'status-after'
@@ -24,6 +26,8 @@ export interface S3Fault {
     | 'silent-after'
     | 'cut-body'
     | 'flip-body';
+  /** The error code that goes with a status. */
+  readonly code?: string;
   /** How many matching requests to hit; all if left out. */
   readonly times?: number;
 }
@@ -33,6 +37,8 @@ export interface S3Proxy {
   /** Method and path of every request, as they came. */
   readonly requests: string[];
   arm(fault: S3Fault): void;
+  /** Called with the path of each object that the server has stored, whatever the client is answered. */
+  onStored(listener: (url: string) => void): void;
   /** Forgets faults and requests. */
   reset(): void;
   /** Answers with other headers than the server. */
@@ -43,32 +49,29 @@ export interface S3Proxy {
 export async function startS3Proxy(upstreamPort: number): Promise<S3Proxy> {
   const requests: string[] = [];
   let armed: { fault: S3Fault; left: number }[] = [];
+  let stored: (url: string) => void = () => undefined;
   let change: ((headers: IncomingMessage['headers']) => void) | undefined;
   const take = (method: string, url: string) => {
     const hit = armed.find(
       ({ fault, left }) => left > 0 && fault.method === method && url.includes(fault.url ?? ''),
     );
     if (hit !== undefined) hit.left -= 1;
-    return hit?.fault.how;
+    return hit?.fault;
   };
   const handle = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
     const method = incoming.method ?? '';
     const url = incoming.url ?? '';
     requests.push(`${method} ${url}`);
     const body = Buffer.concat((await incoming.toArray()) as Buffer[]);
-    const how = take(method, url);
-    if (typeof how === 'number') return void outgoing.writeHead(how).end();
+    const { how, code } = take(method, url) ?? {};
+    if (typeof how === 'number') return void outgoing.writeHead(how).end(errorOf(code));
+    if (typeof how === 'function') await how(url);
     if (how === 'reset-before') return void outgoing.destroy();
     if (how === 'silent-before') return;
     const answer = await passOn({ port: upstreamPort, incoming, body });
+    if (method === 'PUT' && answer.status === 200) stored(url);
     change?.(answer.headers);
-    if (how === 'reset-after') return void outgoing.destroy();
-    if (how === 'silent-after') return;
-    if (how === 'status-after') return void outgoing.writeHead(500).end();
-    const bytes = how === 'flip-body' ? flipped(answer.body) : answer.body;
-    outgoing.writeHead(answer.status, answer.headers);
-    if (how !== 'cut-body') return void outgoing.end(bytes);
-    outgoing.write(bytes.subarray(0, bytes.length / 2), () => outgoing.destroy());
+    sendAnswer(outgoing, answer, how);
   };
   const server = createServer((incoming, outgoing) => {
     handle(incoming, outgoing).catch(() => outgoing.destroy());
@@ -79,6 +82,7 @@ export async function startS3Proxy(upstreamPort: number): Promise<S3Proxy> {
     endpoint: `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`,
     requests,
     arm: (fault) => void armed.push({ fault, left: fault.times ?? Infinity }),
+    onStored: (listener) => void (stored = listener),
     reset() {
       armed = [];
       change = undefined;
@@ -91,6 +95,21 @@ export async function startS3Proxy(upstreamPort: number): Promise<S3Proxy> {
       await once(server, 'close');
     },
   };
+}
+
+function sendAnswer(outgoing: ServerResponse, answer: Answer, how: S3Fault['how'] | undefined): void {
+  if (how === 'reset-after') return void outgoing.destroy();
+  if (how === 'silent-after') return;
+  if (how === 'status-after') return void outgoing.writeHead(500).end();
+  const bytes = how === 'flip-body' ? flipped(answer.body) : answer.body;
+  outgoing.writeHead(answer.status, answer.headers);
+  if (how !== 'cut-body') return void outgoing.end(bytes);
+  outgoing.write(bytes.subarray(0, bytes.length / 2), () => outgoing.destroy());
+}
+
+function errorOf(code: string | undefined): string | undefined {
+  if (code === undefined) return undefined;
+  return `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code><Message>as the test wants it</Message></Error>`;
 }
 
 interface Answer {

@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { startClickHouseFront, type ClickHouseFront } from './clickhouse-front.ts';
+import { startClickHouseFront } from './clickhouse-front.ts';
 import { startKafkaBroker, type KafkaBroker } from './kafka-broker.ts';
 import { findEngine, startS3Server, type S3Server } from './s3-server.ts';
 import { ADMIN_TOKEN, bareEnvironment, COLLECTOR_TOKEN, MAIN, runAffidavit } from './server.ts';
@@ -56,6 +56,10 @@ export interface ScaleOutOptions {
   readonly brokerParent?: string;
   /** What stands before the S3 server, by its port; gives the endpoint that processes use. */
   readonly before?: (s3Port: number) => Promise<string>;
+  /** The same for the broker; gives the port that processes use. */
+  readonly beforeBroker?: (port: number) => Promise<number>;
+  /** The same for ClickHouse. */
+  readonly beforeClickHouse?: (port: number) => Promise<number>;
 }
 
 const WITH_LIMITS = join(import.meta.dirname, 'serve-with-limits.mjs');
@@ -70,7 +74,7 @@ export async function openScaleOut(
 ): Promise<ScaleOut | { readonly skipped: string }> {
   const minio = await findEngine('minio');
   if (minio.path === undefined) return { skipped: minio.reason };
-  const broker = await startKafkaBroker(options.brokerParent);
+  const broker = await startKafkaBroker({ parent: options.brokerParent, before: options.beforeBroker });
   if ('skipped' in broker) return broker;
   const root = await mkdtemp(join(tmpdir(), 'affidavit-scale-out-'));
   const s3 = await startS3Server('minio', minio.path);
@@ -80,7 +84,8 @@ export async function openScaleOut(
   const bucket = options.bucket ?? 'evidence';
   await s3.makeBucket(bucket);
   const endpoint = (await options.before?.(s3.port)) ?? s3.endpoint;
-  const env = environmentOf(options, { root, broker, s3, endpoint, clickhouse, bucket });
+  const clickhousePort = (await options.beforeClickHouse?.(clickhouse.port)) ?? clickhouse.port;
+  const env = environmentOf(options, { root, broker, s3, endpoint, clickhousePort, bucket });
   const started = new Set<RoleProcess>();
   const initialised = await runAffidavit(['init', '--json'], env);
   if (initialised.code !== 0) throw new Error(`init failed: ${initialised.stderr}`);
@@ -116,13 +121,13 @@ interface Engines {
   readonly broker: KafkaBroker;
   readonly s3: S3Server;
   readonly endpoint: string;
-  readonly clickhouse: ClickHouseFront;
+  readonly clickhousePort: number;
   readonly bucket: string;
 }
 
 function environmentOf(
   { partitions, env = {} }: ScaleOutOptions,
-  { root, broker, s3, endpoint, clickhouse, bucket }: Engines,
+  { root, broker, s3, endpoint, clickhousePort, bucket }: Engines,
 ): Readonly<Record<string, string>> {
   return {
     AFFIDAVIT_DATA: join(root, 'init'),
@@ -138,7 +143,7 @@ function environmentOf(
     AFFIDAVIT_KAFKA_PARTITIONS: String(partitions),
     AFFIDAVIT_KAFKA_REPLICATION_FACTOR: '1',
     AFFIDAVIT_KAFKA_MIN_INSYNC_REPLICAS: '1',
-    AFFIDAVIT_CLICKHOUSE_URL: clickhouse.url,
+    AFFIDAVIT_CLICKHOUSE_URL: `http://127.0.0.1:${String(clickhousePort)}`,
     AFFIDAVIT_S3_ENDPOINT: endpoint,
     AFFIDAVIT_S3_BUCKET: bucket,
     AFFIDAVIT_S3_ACCESS_KEY_ID: s3.credentials.accessKeyId,
@@ -221,6 +226,7 @@ interface RoleState {
   readonly reasons?: readonly string[];
   readonly lag?: { readonly envelopes: number };
   readonly logs?: readonly string[];
+  readonly partitions?: readonly { readonly log: string; readonly state: string; readonly reason?: string }[];
 }
 
 /** Undefined where the process does not answer, or not in time. */

@@ -3,7 +3,7 @@ import { Value } from 'typebox/value';
 import { PipelineError } from '../../schemas/errors.ts';
 import { HashHex, SafeCount } from '../../schemas/primitives.ts';
 import type { HeadGuard } from './signer.ts';
-import { readSecretFile, replaceSecretFile, writeSecretFile } from './secret-file.ts';
+import { flushFoundFile, readSecretFile, replaceSecretFile, writeSecretFile } from './secret-file.ts';
 
 const Heads = Type.Record(Type.String(), Type.Object({ tree_size: SafeCount, root_hash: HashHex }));
 
@@ -36,27 +36,27 @@ export function openFileHeadGuard(path: string): HeadGuard {
         );
       }
       if (known?.tree_size === head.tree_size) {
-        if (known.root_hash === head.root_hash) return;
+        if (known.root_hash === head.root_hash) {
+          await remembering(path, () => flushFoundFile(path));
+          return;
+        }
         throw new PipelineError(
           'SIGNER_REFUSED',
           `asked to sign a second root at size ${String(head.tree_size)} of ${origin}`,
         );
       }
       const write = hasHeads ? replaceSecretFile : writeSecretFile;
-      await remember(path, { ...heads, [origin]: head }, write);
+      const bytes = `${JSON.stringify({ ...heads, [origin]: head })}\n`;
+      await remembering(path, () => write(path, bytes));
       hasHeads = true;
     },
   };
 }
 
 /** A full or failing disk may recover: until then the old heads stay in force, and nothing is signed. */
-async function remember(
-  path: string,
-  heads: Static<typeof Heads>,
-  write: typeof writeSecretFile,
-): Promise<void> {
+async function remembering(path: string, work: () => Promise<void>): Promise<void> {
   try {
-    await write(path, `${JSON.stringify(heads)}\n`);
+    await work();
   } catch (cause) {
     throw new PipelineError('SIGNER_UNAVAILABLE', `remembering a head in ${path}`, { cause });
   }

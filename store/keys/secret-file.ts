@@ -38,6 +38,11 @@ export async function replaceSecretFile(path: string, bytes: string | Uint8Array
   await syncFolder(folder);
 }
 
+/** When it resolves, a file that was found survives a power loss: its writer may have died before the name was flushed. */
+export async function flushFoundFile(path: string): Promise<void> {
+  await syncFolder(dirname(path));
+}
+
 /**
  * Makes the folder and those above it that are missing, for their owner alone. When it resolves, their names survive a
  * power loss: a file is only as durable as the name of each folder above it.

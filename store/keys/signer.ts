@@ -14,7 +14,7 @@ export interface Signer {
  * PORT: remembers, outside the archive and the record store, the largest head ever signed for each origin.
  *
  * `advance` resolves only when the new head is durable. It throws SIGNER_REFUSED for a smaller size, or for the same
- * size with another root: signing either would fork the log. The same head again is accepted. It throws
+ * size with another root: signing either would fork the log. The same head again is accepted when it is durable. It throws
  * SIGNER_UNAVAILABLE where it cannot remember a head now; then nothing has changed.
  */
 export interface HeadGuard {

@@ -56,6 +56,24 @@ export const MUTANTS: readonly Mutant[] = [
     ...TRACE,
   },
   {
+    name: 'found_object_unflushed',
+    defect:
+      'A put that finds its object is answered although the name of the object may vanish in a power cut.',
+    file: 'store/archive/local/archive.ts',
+    find: 'await syncFolder(dirname(objectPath));',
+    replace: 'if (isNew) await syncFolder(dirname(objectPath));',
+    tests: ['test/store/archive/local/archive.test.ts'],
+  },
+  {
+    name: 'found_head_unflushed',
+    defect:
+      'The head guard answers for a head that it finds although the file may come back as the older one.',
+    file: 'store/keys/file-head-guard.ts',
+    find: 'await remembering(path, () => flushFoundFile(path));',
+    replace: '',
+    tests: ['test/store/keys/keys.test.ts'],
+  },
+  {
     name: 'objects_overwritten',
     defect: 'The archive puts other bytes under a key that is taken.',
     file: 'store/archive/local/archive.ts',

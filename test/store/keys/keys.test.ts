@@ -1,10 +1,11 @@
-import { chmod, mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, realpath, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { formatNote, parseVkey, verifyNote } from '../../../store/chain/note.ts';
 import { openFileHeadGuard } from '../../../store/keys/file-head-guard.ts';
 import { createSigningKey, openFileSigner } from '../../../store/keys/file-signer.ts';
 import { createTokenVerifier, readTokens, toTokenEntry, writeTokens } from '../../../store/keys/tokens.ts';
+import { flushedBy } from '../../support/flushed.ts';
 import { makeTempDir } from '../../support/server.ts';
 
 let folder: Awaited<ReturnType<typeof makeTempDir>>;
@@ -74,6 +75,17 @@ describe('the head guard', () => {
     await again.advance('a', { tree_size: 6, root_hash: root('4') });
     expect(await again.latest('b')).toEqual({ tree_size: 2, root_hash: root('2') });
   });
+
+  it.skipIf(process.platform !== 'linux')(
+    'flushes the folder again where it finds the head: its writer may have died before that',
+    async () => {
+      const head = { tree_size: 5, root_hash: root('1') };
+      await openFileHeadGuard(at('guard.json')).advance('a', head);
+      const again = openFileHeadGuard(at('guard.json'));
+      const flushed = await flushedBy(() => again.advance('a', head));
+      expect(flushed).toEqual([await realpath(at(''))]);
+    },
+  );
 
   it('refuses to go on from a file that was edited', async () => {
     const guard = openFileHeadGuard(at('guard.json'));

@@ -6,6 +6,7 @@ import {
   mkdtemp,
   readdir,
   readFile,
+  realpath,
   rename,
   rm,
   stat,
@@ -21,6 +22,7 @@ import { sha256Hex } from '../../../../store/chain/leaf.ts';
 import { formatLockFile, parseLockFile } from '../../../../store/verify/lock-file.ts';
 import { openLocalArchive } from '../../../../store/archive/local/archive.ts';
 import { archiveContract } from '../../../contract/archive.contract.ts';
+import { flushedBy } from '../../../support/flushed.ts';
 
 const LOCK: ArchiveLock = { mode: 'compliance', retain_until: '2033-01-01T00:00:00.000Z' };
 const NOW = Date.parse('2026-11-21T12:00:00Z');
@@ -55,6 +57,20 @@ describe('the files of the local archive', () => {
   afterEach(() => rm(dir, { recursive: true }));
 
   const lockPath = (key: string, text: string) => join(dir, lockFileName(key, sha256Hex(text)));
+
+  it.skipIf(process.platform !== 'linux')(
+    'have their folder flushed before a put that finds them is answered: its writer may have died before that',
+    async () => {
+      const first = await openLocalArchive({ dir, clock });
+      await first.put('log/p0/genesis', Buffer.from('a'), LOCK);
+      const again = await openLocalArchive({ dir, clock });
+      const flushed = await flushedBy(async () =>
+        expect(await again.put('log/p0/genesis', Buffer.from('a'), LOCK)).toBe('exists'),
+      );
+      expect(flushed.at(-1)).toBe(await realpath(join(dir, 'log', 'p0')));
+      expect(flushed.filter((path) => path === flushed.at(-1))).toHaveLength(2);
+    },
+  );
 
   it('are readable by their owner alone, in folders that nobody else may enter', async () => {
     const before = process.umask(0);

@@ -6,7 +6,7 @@ import { Value } from 'typebox/value';
 import { LogGenesis } from '../../schemas/bundle.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import { openCheckpoint, type Checkpoint } from '../chain/checkpoint.ts';
-import { checkpointKey, genesisKey } from '../chain/layout.ts';
+import { bundleKey, checkpointKey, genesisKey } from '../chain/layout.ts';
 import { parseVkey } from '../chain/note.ts';
 import { catchUp, checkSizes, sizesOf } from './follow.ts';
 import { readHead, rootHashOf, type Head } from './head.ts';
@@ -27,12 +27,28 @@ export async function recoverHead(options: LedgerOptions, knownSize: number): Pr
   // in the meantime looks as if it were missing.
   const sizes = await sizesOf(options);
   const guess = Math.max(knownSize, ...sizes);
-  const signed = [await newestCheckpoint(options, guess), await guard.latest(signer.name)];
-  const head = await readHead(options, await lastNumber(archive, bundleKeys(log), { guess }));
+  const published = await newestCheckpoint(options, guess);
+  const signed = [published, await guard.latest(signer.name)];
+  const newest = await lastNumber(archive, bundleKeys(log), { guess });
+  const head = await readHead(options, newest);
   for (const signedHead of signed) if (signedHead !== undefined) checkSigned(options, head, signedHead);
   checkSizes(options, head, sizes);
+  if ((published?.tree_size ?? 0) < head.treeSize) await confirmNewest(options, head, newest);
   await catchUp(options, head, sizes);
   return head;
+}
+
+/**
+ * A bundle that no checkpoint covers may be visible without being durable: its writer died before the archive answered. Its
+ * bytes are put again, because that is answered only when they are durable. Else projections and a checkpoint could outlive it.
+ */
+async function confirmNewest(options: LedgerOptions, head: Head, start: number | undefined): Promise<void> {
+  if (start === undefined) return;
+  const { archive, log, lockFor } = options;
+  const key = bundleKey(log, start);
+  const bytes = await archive.get(key);
+  if (bytes === undefined) throw new PipelineError('ARCHIVE_DAMAGED', `bundle ${key} is missing`);
+  await archive.put(key, bytes, lockFor('log', '', head.integratedAtMs));
 }
 
 async function checkGenesis({ archive, log, signer }: LedgerOptions): Promise<void> {

@@ -74,6 +74,15 @@ export const MUTANTS: readonly Mutant[] = [
     tests: ['test/store/keys/keys.test.ts'],
   },
   {
+    name: 'found_bundle_trusted',
+    defect:
+      'Recovery publishes a bundle that it finds although a power cut may take the bundle and leave the checkpoint.',
+    file: 'store/ledger/recovery.ts',
+    find: 'await confirmNewest(options, head, starts.at(-1));',
+    replace: 'await Promise.resolve();',
+    tests: ['test/store/ledger/unanswered-bundle.test.ts'],
+  },
+  {
     name: 'objects_overwritten',
     defect: 'The archive puts other bytes under a key that is taken.',
     file: 'store/archive/local/archive.ts',

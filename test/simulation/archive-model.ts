@@ -1,8 +1,12 @@
-/** The archive of all machines: create-only objects that stay for ever, and an older copy of it where a run asks for one. */
+/**
+ * The archive of all machines: create-only objects that stay for ever, and an older copy of it where a run asks for one.
+ * On the disk of a machine an object stays once its `put` was answered.
+ */
 import { PipelineError } from '../../schemas/errors.ts';
 import type { Archive } from '../../store/archive/archive.ts';
 import { parseKey } from '../../store/chain/layout.ts';
 import type { Coverage } from './coverage.ts';
+import type { Disk } from './disk-model.ts';
 import type { Judge } from './judge.ts';
 import type { Mutant } from './mutants.ts';
 import type { Caller, Scheduler } from './scheduler.ts';
@@ -23,9 +27,12 @@ export interface ArchiveWorld {
   readonly coverage: Coverage;
   readonly judge: Judge;
   readonly mutant: Mutant | undefined;
+  /** Where it lies; undefined for a service that keeps what it shows. */
+  readonly disk: Disk | undefined;
 }
 
-export function createArchiveModel({ scheduler, coverage, judge, mutant }: ArchiveWorld): ArchiveModel {
+export function createArchiveModel(world: ArchiveWorld): ArchiveModel {
+  const { scheduler, coverage, judge, mutant, disk } = world;
   const whole = new Map<string, Uint8Array>();
   let objects = whole;
 
@@ -38,7 +45,12 @@ export function createArchiveModel({ scheduler, coverage, judge, mutant }: Archi
       if (mutant === 'lost_race_ignored' && folder === 'bundle') return 'exists';
       throw new PipelineError('ARCHIVE_CONFLICT', key);
     }
-    objects.set(key, Uint8Array.from(bytes));
+    const into = objects;
+    into.set(key, Uint8Array.from(bytes));
+    disk?.wrote(key, () => {
+      into.delete(key);
+      judge.objectVanished(key);
+    });
     created(key, bytes, isQueryable);
     return 'created';
   }
@@ -47,6 +59,13 @@ export function createArchiveModel({ scheduler, coverage, judge, mutant }: Archi
     const folder = parseKey(key)?.folder;
     if (folder === 'bundle') judge.bundleCreated(bytes);
     if (folder === 'checkpoint') judge.checkpointCreated(Buffer.from(bytes).toString(), isQueryable);
+  }
+
+  function answered(key: string, outcome: 'created' | 'exists' | undefined): void {
+    judge.objectPromised(key);
+    if (mutant === 'folder_unflushed' && outcome === 'created') return;
+    if (mutant === 'existing_unflushed' && outcome === 'exists') return;
+    disk?.flushed(key, disk.now());
   }
 
   const below = (prefix: string) => [...objects.keys()].filter((key) => key.startsWith(prefix)).sort();
@@ -63,11 +82,14 @@ export function createArchiveModel({ scheduler, coverage, judge, mutant }: Archi
       put: (key, bytes) => {
         const name = `archive put ${parseKey(key)?.folder ?? 'none'}`;
         const isQueryable = queryableFor();
+        let outcome: 'created' | 'exists' | undefined;
         return scheduler.call(caller, {
           name,
           failure,
           isWrite: true,
-          effect: () => put(key, bytes, isQueryable),
+          isLocal: disk !== undefined,
+          effect: () => (outcome = put(key, bytes, isQueryable)),
+          onAnswered: () => answered(key, outcome),
         });
       },
       get: (key) => {

@@ -1,7 +1,7 @@
 /** What happens in the world of a run besides port calls: hand-overs, deaths, clocks, and what operators do. */
 import { PipelineError } from '../../schemas/errors.ts';
 import { acceptEventLog } from './accept.ts';
-import { pickWeighted } from './choices.ts';
+import { pickWeighted, type Weighted } from './choices.ts';
 import { tryOlderArchive } from './older-archive.ts';
 import { send } from './senders.ts';
 import type { Death } from './scheduler.ts';
@@ -9,6 +9,9 @@ import { MAX_CLOCK_AHEAD_MS } from './subject.ts';
 import { startProcess, type SimProcess, type World } from './world.ts';
 
 const HOUR_MS = 3_600_000;
+/** How far a process gets before it is ended in a write. A batch has about nine. */
+const MAX_STEPS_TO_WRITE = 40;
+const MAX_SKIPPED_WRITES = 9;
 
 /** The partition goes to a new process. The old one is told, or goes on as if nothing were, or sleeps and goes on later. */
 function handOver(world: World): void {
@@ -83,6 +86,39 @@ function harmStore({ table, choices, coverage, say }: World): void {
   say(`the record store is ${how}`);
 }
 
+/** A process ends when its write can be seen and is not answered. */
+async function killInWrite({ scheduler, choices, judge }: World): Promise<void> {
+  const skipped = choices.below(MAX_SKIPPED_WRITES);
+  for (let step = 0, seen = 0; step < MAX_STEPS_TO_WRITE; step += 1) {
+    await scheduler.quiet();
+    const calls = scheduler.enabled();
+    const write = calls.find(({ options, answer }) => options.isWrite === true && answer === undefined);
+    if (write !== undefined && seen >= skipped) {
+      scheduler.kill(write.caller, write, 'after');
+      return;
+    }
+    const [next] = calls;
+    if (next === undefined || judge.finding() !== undefined) return;
+    if (next === write) seen += 1;
+    scheduler.proceed(next, 'succeeds');
+  }
+}
+
+/** All processes of the machine end, one of them perhaps in a write; and what was not flushed may vanish. */
+async function losePower(world: World): Promise<void> {
+  const { disk, scheduler, choices, coverage, judge, machines, partition, say } = world;
+  if (disk === undefined) return;
+  await killInWrite(world);
+  for (const process of alive(world)) scheduler.kill(process, undefined, 'end');
+  partition.closeReceivers();
+  const vanished = disk.losePower(choices);
+  coverage.count('power lost');
+  if (vanished > 0) coverage.count('power lost, writes vanish');
+  say(`the machine loses power, and ${vanished} writes that were not flushed vanish`);
+  if (!machines.every((machine) => machine.isGuarded()))
+    judge.find('vanished', 'the head guard forgot a head of which it said that it is remembered');
+}
+
 /** The event log is lost; the receivers go on with the empty one at once, and the operator accepts it now or later. */
 function loseEventLog(world: World): void {
   const { partition, choices, coverage, say } = world;
@@ -97,23 +133,45 @@ function retain({ partition, coverage }: World): void {
   coverage.count('retention');
 }
 
+function land({ scheduler, choices }: World): void {
+  scheduler.land(choices.below(Math.max(scheduler.late.length, 1)));
+}
+
+type Event = (world: World) => void | Promise<void>;
+
+const EVENTS: readonly [Weighted<Event>, ...Weighted<Event>[]] = [
+  { what: send, weight: 88 },
+  { what: handOver, weight: 36 },
+  { what: wake, weight: 30 },
+  { what: land, weight: 32 },
+  { what: stepClock, weight: 22 },
+  { what: harmStore, weight: 22 },
+  { what: killAtRest, weight: 12 },
+  { what: tryOlderArchive, weight: 8 },
+  { what: retain, weight: 8 },
+  { what: loseEventLog, weight: 4 },
+  { what: acceptEventLog, weight: 4 },
+];
+
+/** Nothing lands late where a write ends with its process. */
+const EVENTS_ON_DISK: typeof EVENTS = [
+  { what: send, weight: 88 },
+  { what: handOver, weight: 36 },
+  { what: wake, weight: 20 },
+  { what: land, weight: 8 },
+  { what: losePower, weight: 30 },
+  { what: killInWrite, weight: 38 },
+  { what: harmStore, weight: 12 },
+  { what: stepClock, weight: 12 },
+  { what: tryOlderArchive, weight: 4 },
+  { what: loseEventLog, weight: 4 },
+  { what: acceptEventLog, weight: 4 },
+];
+
 /** One thing that nobody asked for. */
 export async function happen(world: World): Promise<void> {
-  const { choices, scheduler } = world;
-  const event = pickWeighted<(world: World) => void | Promise<void>>(choices.byte(), [
-    { what: send, weight: 88 },
-    { what: handOver, weight: 36 },
-    { what: wake, weight: 30 },
-    { what: () => scheduler.land(choices.below(Math.max(scheduler.late.length, 1))), weight: 32 },
-    { what: stepClock, weight: 22 },
-    { what: harmStore, weight: 22 },
-    { what: killAtRest, weight: 12 },
-    { what: tryOlderArchive, weight: 8 },
-    { what: retain, weight: 8 },
-    { what: loseEventLog, weight: 4 },
-    { what: acceptEventLog, weight: 4 },
-  ]);
-  await event(world);
+  const { choices, disk } = world;
+  await pickWeighted(choices.byte(), disk === undefined ? EVENTS : EVENTS_ON_DISK)(world);
 }
 
 /** When nobody can do anything: somebody starts what does not run, or sends something. */

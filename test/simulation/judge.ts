@@ -5,6 +5,7 @@
 import type { BundleHeader } from '../../schemas/bundle.ts';
 import { decodeBundle } from '../../store/chain/bundle-bytes.ts';
 import { parseCheckpoint } from '../../store/chain/checkpoint.ts';
+import { parseKey } from '../../store/chain/layout.ts';
 import {
   leafHash,
   appendLeaves,
@@ -29,6 +30,7 @@ export type Fault =
   | 'not_recovered'
   | 'far_ahead'
   | 'unreported'
+  | 'vanished'
   | 'damaged';
 
 export interface Finding {
@@ -68,12 +70,16 @@ export interface Judge {
   readonly sealed: readonly number[];
   readonly head: () => Step;
   readonly steps: readonly Step[];
-  /** Size of the newest published checkpoint. */
+  /** Size of the newest checkpoint that is visible. */
   readonly publishedSize: () => number;
   bundleCreated(bytes: Uint8Array): void;
   /** Whether it is a head of the log, as checkpoints are, and no header of a bundle. */
   signed(message: Uint8Array): boolean;
   checkpointCreated(note: string, isQueryable: (from: number, to: number) => boolean): void;
+  /** Somebody was told that the object is durable. */
+  objectPromised(key: string): void;
+  /** A power loss took an object. */
+  objectVanished(key: string): void;
   /** The event log was told that it may forget these records. */
   eventLogAcknowledged(records: readonly number[]): void;
 }
@@ -84,9 +90,14 @@ export function createJudge(): Judge {
   const steps: Step[] = [];
   const sealed: number[] = [];
   const places = new Map<number, number>();
-  const ownIds = new Set<string>();
+  /** Ids of the leaves that the program made itself, each at its place. */
+  const ownIds = new Map<string, number>();
   const signedRoots = new Map<number, string>();
-  let publishedSize = 0;
+  const promised = new Set<string>();
+  let promisedSize = 0;
+  /** Sizes of the checkpoints that are visible, rising. */
+  const published: number[] = [];
+  const publishedSize = () => published.at(-1) ?? 0;
   const head = () => steps.at(-1) ?? NOTHING;
   const appended = new Set<number>();
 
@@ -95,13 +106,24 @@ export function createJudge(): Judge {
     const n = numberOf(id);
     if (source === 'affidavit') {
       if (ownIds.has(id)) find('twice', `the program's own record ${id} is sealed twice`);
-      ownIds.add(id);
+      ownIds.set(id, sealed.length);
     } else if (n === undefined || !appended.has(n))
       find('invented', `leaf ${sealed.length} was never appended`);
     else if (places.has(n)) find('twice', `record ${n} is sealed at ${places.get(n)} and ${sealed.length}`);
     else places.set(n, sealed.length);
     sealed.push(n ?? -1);
     return leafHash(Buffer.from(leafText));
+  }
+
+  /** The newest bundle may go while nothing rests on it: then the log ends where it ended before. */
+  function bundleVanished(start: number): void {
+    steps.pop();
+    const { treeSize } = head();
+    if (treeSize !== start || publishedSize() > start)
+      find('gap', `the bundle at ${start} vanished from below what was published`);
+    sealed.length = treeSize;
+    forgetFrom(places, treeSize);
+    forgetFrom(ownIds, treeSize);
   }
 
   return {
@@ -113,7 +135,7 @@ export function createJudge(): Judge {
     sealed,
     head,
     steps,
-    publishedSize: () => publishedSize,
+    publishedSize,
     bundleCreated(bytes) {
       const { headerText, leafTexts } = decodeBundle(bytes);
       const header = JSON.parse(headerText) as BundleHeader;
@@ -150,18 +172,36 @@ export function createJudge(): Judge {
         find('fork', `the checkpoint of size ${checkpoint?.tree_size ?? -1} is on no bundle of the log`);
         return;
       }
-      if (checkpoint.tree_size <= publishedSize)
-        find('fork', `size ${checkpoint.tree_size} is published after size ${publishedSize}`);
-      if (!isQueryable(publishedSize, checkpoint.tree_size))
+      if (checkpoint.tree_size <= publishedSize())
+        find('fork', `size ${checkpoint.tree_size} is published after size ${publishedSize()}`);
+      if (!isQueryable(publishedSize(), checkpoint.tree_size))
         find('early_checkpoint', `size ${checkpoint.tree_size} is published before its rows can be queried`);
-      publishedSize = checkpoint.tree_size;
+      published.push(checkpoint.tree_size);
+    },
+    objectPromised(key) {
+      promised.add(key);
+      const parsed = parseKey(key);
+      if (parsed?.folder === 'checkpoint') promisedSize = Math.max(promisedSize, parsed.position ?? 0);
+    },
+    objectVanished(key) {
+      if (promised.has(key)) find('vanished', `${key} was put and is gone after a power loss`);
+      const parsed = parseKey(key);
+      if (parsed?.folder === 'bundle') bundleVanished(parsed.position ?? 0);
+      if (parsed?.folder === 'checkpoint') published.splice(published.indexOf(parsed.position ?? 0), 1);
     },
     eventLogAcknowledged(records) {
-      const early = records.find((n) => (places.get(n) ?? Infinity) >= publishedSize);
+      const early = records.find((n) => (places.get(n) ?? Infinity) >= promisedSize);
       if (early !== undefined)
-        find('early_ack', `record ${early} is acknowledged while size ${publishedSize} is published`);
+        find(
+          'early_ack',
+          `record ${early} is acknowledged while a checkpoint of size ${promisedSize} is sure`,
+        );
     },
   };
+}
+
+function forgetFrom<K>(indexes: Map<K, number>, from: number): void {
+  for (const [one, index] of indexes) if (index >= from) indexes.delete(one);
 }
 
 function grow(before: Step, hashes: readonly Uint8Array[], header: BundleHeader): Step {

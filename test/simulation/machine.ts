@@ -3,6 +3,7 @@ import { PipelineError } from '../../schemas/errors.ts';
 import { formatVkey, verifierKey } from '../../store/chain/note.ts';
 import type { HeadGuard, Signer } from '../../store/keys/signer.ts';
 import type { Coverage } from './coverage.ts';
+import type { Disk } from './disk-model.ts';
 import type { Judge } from './judge.ts';
 import type { Mutant } from './mutants.ts';
 import { SIMULATED_PUBLIC_KEY, signQuickly } from './quick-builtins.ts';
@@ -20,8 +21,10 @@ export interface Machine {
   readonly name: string;
   /** Milliseconds since the Unix epoch, as this machine believes. */
   nowMs: number;
-  /** Size of the largest head that its guard remembers. */
+  /** Size of the largest head of which its guard said that it is remembered. */
   readonly guardedSize: () => number;
+  /** Whether the guard still knows that head. */
+  readonly isGuarded: () => boolean;
   signerOf(caller: Caller): Signer;
   guardOf(caller: Caller): HeadGuard;
 }
@@ -31,6 +34,8 @@ export interface MachineWorld {
   readonly coverage: Coverage;
   readonly judge: Judge;
   readonly mutant: Mutant | undefined;
+  /** Where the guard lies, if a power loss can change it. */
+  readonly disk: Disk | undefined;
 }
 
 export function createMachine(name: string, nowMs: number, world: MachineWorld): Machine {
@@ -39,7 +44,8 @@ export function createMachine(name: string, nowMs: number, world: MachineWorld):
   return {
     name,
     nowMs,
-    guardedSize: guard.size,
+    guardedSize: guard.promisedSize,
+    isGuarded: guard.holdsPromise,
     guardOf: guard.portOf,
     signerOf: (caller) => ({
       name: ORIGIN,
@@ -56,8 +62,9 @@ export function createMachine(name: string, nowMs: number, world: MachineWorld):
   };
 }
 
-function createGuard({ scheduler, mutant }: MachineWorld) {
+function createGuard({ scheduler, mutant, disk }: MachineWorld) {
   let known: Head | undefined;
+  let promisedSize = 0;
   const isIgnored = mutant === 'guard_ignored';
 
   function advance(head: Head): void {
@@ -65,22 +72,38 @@ function createGuard({ scheduler, mutant }: MachineWorld) {
     const isOther = known?.tree_size === head.tree_size && known.root_hash !== head.root_hash;
     if ((isSmaller || isOther) && !isIgnored)
       throw new PipelineError('SIGNER_REFUSED', `size ${head.tree_size} after ${known?.tree_size ?? 0}`);
+    if (known?.tree_size === head.tree_size) return;
+    const before = known;
     known = head;
+    disk?.wrote('head guard', () => (known = before));
+  }
+
+  function answered(head: Head, { isKnown, moment }: { isKnown: boolean; moment: number }): void {
+    promisedSize = head.tree_size;
+    if (mutant !== 'known_head_unflushed' || !isKnown) disk?.flushed('head guard', moment);
   }
 
   return {
-    size: () => known?.tree_size ?? 0,
+    promisedSize: () => promisedSize,
+    holdsPromise: () => promisedSize <= (known?.tree_size ?? 0),
     portOf: (caller: Caller): HeadGuard => ({
       latest: () =>
         scheduler.call(caller, { name: 'guard latest', effect: () => (isIgnored ? undefined : known) }),
-      advance: (_, head) =>
-        scheduler.call(caller, {
+      advance: (_, head) => {
+        const look = { isKnown: false, moment: 0 };
+        return scheduler.call(caller, {
           name: 'guard advance',
           failure: 'SIGNER_UNAVAILABLE',
           isWrite: true,
           isLocal: true,
-          effect: () => advance(head),
-        }),
+          effect: () => {
+            look.isKnown = known?.tree_size === head.tree_size;
+            advance(head);
+            look.moment = disk?.now() ?? 0;
+          },
+          onAnswered: () => answered(head, look),
+        });
+      },
     }),
   };
 }

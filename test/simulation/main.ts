@@ -85,6 +85,7 @@ const FAULTS = [
   ['not_recovered', 'not_recovered'],
   ['far_ahead', 'far_ahead'],
   ['unreported', 'unreported'],
+  ['vanished', 'vanished'],
   ['damaged', 'damaged'],
 ] as const satisfies readonly (readonly [string, Fault])[];
 
@@ -98,6 +99,7 @@ function lastLine({ runs, counts, failure }: WorkerResult): string {
     ['kills', sumOf(happened, 'killed')],
     ['unknown_outcomes', sumOf(happened, 'fails_applied', 'fails_late', 'applied_unanswered')],
     ['behind_log', sumOf(happened, 'sealed behind the time of the log')],
+    ['power_losses', sumOf(happened, 'power lost, writes vanish')],
     ['restores', sumOf(happened, 'store restored', 'store emptied', 'older archive')],
     ...FAULTS.map(([name, fault]): [string, number] => [name, failure?.finding.fault === fault ? 1 : 0]),
   ];

@@ -20,6 +20,10 @@ export const MUTANTS = {
   clock_waited_for: 'a log that was sealed ahead of its time is refused until that time has come',
   clock_trusted: 'a clock that is months ahead seals by its time',
   clock_step_unreported: 'bundles are sealed behind the time of the log, and nobody hears of it',
+  folder_unflushed: 'a put is answered before the name of the object is flushed',
+  existing_unflushed: 'a put that finds its bytes is answered before their name is flushed',
+  received_before_settled: 'receivers append after a power loss before the log is in line with the ledger',
+  known_head_unflushed: 'the head guard answers for a head that it finds before that is flushed',
 } as const;
 
 /** What the protocol does not withstand, and what is therefore left out of the runs unless it is asked for. */

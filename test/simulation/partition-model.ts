@@ -1,12 +1,14 @@
 /**
  * One partition of the event log. Offsets rise and may skip; what was acknowledged may be forgotten (as the embedded
  * log does) or be delivered again (as Kafka does); whoever has read it once goes on reading, whoever owns it now. The log
- * can be lost: then another one, with another id, has its name.
+ * can be lost: then another one, with another id, has its name. On the disk of a machine a power loss may take the newest
+ * appends and removals that were not answered.
  */
 import type { ConsumeOptions, EventLog, LoggedBatch, LoggedEnvelope } from '../../ingest/event-log.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { Choices } from './choices.ts';
 import type { Coverage } from './coverage.ts';
+import type { Disk } from './disk-model.ts';
 import type { Judge } from './judge.ts';
 import type { Mutant } from './mutants.ts';
 import type { Caller, Scheduler } from './scheduler.ts';
@@ -22,9 +24,13 @@ export interface PartitionModel {
   id(): string;
   /** Offset after the last entry that was ever appended to it. */
   end(): bigint;
-  /** As a receiver does; the envelope is in the log when this returns. */
-  append(records: readonly number[], skip: number): void;
+  /** As a receiver does; the envelope is in the log when this returns, and stays if its sender hears of it. */
+  append(records: readonly number[], how: { readonly skip: number; readonly isAcknowledged: boolean }): void;
   entries(): readonly Entry[];
+  /** Whether a receiver can append. */
+  isReceiving(): boolean;
+  /** Receivers end with the machine, and begin again when a sequencer has settled the log. */
+  closeReceivers(): void;
   /** The log is lost, and an empty one takes its place. */
   replace(): void;
   /** Removes what was acknowledged, as the retention of Kafka does. */
@@ -41,9 +47,12 @@ export interface PartitionWorld {
   readonly mutant: Mutant | undefined;
   /** Whether it forgets what was acknowledged. */
   readonly forgets: boolean;
+  /** Where it lies, if a power loss can change it. */
+  readonly disk: Disk | undefined;
 }
 
 const FAILURE = 'LOG_UNAVAILABLE';
+const ON_DISK = 'event log';
 
 export function createPartitionModel(world: PartitionWorld): PartitionModel {
   return new Partition(world);
@@ -58,6 +67,9 @@ class Partition implements PartitionModel {
   #low = 0n;
   /** Offset after the last entry that a consumer acknowledged. */
   #acknowledged = 0n;
+  /** Records of which a sender heard that this log keeps them. */
+  #promised: ReadonlySet<number> = new Set();
+  #isReceiving = true;
 
   constructor(world: PartitionWorld) {
     this.#world = world;
@@ -75,15 +87,45 @@ class Partition implements PartitionModel {
     return this.#entries;
   }
 
-  append(records: readonly number[], skip: number): void {
-    const { coverage, judge } = this.#world;
+  isReceiving(): boolean {
+    return this.#isReceiving;
+  }
+
+  closeReceivers(): void {
+    this.#isReceiving = this.#world.mutant === 'received_before_settled';
+  }
+
+  append(
+    records: readonly number[],
+    { skip, isAcknowledged }: Parameters<PartitionModel['append']>[1],
+  ): void {
+    const { coverage, judge, disk } = this.#world;
     if (skip > 0) coverage.count('offset skipped');
-    this.#entries = [...this.#entries, { offset: this.#nextOffset + BigInt(skip), records }];
-    this.#nextOffset += BigInt(skip) + 1n;
+    const entry = { offset: this.#nextOffset + BigInt(skip), records };
+    this.#wrote(() => {
+      this.#entries = this.#entries.filter((one) => one !== entry);
+      for (const n of records) if (!this.#promised.has(n)) judge.lostWithLog.add(n);
+    });
+    this.#entries = [...this.#entries, entry];
+    this.#nextOffset = entry.offset + 1n;
     for (const n of records) {
       judge.appended.add(n);
       judge.lostWithLog.delete(n);
     }
+    if (!isAcknowledged) return;
+    this.#promised = new Set([...this.#promised, ...records]);
+    disk?.flushed(ON_DISK, disk.now());
+  }
+
+  /** Keeps how this log was before a change that a power loss may take. */
+  #wrote(alsoUndo: () => void): void {
+    const [generation, nextOffset, acknowledged] = [this.#generation, this.#nextOffset, this.#acknowledged];
+    this.#world.disk?.wrote(ON_DISK, () => {
+      if (generation !== this.#generation) return;
+      this.#nextOffset = nextOffset;
+      this.#acknowledged = acknowledged;
+      alsoUndo();
+    });
   }
 
   replace(): void {
@@ -93,6 +135,7 @@ class Partition implements PartitionModel {
     this.#nextOffset = 0n;
     this.#low = 0n;
     this.#acknowledged = 0n;
+    this.#promised = new Set();
   }
 
   retain(): void {
@@ -105,7 +148,11 @@ class Partition implements PartitionModel {
     return {
       id: opened,
       settle: async (_, from) => {
-        const effect = () => this.#requireHeld(opened, from);
+        const effect = () => {
+          this.#requireHeld(opened, from);
+          if (this.#world.disk !== undefined && this.#nextOffset < from) this.#shiftTo(from);
+          this.#isReceiving = true;
+        };
         await this.#world.scheduler.call(caller, { name: 'event log settle', failure: FAILURE, effect });
       },
       consume: (options, onBatch) => this.#consume(caller, opened, options, onBatch),
@@ -121,7 +168,7 @@ class Partition implements PartitionModel {
     options: ConsumeOptions,
     onBatch: (batch: LoggedBatch) => Promise<void>,
   ): Promise<void> {
-    const { scheduler, judge, forgets } = this.#world;
+    const { scheduler, judge, disk } = this.#world;
     const { signal } = options;
     let position = options.from;
     while (!signal.aborted) {
@@ -139,18 +186,35 @@ class Partition implements PartitionModel {
       const nextOffset = last.offset + 1n;
       await onBatch({ envelopes: fetched.map(toLogged), deadLetterCount: 0, nextOffset });
       judge.eventLogAcknowledged(fetched.flatMap(({ records }) => records));
+      let moment = 0;
       await scheduler.call(caller, {
         name: 'event log acknowledge',
         failure: FAILURE,
         isWrite: true,
+        isLocal: disk !== undefined,
         effect: () => {
-          if (opened !== this.id()) return;
-          if (nextOffset > this.#acknowledged) this.#acknowledged = nextOffset;
-          if (forgets) this.#entries = this.#entries.filter((entry) => !fetched.includes(entry));
+          if (opened === this.id()) this.#acknowledge(fetched, nextOffset);
+          moment = disk?.now() ?? 0;
         },
+        onAnswered: () => disk?.flushed(ON_DISK, moment),
       });
       position = nextOffset;
     }
+  }
+
+  #acknowledge(fetched: readonly Entry[], nextOffset: bigint): void {
+    const before = this.#entries;
+    if (this.#world.forgets) this.#entries = before.filter((entry) => !fetched.includes(entry));
+    const removed = before.filter((entry) => fetched.includes(entry));
+    this.#wrote(() => (this.#entries = [...removed, ...this.#entries]));
+    if (nextOffset > this.#acknowledged) this.#acknowledged = nextOffset;
+  }
+
+  /** An older copy of what the ledger has read: what it holds may be unsealed, so all of it is delivered from there on. */
+  #shiftTo(from: bigint): void {
+    this.#world.coverage.count('event log shifted');
+    this.#entries = this.#entries.map(({ records }, place) => ({ offset: from + BigInt(place), records }));
+    this.#nextOffset = from + BigInt(this.#entries.length);
   }
 
   /** As many as it likes; now and then it begins where this consumer began. */

@@ -25,6 +25,8 @@ export interface CallOptions<T> {
   /** Until then it waits. */
   readonly isReady?: () => boolean;
   readonly effect: () => T;
+  /** Its caller learns that it succeeded. A caller that is dead learns nothing. */
+  readonly onAnswered?: () => void;
 }
 
 /** `fails_applied` took effect and says that it did not; `fails_late` takes effect later, if at all. */
@@ -130,7 +132,10 @@ export function createScheduler(coverage: Coverage, say: (line: string) => void)
 function answerOf({ options, settle }: Call): () => void {
   try {
     const value = options.effect();
-    return () => settle.resolve(value);
+    return () => {
+      options.onAnswered?.();
+      settle.resolve(value);
+    };
   } catch (error) {
     return () => settle.reject(error);
   }

@@ -16,16 +16,19 @@ export function send(world: World): void {
   const { kind, records } = choosePosting(world);
   if (records.length === 0) return;
   sent.push(records);
-  const outcome = pickWeighted(choices.byte(), [
+  const outcomes = [
     { what: 'acknowledged', weight: 196 },
     { what: 'not kept', weight: 30 },
     { what: 'kept, unanswered', weight: 30 },
-  ]);
+  ] as const;
+  const chosen = pickWeighted<(typeof outcomes)[number]['what']>(choices.byte(), outcomes);
+  const outcome = world.partition.isReceiving() ? chosen : 'not kept';
   coverage.count(`${kind}, ${outcome}`);
   world.say(`a sender posts records ${records.join(' ')}: ${outcome}`);
   const isForgotten = world.mutant === 'append_not_kept' && choices.byte() >= 192;
   const skip = choices.byte() >= 208 ? 1 + choices.below(3) : 0;
-  if (outcome !== 'not kept' && !isForgotten) world.partition.append(records, skip);
+  const isAcknowledged = outcome === 'acknowledged';
+  if (outcome !== 'not kept' && !isForgotten) world.partition.append(records, { skip, isAcknowledged });
   if (outcome === 'acknowledged') for (const n of records) judge.acknowledged.add(n);
 }
 

@@ -94,6 +94,8 @@ describe('the commit protocol in simulated worlds', () => {
     'retention',
     'older archive restored',
     'head signed',
+    'power lost',
+    'power lost, writes vanish',
   ])('has seen: %s', (kind) => {
     expect(result.counts.get(kind) ?? 0).toBeGreaterThan(0);
   });
@@ -121,6 +123,10 @@ describe('a planted defect', () => {
     clock_waited_for: ['not_recovered'],
     clock_trusted: ['far_ahead'],
     clock_step_unreported: ['unreported'],
+    folder_unflushed: ['vanished', 'gap'],
+    existing_unflushed: ['vanished', 'gap'],
+    received_before_settled: ['lost'],
+    known_head_unflushed: ['vanished'],
   };
   const cases = (Object.keys(MUTANTS) as (keyof typeof MUTANTS)[]).map(
     (name) => [MUTANTS[name], name] as const,

@@ -11,8 +11,9 @@ import { createLog, openLedger } from '../../store/ledger/ledger.ts';
 import { createRowsProjection } from '../../store/projections/rows.ts';
 import { openSeenIds } from '../../store/projections/seen-ids.ts';
 import { createArchiveModel, type ArchiveModel } from './archive-model.ts';
-import type { Choices } from './choices.ts';
+import { pickWeighted, type Choices } from './choices.ts';
 import type { Coverage } from './coverage.ts';
+import { createDisk, type Disk } from './disk-model.ts';
 import { createJudge, type Judge } from './judge.ts';
 import { createMachine, type Machine } from './machine.ts';
 import { mutateLedger, mutateSeenIds, type Mutant } from './mutants.ts';
@@ -51,6 +52,8 @@ export interface World {
   readonly table: TableModel;
   readonly partition: PartitionModel;
   readonly machines: readonly [Machine, ...Machine[]];
+  /** Of the one machine, where archive, head guard and event log lie on it. */
+  readonly disk: Disk | undefined;
   /** The time that clocks come back to when they are set right. */
   trueMs: number;
   readonly mutant: Mutant | undefined;
@@ -71,13 +74,18 @@ export interface WorldOptions {
   readonly say: (line: string) => void;
 }
 
-/** Two or three machines and an empty log. */
+/** Two or three machines that share services, or one machine that has everything on its disk; and an empty log. */
 export async function createWorld({ choices, coverage, mutant, say }: WorldOptions): Promise<World> {
   const scheduler = createScheduler(coverage, say);
   const judge = createJudge();
-  const parts = { scheduler, coverage, judge, mutant, choices };
+  const names = pickWeighted<readonly string[]>(choices.byte(), [
+    { what: ['A', 'B'], weight: 120 },
+    { what: ['A', 'B', 'C'], weight: 72 },
+    { what: ['A'], weight: 64 },
+  ]);
+  const disk = names.length === 1 ? createDisk() : undefined;
+  const parts = { scheduler, coverage, judge, mutant, choices, disk };
   const archive = createArchiveModel(parts);
-  const names = choices.byte() < 160 ? ['A', 'B'] : ['A', 'B', 'C'];
   const [first, ...others] = names.map((name) => createMachine(name, START_MS, parts));
   const world: World = {
     ...parts,
@@ -85,7 +93,7 @@ export async function createWorld({ choices, coverage, mutant, say }: WorldOptio
     // The engine remembers thousands. With two, rows of one bundle that are lost twice would make it forget the token of
     // a statement that is still under way, which is a limit and not a defect.
     table: createTableModel({ ...parts, window: 4 + choices.below(4) }),
-    partition: createPartitionModel({ ...parts, forgets: choices.byte() % 2 === 1 }),
+    partition: createPartitionModel({ ...parts, forgets: choices.byte() % 2 === 1 || disk !== undefined }),
     machines: [first!, ...others],
     trueMs: START_MS,
     processes: [],
@@ -176,7 +184,12 @@ async function runSequencer(world: World, process: SimProcess): Promise<void> {
   const options = optionsOf(world, process);
   const sleep = () => world.scheduler.call(process, { name: 'sleep', effect: () => undefined });
   const records = openRowsModel(world, process, (losses) => (process.sawLosses = losses));
-  const seenIds = await openSeenIds({ ...options, records: maybeSlow(world, process, records), logger, sleep });
+  const seenIds = await openSeenIds({
+    ...options,
+    records: maybeSlow(world, process, records),
+    logger,
+    sleep,
+  });
   const projections = [mutateSeenIds(seenIds, world.mutant), createRowsProjection(records)];
   const ledger = await openLedger({ ...options, projections });
   if (world.mutant === 'clock_waited_for') waitForClock(world, process);

@@ -10,6 +10,7 @@ import { watchDataFolder, type DataFolder } from './data-folder.ts';
 import { initialise, type GeneratedTokens } from './deployment.ts';
 import { commitToPseudonymKey, noDeployment, readDeployment } from './deployment-file.ts';
 import { readGatewayMappings } from './engines.ts';
+import { commitToEventLogKey } from './event-log-key.ts';
 import { closeToOthers } from './folder-modes.ts';
 import { receiveInThisThread, spawnIngest, type IngestThread } from './ingest-thread.ts';
 import { CloseStack, openEngines } from './logs.ts';
@@ -72,6 +73,8 @@ export async function compose(
 async function start(context: AppContext, stack: CloseStack): Promise<Omit<Running, 'close' | 'created'>> {
   const { role } = context.config;
   if (role === undefined || role === 'sequence') await commitToPseudonymKey(context);
+  // Where several processes append, the operator says when all of them can have the key: `affidavit init`.
+  if (context.config.kafka.brokers === undefined) await commitToEventLogKey(context);
   const tokens = await requireTokens(context.config);
   const folder = stack.keep(await watchDataFolder(context));
   const { engines, sequencing } = role === 'ingest' ? {} : await startEngines(context, folder, stack);

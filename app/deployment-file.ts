@@ -25,6 +25,9 @@ const FileV3 = Type.Object({
   pseudonym_key_sha256: HashHex,
   /** Id of the event log that the logs consume. */
   event_log: Type.Optional(Type.String()),
+  event_log_key_sha256: Type.Optional(HashHex),
+  /** The key came later than the first entries of the event log. */
+  had_unnumbered_entries: Type.Optional(Type.Literal(true)),
 });
 type FileV3 = Static<typeof FileV3>;
 
@@ -49,7 +52,13 @@ export interface Deployment {
   /** Undefined in a file of version 1 or 2. */
   readonly pseudonym_key_sha256?: string | undefined;
   readonly event_log?: string | undefined;
+  /** Undefined in a deployment of an older version. */
+  readonly event_log_key_sha256?: string | undefined;
+  readonly had_unnumbered_entries?: boolean | undefined;
 }
+
+/** Members of the file that may be absent. */
+type LaterMembers = Partial<Pick<FileV3, 'event_log' | 'event_log_key_sha256' | 'had_unnumbered_entries'>>;
 
 type FileConfig = Pick<Config, 'data' | 'keys'>;
 
@@ -84,18 +93,14 @@ export async function readDeploymentIdentity(config: FileConfig): Promise<string
 /** Writes the file of a new deployment, with the key that its keys folder holds. */
 export async function writeDeployment(
   config: FileConfig,
-  { origins, created_at, event_log }: Pick<FileV3, 'origins' | 'created_at'> & Pick<Deployment, 'event_log'>,
+  { origins, created_at, ...later }: Pick<FileV3, 'origins' | 'created_at'> & LaterMembers,
 ): Promise<Deployment> {
   const pseudonym_key_sha256 = digestOfKey(await requireKey(config));
-  const named = event_log === undefined ? {} : { event_log };
-  return write(config, { v: 3, origins, created_at, pseudonym_key_sha256, ...named });
+  return write(config, { v: 3, origins, created_at, pseudonym_key_sha256, ...later });
 }
 
 /** Changes members of the file in one step, and brings it to version 3. Throws START_REFUSED without a deployment. */
-export async function amendDeployment(
-  config: FileConfig,
-  change: Partial<Pick<FileV3, 'event_log'>>,
-): Promise<Deployment> {
+export async function amendDeployment(config: FileConfig, change: LaterMembers): Promise<Deployment> {
   const file = await readFileOf(config);
   if (file === undefined) throw noDeployment(config);
   return write(config, { ...(await toV3(config, file)), ...change });
@@ -189,5 +194,6 @@ function toDeployment(file: DeploymentFile): Deployment {
   const logs = originsOf(file).map((origin, partition) => ({ log: logOf(partition), origin }));
   const { created_at } = file;
   if (file.v !== 3) return { logs, created_at };
-  return { logs, created_at, pseudonym_key_sha256: file.pseudonym_key_sha256, event_log: file.event_log };
+  const { pseudonym_key_sha256, event_log, event_log_key_sha256, had_unnumbered_entries } = file;
+  return { logs, created_at, pseudonym_key_sha256, event_log, event_log_key_sha256, had_unnumbered_entries };
 }

@@ -14,6 +14,7 @@ import {
   type Deployment,
 } from './deployment-file.ts';
 import { openArchive, openKafka, openRecords } from './engines.ts';
+import { commitToEventLogKey, makeEventLogKey } from './event-log-key.ts';
 import { closeToOthers } from './folder-modes.ts';
 import { dataPaths, logOf, type DataPaths } from './paths.ts';
 import type { Config } from '../config.ts';
@@ -41,6 +42,8 @@ export interface Initialised {
   readonly deployment: Deployment;
   /** Undefined if the deployment was complete already. */
   readonly created: GeneratedTokens | undefined;
+  /** Whether a deployment of an older version got its event log key now. */
+  readonly madeEventLogKey: boolean;
 }
 
 /**
@@ -52,7 +55,8 @@ export async function initialise(context: AppContext): Promise<Initialised> {
   const existing = await readDeployment(config);
   if (existing !== undefined) {
     await commitToPseudonymKey(context);
-    return { deployment: existing, created: undefined };
+    const madeEventLogKey = await commitToEventLogKey(context);
+    return { deployment: existing, created: undefined, madeEventLogKey };
   }
   const paths = dataPaths(config);
   await makeSecretFolder(config.data);
@@ -65,8 +69,10 @@ export async function initialise(context: AppContext): Promise<Initialised> {
     if (config.kafka.brokers !== undefined) await createTopics(context);
     // The tables of a server are made here, because other processes may have the right to read alone.
     if (config.clickhouse.url !== undefined) await (await openRecords(context)).close();
+    const event_log_key_sha256 = await makeEventLogKey(context);
     const event_log = await findEventLog(context);
-    return { deployment: await createLogs(context, archive, event_log), created };
+    const named = { event_log_key_sha256, ...(event_log === undefined ? {} : { event_log }) };
+    return { deployment: await createLogs(context, archive, named), created, madeEventLogKey: false };
   } finally {
     if (replaced.archive === undefined) await archive.close();
   }
@@ -127,7 +133,7 @@ async function createTokens({ config, system }: AppContext, path: string): Promi
 async function createLogs(
   { config, system }: AppContext,
   archive: Archive,
-  event_log: string | undefined,
+  named: { readonly event_log?: string; readonly event_log_key_sha256: string },
 ): Promise<Deployment> {
   const { createLog } = await import('../store/ledger/ledger.ts');
   const { clock, newId } = system;
@@ -146,7 +152,7 @@ async function createLogs(
   return writeDeployment(config, {
     origins: logs.map(({ origin }) => origin),
     created_at: toInstant(clock()),
-    event_log,
+    ...named,
   });
 }
 

@@ -6,10 +6,12 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { AppContext } from './context.ts';
+import { readEventLogKey } from './event-log-key.ts';
 import { dataPaths } from './paths.ts';
 import type { Config } from '../config.ts';
 import type { GatewayMappings } from '../connectors/sources/gateways/mapped-shape.ts';
 import type { EventLog } from '../ingest/event-log.ts';
+import type { Numbering } from '../ingest/frame-writer.ts';
 import type { KafkaEventLog } from '../ingest/kafka/event-log.ts';
 import type { KafkaConnection } from '../ingest/kafka/options.ts';
 import type { ArchiveTampering } from '../schemas/archive-tampering.ts';
@@ -130,16 +132,25 @@ export function openEventLog(context: AppContext): Promise<EventLog> {
   return context.config.kafka.brokers === undefined ? openEmbedded(context) : openKafka(context);
 }
 
-export async function openEmbedded({ config, limits, logger, system }: AppContext): Promise<EventLog> {
+/** Undefined in a deployment without a key, and in a process that only counts what waits. */
+async function numberingOf({ config, system }: AppContext): Promise<Numbering | undefined> {
+  if (config.role === 'api' || config.role === 'report') return undefined;
+  const named = await readEventLogKey(config);
+  return named === undefined ? undefined : { key: named.key, randomBytes: system.randomBytes };
+}
+
+export async function openEmbedded(context: AppContext): Promise<EventLog> {
+  const { config, limits, logger, system } = context;
   const { openEmbeddedEventLog } = await import('../ingest/embedded/event-log.ts');
   return openEmbeddedEventLog({
     dir: dataPaths(config).eventLog,
     newId: system.newId,
+    numbering: await numberingOf(context),
     maxBacklogBytes: config.ingest.max_backlog_bytes,
     maxBacklogEnvelopes: limits.maxBacklogEnvelopes,
     maxPerCollectorPercent: limits.maxBacklogPerCollectorPercent,
     onDeadLetter: ({ offset, reason }) => {
-      logger.error({ offset: String(offset), reason }, 'entry holds no envelope, kept as a dead letter');
+      logger.error({ offset: String(offset), reason }, 'entry is not sealed, kept as a dead letter');
     },
     lingerMs: config.ingest.seal_after_ms,
   });
@@ -147,14 +158,16 @@ export async function openEmbedded({ config, limits, logger, system }: AppContex
 
 /** Only the first start creates topics: a topic that is missing later was lost together with its envelopes. */
 export async function openKafka(
-  { config, limits, logger }: AppContext,
+  context: AppContext,
   { mayCreateTopics = false }: { readonly mayCreateTopics?: boolean } = {},
 ): Promise<KafkaEventLog> {
+  const { config, limits, logger } = context;
   const { kafka, ingest } = config;
   const { openKafkaEventLog } = await import('../ingest/kafka/event-log.ts');
   return openKafkaEventLog({
     ...kafkaConnectionOf(config, logger),
     topic: kafka.topic,
+    numbering: await numberingOf(context),
     createTopics: mayCreateTopics,
     partitions: kafka.partitions,
     replicationFactor: kafka.replication_factor,

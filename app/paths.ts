@@ -9,6 +9,7 @@ export function dataPaths({ data, keys = join(data, 'keys') }: Pick<Config, 'dat
     deployment: join(keys, 'deployment.json'),
     signingKey: join(keys, 'signing-key.pem'),
     pseudonymKey: join(keys, 'pseudonym-key'),
+    eventLogKey: join(keys, 'event-log-key'),
     tokens: join(keys, 'tokens.json'),
     webhookSecrets: join(keys, 'webhook-secrets.json'),
     // Each machine has one, even where machines share the keys.

@@ -5,6 +5,7 @@ import type { AppContext } from './context.ts';
 import type { DataFolder } from './data-folder.ts';
 import { readPseudonymKey } from './deployment-file.ts';
 import { openEmbedded, openKafka, readGatewayMappings } from './engines.ts';
+import { readEventLogKey, type EventLogKey } from './event-log-key.ts';
 import { openLog, type CloseStack, type Engines, type OpenLog } from './logs.ts';
 import { keyAroundParked, type OwnEvents } from './own-events.ts';
 import { Partitions, toFailure, type PartitionState, type RunningSequencer } from './partitions.ts';
@@ -45,6 +46,7 @@ interface SequencerParts extends SequencingParts {
   readonly context: AppContext;
   readonly normalise: Normalise;
   readonly ownRecord: MakeOwnRecord;
+  readonly eventLogKey: EventLogKey | undefined;
   readonly logger: Logger;
   readonly partitions: Partitions;
   /** Time of the newest bundle of each log behind which the clock was found last. */
@@ -66,7 +68,8 @@ export async function startSequencing(
   const ownRecord = createOwnRecords(named);
   const partitions = new Partitions(logOf);
   const logger = context.logger.child({ role: 'sequence' });
-  const made = { normalise, ownRecord, logger, partitions };
+  const eventLogKey = await readEventLogKey(config);
+  const made = { normalise, ownRecord, eventLogKey, logger, partitions };
   const parts = { context, engines, ownEvents, folder, ...made, clockSteps: new Map<string, string>() };
   const stop = new AbortController();
   let ended: Promise<void>;
@@ -153,7 +156,7 @@ function reportClockStep(
 }
 
 function createRunning(
-  { context, engines, normalise, ownRecord, logger }: SequencerParts,
+  { context, engines, normalise, ownRecord, eventLogKey, logger }: SequencerParts,
   eventLog: EventLog,
   { partition, open: { ledger, seenIds } }: { readonly partition: number; readonly open: OpenLog },
 ): RunningSequencer {
@@ -166,6 +169,8 @@ function createRunning(
     ownRecord,
     clock: system.clock,
     acceptedEventLog: engines.deployment.event_log,
+    eventLogKey: eventLogKey?.key.sha256,
+    hadUnnumbered: eventLogKey?.hadUnnumbered,
     partition,
     logger: config.kafka.brokers === undefined ? logger : logger.child({ partition }),
     maxBatchEnvelopes: limits.maxBatchEnvelopes,

@@ -16,7 +16,7 @@ export interface InitOptions {
 /** Makes the keys, tokens and logs of a deployment. An existing deployment only gets the further collector. */
 export async function init(config: Config, options: InitOptions, output: Output): Promise<void> {
   const context = createContext(config);
-  const { deployment, created } = await initialise(context);
+  const { deployment, created, madeEventLogKey } = await initialise(context);
   const logs = await Promise.all(deployment.logs.map((named) => describeLog(config, named)));
   const added = options.collector === undefined ? undefined : await addCollector(context, options.collector);
   if (options.json) {
@@ -28,6 +28,7 @@ export async function init(config: Config, options: InitOptions, output: Output)
   }
   const state = created === undefined ? 'already holds a deployment; its keys were not changed' : 'is ready';
   output.write(`${config.data} ${state}.\n`);
+  if (madeEventLogKey) output.write('Its event log got a key: start every receiver and sequencer again.\n');
   for (const { origin, vkey } of logs) output.write(`  origin  ${origin}\n  key     ${vkey}\n`);
   output.write(
     'Give the key to your auditor separately from the evidence: `affidavit verify --key` pins it.\n',

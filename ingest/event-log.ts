@@ -1,17 +1,32 @@
 import type { Envelope } from '../schemas/envelope.ts';
 
+/** The place of an entry in the row of its writer; the writer's MAC proves it. Hex where it is bytes. */
+export interface EntryMark {
+  /** Random id of one opening of the log. */
+  readonly writer: string;
+  /** 1 for the first entry of the writer in this partition. */
+  readonly number: number;
+  /** The writer does not know whether the entries from here up to `number` were kept. No sender was answered for them. */
+  readonly abandonedFrom: number;
+  /** MAC of the entry with the number before. */
+  readonly previousMac: string;
+  readonly mac: string;
+}
+
 /** An envelope with its offset in a partition. Offsets rise strictly; they may skip. */
 export interface LoggedEnvelope {
   readonly offset: bigint;
   readonly envelope: Envelope;
+  /** Absent where the log was opened without a key, and in entries of an older version. */
+  readonly mark?: EntryMark | undefined;
 }
 
 /** Entries of one partition in order, and the place behind them. */
 export interface LoggedBatch {
   readonly envelopes: readonly LoggedEnvelope[];
   /**
-   * Entries that hold no envelope: damaged ones, and messages of other programs. The adapter keeps their bytes durably
-   * elsewhere before it delivers the batch.
+   * Entries that hold no envelope of a writer of this deployment: damaged or forged ones, and messages of other programs.
+   * The adapter keeps their bytes durably elsewhere before it delivers the batch.
    */
   readonly deadLetterCount: number;
   /** Offset after the last entry of the batch. */
@@ -24,6 +39,11 @@ export interface ConsumeOptions {
   readonly from: bigint;
   readonly maxEnvelopes: number;
   readonly maxBytes: number;
+  /**
+   * Whether entries without a writer's number are delivered until the first that has one. Without a key they always are.
+   * @default false
+   */
+  readonly mayBeUnnumbered?: boolean | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -60,6 +80,9 @@ export interface PartitionLag {
  * - A log that was opened with a linger holds back a batch that is not full. Such a batch is delivered once its oldest
  *   envelope has waited for the linger since the consumer could first read it, and sooner where the batch fills. An abort
  *   ends the wait at once; the envelopes held back stay unacknowledged. `append` never waits for it.
+ * - A log that was opened with a key gives each entry the next number of its writer in its partition, and a MAC that binds
+ *   it to this log. It delivers no entry as an envelope whose MAC does not fit. Whether numbers are missing is for the
+ *   caller to judge, who knows those that were sealed.
  * - `lag` counts envelopes that were appended and not yet acknowledged. `oldestReceivedAt` is the time of receipt of the
  *   first of them in its partition, and over all partitions the earliest of these times; undefined where there is no such
  *   envelope, and where it is not known because the medium does not answer in time. It is never an estimate.

@@ -6,49 +6,104 @@ import { PipelineError } from '../schemas/errors.ts';
 import { compileValidator } from '../schemas/validate.ts';
 
 /*
- * One stored envelope, version 1:
+ * One stored envelope. Integers are big endian.
  *
- *   byte 0       version, 1
- *   bytes 1-4    CRC-32 of everything from byte 5 on, big endian
- *   bytes 5-8    length of the header, big endian
- *   bytes 9-     header as JSON in UTF-8, then the body's own bytes to the end
+ *   version 1, without a writer         version 2, with the number that its writer gave it
+ *   0      1                            0        2
+ *   1-4    CRC-32 of bytes 5 to end     1-4      CRC-32 of bytes 5 to end
+ *   5-8    length of the header         5-36     MAC, see `frame-key.ts`
+ *   9-     header, body                 37-52    id of the writer
+ *                                       53-60    number of the frame
+ *                                       61-68    first number that is declared abandoned; else the number of the frame
+ *                                       69-100   MAC of the frame with the number before
+ *                                       101-104  length of the header
+ *                                       105-     header, body
  *
- * Not every medium checks the bytes that it returns: LMDB keeps no checksums, and kafkajs compares none. These bytes are
- * about to be sealed for good, so a damaged block must stop the reader instead of becoming evidence.
+ * The header is JSON in UTF-8; the body is the body's own bytes to the end. Not every medium checks the bytes that it
+ * returns: LMDB keeps no checksums, and kafkajs compares none. These bytes are about to be sealed for good, so a damaged
+ * block must stop the reader instead of becoming evidence.
  */
-const FRAME_VERSION = 1;
 const CHECKSUM_AT = 1;
-const LENGTH_AT = 5;
-const HEADER_AT = 9;
+const CHECKED_FROM = 5;
+const LENGTH_BYTES = 4;
+
+/** Places in a frame of version 2. */
+export const NUMBERED = {
+  version: 2,
+  mac: 5,
+  /** The MAC covers everything from here on. */
+  writer: 37,
+  number: 53,
+  abandonedFrom: 61,
+  previousMac: 69,
+  length: 101,
+} as const;
+
+const PLAIN = { version: 1, length: 5 } as const;
 
 const checkHeader = compileValidator(EnvelopeHeader);
 
-/** Bytes of an envelope as an event log stores it. */
+/** Bytes of an envelope as an event log without a key stores it. */
 export function encodeEnvelope(envelope: Envelope): Buffer {
-  const { body, ...header } = envelope;
+  const frame = encode(envelope, PLAIN);
+  writeChecksum(frame);
+  return frame;
+}
+
+/** A frame of version 2 that a `FrameWriter` still has to number. */
+export function encodeForWriter(envelope: Envelope): Buffer {
+  return encode(envelope, NUMBERED);
+}
+
+export function writeChecksum(frame: Buffer): void {
+  frame.writeUInt32BE(crc32(frame.subarray(CHECKED_FROM)), CHECKSUM_AT);
+}
+
+export function isNumbered(frame: Buffer): boolean {
+  return frame[0] === NUMBERED.version;
+}
+
+type Layout = typeof PLAIN | typeof NUMBERED;
+
+function encode({ body, ...header }: Envelope, { version, length }: Layout): Buffer {
   const headerText = JSON.stringify(header satisfies EnvelopeHeader);
   const headerLength = Buffer.byteLength(headerText);
-  const frame = Buffer.allocUnsafe(HEADER_AT + headerLength + body.byteLength);
-  frame[0] = FRAME_VERSION;
-  frame.writeUInt32BE(headerLength, LENGTH_AT);
-  frame.write(headerText, HEADER_AT);
-  frame.set(body, HEADER_AT + headerLength);
-  frame.writeUInt32BE(crc32(frame.subarray(LENGTH_AT)), CHECKSUM_AT);
+  const headerAt = length + LENGTH_BYTES;
+  const frame = Buffer.allocUnsafe(headerAt + headerLength + body.byteLength);
+  frame[0] = version;
+  frame.writeUInt32BE(headerLength, length);
+  frame.write(headerText, headerAt);
+  frame.set(body, headerAt + headerLength);
   return frame;
 }
 
 /**
- * Inverse of `encodeEnvelope`; `body` is a view of `frame`. Throws LOG_DAMAGED for bytes that it did not write, and for a
- * header that is not of its schema: what a header says is sealed for good. The detail quotes nothing of the frame.
+ * The envelope of a frame of either version; `body` is a view of `frame`. Compares no MAC. Throws LOG_DAMAGED for bytes
+ * that no encoder wrote, and for a header that is not of its schema: what a header says is sealed for good. The detail
+ * quotes nothing of the frame.
  */
 export function decodeEnvelope(frame: Buffer, offset: bigint): Envelope {
-  if (frame.length < HEADER_AT || frame[0] !== FRAME_VERSION) throw damaged(offset, 'unknown frame version');
-  if (frame.readUInt32BE(CHECKSUM_AT) !== crc32(frame.subarray(LENGTH_AT))) {
+  requireWhole(frame, offset);
+  const lengthAt = layoutOf(frame).length;
+  const headerAt = lengthAt + LENGTH_BYTES;
+  const bodyAt = headerAt + frame.readUInt32BE(lengthAt);
+  if (bodyAt > frame.length) throw damaged(offset, 'header passes the end');
+  return { ...readHeader(frame.toString('utf8', headerAt, bodyAt), offset), body: frame.subarray(bodyAt) };
+}
+
+/** Throws LOG_DAMAGED unless the frame has a known version and its checksum fits. */
+export function requireWhole(frame: Buffer, offset: bigint): void {
+  const { version, length } = layoutOf(frame);
+  if (frame[0] !== version || frame.length < length + LENGTH_BYTES) {
+    throw damaged(offset, 'unknown frame version');
+  }
+  if (frame.readUInt32BE(CHECKSUM_AT) !== crc32(frame.subarray(CHECKED_FROM))) {
     throw damaged(offset, 'checksum does not match');
   }
-  const bodyAt = HEADER_AT + frame.readUInt32BE(LENGTH_AT);
-  if (bodyAt > frame.length) throw damaged(offset, 'header passes the end');
-  return { ...readHeader(frame.toString('utf8', HEADER_AT, bodyAt), offset), body: frame.subarray(bodyAt) };
+}
+
+function layoutOf(frame: Buffer): Layout {
+  return isNumbered(frame) ? NUMBERED : PLAIN;
 }
 
 function readHeader(text: string, offset: bigint): EnvelopeHeader {
@@ -73,14 +128,17 @@ function readHeader(text: string, offset: bigint): EnvelopeHeader {
 /** Collector id of a frame, for counters only: '' where it does not read. Never throws. */
 export function collectorOf(frame: Buffer): string {
   try {
-    const header = frame.toString('utf8', HEADER_AT, HEADER_AT + frame.readUInt32BE(LENGTH_AT));
+    const lengthAt = layoutOf(frame).length;
+    const headerAt = lengthAt + LENGTH_BYTES;
+    const header = frame.toString('utf8', headerAt, headerAt + frame.readUInt32BE(lengthAt));
     return (JSON.parse(header) as EnvelopeHeader).principal;
   } catch {
     return '';
   }
 }
 
-function damaged(offset: bigint, what: string): PipelineError {
+/** The error of an entry that must not be sealed. */
+export function damaged(offset: bigint, what: string): PipelineError {
   return new PipelineError('LOG_DAMAGED', `event log entry: ${what}`, {
     place: `offset ${offset.toString()}`,
   });

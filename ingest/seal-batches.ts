@@ -11,6 +11,7 @@ import type { EventLog, LoggedBatch, LoggedEnvelope } from './event-log.ts';
 import type { Normalise } from './normalise.ts';
 import type { MakeOwnRecord } from './own-records.ts';
 import type { SeenIds } from './seen-ids.ts';
+import { followWriters, type WriterGap } from './writers.ts';
 
 export interface SealingOptions {
   readonly eventLog: Pick<EventLog, 'id'>;
@@ -18,6 +19,8 @@ export interface SealingOptions {
   readonly seenIds: SeenIds;
   readonly normalise: Normalise;
   readonly ownRecord: MakeOwnRecord;
+  /** Digest of the key with which the entries of the event log are MACed; undefined without one. */
+  readonly eventLogKey?: string | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Bounds of the envelopes in one bundle. A single larger envelope makes a bundle alone. */
@@ -151,12 +154,16 @@ async function sealBatch(options: SealingOptions, { batch, expanded }: ExpandedB
     quarantined: fresh.filter(({ type }) => type === 'quarantined').length,
     deadLetters: batch.deadLetterCount,
   };
-  const records = needsCount(counts) ? [...fresh, countRecord(options, batch, counts)] : fresh;
+  // The ledger's head is that of the batch before: entries that a failure delivers again are followed once.
+  const { heads, gaps } = followWriters(ledger.writers(), batch.envelopes, options.eventLogKey);
+  const found = [...fresh, ...gaps.map((gap) => gapRecord(options, gap))];
+  const records = needsCount(counts) ? [...found, countRecord(options, batch, counts)] : found;
   const { published } = await ledger.append({
     records,
     next_offset: batch.nextOffset,
     duplicate_count: duplicates,
     event_log: eventLog.id,
+    writers: heads,
   });
   return { published, counts, treeSize: ledger.treeSize() };
 }
@@ -167,6 +174,26 @@ async function sealBatch(options: SealingOptions, { batch, expanded }: ExpandedB
  */
 function needsCount({ records, duplicates, deadLetters }: BatchCounts): boolean {
   return records === 0 || duplicates > 0 || deadLetters > 0;
+}
+
+/** The record of entries that are missing. A writer's numbers never repeat, so its id is unique. */
+function gapRecord(
+  { ledger, eventLog, ownRecord, logger }: SealingOptions,
+  { reason, writer, first, last, received_at }: WriterGap,
+): AuditRecord {
+  logger.error({ reason, writer, first, last }, 'entries of the event log are missing; see docs/runbook.md');
+  return ownRecord({
+    type: 'event_log.gap',
+    naturalKey: [ledger.origin, eventLog.id ?? '', writer, String(first), String(last)],
+    received_at,
+    facts: {
+      reason,
+      writer,
+      first_number: first,
+      last_number: last,
+      ...(eventLog.id === undefined ? {} : { event_log: eventLog.id }),
+    },
+  });
 }
 
 /** The record of the counts of one bundle. Offsets of one event log never repeat, so its id is unique. */

@@ -11,6 +11,8 @@ export interface SequencerOptions extends SealingOptions {
   readonly eventLog: EventLog;
   readonly partition: number;
   readonly acceptedEventLog: SettlingOptions['acceptedEventLog'];
+  /** Whether an older version may have appended entries without a writer's number. @default false */
+  readonly hadUnnumbered?: boolean | undefined;
   /** Resolves after so many milliseconds or when the signal is aborted. */
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
 }
@@ -84,6 +86,8 @@ export function createSequencer(options: SequencerOptions): Sequencer {
         from: options.ledger.nextOffset(),
         maxEnvelopes: READ_AHEAD_BUNDLES * options.maxBatchEnvelopes,
         maxBytes: READ_AHEAD_BUNDLES * options.maxBatchBytes,
+        // Never again once a bundle names a writer: a forger would leave the number out.
+        mayBeUnnumbered: options.hadUnnumbered === true && options.ledger.writers() === undefined,
         signal,
       },
       (batch) =>

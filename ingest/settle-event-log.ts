@@ -5,7 +5,10 @@ import { judgeEventLog } from './event-log-identity.ts';
 import type { EventLog } from './event-log.ts';
 import type { SealingOptions } from './seal-batches.ts';
 
-export interface SettlingOptions extends Pick<SealingOptions, 'ledger' | 'ownRecord' | 'clock' | 'logger'> {
+export interface SettlingOptions extends Pick<
+  SealingOptions,
+  'ledger' | 'ownRecord' | 'eventLogKey' | 'clock' | 'logger'
+> {
   readonly eventLog: Pick<EventLog, 'id' | 'settle'>;
   readonly partition: number;
   /** Id of the event log that the operator accepted; see `judgeEventLog`. */
@@ -17,8 +20,19 @@ export async function settleEventLog(options: SettlingOptions): Promise<void> {
   const { eventLog, ledger, acceptedEventLog: accepted } = options;
   const verdict = judgeEventLog({ found: eventLog.id, accepted, sealed: ledger.eventLog() });
   if (verdict.kind === 'refused') throw new PipelineError('EVENT_LOG_REPLACED', verdict.detail);
+  requireSameKey(options);
   if (verdict.kind === 'begin_again') await sealReplacement(options);
   await settlePlace(options);
+}
+
+/** With another key every acknowledged entry that waits would look forged. */
+function requireSameKey({ ledger, eventLogKey }: SettlingOptions): void {
+  const sealed = ledger.writers()?.key_sha256;
+  if (sealed === undefined || sealed === eventLogKey) return;
+  throw new PipelineError(
+    'START_REFUSED',
+    `the newest bundle was read with the event log key ${sealed}, this deployment has ${eventLogKey ?? 'none'}; restore keys/ from the backup`,
+  );
 }
 
 /**

@@ -29,6 +29,31 @@ export const PayloadRef = Type.Object(
 );
 export type PayloadRef = Static<typeof PayloadRef>;
 
+/** The last entry of the event log that was read of one writer. */
+export const WriterHead = Type.Object(
+  {
+    writer: Type.String({
+      pattern: '^[0-9a-f]{32}$',
+      description: 'random id of one opening of the event log',
+    }),
+    number: SafeCount,
+    mac: HashHex,
+    received_at: InstantUtc,
+  },
+  { additionalProperties: false },
+);
+export type WriterHead = Static<typeof WriterHead>;
+
+/** Where each writer of the event log stands at `next_offset`, the one that wrote last at the end. */
+export const WriterHeads = Type.Object(
+  {
+    key_sha256: HashHex,
+    heads: Type.Array(WriterHead, { minItems: 1 }),
+  },
+  { additionalProperties: false },
+);
+export type WriterHeads = Static<typeof WriterHeads>;
+
 /**
  * First line of a bundle, the unit of commit. `frontier` holds the roots of the perfect subtrees of the tree after
  * this bundle, largest first, so that appending never reads older bundles.
@@ -50,6 +75,7 @@ export const BundleHeader = Type.Object(
         description: 'id of the event log that `next_offset` counts in; absent where the log gives none',
       }),
     ),
+    writers: Type.Optional(WriterHeads),
     integrated_at: InstantUtc,
     duplicate_count: SafeCount,
     payloads: Type.Array(PayloadRef),

@@ -24,6 +24,9 @@ export const NativeFacts = Type.Omit(
     'dead_letter_count',
     'event_log',
     'previous_event_log',
+    'writer',
+    'first_number',
+    'last_number',
   ],
   { additionalProperties: false },
 );

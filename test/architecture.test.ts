@@ -39,7 +39,14 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'ingest/send': ['ingest/send', 'schemas'],
   'ingest/pull': ['ingest/pull', 'ingest/send', 'schemas'],
   'ingest/pull/s3': ['ingest/pull', 'store/archive/s3', 'schemas'],
-  'ingest/embedded': ['ingest/embedded', 'ingest/event-log.ts', 'ingest/framing.ts', 'schemas'],
+  'ingest/embedded': [
+    'ingest/embedded',
+    'ingest/event-log.ts',
+    'ingest/framing.ts',
+    'ingest/frame-reader.ts',
+    'ingest/frame-writer.ts',
+    'schemas',
+  ],
   ingest: ['ingest', 'connectors', 'schemas', 'store/ledger/ledger.ts', 'store/chain/sha256.ts'],
 
   // The floors of store: chain, then verify, then archive, keys and records, then ledger, then projections and verify/store.

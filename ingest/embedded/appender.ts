@@ -1,5 +1,6 @@
 /** Appends to the embedded event log: many callers, one durable transaction at a time. */
 import { PipelineError } from '../../schemas/errors.ts';
+import type { FrameTurn, FrameWriter } from '../frame-writer.ts';
 import type { BinaryDatabase, Environment, Room } from './environment.ts';
 import {
   changeBacklog,
@@ -28,6 +29,13 @@ interface EncodedEnvelope {
 export interface LogDatabases {
   readonly entries: BinaryDatabase;
   readonly meta: BinaryDatabase;
+}
+
+export interface AppenderOptions {
+  readonly limits: BacklogLimits;
+  readonly onAppended: () => void;
+  /** Numbers the frames; undefined where the log was opened without a key. */
+  readonly writer: FrameWriter | undefined;
 }
 
 interface PendingAppend {
@@ -64,23 +72,16 @@ const GROUP_MAX_APPENDS = 4096;
 export class Appender {
   readonly #environment: Environment;
   readonly #databases: LogDatabases;
-  readonly #limits: BacklogLimits;
-  readonly #onAppended: () => void;
+  readonly #options: AppenderOptions;
   /** Appends that no transaction has taken yet, in order. */
   readonly #pending: PendingAppend[] = [];
   /** Set while `#flush` runs, which alone takes from `#pending`. */
   #flushing: Promise<void> | undefined;
 
-  constructor(
-    environment: Environment,
-    databases: LogDatabases,
-    limits: BacklogLimits,
-    onAppended: () => void,
-  ) {
+  constructor(environment: Environment, databases: LogDatabases, options: AppenderOptions) {
     this.#environment = environment;
     this.#databases = databases;
-    this.#limits = limits;
-    this.#onAppended = onAppended;
+    this.#options = options;
   }
 
   /** Resolves when the frames are durable, in order; rejects as `EventLog.append` does. */
@@ -106,13 +107,22 @@ export class Appender {
   async #flush(): Promise<void> {
     while (this.#pending.length > 0) {
       const group = takeGroup(this.#pending);
+      let turn: FrameTurn | undefined;
       try {
         this.#environment.refresh();
         const need = roomFor(group, readState(this.#databases.meta).bytes);
-        const refusals = await this.#environment.commit(() => this.#writeGroup(group), need);
+        const write = () => {
+          // Inside the transaction: a transaction that is run again numbers its frames again.
+          turn = this.#options.writer?.begin();
+          return this.#writeGroup(group, turn);
+        };
+        const refusals = await this.#environment.commit(write, need);
+        turn?.written();
         group.forEach((one, index) => one.settle(refusals[index]));
-        this.#onAppended();
+        this.#options.onAppended();
       } catch (error) {
+        // A commit that missed its deadline may still be applied.
+        turn?.abandoned();
         const refusal = error instanceof PipelineError ? error : unavailable(error);
         for (const one of group) one.settle(refusal);
       }
@@ -120,14 +130,15 @@ export class Appender {
   }
 
   /** Runs inside the transaction. One element per append: the refusal, or undefined where it was written. */
-  #writeGroup(group: readonly PendingAppend[]): (PipelineError | undefined)[] {
+  #writeGroup(group: readonly PendingAppend[], turn: FrameTurn | undefined): (PipelineError | undefined)[] {
     const { entries, meta } = this.#databases;
     let state = readState(meta);
     const backlog = changeBacklog(meta);
     const refusals = group.map((one) => {
-      const refusal = refusalOf(one, state, backlog, this.#limits);
+      const refusal = refusalOf(one, state, backlog, this.#options.limits);
       if (refusal !== undefined) return refusal;
       for (const { bytes, collector } of one.frames) {
+        turn?.seal(bytes);
         void entries.put(toKey(state.next, state.shift), bytes);
         backlog.add(collector, { envelopes: 1, bytes: bytes.length });
         state = withOneMore(state, bytes.length);

@@ -1,8 +1,9 @@
 import { join } from 'node:path';
-import type { Envelope } from '../../schemas/envelope.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { ConsumeOptions, EventLog, LoggedBatch, LoggedEnvelope } from '../event-log.ts';
-import { collectorOf, decodeEnvelope, encodeEnvelope } from '../framing.ts';
+import { createFrameReader, type ReadFrame } from '../frame-reader.ts';
+import { FrameWriter, type Numbering } from '../frame-writer.ts';
+import { collectorOf, decodeEnvelope, encodeEnvelope, encodeForWriter } from '../framing.ts';
 import { Appender, type BacklogLimits, type LogDatabases } from './appender.ts';
 import { keepDeadLetter, type DeadLetter } from './dead-letters.ts';
 import { openEnvironment, type Environment } from './environment.ts';
@@ -13,6 +14,8 @@ interface EmbeddedEventLogOptions extends BacklogLimits {
   readonly dir: string;
   /** Gives the log its id when it is opened for the first time. */
   readonly newId: () => string;
+  /** Without it entries get no numbers, as in a deployment of an older version. */
+  readonly numbering?: Numbering | undefined;
   /** How long an idle consumer waits before it looks for appends of other threads and processes. @default 20 */
   readonly pollMs?: number;
   /** Called for each entry that holds no envelope, after its bytes were kept below `dead-letters`. */
@@ -25,6 +28,9 @@ interface LogStorage extends LogDatabases {
   readonly environment: Environment;
   readonly keepDeadLetters: (letters: readonly DeadLetter[]) => Promise<void>;
 }
+
+/** The log has one partition. */
+const PARTITION = 0;
 
 /** How long a batch may be held back, and the pause between two looks at the log. */
 interface Linger {
@@ -66,7 +72,8 @@ export async function openEmbeddedEventLog(options: EmbeddedEventLogOptions): Pr
   // Idle consumers; `sleep` adds and removes them, an append of this process wakes them.
   const sleepers = new Set<() => void>();
   const wake = (): void => sleepers.forEach((awake) => awake());
-  const appender = new Appender(environment, storage, options, wake);
+  const { writer, encode, openReader } = framesOf(id, options.numbering);
+  const appender = new Appender(environment, storage, { limits: options, onAppended: wake, writer });
   const stopped = new AbortController();
   const consumers = new Set<Promise<void>>();
 
@@ -88,7 +95,7 @@ export async function openEmbeddedEventLog(options: EmbeddedEventLogOptions): Pr
       if (closing !== undefined) throw new PipelineError('LOG_UNAVAILABLE', 'event log is closed');
       if (envelopes.length === 0) return;
       await appender.append(
-        envelopes.map((envelope) => ({ bytes: encodeEnvelope(envelope), collector: envelope.principal })),
+        envelopes.map((envelope) => ({ bytes: encode(envelope), collector: envelope.principal })),
       );
     },
     consume: async (consumeOptions, onBatch) => {
@@ -96,7 +103,8 @@ export async function openEmbeddedEventLog(options: EmbeddedEventLogOptions): Pr
       const signal = AbortSignal.any([consumeOptions.signal, stopped.signal]);
       const idle = (): Promise<void> => sleep(sleepers, signal, options.pollMs ?? 20);
       const linger = { lingerMs: options.lingerMs ?? 0, idle };
-      const running = consumeUntilAborted(storage, { ...consumeOptions, signal }, linger, onBatch);
+      const source = { storage, linger, read: openReader(consumeOptions) };
+      const running = consumeUntilAborted(source, { ...consumeOptions, signal }, onBatch);
       consumers.add(running);
       try {
         await running;
@@ -117,10 +125,27 @@ export async function openEmbeddedEventLog(options: EmbeddedEventLogOptions): Pr
   };
 }
 
+/** How this handle writes and reads the entries of the log `id`. */
+function framesOf(id: string, numbering: Numbering | undefined) {
+  const place = { logId: id, partition: PARTITION };
+  const writer = numbering === undefined ? undefined : new FrameWriter({ ...numbering, place });
+  return {
+    writer,
+    encode: writer === undefined ? encodeEnvelope : encodeForWriter,
+    openReader: ({ mayBeUnnumbered = false }: Pick<ConsumeOptions, 'mayBeUnnumbered'>) =>
+      createFrameReader({ key: numbering?.key, place, mayBeUnnumbered }),
+  };
+}
+
+interface Source {
+  readonly storage: LogStorage;
+  readonly read: ReadFrame;
+  readonly linger: Linger;
+}
+
 async function consumeUntilAborted(
-  storage: LogStorage,
+  { storage, read, linger }: Source,
   options: ConsumeOptions,
-  linger: Linger,
   onBatch: (batch: LoggedBatch) => Promise<void>,
 ): Promise<void> {
   const { signal } = options;
@@ -128,7 +153,7 @@ async function consumeUntilAborted(
   while (!signal.aborted) {
     await untilFullOrOld(storage, options, linger);
     if (isAborted(signal)) return;
-    const batch = readBatch(storage, options);
+    const batch = readBatch(storage, read, options);
     if (batch.entries.length === 0) {
       await linger.idle();
     } else {
@@ -141,11 +166,14 @@ async function consumeUntilAborted(
   }
 }
 
-/** When the first entry was received; undefined where there is none, or it holds no envelope. */
+/** When the first entry was received, as it says; undefined where there is none, or it holds no envelope. */
 function readOldest({ entries, meta }: LogStorage): string | undefined {
   for (const { key, value } of entries.getRange({ limit: 1 })) {
-    const decoded = decode(value, toOffset(key, readState(meta).shift));
-    return 'envelope' in decoded ? decoded.envelope.received_at : undefined;
+    try {
+      return decodeEnvelope(value, toOffset(key, readState(meta).shift)).received_at;
+    } catch (error) {
+      if (!(error instanceof PipelineError)) throw error;
+    }
   }
   return undefined;
 }
@@ -180,7 +208,7 @@ async function identify({ environment, meta }: LogStorage, newId: () => string):
 }
 
 function requireOnlyPartition(partition: number): void {
-  if (partition !== 0) throw new RangeError('the embedded event log has partition 0 only');
+  if (partition !== PARTITION) throw new RangeError('the embedded event log has partition 0 only');
 }
 
 /** Resolves when a batch is full or its oldest envelope has waited for the linger; at once where nothing waits. */
@@ -234,7 +262,8 @@ async function skipTo(storage: LogStorage, from: bigint): Promise<void> {
   } while (removed === REMOVE_MAX_ENTRIES);
 }
 
-function readBatch(storage: LogStorage, options: ConsumeOptions): StoredBatch {
+/** A damaged or forged entry must not become evidence, and must not keep the entries behind it from being sealed. */
+function readBatch(storage: LogStorage, read: ReadFrame, options: ConsumeOptions): StoredBatch {
   storage.environment.refresh();
   const { shift } = readState(storage.meta);
   const envelopes: LoggedEnvelope[] = [];
@@ -247,27 +276,14 @@ function readBatch(storage: LogStorage, options: ConsumeOptions): StoredBatch {
     if (entries.length > 0 && bytes + value.length > options.maxBytes) break;
     bytes += value.length;
     const offset = toOffset(key, shift);
-    const decoded = decode(value, offset);
-    if ('envelope' in decoded) envelopes.push({ offset, envelope: decoded.envelope });
-    else letters.push({ offset, bytes: value, reason: decoded.reason });
-    const collector = 'envelope' in decoded ? decoded.envelope.principal : collectorOf(value);
+    const entry = read(value, offset);
+    if ('envelope' in entry) envelopes.push({ offset, ...entry });
+    else letters.push({ offset, bytes: value, reason: entry.unreadable });
+    const collector = 'envelope' in entry ? entry.envelope.principal : collectorOf(value);
     entries.push({ key, size: value.length, collector });
     nextOffset = offset + 1n;
   }
   return { envelopes, letters, entries, nextOffset };
-}
-
-/** A damaged entry must not become evidence, and must not keep the entries behind it from being sealed. */
-function decode(
-  value: Buffer,
-  offset: bigint,
-): { readonly envelope: Envelope } | { readonly reason: string } {
-  try {
-    return { envelope: decodeEnvelope(value, offset) };
-  } catch (error) {
-    if (error instanceof PipelineError) return { reason: error.detail };
-    throw error;
-  }
 }
 
 async function acknowledge(storage: LogStorage, entries: readonly StoredEntry[]): Promise<void> {

@@ -2,12 +2,15 @@
  * Appends on their way to the brokers: a queue for each partition, each with its own connection. So a partition whose
  * leader is slow or away holds up no other.
  */
+import type { FrameWriter } from '../frame-writer.ts';
 import type { OutgoingMessage, RequestWriter } from './client.ts';
 import { PartitionQueue, type PartitionQueueOptions } from './partition-queue.ts';
 
-export interface AppendQueueOptions extends Omit<PartitionQueueOptions, 'writer'> {
+export interface AppendQueueOptions extends Omit<PartitionQueueOptions, 'writer' | 'frames'> {
   /** Called once for each partition that is written to. */
   readonly openWriter: () => RequestWriter;
+  /** Called once for each partition that is written to. Undefined where its messages are not numbered. */
+  readonly openFrames?: ((topic: string, partition: number) => FrameWriter | undefined) | undefined;
 }
 
 export class AppendQueue {
@@ -48,7 +51,9 @@ export class AppendQueue {
     const name = `${topic}/${String(partition)}`;
     const known = this.#queues.get(name);
     if (known !== undefined) return known;
-    const queue = new PartitionQueue({ ...this.#options, writer: this.#options.openWriter() });
+    const { openWriter, openFrames } = this.#options;
+    const frames = openFrames?.(topic, partition);
+    const queue = new PartitionQueue({ ...this.#options, writer: openWriter(), frames });
     this.#queues.set(name, queue);
     return queue;
   }

@@ -2,10 +2,10 @@
  * When the first waiting envelope of each partition was received. In: where each backlog begins. Out: times of receipt,
  * as the envelopes themselves say.
  */
+import { decodeEnvelope } from '../framing.ts';
 import type { Waiting } from './backpressure.ts';
 import type { FetchedMessage, MessageReader } from './client.ts';
 import { withDeadline } from './errors.ts';
-import { decodeMessage } from './messages.ts';
 
 export interface BacklogHeadsOptions {
   readonly messages: MessageReader;
@@ -71,11 +71,14 @@ export class BacklogHeads {
   }
 }
 
-/** Messages of other programs may lie before the first envelope. */
+/** Messages of other programs may lie before the first envelope. No MAC is compared: a process that asks has no key. */
 function firstReceipt(messages: readonly FetchedMessage[]): string | undefined {
-  for (const message of messages) {
-    const decoded = decodeMessage(message);
-    if ('envelope' in decoded) return decoded.envelope.received_at;
+  for (const { value, offset } of messages) {
+    try {
+      if (value !== null) return decodeEnvelope(value, offset).received_at;
+    } catch {
+      // The sequencer keeps it as a dead letter.
+    }
   }
   return undefined;
 }

@@ -2,6 +2,9 @@
 import type { Envelope } from '../../schemas/envelope.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { EventLog, Lag } from '../event-log.ts';
+import { createFrameReader } from '../frame-reader.ts';
+import { FrameWriter } from '../frame-writer.ts';
+import { encodeEnvelope, encodeForWriter } from '../framing.ts';
 import { AppendQueue } from './append-queue.ts';
 import { runAssigned, type Run } from './assignments.ts';
 import { BacklogHeads } from './backlog-heads.ts';
@@ -83,7 +86,8 @@ function assemble(parts: Parts, options: KafkaEventLogOptions): KafkaEventLog {
   const queue = openQueue(parts, options);
   const membership = openMembership(client, options);
   const heads = new BacklogHeads({ messages: client.messages, topic: options.topic });
-  const encode = createEncoder({ ...options, maxMessageBytes: topics.maxMessageBytes });
+  const toFrame = options.numbering === undefined ? encodeEnvelope : encodeForWriter;
+  const encode = createEncoder({ ...options, toFrame, maxMessageBytes: topics.maxMessageBytes });
   const context = toContext(parts, options, { membership, queue });
   const stopped = new AbortController();
   const running = new Set<Promise<void>>();
@@ -107,7 +111,7 @@ function assemble(parts: Parts, options: KafkaEventLogOptions): KafkaEventLog {
   }
 
   return {
-    id: topicId === undefined ? undefined : `kafka:${topicId}`,
+    id: nameOf(topicId),
     settle: (partition, from) => settlePartition(context, partition, from),
     append: async (envelopes) => {
       if (closing !== undefined) throw new PipelineError('LOG_UNAVAILABLE', 'event log is closed');
@@ -155,6 +159,10 @@ async function readLag(backpressure: Backpressure, heads: BacklogHeads): Promise
   // Of partitions that are not known one may hold the oldest envelope.
   const isKnown = received.size === waiting.length;
   return { ...total, oldestReceivedAt: isKnown ? [...received.values()].sort()[0] : undefined, partitions };
+}
+
+function nameOf(topicId: string | undefined): string | undefined {
+  return topicId === undefined ? undefined : `kafka:${topicId}`;
 }
 
 /** Asks the brokers for the id of the topic; the result rejects with EVENT_LOG_REPLACED where it is another. */
@@ -212,11 +220,20 @@ function openMembership(client: KafkaClient, options: KafkaEventLogOptions): Mem
   });
 }
 
-function openQueue({ client, backpressure, topics }: Parts, options: KafkaEventLogOptions): AppendQueue {
+function openQueue(
+  { client, backpressure, topics, topicId }: Parts,
+  options: KafkaEventLogOptions,
+): AppendQueue {
   const { compression = 'gzip', appendDeadlineMs: deadlineMs = APPEND_DEADLINE_MS, logger } = options;
   const { partitions, maxInFlightBytes = DEFAULT_MAX_IN_FLIGHT_BYTES } = options;
   return new AppendQueue({
     openWriter: () => client.openWriter({ compression, deadlineMs }),
+    openFrames: (topic, partition) => {
+      const { numbering } = options;
+      // Dead letters keep the bytes that were found.
+      if (numbering === undefined || topic !== options.topic) return undefined;
+      return new FrameWriter({ ...numbering, place: { logId: nameOf(topicId) ?? '', partition } });
+    },
     deadlineMs,
     maxMessageBytes: topics.maxMessageBytes,
     // A partition that does not answer leaves half of the bytes in flight to the others.
@@ -229,8 +246,8 @@ function openQueue({ client, backpressure, topics }: Parts, options: KafkaEventL
 }
 
 function toContext(
-  { client, backpressure, topics, requireSameTopic }: Parts,
-  { topic, logger }: KafkaEventLogOptions,
+  { client, backpressure, topics, topicId, requireSameTopic }: Parts,
+  { topic, logger, numbering }: KafkaEventLogOptions,
   { membership, queue }: { readonly membership: Membership; readonly queue: AppendQueue },
 ): ConsumerContext {
   return {
@@ -239,6 +256,10 @@ function toContext(
     backpressure,
     logger,
     requireSameTopic,
+    openReader: ({ partition, mayBeUnnumbered = false }) => {
+      const place = { logId: nameOf(topicId) ?? '', partition };
+      return createFrameReader({ key: numbering?.key, place, mayBeUnnumbered });
+    },
     rangeOf: async (partition) => {
       try {
         const range = (await client.offsets.fetchRanges(topic)).get(partition);

@@ -1,7 +1,7 @@
 /** Envelopes as messages: the frame is the value, the key keeps a session in its partition, there are no headers. */
 import type { Envelope } from '../../schemas/envelope.ts';
 import { PipelineError } from '../../schemas/errors.ts';
-import { decodeEnvelope, encodeEnvelope } from '../framing.ts';
+import type { ReadEntry, ReadFrame, Unreadable } from '../frame-reader.ts';
 import type { FetchedMessage, OutgoingMessage } from './client.ts';
 import { partitionOf } from './partition-of.ts';
 
@@ -10,6 +10,7 @@ export interface MessageOptions {
   readonly partitions: number;
   readonly maxMessageBytes: number;
   readonly keyOf: (envelope: Envelope) => string | null;
+  readonly toFrame: (envelope: Envelope) => Buffer;
 }
 
 export type Encode = (envelope: Envelope) => OutgoingMessage;
@@ -17,9 +18,15 @@ export type Encode = (envelope: Envelope) => OutgoingMessage;
 const NO_HEADERS = {};
 
 /** Throws BODY_TOO_LARGE for an envelope that the topic would not take. */
-export function createEncoder({ topic, partitions, maxMessageBytes, keyOf }: MessageOptions): Encode {
+export function createEncoder({
+  topic,
+  partitions,
+  maxMessageBytes,
+  keyOf,
+  toFrame,
+}: MessageOptions): Encode {
   return (envelope) => {
-    const value = encodeEnvelope(envelope);
+    const value = toFrame(envelope);
     const key = keyOf(envelope) ?? envelope.idempotency_key ?? envelope.envelope_id;
     const bytes = value.length + Buffer.byteLength(key);
     if (bytes > maxMessageBytes) {
@@ -30,16 +37,9 @@ export function createEncoder({ topic, partitions, maxMessageBytes, keyOf }: Mes
   };
 }
 
-export type Decoded = { readonly envelope: Envelope } | { readonly unreadable: string };
-
 /** Other programs may write to the topic, so a message that holds no envelope is a result and not an error. */
-export function decodeMessage({ value, offset }: FetchedMessage): Decoded {
-  if (value === null) return { unreadable: 'no value' };
-  try {
-    return { envelope: decodeEnvelope(value, offset) };
-  } catch (error) {
-    return { unreadable: error instanceof PipelineError ? error.detail : 'header does not decode' };
-  }
+export function readMessage(read: ReadFrame, { value, offset }: FetchedMessage): ReadEntry | Unreadable {
+  return value === null ? { unreadable: 'no value' } : read(value, offset);
 }
 
 /** A message that holds no envelope, with its place and the reason. */

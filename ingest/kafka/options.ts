@@ -1,6 +1,7 @@
 import type { ConnectionOptions } from 'node:tls';
 import type { Logger } from 'pino';
 import type { Envelope } from '../../schemas/envelope.ts';
+import type { Numbering } from '../frame-writer.ts';
 
 export interface KafkaCredentials {
   readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512';
@@ -52,6 +53,8 @@ export interface KafkaEventLogOptions extends KafkaConnection, KafkaTopics, Kafk
   readonly groupId: string;
   /** Envelopes of the same key stay in one partition, in order; null spreads them. */
   readonly keyOf: (envelope: Envelope) => string | null;
+  /** Without it entries get no numbers, as in a deployment of an older version. */
+  readonly numbering?: Numbering | undefined;
   /** @default 'gzip' */
   readonly compression?: 'gzip' | 'none';
   /** How long the brokers may take to answer at the start. @default 15000 */

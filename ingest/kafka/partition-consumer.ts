@@ -2,15 +2,18 @@
 import type { Logger } from 'pino';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { ConsumeOptions, LoggedBatch, LoggedEnvelope } from '../event-log.ts';
+import type { ReadFrame } from '../frame-reader.ts';
 import type { Backpressure } from './backpressure.ts';
 import type { FetchedBatch, FetchedMessage, Membership, OffsetRange, PartitionReader } from './client.ts';
-import { decodeMessage, type DeadLetter } from './messages.ts';
+import { readMessage, type DeadLetter } from './messages.ts';
 
 export interface ConsumerContext {
   readonly topic: string;
   readonly membership: Membership;
   readonly backpressure: Backpressure;
   readonly logger: Logger;
+  /** Reads the entries of one partition, from the one that `options` begin with. */
+  readonly openReader: (options: Pick<ConsumeOptions, 'partition' | 'mayBeUnnumbered'>) => ReadFrame;
   /** Rejects with EVENT_LOG_REPLACED where the topic is not the one that was opened. */
   readonly requireSameTopic: () => Promise<void>;
   /** Asks the brokers for the range of a partition. */
@@ -60,6 +63,7 @@ class PartitionConsumer implements PartitionReader {
   readonly #context: ConsumerContext;
   readonly #options: ConsumeOptions;
   readonly #onBatch: OnBatch;
+  readonly #read: ReadFrame;
   /** Settles `run`, and undoes it at once. Replaced by `run`, called by `#end`. */
   #settle: (failure?: unknown) => void = () => undefined;
   /** Set by `#end`: no batch is taken any more. */
@@ -76,6 +80,7 @@ class PartitionConsumer implements PartitionReader {
     this.#options = options;
     this.#onBatch = onBatch;
     this.#next = options.from;
+    this.#read = context.openReader(options);
   }
 
   /** Resolves when the signal is aborted, after the batch in hand; rejects with the failure that ended it. */
@@ -147,9 +152,9 @@ class PartitionConsumer implements PartitionReader {
     const envelopes: LoggedEnvelope[] = [];
     const letters: DeadLetter[] = [];
     for (const message of chunk) {
-      const decoded = decodeMessage(message);
-      if ('envelope' in decoded) envelopes.push({ offset: message.offset, envelope: decoded.envelope });
-      else letters.push({ topic, partition, message, reason: decoded.unreadable });
+      const entry = readMessage(this.#read, message);
+      if ('envelope' in entry) envelopes.push({ offset: message.offset, ...entry });
+      else letters.push({ topic, partition, message, reason: entry.unreadable });
     }
     backpressure.measure(chunk.length, bytesOf(chunk));
     if (letters.length > 0) {
@@ -157,7 +162,7 @@ class PartitionConsumer implements PartitionReader {
       for (const { message, reason } of letters) {
         logger.error(
           { partition, offset: String(message.offset), reason },
-          'message holds no envelope, kept as a dead letter',
+          'message is not sealed, kept as a dead letter',
         );
       }
     }

@@ -4,12 +4,15 @@
  */
 import type { Logger } from 'pino';
 import { PipelineError } from '../../schemas/errors.ts';
+import type { FrameWriter } from '../frame-writer.ts';
 import type { OutgoingMessage, RequestWriter } from './client.ts';
 import { toPipelineError } from './errors.ts';
 
 export interface PartitionQueueOptions {
   /** Writes to this partition alone. */
   readonly writer: RequestWriter;
+  /** Numbers the values, where they are frames. */
+  readonly frames?: FrameWriter | undefined;
   readonly deadlineMs: number;
   readonly maxMessageBytes: number;
   /** Bytes that wait for the partition, or are on their way to it, at most. A single larger append goes alone. */
@@ -111,13 +114,18 @@ export class PartitionQueue {
     const { deadlineMs } = this.#options;
     const stalled = setTimeout(() => (this.#isStalled = true), Math.min(STALLED_AFTER_MS, deadlineMs));
     const overdue = setTimeout(() => this.#refuseAll(request), deadlineMs);
+    // When its turn has come, and not before: a message that is refused while it waits takes no number.
+    const turn = this.#options.frames?.begin();
+    for (const { value } of request.messages) if (value !== null) turn?.seal(value);
     try {
       const written = await this.#options.writer.write(request.messages);
+      turn?.written();
       for (const { topic, partition, firstOffset } of written) {
         this.#options.onWritten(topic, partition, firstOffset, request.messages.length);
       }
       settleAll(request.appends.filter(isTaken), undefined);
     } catch (error) {
+      turn?.abandoned();
       settleAll(request.appends, this.#toRefusal(toPipelineError(error, 'event log cannot append'), request));
       this.#remove(request.appends);
     } finally {

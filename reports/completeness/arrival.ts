@@ -121,7 +121,8 @@ export async function measureArrival(assessment: Assessment): Promise<Measured> 
         ...(unreadable === 0
           ? []
           : [{ name: 'reports of loss whose number does not read', value: String(unreadable) }]),
-        { name: 'entries of the event log without an envelope', value: String(ingest.dead_letter_count) },
+        { name: 'entries of the event log that were not sealed', value: String(ingest.dead_letter_count) },
+        { name: 'entries of the event log that are missing', value: String(ingest.missing_count) },
         { name: 'records in which secrets were replaced', value: String(redacted?.record_count ?? 0) },
       ],
       detail: arrivalDetail({ items, failedRuns, lost, unreadable }, dead),
@@ -155,20 +156,30 @@ function arrivalFindings({ quarantined, failedRuns, losses }: Arrival): Complete
   ];
 }
 
-const NOTHING_COUNTED: IngestCounts = { dead_letter_count: 0, replaced_count: 0 };
+const NOTHING_COUNTED: IngestCounts = {
+  dead_letter_count: 0,
+  missing_count: 0,
+  forked_count: 0,
+  replaced_count: 0,
+};
 
 /** A loss that the sequencer itself reports. */
 interface IngestLoss {
-  readonly code: 'dead_letters' | 'event_log_replaced';
+  readonly code: 'dead_letters' | 'event_log_gap' | 'event_log_replaced';
   readonly detail: string;
 }
 
-function ingestDetails({ dead_letter_count, replaced_count }: IngestCounts): IngestLoss[] {
+function ingestDetails(counts: IngestCounts): IngestLoss[] {
+  const { dead_letter_count, missing_count, forked_count, replaced_count } = counts;
   const entries = counted(dead_letter_count, 'entry', 'entries');
-  const letters = `${entries} of the event log held no envelope and became no record`;
+  const letters = `${entries} of the event log held no envelope of a writer of this deployment and became no record`;
+  const missing = `${counted(missing_count, 'entry', 'entries')} of the event log missing: their writer numbered them, and they were not read`;
+  const forked = `${counted(forked_count, 'entry', 'entries')} of the event log whose writer wrote another entry before than the one that was read`;
   const replaced = `the event log was replaced ${counted(replaced_count, 'time')}: acknowledged envelopes that were not sealed are lost`;
   return [
     ...(dead_letter_count > 0 ? [{ code: 'dead_letters', detail: letters } as const] : []),
+    ...(missing_count > 0 ? [{ code: 'event_log_gap', detail: missing } as const] : []),
+    ...(forked_count > 0 ? [{ code: 'event_log_gap', detail: forked } as const] : []),
     ...(replaced_count > 0 ? [{ code: 'event_log_replaced', detail: replaced } as const] : []),
   ];
 }

@@ -1,5 +1,5 @@
-import { open, mkdir, readFile, rename } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { link, mkdir, mkdtemp, open, readFile, rename, rm } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 
 const OWNER_ONLY_FILE = 0o600;
 const OWNER_ONLY_FOLDER = 0o700;
@@ -27,15 +27,40 @@ export async function writeSecretFile(path: string, bytes: string | Uint8Array):
 export async function replaceSecretFile(path: string, bytes: string | Uint8Array): Promise<void> {
   const folder = dirname(path);
   const temporary = `${path}.tmp`;
-  const file = await open(temporary, 'w', OWNER_ONLY_FILE);
+  await writeFlushed(temporary, bytes);
+  await rename(temporary, path);
+  await syncFolder(folder);
+}
+
+/**
+ * Makes a file that is missing, readable by its owner alone. A file that is there stays, also where several processes call
+ * this at once: then the file of one of them is there for all. When it resolves, the file survives a power loss.
+ */
+export async function createSecretFile(path: string, bytes: Uint8Array): Promise<void> {
+  if ((await readSecretFile(path)) !== undefined) return;
+  await makeSecretFolder(dirname(path));
+  // Its name is given to nobody else, and it is open to this user alone.
+  const folder = await mkdtemp(`${path}.tmp-`);
+  try {
+    const temporary = join(folder, 'file');
+    await writeFlushed(temporary, bytes);
+    await link(temporary, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+  await syncFolder(dirname(path));
+}
+
+async function writeFlushed(path: string, bytes: string | Uint8Array): Promise<void> {
+  const file = await open(path, 'w', OWNER_ONLY_FILE);
   try {
     await file.writeFile(bytes);
     await file.sync();
   } finally {
     await file.close();
   }
-  await rename(temporary, path);
-  await syncFolder(folder);
 }
 
 /** When it resolves, a file that was found survives a power loss: its writer may have died before the name was flushed. */

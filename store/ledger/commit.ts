@@ -3,7 +3,7 @@
  * record store. The one invariant: creating the bundle, create-only at its start index, is the commit; everything
  * before it may be repeated, everything after it can be derived. `ledger.ts` takes the steps.
  */
-import type { BundleHeader, PayloadRef, UnsignedBundleHeader } from '../../schemas/bundle.ts';
+import type { BundleHeader, PayloadRef, UnsignedBundleHeader, WriterHeads } from '../../schemas/bundle.ts';
 import { toInstant } from '../../schemas/clock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { AuditRecord } from '../../schemas/record.ts';
@@ -25,6 +25,8 @@ export interface Batch {
   readonly next_offset: bigint;
   /** Id of the event log that the offset counts in; absent where the log gives none. */
   readonly event_log?: string | undefined;
+  /** Where the writers of the event log stand at the offset. @default where they stood before the batch */
+  readonly writers?: WriterHeads | undefined;
   /** Repeated deliveries recognised in this batch; sealed as a count in the bundle header. */
   readonly duplicate_count: number;
 }
@@ -74,6 +76,7 @@ export async function draftBundle(options: LedgerOptions, before: Head, batch: B
     frontier: head.frontier.map(hex),
     next_offset: String(head.nextOffset),
     ...(head.eventLog === undefined ? {} : { event_log: head.eventLog }),
+    ...(head.writers === undefined ? {} : { writers: head.writers }),
     integrated_at: toInstant(nowMs),
     duplicate_count: batch.duplicate_count,
     payloads,
@@ -177,6 +180,7 @@ function extendHead(
     chainHead: chains.at(-1) ?? before.chainHead,
     nextOffset: batch.next_offset,
     eventLog: batch.event_log,
+    writers: batch.writers ?? before.writers,
     integratedAtMs: nowMs,
   };
 }

@@ -1,5 +1,5 @@
 /** The head of a log: where it ends, by its newest bundle. */
-import type { BundleHeader } from '../../schemas/bundle.ts';
+import type { BundleHeader, WriterHeads } from '../../schemas/bundle.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import { isHeaderSigned } from '../chain/bundle-signature.ts';
 import { bundleKey } from '../chain/layout.ts';
@@ -15,6 +15,8 @@ export interface Head {
   readonly nextOffset: bigint;
   /** Id of the event log that `nextOffset` counts in, where it is known. */
   readonly eventLog: string | undefined;
+  /** Where the writers of the event log stand at `nextOffset`, once one has numbered an entry. */
+  readonly writers: WriterHeads | undefined;
   readonly integratedAtMs: number;
 }
 
@@ -29,6 +31,7 @@ const EMPTY_HEAD: Head = {
   chainHead: chainStart(),
   nextOffset: 0n,
   eventLog: undefined,
+  writers: undefined,
   integratedAtMs: 0,
 };
 
@@ -54,6 +57,7 @@ export async function readHead(options: HeadOptions, start: number | undefined):
     chainHead: Buffer.from(header.chain_head, 'hex'),
     nextOffset: BigInt(header.next_offset),
     eventLog: header.event_log,
+    writers: header.writers,
     integratedAtMs: Date.parse(header.integrated_at),
   };
 }

@@ -30,7 +30,11 @@ export function timeOfIntegration(
 }
 
 /** The sequencer makes records of these types while it seals, so their receipt carries the clock in question. */
-const MADE_BY_SEQUENCER: ReadonlySet<string> = new Set(['ingest.counted', 'event_log.replaced']);
+const MADE_BY_SEQUENCER: ReadonlySet<string> = new Set([
+  'ingest.counted',
+  'event_log.gap',
+  'event_log.replaced',
+]);
 
 interface Known {
   readonly integratedAtMs: number;

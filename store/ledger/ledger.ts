@@ -4,6 +4,7 @@
  * Two invariants: no bundle is created before the one in front of it is queryable and under a published checkpoint;
  * after a failure nothing is appended before the head was read again.
  */
+import type { WriterHeads } from '../../schemas/bundle.ts';
 import { canonicalJson } from '../../schemas/canonical.ts';
 import { toInstant } from '../../schemas/clock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
@@ -36,6 +37,8 @@ export interface Ledger extends PublishedLog {
   nextOffset(): bigint;
   /** Id of the event log that `nextOffset` counts in; undefined where no bundle says it. */
   eventLog(): string | undefined;
+  /** Where the writers of the event log stand at `nextOffset`; undefined before one has numbered an entry. */
+  writers(): WriterHeads | undefined;
 }
 
 /** Opens the log for appending: refuses on doubt (START_REFUSED), finishes work that a crash interrupted. */
@@ -72,6 +75,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     treeSize: () => head?.treeSize ?? 0,
     nextOffset: () => head?.nextOffset ?? 0n,
     eventLog: () => head?.eventLog,
+    writers: () => head?.writers,
     async append(batch) {
       if (head === undefined || isInDoubt)
         throw new PipelineError('START_REFUSED', 'the ledger failed before and was not recovered');

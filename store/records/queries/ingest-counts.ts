@@ -4,8 +4,12 @@ import { inScope, type CompletenessScope } from './completeness.ts';
 import { paramsOf, tidy, where } from './conditions.ts';
 
 export interface IngestCounts {
-  /** Entries of the event log that held no envelope. */
+  /** Entries of the event log that held no envelope of a writer of this deployment. */
   readonly dead_letter_count: number;
+  /** Entries of the event log that a writer numbered and that were not read. */
+  readonly missing_count: number;
+  /** Entries that name another entry before them than the one that was read. */
+  readonly forked_count: number;
   /** How often the operator accepted another event log. */
   readonly replaced_count: number;
 }
@@ -14,7 +18,7 @@ export interface IngestCounts {
 export function ingestCounts(params: CompletenessScope): Query<IngestCounts> {
   const conditions = [
     { sql: "source = 'affidavit'", params: {} },
-    { sql: "type IN ('ingest.counted', 'event_log.replaced')", params: {} },
+    { sql: "type IN ('ingest.counted', 'event_log.gap', 'event_log.replaced')", params: {} },
     ...inScope(params),
   ];
   return {
@@ -22,6 +26,8 @@ export function ingestCounts(params: CompletenessScope): Query<IngestCounts> {
     sql: tidy(`
 SELECT
   sum(ifNull(dead_letter_count, 0)) AS dead_letter_count,
+  sumIf(ifNull(last_number, 0) - ifNull(first_number, 0) + 1, type = 'event_log.gap' AND reason = 'missing') AS missing_count,
+  countIf(type = 'event_log.gap' AND reason = 'forked') AS forked_count,
   countIf(type = 'event_log.replaced') AS replaced_count
 FROM records
 ${where(conditions)}`),

@@ -5,6 +5,7 @@ import type { KafkaClient } from '../../../ingest/kafka/client.ts';
 import { openKafkaEventLog, type KafkaEventLog } from '../../../ingest/kafka/event-log.ts';
 import { createKafkajsClient } from '../../../ingest/kafka/kafkajs/client.ts';
 import type { KafkaConnection, KafkaEventLogOptions } from '../../../ingest/kafka/options.ts';
+import { NUMBERING } from '../../support/numbering.ts';
 import { createPlatformaticClient } from '../../support/platformatic-event-log/client.ts';
 
 export const silent: Logger = pino({ level: 'silent' });
@@ -34,6 +35,7 @@ export function optionsFor(
     maxBacklogBytes: 1024 * 1024 * 1024,
     groupId: `group-${topic}`,
     keyOf: () => null,
+    numbering: NUMBERING,
     sessionTimeoutMs: 10_000,
     ...changes,
   };

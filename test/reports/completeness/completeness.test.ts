@@ -301,6 +301,32 @@ describe('the completeness of a period', () => {
     expect(codes(statement)).toEqual(expect.arrayContaining(['dead_letters', 'event_log_replaced']));
   });
 
+  it('fails S8 for entries of the event log that are missing, and says how many', async () => {
+    const gap = (reason: string, first_number: number, last_number: number) =>
+      auditRecord(`gap-${first_number}`, {
+        type: 'event_log.gap',
+        source: 'affidavit',
+        facts: {
+          source_event: 'event_log.gap',
+          collector: 'affidavit',
+          event_log: 'a',
+          writer: 'f'.repeat(32),
+          reason,
+          first_number,
+          last_number,
+        },
+      });
+    const statement = await assess([gap('missing', 2, 2), gap('missing', 7, 9), gap('forked', 11, 11)]);
+    expect(states(statement)).toMatchObject({ S8: 'failed' });
+    const details = statement.findings
+      .filter(({ code }) => code === 'event_log_gap')
+      .map(({ detail }) => detail);
+    expect(details).toEqual([
+      '4 entries of the event log missing: their writer numbered them, and they were not read',
+      '1 entry of the event log whose writer wrote another entry before than the one that was read',
+    ]);
+  });
+
   it('fails S6 for every period that acknowledged and unsealed envelopes may belong to', async () => {
     const { records } = readRecording('ordinary');
     const S6 = async (backlog: CompletenessScope['backlog']) =>

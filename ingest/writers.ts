@@ -1,0 +1,80 @@
+/** Whether entries of the event log are missing: each writer numbers its own without a gap. Pure. */
+import type { WriterHead, WriterHeads } from '../schemas/bundle.ts';
+import type { EntryMark, LoggedEnvelope } from './event-log.ts';
+
+/** Entries of one writer that were not read although a later one of it was. */
+export interface WriterGap {
+  /**
+   * - `missing`: the numbers were appended and not read, so they were removed from the log, or are dead letters.
+   * - `forked`: the entry was read, and names another entry before it than the one that was read.
+   */
+  readonly reason: 'missing' | 'forked';
+  readonly writer: string;
+  readonly first: number;
+  readonly last: number;
+  /** When the entry behind the gap was received. */
+  readonly received_at: string;
+}
+
+export interface Followed {
+  /** The heads after these entries; undefined where no entry had a number yet. */
+  readonly heads: WriterHeads | undefined;
+  readonly gaps: readonly WriterGap[];
+}
+
+/** Writers that are always kept, those that wrote last. So the list is never empty again. */
+export const KEPT_WRITERS = 16;
+/** A writer beyond them is kept until it was silent for so long; it has another id long before (`frame-writer.ts`). */
+export const MAX_SILENCE_MS = 72 * 3_600_000;
+/** Writers beyond this number are dropped, however short their silence. */
+export const MAX_WRITERS = 256;
+
+const NO_MAC = '0'.repeat(64);
+
+/**
+ * Follows entries in the order of the log. An entry whose number is not above its writer's last was read before: the
+ * records in it decide whether it is a repeat, and the heads stay.
+ */
+export function followWriters(
+  before: WriterHeads | undefined,
+  entries: readonly LoggedEnvelope[],
+  keySha256: string | undefined,
+): Followed {
+  const gaps: WriterGap[] = [];
+  // In the order of the last entry of each writer.
+  const heads = new Map(before?.heads.map((head) => [head.writer, head]));
+  for (const { mark, envelope } of entries) {
+    if (mark === undefined) continue;
+    const known = heads.get(mark.writer);
+    if (mark.number <= (known?.number ?? 0)) continue;
+    const gap = gapBefore(mark, known);
+    const { received_at } = envelope;
+    if (gap !== undefined) gaps.push({ ...gap, writer: mark.writer, received_at });
+    const { writer, number, mac } = mark;
+    heads.delete(writer);
+    heads.set(writer, { writer, number, mac, received_at });
+  }
+  if (keySha256 === undefined || heads.size === 0) return { heads: before, gaps };
+  return { heads: { key_sha256: keySha256, heads: keepRecent([...heads.values()]) }, gaps };
+}
+
+function gapBefore(
+  { number, abandonedFrom, previousMac }: EntryMark,
+  known: WriterHead | undefined,
+): Pick<WriterGap, 'reason' | 'first' | 'last'> | undefined {
+  const first = (known?.number ?? 0) + 1;
+  if (abandonedFrom > first) return { reason: 'missing', first, last: abandonedFrom - 1 };
+  // Behind abandoned numbers the entry before is one that nobody may have read.
+  if (number !== first || previousMac === (known?.mac ?? NO_MAC)) return undefined;
+  return { reason: 'forked', first: number, last: number };
+}
+
+/** Silence is measured on the clocks of the receivers, which move with the log however late it is read. */
+function keepRecent(heads: readonly WriterHead[]): WriterHead[] {
+  const newestMs = Date.parse(heads.at(-1)?.received_at ?? '');
+  return heads.filter(({ received_at }, index) => {
+    const newer = heads.length - 1 - index;
+    if (newer < KEPT_WRITERS) return true;
+    return newer < MAX_WRITERS && newestMs - Date.parse(received_at) <= MAX_SILENCE_MS;
+  });
+}

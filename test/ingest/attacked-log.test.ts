@@ -1,0 +1,304 @@
+/** Somebody who can write to the files of the embedded event log, and does not have its key. */
+import { randomUUID } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { crc32 } from 'node:zlib';
+import { pino } from 'pino';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { openEnvironment, type BinaryDatabase } from '../../ingest/embedded/environment.ts';
+import { openEmbeddedEventLog } from '../../ingest/embedded/event-log.ts';
+import { readState, writeState } from '../../ingest/embedded/state.ts';
+import type { EventLog } from '../../ingest/event-log.ts';
+import { toFrameKey } from '../../ingest/frame-key.ts';
+import { encodeEnvelope } from '../../ingest/framing.ts';
+import { createNormaliser } from '../../ingest/normalise.ts';
+import { createOwnRecords } from '../../ingest/own-records.ts';
+import { createSequencer, type Sequencer } from '../../ingest/sequencer.ts';
+import { createSurrogates } from '../../ingest/surrogates.ts';
+import type { Envelope } from '../../schemas/envelope.ts';
+import { openLedger } from '../../store/ledger/ledger.ts';
+import { openSeenIds } from '../../store/projections/seen-ids.ts';
+import type { LedgerOptions } from '../../store/ledger/options.ts';
+import { createMemoryGuard, createTestLog } from '../support/ledger.ts';
+import { createMemoryArchive } from '../support/memory-archive.ts';
+import { createMemoryRecordStore } from '../support/memory-record-store.ts';
+import { FRAME_KEY, NUMBERING } from '../support/numbering.ts';
+import { makeTempDir } from '../support/server.ts';
+
+const NOW_MS = Date.parse('2026-11-21T09:00:00.000Z');
+const named = { surrogates: createSurrogates(Buffer.alloc(32, 7)), retentionClass: 'standard' };
+
+let folder: Awaited<ReturnType<typeof makeTempDir>>;
+let options: LedgerOptions;
+let rows: ReturnType<typeof createMemoryRecordStore>;
+const letters: string[] = [];
+
+beforeEach(async () => {
+  folder = await makeTempDir();
+  letters.length = 0;
+  rows = createMemoryRecordStore();
+  options = await createTestLog({
+    archive: createMemoryArchive(),
+    records: rows,
+    guard: createMemoryGuard(),
+  });
+});
+afterEach(() => folder.remove());
+
+const openLog = (isNumbering = true, dir = 'event-log'): Promise<EventLog> =>
+  openEmbeddedEventLog({
+    newId: randomUUID,
+    dir: join(folder.path, dir),
+    maxBacklogBytes: 64 * 1024 * 1024,
+    maxBacklogEnvelopes: 10_000,
+    pollMs: 2,
+    onDeadLetter: ({ reason }) => letters.push(reason),
+    ...(isNumbering ? { numbering: NUMBERING } : {}),
+  });
+
+function envelope(n: number): Envelope {
+  const tool_input = { command: 'ls -la' };
+  const body = {
+    session_id: 's',
+    hook_event_name: 'PreToolUse',
+    tool_name: 'Bash',
+    tool_use_id: `t${n}`,
+    tool_input,
+  };
+  return {
+    v: 1,
+    envelope_id: `envelope-${n}`,
+    source: 'claude-code-hook',
+    receiver: '/v1/hooks/claude-code',
+    principal: 'workstation',
+    received_at: '2026-11-21T08:59:59.000Z',
+    content_type: 'application/json',
+    item_count: 1,
+    idempotency_key: null,
+    body: Buffer.from(JSON.stringify(body)),
+  };
+}
+
+/** Appends with one handle, as one process does from its start to its end. */
+async function append(numbers: readonly number[], isNumbering = true, dir?: string): Promise<void> {
+  const log = await openLog(isNumbering, dir);
+  for (const n of numbers) await log.append([envelope(n)]);
+  await log.close();
+}
+
+/** Changes the stored entries, by the keys that they have. */
+async function attack(change: (entries: BinaryDatabase) => void, dir = 'event-log'): Promise<void> {
+  const environment = await openEnvironment(join(folder.path, dir), { mapBytes: 1 << 28 });
+  const entries = environment.database('entries');
+  await environment.commit(() => change(entries));
+  await environment.close();
+}
+
+/** Takes an entry out, and its share out of the counts. */
+async function remove(offset: number): Promise<void> {
+  const environment = await openEnvironment(join(folder.path, 'event-log'), { mapBytes: 1 << 28 });
+  const [entries, meta] = [environment.database('entries'), environment.database('meta')];
+  await environment.commit(() => {
+    const state = readState(meta);
+    const bytes = state.bytes - entryAt(entries, offset).length;
+    writeState(meta, { ...state, envelopes: state.envelopes - 1, bytes });
+    void entries.remove(keyOf(offset));
+  });
+  await environment.close();
+}
+
+function keyOf(offset: number): Buffer {
+  const key = Buffer.alloc(8);
+  key.writeBigUInt64BE(BigInt(offset));
+  return key;
+}
+
+const entryAt = (entries: BinaryDatabase, offset: number) => Buffer.from(entries.get(keyOf(offset))!);
+
+function withChecksum(frame: Buffer): Buffer {
+  frame.writeUInt32BE(crc32(frame.subarray(5)), 1);
+  return frame;
+}
+
+interface Sealing {
+  readonly hadUnnumbered?: boolean;
+  readonly eventLogKey?: string;
+  /** Whether the log is settled and left. */
+  readonly isSettling?: boolean;
+}
+
+/** Seals everything that waits, as the next start does. */
+async function seal({
+  hadUnnumbered,
+  eventLogKey = FRAME_KEY.sha256,
+  isSettling,
+}: Sealing = {}): Promise<void> {
+  const eventLog = await openLog();
+  const seenIds = await openSeenIds({
+    ...options,
+    records: rows,
+    logger: pino({ level: 'silent' }),
+    sleep: () => delay(1),
+  });
+  try {
+    const sequencer = createSequencer({
+      eventLog,
+      eventLogKey,
+      hadUnnumbered,
+      seenIds,
+      ledger: await openLedger({ ...options, projections: [seenIds, ...options.projections] }),
+      normalise: createNormaliser(named),
+      ownRecord: createOwnRecords(named),
+      clock: () => NOW_MS,
+      acceptedEventLog: undefined,
+      logger: pino({ level: 'silent' }),
+      partition: 0,
+      maxBatchEnvelopes: 3,
+      maxBatchBytes: 1024 * 1024,
+      sleep: () => delay(1),
+    });
+    if (isSettling === true) await sequencer.settle();
+    else await untilEmpty(sequencer, eventLog);
+  } finally {
+    await eventLog.close();
+    await seenIds.close();
+  }
+}
+
+async function untilEmpty(sequencer: Sequencer, eventLog: EventLog): Promise<void> {
+  const stop = new AbortController();
+  const running = sequencer.run(stop.signal);
+  const ended = running.then(() => undefined);
+  const isEmpty = expect.poll(async () => (await eventLog.lag()).envelopes, { timeout: 10_000 }).toBe(0);
+  await Promise.race([ended, isEmpty]);
+  stop.abort();
+  await running;
+}
+
+const toolUses = () =>
+  rows.rows.filter(({ source }) => source === 'hook').map(({ tool_use_id }) => tool_use_id);
+const gaps = () =>
+  rows.rows
+    .filter(({ type }) => type === 'event_log.gap')
+    .map(({ reason, first_number, last_number }) => [reason, first_number, last_number]);
+const deadLetters = () => rows.rows.reduce((sum, { dead_letter_count }) => sum + (dead_letter_count ?? 0), 0);
+const FORGED = 'event log entry: MAC does not match';
+
+it('seals an honest log of several processes without a finding, and names the writers in its bundles', async () => {
+  await append([0, 1, 2, 3]);
+  await append([4, 5]);
+  await seal();
+  await append([6]);
+  await seal();
+  expect(toolUses()).toEqual(['t0', 't1', 't2', 't3', 't4', 't5', 't6']);
+  expect([gaps(), letters]).toEqual([[], []]);
+  const { writers } = { writers: (await openLedger(options)).writers()! };
+  expect(writers.key_sha256).toBe(FRAME_KEY.sha256);
+  expect(writers.heads.map(({ number }) => number)).toEqual([4, 2, 1]);
+});
+
+it('does not seal an entry that was edited with its checksum made to fit, and says so', async () => {
+  await append([0, 1, 2, 3]);
+  await attack((entries) => {
+    const edited = entryAt(entries, 1);
+    const at = edited.indexOf('ls -la');
+    expect(at).toBeGreaterThan(0);
+    edited.write('rm -rf', at);
+    void entries.put(keyOf(1), withChecksum(edited));
+  });
+  await seal();
+  expect(toolUses()).toEqual(['t0', 't2', 't3']);
+  expect(rows.rows.some(({ content }) => content.includes('rm -rf'))).toBe(false);
+  expect(letters).toEqual([FORGED]);
+  expect(deadLetters()).toBe(1);
+  expect(gaps()).toEqual([['missing', 2, 2]]);
+  expect(await readdir(join(folder.path, 'event-log', 'dead-letters'))).toHaveLength(1);
+});
+
+it('says that an entry was taken out of the middle', async () => {
+  await append([0, 1, 2, 3]);
+  await remove(1);
+  await seal();
+  expect(toolUses()).toEqual(['t0', 't2', 't3']);
+  expect(gaps()).toEqual([['missing', 2, 2]]);
+});
+
+it('says so too where the entries before were sealed by an earlier start', async () => {
+  const log = await openLog();
+  await log.append([0, 1].map(envelope));
+  await seal();
+  await log.append([2, 3].map(envelope));
+  await log.close();
+  await remove(2);
+  await seal();
+  expect(toolUses()).toEqual(['t0', 't1', 't3']);
+  expect(gaps()).toEqual([['missing', 3, 3]]);
+});
+
+it('says that two entries were swapped, and seals both', async () => {
+  await append([0, 1, 2, 3]);
+  await attack((entries) => {
+    const [one, two] = [entryAt(entries, 1), entryAt(entries, 2)];
+    void entries.put(keyOf(1), two);
+    void entries.put(keyOf(2), one);
+  });
+  await seal();
+  expect([...toolUses()].sort()).toEqual(['t0', 't1', 't2', 't3']);
+  expect(gaps()).toEqual([['missing', 2, 2]]);
+});
+
+it('takes a copy of an entry for a repeat, which is counted and not sealed again', async () => {
+  await append([0, 1, 2, 3]);
+  await attack((entries) => void entries.put(keyOf(3), entryAt(entries, 0)));
+  await append([4]);
+  await seal();
+  expect(toolUses()).toEqual(['t0', 't1', 't2', 't4']);
+  expect(rows.rows.reduce((sum, { repeat_count }) => sum + (repeat_count ?? 0), 0)).toBe(1);
+  // The overwritten entry was the last of its writer, which never wrote again: nothing shows that it is missing.
+  expect(gaps()).toEqual([]);
+});
+
+it('does not seal an entry of another log under the same key', async () => {
+  await append([0, 1]);
+  await append([8], true, 'other-log');
+  let foreign: Buffer | undefined;
+  await attack((entries) => (foreign = entryAt(entries, 0)), 'other-log');
+  await attack((entries) => void entries.put(keyOf(1), foreign!));
+  await seal();
+  expect(toolUses()).toEqual(['t0']);
+  expect([letters, deadLetters()]).toEqual([[FORGED], 1]);
+});
+
+it('does not seal an entry without a number in a deployment that always had the key', async () => {
+  await append([0]);
+  await attack((entries) => void entries.put(keyOf(0), encodeEnvelope(envelope(9))));
+  await seal();
+  expect(toolUses()).toEqual([]);
+  expect(letters).toEqual(['event log entry: no writer of this deployment numbered it']);
+});
+
+it('seals entries of an older version that lie before the first numbered one, and none after that', async () => {
+  await append([0, 1], false);
+  await append([2]);
+  await seal({ hadUnnumbered: true });
+  expect(toolUses()).toEqual(['t0', 't1', 't2']);
+  await append([3], false);
+  await append([4]);
+  await seal({ hadUnnumbered: true });
+  expect(toolUses()).toEqual(['t0', 't1', 't2', 't4']);
+  expect(letters).toEqual(['event log entry: no writer of this deployment numbered it']);
+});
+
+it('refuses another key than that of the newest bundle, with which every entry would look forged', async () => {
+  await append([0]);
+  await seal();
+  await append([1]);
+  const eventLogKey = toFrameKey(Buffer.alloc(32, 9)).sha256;
+  await expect(seal({ eventLogKey, isSettling: true })).rejects.toMatchObject({
+    code: 'START_REFUSED',
+    detail: expect.stringContaining(FRAME_KEY.sha256) as string,
+  });
+  await seal();
+  expect(toolUses()).toEqual(['t0', 't1']);
+});

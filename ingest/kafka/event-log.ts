@@ -12,7 +12,7 @@ import { Backpressure, DEFAULT_MAX_IN_FLIGHT_BYTES, type Load } from './backpres
 import type { KafkaClient, Membership, OutgoingMessage } from './client.ts';
 import { toPipelineError, toStartError, withDeadline } from './errors.ts';
 import { createKafkajsClient } from './kafkajs/client.ts';
-import { createEncoder, toDeadLetter } from './messages.ts';
+import { createEncoder, toDeadLetter, type Encode } from './messages.ts';
 import { OffsetWatch } from './offset-watch.ts';
 import type { KafkaConnection, KafkaEventLogOptions } from './options.ts';
 import { consumePartition, settlePartition, type ConsumerContext } from './partition-consumer.ts';
@@ -82,12 +82,11 @@ interface Parts {
 }
 
 function assemble(parts: Parts, options: KafkaEventLogOptions): KafkaEventLog {
-  const { client, backpressure, watch, topics, topicId } = parts;
+  const { client, backpressure, watch, topicId } = parts;
   const queue = openQueue(parts, options);
   const membership = openMembership(client, options);
   const heads = new BacklogHeads({ messages: client.messages, topic: options.topic });
-  const toFrame = options.numbering === undefined ? encodeEnvelope : encodeForWriter;
-  const encode = createEncoder({ ...options, toFrame, maxMessageBytes: topics.maxMessageBytes });
+  const encode = openEncoder(parts, options);
   const context = toContext(parts, options, { membership, queue });
   const stopped = new AbortController();
   const running = new Set<Promise<void>>();
@@ -218,6 +217,11 @@ function openMembership(client: KafkaClient, options: KafkaEventLogOptions): Mem
     lingerMs,
     logger,
   });
+}
+
+function openEncoder({ topics: { maxMessageBytes } }: Parts, options: KafkaEventLogOptions): Encode {
+  const toFrame = options.numbering === undefined ? encodeEnvelope : encodeForWriter;
+  return createEncoder({ ...options, toFrame, maxMessageBytes });
 }
 
 function openQueue(

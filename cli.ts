@@ -34,6 +34,8 @@ const notes: Output = {
 const stop = new AbortController();
 /** A terminal and npm both pass on one Ctrl-C. A signal that comes later than this is a second one. */
 const SAME_SIGNAL_MS = 1_000;
+/** A process whose server is closed ends after this time, whatever a library has left open. */
+const LEFTOVERS_MS = 2_000;
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 for (const signal of STOP_SIGNALS) process.on(signal, onStopSignal);
 
@@ -79,7 +81,7 @@ program
   .action(async ({ role, init }: { readonly role?: string; readonly init: boolean }) => {
     const { serve } = await import('./commands/serve.ts');
     const given = role === undefined ? {} : { AFFIDAVIT_ROLE: role };
-    await serve(config(given), output, stop.signal, { init });
+    await serve(config(given), output, stop.signal, { init }).finally(endWithoutLeftovers);
   });
 program
   .command('demo')
@@ -303,6 +305,12 @@ function onStopSignal(): void {
   stop.abort();
   const leave = (): void => STOP_SIGNALS.forEach((signal) => process.off(signal, onStopSignal));
   setTimeout(leave, SAME_SIGNAL_MS).unref();
+}
+
+/** Everything was closed; the Kafka client can leave a connection open that nobody knows any more. */
+function endWithoutLeftovers(): void {
+  // eslint-disable-next-line no-restricted-properties -- the exit code is the one that was set
+  setTimeout(() => process.exit(), LEFTOVERS_MS).unref();
 }
 
 async function runVerify(

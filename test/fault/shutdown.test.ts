@@ -100,6 +100,18 @@ describe('a server that is asked to end', () => {
     expect(performance.now() - askedMs).toBeLessThan(4_000);
   });
 
+  it('ends though a library left something open that nobody can close', async () => {
+    const leftover = encodeURIComponent(
+      "import { isMainThread } from 'node:worker_threads'; if (isMainThread) setInterval(() => undefined, 1000);",
+    );
+    const other = await startServer(join(folder.path, 'other'), {
+      NODE_OPTIONS: `--import=data:text/javascript,${leftover}`,
+    });
+    const ended = await Promise.race([other.stop(), delay(STOP_WITHIN_MS, 'still there')]);
+    other.process.kill('SIGKILL');
+    expect(ended).toBe(0);
+  });
+
   it('takes two signals that come together for one', async () => {
     server.process.kill('SIGINT');
     server.process.kill('SIGTERM');

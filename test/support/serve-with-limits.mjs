@@ -9,3 +9,5 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stop.abor
 const output = { isTerminal: false, write: (text) => void process.stdout.write(text) };
 const config = loadConfig(undefined, undefined, { AFFIDAVIT_ROLE: role });
 await serve(config, output, stop.signal, { limits: JSON.parse(limits) });
+// As cli.ts does.
+globalThis.setTimeout(() => process.exit(), 2_000).unref();

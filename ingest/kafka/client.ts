@@ -133,7 +133,10 @@ export interface FetchedBatch {
 export interface PartitionReader {
   /** The offset to fetch from. */
   next(): bigint;
-  /** The partition cannot move to another process before this resolves. */
+  /**
+   * The partition cannot move to another process before this resolves. A library may except batches that take long, so
+   * that other partitions need not wait for them; `isHeld` and `commit` then say that it has moved.
+   */
   take(batch: FetchedBatch): Promise<void>;
   /** Called once, when the partition was given to another process or may have been for a while. */
   lose(reason: PipelineError): void;

@@ -7,7 +7,7 @@ import { createRandom, type Random } from '../torture/random.ts';
 import type { ChaosArguments } from './arguments.ts';
 import type { Ground } from './ground.ts';
 import type { TimeSpan } from './stalls.ts';
-import type { BadPartition } from './stranger.ts';
+import type { BadPartition } from './bad-partition.ts';
 import { STRIKES, type Strike } from './strikes.ts';
 import { createTally, type Tally } from './tally.ts';
 

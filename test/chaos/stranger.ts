@@ -10,30 +10,18 @@ import { openTestBucket } from '../support/s3-server-archive.ts';
 import { readReadiness } from '../support/scale-out.ts';
 import type { Random } from '../torture/random.ts';
 import type { Ground } from './ground.ts';
+import { calmThen, LASTS_MS, pickLog, type BadPartition } from './bad-partition.ts';
 import { restart } from './restart.ts';
-import type { TimeSpan } from './stalls.ts';
-
-/** A partition that was made bad on purpose, until it was mended. */
-export interface BadPartition {
-  readonly log: string;
-  readonly span: TimeSpan;
-  /** Just before it. */
-  readonly calm: TimeSpan;
-  readonly isParked: boolean;
-}
 
 const PARK_DEADLINE_MS = 30_000;
-const LASTS_MS = [8_000, 12_000] as const;
 const DAY_MS = 86_400_000;
 
 /** Until the partition is mended the others are under load, and must go on. */
 export async function strikeWithStranger(ground: Ground, random: Random): Promise<BadPartition> {
-  const log = `p${String(random.whole(0, ground.deployment.partitions - 1))}`;
+  const log = pickLog(ground, random);
   const { client } = openTestBucket(ground.deployment.s3, ground.deployment.bucket);
   const place = { Bucket: ground.deployment.bucket };
-  const calmFromMs = performance.now();
-  await delay(random.whole(...LASTS_MS));
-  const fromMs = performance.now();
+  const calm = await calmThen(random);
   try {
     const taken = await takeNextKey(ground, log, async (Key) => {
       const { VersionId } = await client.send(
@@ -53,12 +41,7 @@ export async function strikeWithStranger(ground: Ground, random: Random): Promis
     }
     // It is tried once more where it is assigned again.
     if (holder !== undefined) await restart(ground, holder, 'SIGTERM');
-    return {
-      log,
-      span: { fromMs, toMs },
-      calm: { fromMs: calmFromMs, toMs: fromMs },
-      isParked: holder !== undefined,
-    };
+    return { log, calm, span: { fromMs: calm.toMs, toMs }, isParked: holder !== undefined };
   } finally {
     client.destroy();
   }

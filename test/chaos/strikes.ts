@@ -5,8 +5,9 @@ import type { S3Fault, S3Proxy } from '../support/s3-server-proxy.ts';
 import type { Passage, TcpProxy } from '../support/tcp-proxy.ts';
 import type { Random } from '../torture/random.ts';
 import { SESSION_TIMEOUT_MS, type Ground } from './ground.ts';
+import { slowOnePartition, type BadPartition } from './bad-partition.ts';
 import { restart } from './restart.ts';
-import { strikeWithStranger, type BadPartition } from './stranger.ts';
+import { strikeWithStranger } from './stranger.ts';
 
 /** What a strike is done to; two strikes at once are done to different things. */
 type Target = 'receiver' | 'sequencer' | 'broker' | 'bucket' | 'clickhouse' | 'partition';
@@ -49,6 +50,7 @@ export const STRIKES: readonly Strike[] = [
   onClickHouse('loses answers', () => 'mute', [1_000, 5_000]),
   onClickHouse('refuses', () => 'refused', [1_000, 8_000]),
   onClickHouse('is slow', (random) => ({ delayMs: random.whole(300, 3_000) }), [3_000, 8_000]),
+  { name: 'partition with slow bundles', target: 'partition', isAlone: true, run: slowOnePartition },
   { name: 'partition with a foreign object', target: 'partition', isAlone: true, run: strikeWithStranger },
 ];
 

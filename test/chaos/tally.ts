@@ -1,6 +1,6 @@
 /** What the rounds have shown, beside the counts of events. In: the figures of each round. Out: the verdict. Pure. */
 import type { Counts } from '../torture/judge.ts';
-import type { BadPartition } from './stranger.ts';
+import type { BadPartition } from './bad-partition.ts';
 
 export interface RoundFigures {
   readonly strikes: readonly string[];
@@ -23,7 +23,7 @@ const MAX_STALL_MS = 5_000;
 export function createTally(): Tally {
   const longestMs = new Map<string, number>();
   const rounds = new Map<string, number>();
-  let bad = 0;
+  let toPark = 0;
   let parked = 0;
   let besideBadMs = 0;
   let becauseOfBadMs = 0;
@@ -34,20 +34,20 @@ export function createTally(): Tally {
         rounds.set(name, (rounds.get(name) ?? 0) + 1);
       }
       if (badPartition === undefined) return;
-      bad += 1;
-      if (badPartition.isParked) parked += 1;
+      if (badPartition.isParked !== undefined) toPark += 1;
+      if (badPartition.isParked === true) parked += 1;
       besideBadMs = Math.max(besideBadMs, stallMs);
       becauseOfBadMs = Math.max(becauseOfBadMs, stallMs - calmStallMs);
     },
     isWell: ({ lost, twice, forks, false_alarms }) =>
-      lost + twice + forks + false_alarms === 0 && parked === bad && becauseOfBadMs <= MAX_STALL_MS,
+      lost + twice + forks + false_alarms === 0 && parked === toPark && becauseOfBadMs <= MAX_STALL_MS,
     describe(counts) {
       const rows = [...longestMs].map(
         ([name, ms]) => `${name}: ${String(rounds.get(name))} times, longest stall ${seconds(ms)} s`,
       );
       const figures = [
         counts,
-        `parked_as_intended=${String(parked)}/${String(bad)}`,
+        `parked_as_intended=${String(parked)}/${String(toPark)}`,
         `longest_stall_beside_a_bad_partition_s=${seconds(besideBadMs)}`,
         `because_of_it_s=${seconds(becauseOfBadMs)}`,
       ];

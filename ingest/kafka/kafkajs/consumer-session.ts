@@ -7,6 +7,8 @@
  * - It sends no heartbeat while a batch is in hand. So the session sends them.
  * - It joins the group again only for an error that `eachBatch` throws. So an answer that ends the claim is kept until
  *   the batch is done and thrown then.
+ * - It fetches again only when all batches of a fetch are done, so a slow batch would hold up all partitions of its broker.
+ *   So the session lets go of a batch that takes long: kafkajs takes it for done, and its partition is paused until it is.
  * - An abandoned consumer can begin to work again. So its events and batches are ignored.
  */
 import {
@@ -39,6 +41,10 @@ export interface SessionEvents {
   /** The consumer ended by itself and will not join again. */
   onEnded(failure: KafkaFailure | PipelineError): void;
   onBatch(batch: FetchedBatch): Promise<void>;
+  /** Whether anything else waits for this partition. Where left out, nothing does, and no batch is let go. */
+  holdsUpOthers?(partition: number): boolean;
+  /** A batch that was let go is done: the partition is paused and waits for `fetchFrom`. */
+  onFree?(partition: number): void;
   /** After each batch, and after a fetched part of the log that holds no message. */
   onBatchEnd?(ended: ConsumerEndBatchProcessEvent['payload']): void;
 }
@@ -47,6 +53,8 @@ export interface SessionEvents {
 const HEARTBEAT_MS = 2_000;
 /** How often a member of the group reports to the brokers while it works on a batch. */
 const HEARTBEAT_IN_BATCH_MS = 1_000;
+/** A batch that takes longer holds up the other partitions no more. */
+const LET_GO_AFTER_MS = 2_000;
 /** How long the brokers may hold back a fetch that finds nothing new. */
 const FETCH_WAIT_MS = 500;
 
@@ -56,6 +64,10 @@ export class ConsumerSession {
   readonly #consumer: Consumer;
   /** When the consumer last sent a request, or crashed and began again; of `performance.now`. Set by `#listen`. */
   #aliveAtMs = performance.now();
+  /** The group's name for this member. Set at each join. */
+  #memberId: string | undefined;
+  /** Batches that are still in hand and that kafkajs takes for done, by partition. */
+  readonly #letGo = new Map<number, LetGo>();
   /** False once the session was abandoned or left, or the consumer has ended. */
   #isHeard = true;
 
@@ -94,8 +106,9 @@ export class ConsumerSession {
     await orFailure(running);
   }
 
-  /** Fetches the partition from `next` on. */
+  /** Fetches the partition from `next` on; not while a batch of it is in hand, after which `onFree` asks again. */
   fetchFrom(partition: number, next: bigint): void {
+    if (this.#letGo.has(partition)) return;
     const { topic } = this.#options;
     this.#consumer.seek({ topic, partition, offset: String(next) });
     this.#consumer.resume([{ topic, partitions: [partition] }]);
@@ -112,7 +125,9 @@ export class ConsumerSession {
 
   /** Waits for the batch in hand, but no longer than `deadlineMs`. */
   async leave(deadlineMs: number): Promise<void> {
-    await withDeadline(this.#consumer.disconnect(), deadlineMs, 'consumer group').catch(() => undefined);
+    const batches = Promise.all([...this.#letGo.values()].map(({ handled }) => handled));
+    const left = batches.then(() => this.#consumer.disconnect());
+    await withDeadline(left, deadlineMs, 'consumer group').catch(() => undefined);
     this.#isHeard = false;
   }
 
@@ -128,6 +143,7 @@ export class ConsumerSession {
       this.#aliveAtMs = performance.now();
     });
     this.#consumer.on(GROUP_JOIN, ({ payload }) => {
+      this.#endLetGo(payload);
       if (this.#isHeard) this.#events.onJoined(payload);
     });
     this.#consumer.on(END_BATCH_PROCESS, ({ payload }) => {
@@ -143,15 +159,50 @@ export class ConsumerSession {
 
   async #take(payload: EachBatchPayload): Promise<void> {
     // A batch that was fetched before its partition was sought elsewhere is stale.
-    if (!this.#isHeard || !payload.isRunning() || payload.isStale()) return;
+    const { partition } = payload.batch;
+    if (!this.#isHeard || !payload.isRunning() || payload.isStale() || this.#letGo.has(partition)) return;
     const claim = new Claim(payload, this.#options.topic);
-    try {
-      await this.#events.onBatch(claim.toBatch());
-    } finally {
-      claim.stop();
+    const handled = this.#events.onBatch(claim.toBatch()).finally(() => claim.stop());
+    if (await isDoneSoon(handled, () => this.#events.holdsUpOthers?.(partition) ?? false)) {
+      if (claim.end !== undefined) throw claim.end;
+      return;
     }
-    if (claim.end !== undefined) throw claim.end;
+    this.pause(partition);
+    const freed = handled
+      .catch(() => undefined)
+      .then(() => {
+        this.#letGo.delete(partition);
+        if (this.#isHeard) this.#events.onFree?.(partition);
+      });
+    this.#letGo.set(partition, { claim, handled: freed });
   }
+
+  /** kafkajs joins again without waiting for what was let go, and the group may give its partition to another process. */
+  #endLetGo({ memberId, memberAssignment }: ConsumerGroupJoinEvent['payload']): void {
+    const assigned = memberAssignment[this.#options.topic] ?? [];
+    for (const [partition, { claim }] of this.#letGo) {
+      if (memberId !== this.#memberId || !assigned.includes(partition)) claim.lose();
+    }
+    this.#memberId = memberId;
+  }
+}
+
+interface LetGo {
+  readonly claim: Claim;
+  /** Never rejects. */
+  readonly handled: Promise<void>;
+}
+
+/** Resolves false where the work takes long and something else waits for it. Rejects as the work does. */
+async function isDoneSoon(work: Promise<void>, holdsUpOthers: () => boolean): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const overdue = new Promise<'overdue'>((resolve) => {
+    timer = setTimeout(() => resolve('overdue'), LET_GO_AFTER_MS);
+  });
+  const first = await Promise.race([work, overdue]).finally(() => clearTimeout(timer));
+  if (first === 'overdue' && holdsUpOthers()) return false;
+  await work;
+  return true;
 }
 
 /** The claim on a partition while a batch of it is in hand: kept by heartbeats, and possibly ended by the brokers. */
@@ -161,6 +212,8 @@ class Claim {
   readonly #heartbeats: NodeJS.Timeout;
   /** The answer of the brokers that ended the claim. */
   #end: Error | undefined;
+  /** Set by `lose`. */
+  #isLost = false;
 
   constructor(payload: EachBatchPayload, topic: string) {
     this.#payload = payload;
@@ -176,6 +229,11 @@ class Claim {
     clearInterval(this.#heartbeats);
   }
 
+  /** The partition may be with another process. */
+  lose(): void {
+    this.#isLost = true;
+  }
+
   toBatch(): FetchedBatch {
     const payload = this.#payload;
     const { batch } = payload;
@@ -183,12 +241,13 @@ class Claim {
       partition: batch.partition,
       messages: batch.messages.map(({ offset, key, value }) => ({ offset: BigInt(offset), key, value })),
       next: BigInt(batch.lastOffset()) + 1n,
-      isHeld: () => this.#end === undefined && payload.isRunning(),
+      isHeld: () => this.#end === undefined && !this.#isLost && payload.isRunning(),
       commit: (next) => this.#commit(next),
     };
   }
 
   async #commit(next: bigint): Promise<boolean> {
+    if (this.#isLost) return false;
     const payload = this.#payload;
     payload.resolveOffset(String(next - 1n));
     const partitions = [{ partition: payload.batch.partition, offset: String(next) }];

@@ -168,6 +168,11 @@ class KafkajsMembership implements Membership {
         onJoined: (joined) => this.#onJoined(joined),
         onEnded: (failure) => this.#forget(toPipelineError(failure, 'consumer group')),
         onBatch: async (batch) => this.#readers.get(batch.partition)?.take(batch),
+        holdsUpOthers: (partition) =>
+          [...this.#readers.keys()].some((other) => other !== partition && this.#assigned.has(other)),
+        onFree: (partition) => {
+          if (this.#assigned.has(partition)) this.#steer(partition);
+        },
       },
     );
   }

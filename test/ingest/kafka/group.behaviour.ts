@@ -1,5 +1,6 @@
 import { afterEach, expect, it } from 'vitest';
 import type { KafkaEventLog } from '../../../ingest/kafka/event-log.ts';
+import { partitionOf } from '../../../ingest/kafka/partition-of.ts';
 import { PipelineError } from '../../../schemas/errors.ts';
 import { envelopeOf } from '../../contract/envelope.ts';
 import { newTopic, opener, optionsFor, otherClient, type ClientUnderTest } from './subject.ts';
@@ -81,6 +82,43 @@ export function groupBehaviour(brokers: readonly string[], subject: ClientUnderT
     }, ending.signal);
     expect([...orders.values()]).toEqual(Array.from({ length: 16 }, () => ['0', '1', '2', '3', '4']));
     expect(used.size).toBe(4);
+  });
+
+  it('goes on with the other partitions while the batch of one takes long', async () => {
+    const topic = newTopic();
+    const log = await open(
+      optionsFor(brokers, topic, { partitions: 2, keyOf: ({ envelope_id }) => envelope_id.split(':')[0]! }),
+    );
+    const keys = Array.from({ length: 9 }, (_, n) => `key${n}`);
+    const [slowKey, quickKey] = [0, 1].map((partition) =>
+      keys.find((key) => partitionOf(key, 2) === partition)!,
+    );
+    const bundles = createBundles();
+    let release: (() => void) | undefined;
+    const blocked = new Promise<void>((resolve) => (release = resolve));
+    let isInHand = false;
+    const ending = new AbortController();
+    const running = log.assignments(async (partition, signal) => {
+      const pause = (): Promise<void> => {
+        if (partition === 1) return Promise.resolve();
+        isInHand = true;
+        return blocked;
+      };
+      await sealInto(log, bundles, pause)(partition, signal);
+    }, ending.signal);
+    await log.append([envelopeOf(`${slowKey}:0`)]);
+    await expect.poll(() => isInHand, slowly).toBe(true);
+    for (const n of [0, 1, 2]) {
+      await log.append([envelopeOf(`${quickKey}:${n}`)]);
+      await expect.poll(() => bundles.next(1), { timeout: 4_000, interval: 20 }).toBe(BigInt(n + 1));
+    }
+    await log.append([envelopeOf(`${slowKey}:1`)]);
+    expect(bundles.next(0)).toBe(0n);
+    release!();
+    await expect.poll(() => bundles.next(0), slowly).toBe(2n);
+    await expect.poll(async () => (await log.lag()).envelopes, slowly).toBe(0);
+    ending.abort();
+    await running;
   });
 
   it('moves partitions to a second process after the batch in hand, and seals each envelope once', async () => {

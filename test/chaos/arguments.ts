@@ -21,7 +21,7 @@ engine behind HTTP, and strikes its processes, its engines and the ways between 
   --sequencers N   processes that seal (3)
   --partitions N   partitions, each a log of its own (6)
   --seed S         what requests and strikes are drawn from (1)
-  --sabotage       the bucket loses a bundle that it says it keeps: the run must end with exit code 1
+  --sabotage       one acknowledged event is lost: the run must end with exit code 1
   --verbose        what the processes write to standard error, at the end
   --help           this text
 `;

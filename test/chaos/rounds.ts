@@ -1,7 +1,6 @@
 /** Rounds of strikes under load. After each one everything settles and is judged. */
 import { loadavg } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
-import { bundlePrefix } from '../../store/chain/layout.ts';
 import { describeCounts } from '../scale/ledger-book.ts';
 import { createRandom, type Random } from '../torture/random.ts';
 import type { ChaosArguments } from './arguments.ts';
@@ -15,6 +14,9 @@ import { createTally, type Tally } from './tally.ts';
 const ROUNDS_PER_VERIFICATION = 10;
 const SECOND_STRIKE_SHARE = 0.4;
 
+/** For `--sabotage`: as if a receiver had acknowledged an event and lost it. */
+const NEVER_SENT = -1;
+
 type Say = (text: string) => void;
 
 /** Resolves whether nothing is wrong; prints the counts. Ends at the first round after which something is. */
@@ -26,7 +28,7 @@ export async function runRounds(ground: Ground, given: ChaosArguments, say: Say)
     random,
   );
   const tally = createTally();
-  if (given.sabotage) loseBundle(ground);
+  if (given.sabotage) book.acknowledged(NEVER_SENT);
   for (let round = 1; round <= given.rounds; round += 1) {
     const isLast = round === given.rounds;
     const strikes = draw();
@@ -108,9 +110,4 @@ function createDeck(all: readonly Strike[], random: Random): () => readonly Stri
     const others = all.filter(({ target, isAlone }) => target !== first.target && isAlone !== true);
     return [first, ...random.shuffle(others).slice(0, 1)];
   };
-}
-
-/** The bucket says that it keeps the next bundle, and does not. */
-function loseBundle({ buckets }: Ground): void {
-  for (const bucket of buckets) bucket.arm({ method: 'PUT', url: bundlePrefix('p1'), how: 200, times: 1 });
 }

@@ -4,14 +4,16 @@
  * Defects of kafkajs:
  * - It can wait without end for an answer that was lost with its connection. Each request has a deadline, and the
  *   connection of a request that missed it is not used again.
- * - It gives up too early on a broker that still loads its groups. Such a request is repeated here.
+ * - It gives up too early on a broker that still loads its groups, and at once where a partition has just got its leader or
+ *   another one, which it would not look for before its metadata is old. Such a request is repeated here, after a change of
+ *   the leader over another connection.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import kafkajs, { type Admin, type Kafka } from 'kafkajs';
 import type { OffsetReader, TopicAdmin } from '../client.ts';
 import { withDeadline } from '../errors.ts';
 import { RETRY } from './connect.ts';
-import { isLoading, orFailure } from './errors.ts';
+import { isLoading, leaderMoves, orFailure } from './errors.ts';
 
 export interface AdminClient {
   /** Rejects with LOG_UNAVAILABLE where no answer comes in time, else as kafkajs does. */
@@ -29,9 +31,10 @@ export interface AdminClientOptions {
 const DEADLINE_MS = 45_000;
 /** The time that the brokers have to create a topic. */
 const CREATE_TIMEOUT_MS = 10_000;
-/** Pause before a question is repeated while a broker still loads its groups. */
-const LOADING_PAUSE_MS = 200;
+/** Pause before a question is repeated while a broker loads its groups or a partition has no leader. */
+const REPEAT_PAUSE_MS = 200;
 const LOADING_TRIES = 50;
+const LEADER_TRIES = 10;
 
 /** Connects at the first request. */
 export function createAdminClient({ kafka, deadlineMs = DEADLINE_MS }: AdminClientOptions): AdminClient {
@@ -60,6 +63,9 @@ export function createAdminClient({ kafka, deadlineMs = DEADLINE_MS }: AdminClie
       connected.catch(() => drop(connected));
       try {
         return await withDeadline(connected.then(send), deadlineMs, 'brokers');
+      } catch (error) {
+        if (leaderMoves(error)) drop(connected);
+        throw error;
       } finally {
         clearTimeout(overdue);
       }
@@ -115,14 +121,20 @@ export function createTopicAdmin(client: AdminClient): Omit<TopicAdmin, 'idOf'> 
 export function createOffsetReader(client: AdminClient): OffsetReader {
   return {
     fetchRanges: async (topic) => {
-      const found = await orFailure(client.request((admin) => admin.fetchTopicOffsets(topic)));
+      const found = await orFailure(
+        repeatedWhile(leaderMoves, LEADER_TRIES, () =>
+          client.request((admin) => admin.fetchTopicOffsets(topic)),
+        ),
+      );
       return new Map(
         found.map(({ partition, low, high }) => [partition, { low: BigInt(low), high: BigInt(high) }]),
       );
     },
     fetchCommits: async (groupId, topic) => {
       const groups = await orFailure(
-        onceLoaded(() => client.request((admin) => admin.fetchOffsets({ groupId, topics: [topic] }))),
+        repeatedWhile(isLoading, LOADING_TRIES, () =>
+          client.request((admin) => admin.fetchOffsets({ groupId, topics: [topic] })),
+        ),
       );
       const commits = groups
         .flatMap(({ partitions }) => partitions)
@@ -133,13 +145,17 @@ export function createOffsetReader(client: AdminClient): OffsetReader {
   };
 }
 
-async function onceLoaded<T>(request: () => Promise<T>): Promise<T> {
+async function repeatedWhile<T>(
+  mayPass: (error: unknown) => boolean,
+  tries: number,
+  request: () => Promise<T>,
+): Promise<T> {
   for (let tried = 1; ; tried++) {
     try {
       return await request();
     } catch (error) {
-      if (tried === LOADING_TRIES || !isLoading(error)) throw error;
-      await sleep(LOADING_PAUSE_MS);
+      if (tried === tries || !mayPass(error)) throw error;
+      await sleep(REPEAT_PAUSE_MS);
     }
   }
 }

@@ -19,6 +19,9 @@ const CLAIM_ENDED = [
 /** Answers of a broker that has just taken over a group and still loads it. */
 const LOADING = ['GROUP_LOAD_IN_PROGRESS', 'GROUP_COORDINATOR_NOT_AVAILABLE', 'NOT_COORDINATOR_FOR_GROUP'];
 
+/** Answers of a broker that does not lead a partition yet, or no longer. */
+const LEADER_MOVES = ['NOT_LEADER_FOR_PARTITION', 'LEADER_NOT_AVAILABLE'];
+
 /** No retry helps against these: an operator has to change a setting or a right. */
 const NEEDS_SETTING = [
   'KafkaJSSASLAuthenticationError',
@@ -51,6 +54,10 @@ export async function orFailure<T>(work: Promise<T>): Promise<T> {
 
 export function isLoading(error: unknown): boolean {
   return LOADING.includes(kindOf(error));
+}
+
+export function leaderMoves(error: unknown): boolean {
+  return LEADER_MOVES.includes(kindOf(error));
 }
 
 export function endsClaim(error: unknown): error is Error {

@@ -1,6 +1,6 @@
 import type { Admin, Kafka } from 'kafkajs';
 import { describe, expect, it } from 'vitest';
-import { createAdminClient } from '../../../../ingest/kafka/kafkajs/admin-client.ts';
+import { createAdminClient, createOffsetReader } from '../../../../ingest/kafka/kafkajs/admin-client.ts';
 
 const never = (): Promise<never> => new Promise<never>(() => undefined);
 
@@ -26,6 +26,25 @@ function fakeClient(connect: (number: number) => Promise<void> = () => Promise.r
   };
   return { kafka: { admin }, disconnected, numberOf: (one) => numbers.get(one) ?? -1 };
 }
+
+const notLeader = (): Error =>
+  Object.assign(new Error('this broker is not the leader'), { type: 'NOT_LEADER_FOR_PARTITION' });
+
+describe('offsets', () => {
+  it('are asked for again where a partition has just got its leader, or another one', async () => {
+    let asked = 0;
+    const fetchTopicOffsets = () => {
+      asked += 1;
+      if (asked === 1) return Promise.reject(notLeader());
+      return Promise.resolve([{ partition: 0, offset: '9', high: '9', low: '4' }]);
+    };
+    const request = <T>(send: (admin: Admin) => Promise<T>): Promise<T> =>
+      send({ fetchTopicOffsets } as unknown as Admin);
+    const offsets = createOffsetReader({ request, close: () => Promise.resolve() });
+    expect(await offsets.fetchRanges('events')).toEqual(new Map([[0, { low: 4n, high: 9n }]]));
+    expect(asked).toBe(2);
+  });
+});
 
 describe('requests of the admin client', () => {
   it('go to one client, also several at once', async () => {
@@ -62,6 +81,14 @@ describe('requests of the admin client', () => {
     const { request } = createAdminClient({ kafka, deadlineMs: 20 });
     await expect(request((admin) => Promise.resolve(numberOf(admin)))).rejects.toThrow();
     expect(await request((admin) => Promise.resolve(numberOf(admin)))).toBe(1);
+  });
+
+  it('go to another client where one knows a leader that is none any more', async () => {
+    const { kafka, disconnected, numberOf } = fakeClient();
+    const { request } = createAdminClient({ kafka });
+    await expect(request(() => Promise.reject(notLeader()))).rejects.toThrow('not the leader');
+    expect(await request((admin) => Promise.resolve(numberOf(admin)))).toBe(1);
+    expect(disconnected).toEqual([0]);
   });
 
   it('end with the client', async () => {

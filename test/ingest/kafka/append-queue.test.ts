@@ -1,8 +1,13 @@
 import type { Kafka, Producer, ProducerBatch, RecordMetadata } from 'kafkajs';
 import { describe, expect, it } from 'vitest';
-import { AppendQueue } from '../../../ingest/kafka/append-queue.ts';
-import type { OutgoingMessage } from '../../../ingest/kafka/client.ts';
+import { createFrameReader } from '../../../ingest/frame-reader.ts';
+import { FrameWriter } from '../../../ingest/frame-writer.ts';
+import { encodeForWriter } from '../../../ingest/framing.ts';
+import { AppendQueue, type AppendQueueOptions } from '../../../ingest/kafka/append-queue.ts';
+import type { OutgoingMessage, RequestWriter } from '../../../ingest/kafka/client.ts';
 import { createRequestWriter } from '../../../ingest/kafka/kafkajs/request-writer.ts';
+import { envelopeOf } from '../../contract/envelope.ts';
+import { FRAME_KEY, NUMBERING } from '../../support/numbering.ts';
 import { silent } from './subject.ts';
 
 /** The batches that one producer was asked to send. */
@@ -46,7 +51,7 @@ const named = (name: string, bytes = 10, partition = 0): OutgoingMessage => ({
   bytes,
 });
 
-function queueOf(kafka: Kafka, deadlineMs = 10_000): AppendQueue {
+function queueOf(kafka: Kafka, deadlineMs = 10_000, changes: Partial<AppendQueueOptions> = {}): AppendQueue {
   return new AppendQueue({
     openWriter: () => createRequestWriter(kafka, { compression: 'none', deadlineMs }),
     deadlineMs,
@@ -54,6 +59,7 @@ function queueOf(kafka: Kafka, deadlineMs = 10_000): AppendQueue {
     maxWaitingBytes: 5_000,
     logger: silent,
     onWritten: () => undefined,
+    ...changes,
   });
 }
 
@@ -64,6 +70,72 @@ describe('the queue of appends with kafkajs', () => {
     const appends = [[named('a')], [named('b'), named('c', 600), named('d', 600)], [named('e')]];
     await Promise.all(appends.map((messages) => queue.append(messages)));
     expect(made.map(({ batches }) => batches)).toEqual([[['a'], ['b', 'c'], ['d', 'e']]]);
+  });
+
+  describe('with numbered frames', () => {
+    const frame = (name: string, bytes = 10, partition = 0) => ({
+      ...named(name, bytes, partition),
+      value: encodeForWriter(envelopeOf(name)),
+    });
+    /** Number and first abandoned number of each frame that was sent, by partition. */
+    async function sendAll(run: (queue: AppendQueue) => Promise<void>, answer: () => Promise<void>) {
+      const sent: { partition: number; value: Buffer }[] = [];
+      const openWriter = (): RequestWriter => ({
+        write: async (messages) => {
+          for (const { partition, value } of messages) sent.push({ partition, value: Buffer.from(value!) });
+          await answer();
+          return [];
+        },
+        close: () => Promise.resolve(),
+      });
+      const openFrames = (_topic: string, partition: number) =>
+        new FrameWriter({ ...NUMBERING, place: { logId: '', partition } });
+      await run(queueOf(fakeClient(answer).kafka, 10_000, { openWriter, openFrames }));
+      return sent.map(({ partition, value }) => {
+        const place = { logId: '', partition };
+        const entry = createFrameReader({ key: FRAME_KEY, place, mayBeUnnumbered: false })(value, 0n);
+        if (!('mark' in entry)) throw new Error(JSON.stringify(entry));
+        return [partition, entry.mark.number, entry.mark.abandonedFrom];
+      });
+    }
+
+    it('numbers the frames of each partition in the order in which they are sent', async () => {
+      const sent = await sendAll(
+        async (queue) => {
+          const appends = [[frame('a')], [frame('b'), frame('c', 10, 1)], [frame('d')]];
+          await Promise.all(appends.map((messages) => queue.append(messages)));
+        },
+        () => Promise.resolve(),
+      );
+      expect(sent.filter(([partition]) => partition === 0).map(([, number]) => number)).toEqual([1, 2, 3]);
+      expect(sent.filter(([partition]) => partition === 1)).toEqual([[1, 1, 1]]);
+    });
+
+    it('declares frames abandoned whose request failed, and gives no number to a refused append', async () => {
+      let isFailing = false;
+      const sent = await sendAll(
+        async (queue) => {
+          await queue.append([frame('a')]);
+          isFailing = true;
+          await expect(queue.append([frame('b'), frame('c')])).rejects.toThrow();
+          isFailing = false;
+          const waiting = queue.append([frame('d')]);
+          await expect(queue.append([frame('refused', 6_000)])).rejects.toMatchObject({
+            code: 'LOG_PUSHBACK',
+          });
+          await waiting;
+          await queue.append([frame('e')]);
+        },
+        () => (isFailing ? Promise.reject(new Error('lost')) : Promise.resolve()),
+      );
+      expect(sent).toEqual([
+        [0, 1, 1],
+        [0, 2, 2],
+        [0, 3, 3],
+        [0, 4, 2],
+        [0, 5, 5],
+      ]);
+    });
   });
 
   it('goes on where an append follows upon another, however soon', async () => {

@@ -7,7 +7,7 @@ import type { Archive } from '../../store/archive/archive.ts';
 import { parseKey } from '../../store/chain/layout.ts';
 import type { Coverage } from './coverage.ts';
 import type { Disk } from './disk-model.ts';
-import type { Judge } from './judge.ts';
+import type { JudgeOf } from './lane.ts';
 import type { Mutant } from './mutants.ts';
 import type { Caller, Scheduler } from './scheduler.ts';
 
@@ -15,6 +15,9 @@ export interface ArchiveModel {
   readonly objects: ReadonlyMap<string, Uint8Array>;
   /** Puts in force what there was when there were only so many objects; undefined sets it right again. */
   setBack(objectCount: number | undefined): void;
+  /** Puts an object that somebody else wrote, where there is none. */
+  putForeign(key: string): void;
+  removeForeign(key: string): void;
   portOf(caller: Caller, queryableFor: QueryableFor): Archive;
 }
 
@@ -22,17 +25,20 @@ export interface ArchiveModel {
 export type QueryableFor = () => IsQueryable;
 export type IsQueryable = (from: number, to: number) => boolean;
 
+const FOREIGN = Buffer.from('of another program\n');
+
 export interface ArchiveWorld {
   readonly scheduler: Scheduler;
   readonly coverage: Coverage;
-  readonly judge: Judge;
+  readonly judgeOf: JudgeOf;
   readonly mutant: Mutant | undefined;
   /** Where it lies; undefined for a service that keeps what it shows. */
   readonly disk: Disk | undefined;
 }
 
 export function createArchiveModel(world: ArchiveWorld): ArchiveModel {
-  const { scheduler, coverage, judge, mutant, disk } = world;
+  const { scheduler, coverage, mutant, disk } = world;
+  const judgeOf = (key: string) => world.judgeOf(parseKey(key)?.log);
   const whole = new Map<string, Uint8Array>();
   let objects = whole;
 
@@ -49,7 +55,7 @@ export function createArchiveModel(world: ArchiveWorld): ArchiveModel {
     into.set(key, Uint8Array.from(bytes));
     disk?.wrote(key, () => {
       into.delete(key);
-      judge.objectVanished(key);
+      judgeOf(key).objectVanished(key);
     });
     created(key, bytes, isQueryable);
     return 'created';
@@ -57,12 +63,12 @@ export function createArchiveModel(world: ArchiveWorld): ArchiveModel {
 
   function created(key: string, bytes: Uint8Array, isQueryable: IsQueryable): void {
     const folder = parseKey(key)?.folder;
-    if (folder === 'bundle') judge.bundleCreated(bytes);
-    if (folder === 'checkpoint') judge.checkpointCreated(Buffer.from(bytes).toString(), isQueryable);
+    if (folder === 'bundle') judgeOf(key).bundleCreated(bytes);
+    if (folder === 'checkpoint') judgeOf(key).checkpointCreated(Buffer.from(bytes).toString(), isQueryable);
   }
 
   function answered(key: string, outcome: 'created' | 'exists' | undefined): void {
-    judge.objectPromised(key);
+    judgeOf(key).objectPromised(key);
     if (mutant === 'folder_unflushed' && outcome === 'created') return;
     if (mutant === 'existing_unflushed' && outcome === 'exists') return;
     disk?.flushed(key, disk.now());
@@ -78,6 +84,8 @@ export function createArchiveModel(world: ArchiveWorld): ArchiveModel {
     setBack(objectCount) {
       objects = objectCount === undefined ? whole : new Map([...whole].slice(0, objectCount));
     },
+    putForeign: (key) => void objects.set(key, FOREIGN),
+    removeForeign: (key) => void objects.delete(key),
     portOf: (caller, queryableFor) => ({
       put: (key, bytes) => {
         const name = `archive put ${parseKey(key)?.folder ?? 'none'}`;

@@ -3,6 +3,7 @@ import { PipelineError } from '../../schemas/errors.ts';
 import { acceptEventLog } from './accept.ts';
 import { pickWeighted, type Weighted } from './choices.ts';
 import { tryOlderArchive } from './older-archive.ts';
+import { assignOrphans, movePartition, putForeignObject } from './partition-events.ts';
 import { send } from './senders.ts';
 import type { Death } from './scheduler.ts';
 import { MAX_CLOCK_AHEAD_MS } from './subject.ts';
@@ -133,11 +134,15 @@ function retain({ partition, coverage }: World): void {
   coverage.count('retention');
 }
 
+function retainAll({ lanes }: World): void {
+  for (const { partition } of lanes) partition.retain();
+}
+
 function land({ scheduler, choices }: World): void {
   scheduler.land(choices.below(Math.max(scheduler.late.length, 1)));
 }
 
-type Event = (world: World) => void | Promise<void>;
+export type Event = (world: World) => void | Promise<void>;
 
 const EVENTS: readonly [Weighted<Event>, ...Weighted<Event>[]] = [
   { what: send, weight: 88 },
@@ -168,14 +173,32 @@ const EVENTS_ON_DISK: typeof EVENTS = [
   { what: acceptEventLog, weight: 4 },
 ];
 
+/** What concerns one log alone is left to the runs with one partition. */
+const EVENTS_OF_PARTITIONS: typeof EVENTS = [
+  { what: send, weight: 102 },
+  { what: movePartition, weight: 48 },
+  { what: wake, weight: 24 },
+  { what: land, weight: 24 },
+  { what: stepClock, weight: 12 },
+  { what: harmStore, weight: 16 },
+  { what: killAtRest, weight: 8 },
+  { what: retainAll, weight: 8 },
+  { what: putForeignObject, weight: 14 },
+];
+
 /** One thing that nobody asked for. */
 export async function happen(world: World): Promise<void> {
-  const { choices, disk } = world;
-  await pickWeighted(choices.byte(), disk === undefined ? EVENTS : EVENTS_ON_DISK)(world);
+  const { choices, disk, lanes } = world;
+  const ofOne = disk === undefined ? EVENTS : EVENTS_ON_DISK;
+  await pickWeighted(choices.byte(), lanes.length > 1 ? EVENTS_OF_PARTITIONS : ofOne)(world);
 }
 
 /** When nobody can do anything: somebody starts what does not run, or sends something. */
 export function goOn(world: World): void {
+  if (world.lanes.length > 1) {
+    if (!assignOrphans(world)) send(world);
+    return;
+  }
   if (world.owner?.isAlive === true && !world.owner.isPaused) {
     send(world);
     return;

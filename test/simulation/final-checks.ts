@@ -8,19 +8,26 @@ import { chainStart } from '../../store/chain/merkle.ts';
 import { parseVkey } from '../../store/chain/note.ts';
 import { toRows } from '../../store/records/record-row.ts';
 import type { RecordRow } from '../../store/records/record-store.ts';
-import { VKEY } from './machine.ts';
-import { LOG, type World } from './world.ts';
+import type { ArchiveModel } from './archive-model.ts';
+import type { Lane } from './lane.ts';
+import { vkeyOf } from './machine.ts';
+import type { TableModel } from './table-model.ts';
 
-const key = parseVkey(VKEY)!;
-
-export function checkEnd(world: World): void {
-  checkDeliveries(world);
-  checkRows(world, rowsOfArchive(world));
-  checkCheckpoints(world);
+export interface Stores {
+  readonly archive: ArchiveModel;
+  readonly table: TableModel;
 }
 
+export function checkEnd(stores: Stores, lane: Lane): void {
+  checkDeliveries(lane);
+  checkRows(stores, lane, rowsOfArchive(stores, lane));
+  checkCheckpoints(stores, lane);
+}
+
+const keyOf = (log: string) => parseVkey(vkeyOf(log))!;
+
 /** Every record that the event log ever had is sealed; that none is twice was seen when it was sealed. */
-function checkDeliveries({ judge, partition }: World): void {
+function checkDeliveries({ judge, partition }: Lane): void {
   const sealed = new Set([...judge.sealed, ...judge.lostWithLog]);
   const lost = [...judge.acknowledged].find((n) => !sealed.has(n));
   if (lost !== undefined) judge.find('lost', `record ${lost} was acknowledged and is not in the log`);
@@ -33,13 +40,13 @@ function checkDeliveries({ judge, partition }: World): void {
 }
 
 /** The rows that the archive's own bytes give, bundle by bundle, each chained to the one before. */
-function rowsOfArchive({ archive, judge }: World): RecordRow[] {
+function rowsOfArchive({ archive }: Stores, { log, judge }: Lane): RecordRow[] {
   const rows: RecordRow[] = [];
   let chain = chainStart();
-  for (const name of keysBelow(archive.objects, bundlePrefix(LOG))) {
+  for (const name of keysBelow(archive.objects, bundlePrefix(log))) {
     const { headerText, leafTexts } = decodeBundle(archive.objects.get(name)!);
     const header = JSON.parse(headerText) as BundleHeader;
-    if (!isHeaderSigned(header, key)) judge.find('damaged', `${name} is not signed`);
+    if (!isHeaderSigned(header, keyOf(log))) judge.find('damaged', `${name} is not signed`);
     if (header.start_index !== rows.length) judge.find('gap', `${name} does not begin at ${rows.length}`);
     const lines = { facts: new Map<number, string>(), content: new Map<number, string>() };
     for (const payload of header.payloads) {
@@ -47,14 +54,15 @@ function rowsOfArchive({ archive, judge }: World): RecordRow[] {
         lines[payload.kind].set(Number(/[0-9]+/.exec(line)?.[0]), line);
     }
     const { facts: factsLines, content: contentLines } = lines;
-    rows.push(...toRows({ log: LOG, header, leafTexts, factsLines, contentLines }, chain));
+    rows.push(...toRows({ log, header, leafTexts, factsLines, contentLines }, chain));
     chain = Buffer.from(header.chain_head, 'hex');
   }
   return rows;
 }
 
-function checkRows({ table, judge }: World, sealed: readonly RecordRow[]): void {
-  const stored = [...table.rows()].sort((a, b) => a.leaf_index - b.leaf_index);
+function checkRows({ table }: Stores, { log, judge }: Lane, sealed: readonly RecordRow[]): void {
+  const ofLog = table.rows().filter((row) => row.log === log);
+  const stored = ofLog.sort((a, b) => a.leaf_index - b.leaf_index);
   if (stored.length !== sealed.length)
     judge.find('gap', `${sealed.length} leaves are sealed and ${stored.length} rows stored`);
   for (const [index, row] of sealed.entries()) {
@@ -69,10 +77,10 @@ function checkRows({ table, judge }: World, sealed: readonly RecordRow[]): void 
 }
 
 /** Each published checkpoint lies on the log, and the newest covers all of it. */
-function checkCheckpoints({ archive, judge }: World): void {
+function checkCheckpoints({ archive }: Stores, { log, judge }: Lane): void {
   let newest = 0;
-  for (const name of keysBelow(archive.objects, checkpointPrefix(LOG))) {
-    const checkpoint = openCheckpoint(Buffer.from(archive.objects.get(name)!).toString(), key);
+  for (const name of keysBelow(archive.objects, checkpointPrefix(log))) {
+    const checkpoint = openCheckpoint(Buffer.from(archive.objects.get(name)!).toString(), keyOf(log));
     const step = judge.steps.find(({ treeSize }) => treeSize === checkpoint?.tree_size);
     if (checkpoint === undefined || step?.root !== checkpoint.root_hash)
       judge.find('fork', `${name} is not on the log`);

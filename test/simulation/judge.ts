@@ -84,9 +84,14 @@ export interface Judge {
   eventLogAcknowledged(records: readonly number[]): void;
 }
 
-export function createJudge(): Judge {
-  let finding: Finding | undefined;
-  const find = (fault: Fault, detail: string) => void (finding ??= { fault, detail });
+/** The first thing that must not be, in whichever log. */
+export interface Findings {
+  first: Finding | undefined;
+}
+
+/** Of one log. Judges of several logs share their findings. */
+export function createJudge(findings: Findings = { first: undefined }): Judge {
+  const find = (fault: Fault, detail: string) => void (findings.first ??= { fault, detail });
   const steps: Step[] = [];
   const sealed: number[] = [];
   const places = new Map<number, number>();
@@ -127,7 +132,7 @@ export function createJudge(): Judge {
   }
 
   return {
-    finding: () => finding,
+    finding: () => findings.first,
     find,
     appended,
     lostWithLog: new Set(),

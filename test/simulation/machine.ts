@@ -4,13 +4,22 @@ import { formatVkey, verifierKey } from '../../store/chain/note.ts';
 import type { HeadGuard, Signer } from '../../store/keys/signer.ts';
 import type { Coverage } from './coverage.ts';
 import type { Disk } from './disk-model.ts';
-import type { Judge } from './judge.ts';
+import type { JudgeOf } from './lane.ts';
 import type { Mutant } from './mutants.ts';
 import { SIMULATED_PUBLIC_KEY, signQuickly } from './quick-builtins.ts';
 import type { Caller, Scheduler } from './scheduler.ts';
 
-const ORIGIN = 'simulation.example/p0';
-export const VKEY = formatVkey(verifierKey(ORIGIN, SIMULATED_PUBLIC_KEY));
+/** The log of runs with one partition. */
+export const LOG = 'p0';
+const vkeys = new Map<string, string>();
+
+const originOf = (log: string) => `simulation.example/${log}`;
+
+export function vkeyOf(log: string): string {
+  const vkey = vkeys.get(log) ?? formatVkey(verifierKey(originOf(log), SIMULATED_PUBLIC_KEY));
+  vkeys.set(log, vkey);
+  return vkey;
+}
 
 interface Head {
   readonly tree_size: number;
@@ -25,40 +34,50 @@ export interface Machine {
   readonly guardedSize: () => number;
   /** Whether the guard still knows that head. */
   readonly isGuarded: () => boolean;
-  signerOf(caller: Caller): Signer;
-  guardOf(caller: Caller): HeadGuard;
+  signerOf(caller: Caller, log: string): Signer;
+  guardOf(caller: Caller, log: string): HeadGuard;
 }
 
 export interface MachineWorld {
   readonly scheduler: Scheduler;
   readonly coverage: Coverage;
-  readonly judge: Judge;
+  readonly judgeOf: JudgeOf;
   readonly mutant: Mutant | undefined;
   /** Where the guard lies, if a power loss can change it. */
   readonly disk: Disk | undefined;
 }
 
 export function createMachine(name: string, nowMs: number, world: MachineWorld): Machine {
-  const { scheduler, coverage, judge } = world;
-  const guard = createGuard(world);
+  const { scheduler, coverage, judgeOf } = world;
+  const guardFor = ofEachLog(() => createGuard(world));
   return {
     name,
     nowMs,
-    guardedSize: guard.promisedSize,
-    isGuarded: guard.holdsPromise,
-    guardOf: guard.portOf,
-    signerOf: (caller) => ({
-      name: ORIGIN,
-      vkey: VKEY,
+    guardedSize: () => guardFor(LOG).promisedSize(),
+    isGuarded: () => guardFor(LOG).holdsPromise(),
+    guardOf: (caller, log) => guardFor(log).portOf(caller),
+    signerOf: (caller, log) => ({
+      name: originOf(log),
+      vkey: vkeyOf(log),
       sign: (message) =>
         scheduler.call(caller, {
           name: 'sign',
           effect: () => {
-            if (judge.signed(message)) coverage.count('head signed');
+            if (judgeOf(log).signed(message)) coverage.count('head signed');
             return signQuickly(message);
           },
         }),
     }),
+  };
+}
+
+/** Made for each log when it is asked for. */
+function ofEachLog<T>(make: () => T): (log: string) => T {
+  const made = new Map<string, T>();
+  return (log) => {
+    const one = made.get(log) ?? make();
+    made.set(log, one);
+    return one;
   };
 }
 

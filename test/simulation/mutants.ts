@@ -22,6 +22,9 @@ export const MUTANTS = {
   clock_step_unreported: 'bundles are sealed behind the time of the log, and nobody hears of it',
   folder_unflushed: 'a put is answered before the name of the object is flushed',
   existing_unflushed: 'a put that finds its bytes is answered before their name is flushed',
+  bad_partition_stops_all: 'a process whose partition is parked gives up all its partitions',
+  other_partition_read: 'a sequencer reads the event log of another partition',
+  other_offset_read: 'a sequencer goes on where the log of another partition ends',
   received_before_settled: 'receivers append after a power loss before the log is in line with the ledger',
   known_head_unflushed: 'the head guard answers for a head that it finds before that is flushed',
 } as const;

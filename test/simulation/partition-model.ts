@@ -26,7 +26,8 @@ export interface PartitionModel {
   end(): bigint;
   /** As a receiver does; the envelope is in the log when this returns, and stays if its sender hears of it. */
   append(records: readonly number[], how: { readonly skip: number; readonly isAcknowledged: boolean }): void;
-  entries(): readonly Entry[];
+  /** Records in entries that no consumer acknowledged. */
+  unacknowledged(): readonly number[];
   /** Whether a receiver can append. */
   isReceiving(): boolean;
   /** Receivers end with the machine, and begin again when a sequencer has settled the log. */
@@ -83,8 +84,8 @@ class Partition implements PartitionModel {
     return this.#nextOffset;
   }
 
-  entries(): readonly Entry[] {
-    return this.#entries;
+  unacknowledged(): readonly number[] {
+    return this.#from(this.#acknowledged).flatMap(({ records }) => records);
   }
 
   isReceiving(): boolean {

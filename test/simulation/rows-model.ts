@@ -62,10 +62,10 @@ export function openRowsModel(
       if (rows.length === 0) return;
       requireContiguous(log, rows);
       if (mutant === 'rows_inserted_blindly') return insertBlindly(statements, table, toBlocks(rows, token));
-      await insertBundle(statements, table, { rows, token, looked });
+      await insertBundle(statements, table, { log, rows, token, looked });
     },
-    size: async () => {
-      const { found, moment } = await statements.look('size', () => table.unbroken());
+    size: async (log) => {
+      const { found, moment } = await statements.look('size', () => table.unbroken(log));
       looked(moment.losses);
       return found;
     },
@@ -85,18 +85,19 @@ function answerOf<Row>(table: TableModel, query: Query<Row>, mutant: Mutant | un
 }
 
 interface Bundle {
+  readonly log: string;
   readonly rows: readonly RecordRow[];
   readonly token: string;
   readonly looked: (losses: number) => void;
 }
 
 async function insertBundle(statements: Statements, table: TableModel, bundle: Bundle): Promise<void> {
-  const { rows, token } = bundle;
+  const { log, rows, token } = bundle;
   const first = rows[0]?.leaf_index ?? 0;
-  const head = await statements.look('next index', () => table.nextIndex());
+  const head = await statements.look('next index', () => table.nextIndex(log));
   bundle.looked(head.moment.losses);
   if (head.found < first) throw new PipelineError('STORE_UNAVAILABLE', `rows before ${first} are missing`);
-  const find = () => statements.look('present', () => table.present(first, first + rows.length));
+  const find = () => statements.look('present', () => table.present(log, first, first + rows.length));
   const units = toBlocks(rows, token);
   const before = head.found === first ? { ...head, found: new Set<number>() } : await find();
   await insertMissing(statements, units, head.moment, before);

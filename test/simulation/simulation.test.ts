@@ -5,7 +5,7 @@ import { simulateMany, type Failure, type ManyResult } from './property.ts';
 import { sumOf } from './coverage.ts';
 
 /** A few seconds; `main.ts` makes more. The seed is fixed, so that what happens in these runs does not change. */
-const RUNS = 700;
+const RUNS = 1_200;
 const SEED = 20_261_121;
 
 const render = ({ finding, seed, path, script }: Failure) =>
@@ -94,6 +94,12 @@ describe('the commit protocol in simulated worlds', () => {
     'retention',
     'older archive restored',
     'head signed',
+    'partition moved: told',
+    'partition moved: zombie',
+    'partition moved: sleeping zombie',
+    'foreign object',
+    'parked ARCHIVE_DAMAGED',
+    'parked partition continued',
     'power lost',
     'power lost, writes vanish',
   ])('has seen: %s', (kind) => {
@@ -125,6 +131,9 @@ describe('a planted defect', () => {
     clock_step_unreported: ['unreported'],
     folder_unflushed: ['vanished', 'gap'],
     existing_unflushed: ['vanished', 'gap'],
+    bad_partition_stops_all: ['lost', 'not_recovered'],
+    other_partition_read: ['invented'],
+    other_offset_read: ['lost', 'early_ack', 'false_alarm', 'twice', 'fork'],
     received_before_settled: ['lost'],
     known_head_unflushed: ['vanished'],
   };

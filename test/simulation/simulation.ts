@@ -12,6 +12,7 @@ import { checkEnd } from './final-checks.ts';
 import type { Finding } from './judge.ts';
 import type { Mutant } from './mutants.ts';
 import type { Call, Ending } from './scheduler.ts';
+import { settlePartitions } from './partition-events.ts';
 import { send } from './senders.ts';
 import { createWorld, startProcess, type SimProcess, type World } from './world.ts';
 
@@ -46,12 +47,14 @@ async function run({ bytes, coverage, mutant, say = () => undefined }: RunOption
     await step(world);
   }
   if (world.judge.finding() === undefined) await settle(world);
-  if (world.judge.finding() === undefined) checkEnd(world);
+  if (world.judge.finding() === undefined) for (const lane of world.lanes) checkEnd(world, lane);
   for (const process of world.processes) process.isAlive = false;
-  return { finding: world.judge.finding(), leaves: world.judge.sealed.length };
+  return { finding: world.judge.finding(), leaves: sum(world.lanes.map(({ judge }) => judge.sealed.length)) };
 }
 
 type Move = 'proceed' | 'fail' | 'kill' | 'happen';
+
+const sum = (numbers: readonly number[]) => numbers.reduce((total, one) => total + one, 0);
 
 async function step(world: World): Promise<void> {
   const { choices, scheduler } = world;
@@ -91,6 +94,16 @@ async function settle(world: World): Promise<void> {
   while (scheduler.late.length > 0) scheduler.land(0);
   acceptEventLog(world);
   for (const machine of world.machines) machine.nowMs = world.trueMs;
+  if (world.lanes.length > 1) {
+    await settlePartitions(
+      world,
+      async () => {
+        if (!(await drain(world))) world.judge.find('not_recovered', 'the process never comes to rest');
+      },
+      (lane) => checkEnd(world, lane),
+    );
+    return;
+  }
   const before = { bundles: judge.steps.length, behindMs: judge.head().integratedAtMs - world.trueMs };
   const process = startProcess(
     world,

@@ -26,11 +26,11 @@ export interface Looks {
 export interface TableModel {
   readonly rows: () => readonly RecordRow[];
   readonly moment: () => Moment;
-  /** One past the largest index. */
-  nextIndex(): number;
-  present(from: number, to: number): Set<number>;
-  /** Rows without a hole before them. */
-  unbroken(): number;
+  /** One past the largest index of a log. */
+  nextIndex(log: string): number;
+  present(log: string, from: number, to: number): Set<number>;
+  /** Rows of a log without a hole before them. */
+  unbroken(log: string): number;
   insert(unit: InsertBlock, looks: Looks): void;
   /** Keeps a copy that can be restored. */
   backUp(): void;
@@ -41,7 +41,7 @@ export interface TableModel {
 }
 
 export interface TableWorld {
-  readonly judge: Judge;
+  readonly judge: Pick<Judge, 'find'>;
   readonly coverage: Coverage;
   readonly mutant: Mutant | undefined;
   /** How many tokens it remembers. */
@@ -65,8 +65,10 @@ export function createTableModel({ judge, coverage, mutant, window }: TableWorld
     contents = next;
     moment = { ...moment, restores: moment.restores + 1, losses: moment.losses + 1 };
   };
-  const present = (from: number, to: number) =>
-    new Set(contents.rows.map(({ leaf_index }) => leaf_index).filter((index) => index >= from && index < to));
+  const indexesOf = (log: string) =>
+    contents.rows.filter((row) => row.log === log).map(({ leaf_index }) => leaf_index);
+  const present = (log: string, from: number, to: number) =>
+    new Set(indexesOf(log).filter((index) => index >= from && index < to));
 
   /** What keeps tokens from protecting: both are limits that the documents state. */
   function requireTimely({ began, last }: Looks): void {
@@ -80,10 +82,10 @@ export function createTableModel({ judge, coverage, mutant, window }: TableWorld
   return {
     rows: () => contents.rows,
     moment: () => moment,
-    nextIndex: () => Math.max(-1, ...contents.rows.map(({ leaf_index }) => leaf_index)) + 1,
+    nextIndex: (log) => Math.max(-1, ...indexesOf(log)) + 1,
     present,
-    unbroken() {
-      const indexes = present(0, Infinity);
+    unbroken(log) {
+      const indexes = present(log, 0, Infinity);
       let size = 0;
       while (indexes.has(size)) size += 1;
       return size;
@@ -95,7 +97,7 @@ export function createTableModel({ judge, coverage, mutant, window }: TableWorld
         coverage.count('insert dropped by its token');
         return;
       }
-      const twice = rows.find(({ leaf_index }) => present(leaf_index, leaf_index + 1).size > 0);
+      const twice = rows.find(({ log, leaf_index }) => present(log, leaf_index, leaf_index + 1).size > 0);
       if (twice !== undefined) judge.find('twice', `row ${twice.leaf_index} is inserted a second time`);
       contents = {
         rows: [...contents.rows, ...rows],
@@ -109,7 +111,9 @@ export function createTableModel({ judge, coverage, mutant, window }: TableWorld
       const at = contents.rows[choice % Math.max(contents.rows.length, 1)];
       if (at === undefined) return false;
       const isOfUnit = (row: RecordRow) =>
-        row.integrated_at === at.integrated_at && row.retention_class === at.retention_class;
+        row.log === at.log &&
+        row.integrated_at === at.integrated_at &&
+        row.retention_class === at.retention_class;
       contents = { ...contents, rows: contents.rows.filter((row) => !isOfUnit(row)) };
       moment = { ...moment, losses: moment.losses + 1 };
       return true;

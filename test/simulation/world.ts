@@ -1,4 +1,7 @@
-/** Everything that a run has: the shared models, the machines, the processes on them, and who owns the partition. */
+/**
+ * Everything that a run has: the shared models, the machines, the processes on them, and who owns the partition. Runs
+ * whose processes have several partitions go on in `several-partitions.ts`.
+ */
 import './quick-builtins.ts';
 import { createSequencer } from '../../ingest/sequencer.ts';
 import type { Logger } from 'pino';
@@ -11,26 +14,24 @@ import { createLog, openLedger } from '../../store/ledger/ledger.ts';
 import { createRowsProjection } from '../../store/projections/rows.ts';
 import { openSeenIds } from '../../store/projections/seen-ids.ts';
 import { createArchiveModel, type ArchiveModel } from './archive-model.ts';
-import { pickWeighted, type Choices } from './choices.ts';
+import { pickWeighted, type Choices, type Weighted } from './choices.ts';
 import type { Coverage } from './coverage.ts';
 import { createDisk, type Disk } from './disk-model.ts';
-import { createJudge, type Judge } from './judge.ts';
+import { createJudge, type Findings, type Judge } from './judge.ts';
+import type { Lane } from './lane.ts';
 import { createMachine, type Machine } from './machine.ts';
 import { mutateLedger, mutateSeenIds, type Mutant } from './mutants.ts';
-import { createPartitionModel, type PartitionModel } from './partition-model.ts';
+import { createPartitionModel, type PartitionModel, type PartitionWorld } from './partition-model.ts';
 import { openRowsModel } from './rows-model.ts';
 import { createTableModel, type TableModel } from './table-model.ts';
 import { createScheduler, type Caller, type Scheduler } from './scheduler.ts';
 import { MAX_CLOCK_AHEAD_MS, normalise, ownRecord } from './subject.ts';
 
-export const LOG = 'p0';
 const START_MS = Date.parse('2026-11-21T09:00:00.000Z');
 
 export interface SimProcess extends Caller {
   readonly machine: Machine;
   readonly stop: AbortController;
-  /** How often rows were lost when it last looked at the record store; undefined before that. */
-  sawLosses: number | undefined;
   /** Whether its ledger is open and its sequencer runs. */
   isRunning: boolean;
   /** Id of the event log that it opened, and of the one that was accepted then. */
@@ -47,9 +48,12 @@ export interface World {
   readonly scheduler: Scheduler;
   readonly choices: Choices;
   readonly coverage: Coverage;
-  readonly judge: Judge;
   readonly archive: ArchiveModel;
   readonly table: TableModel;
+  readonly lanes: readonly [Lane, ...Lane[]];
+  /** Of the first lane; what it finds, all have found. */
+  readonly judge: Judge;
+  /** Of the first lane. */
   readonly partition: PartitionModel;
   readonly machines: readonly [Machine, ...Machine[]];
   /** Of the one machine, where archive, head guard and event log lie on it. */
@@ -60,10 +64,8 @@ export interface World {
   readonly processes: SimProcess[];
   /** Id of the event log that the operator accepted. */
   acceptedEventLog: string;
-  /** Whose the partition is. */
+  /** Whose the only partition is. */
   owner: SimProcess | undefined;
-  /** What senders sent, acknowledged or not. */
-  readonly sent: (readonly number[])[];
   readonly say: (line: string) => void;
 }
 
@@ -74,69 +76,105 @@ export interface WorldOptions {
   readonly say: (line: string) => void;
 }
 
-/** Two or three machines that share services, or one machine that has everything on its disk; and an empty log. */
+interface Flavour {
+  readonly machines: readonly string[];
+  readonly partitionCount: number;
+}
+
+const FLAVOURS: readonly [Weighted<Flavour>, ...Weighted<Flavour>[]] = [
+  { what: { machines: ['A', 'B'], partitionCount: 1 }, weight: 92 },
+  { what: { machines: ['A', 'B', 'C'], partitionCount: 1 }, weight: 60 },
+  { what: { machines: ['A'], partitionCount: 1 }, weight: 52 },
+  { what: { machines: ['A', 'B'], partitionCount: 2 }, weight: 34 },
+  { what: { machines: ['A', 'B'], partitionCount: 3 }, weight: 18 },
+];
+
+/** Two or three machines that share services, or one machine that has everything on its disk; and empty logs. */
 export async function createWorld({ choices, coverage, mutant, say }: WorldOptions): Promise<World> {
   const scheduler = createScheduler(coverage, say);
-  const judge = createJudge();
-  const names = pickWeighted<readonly string[]>(choices.byte(), [
-    { what: ['A', 'B'], weight: 120 },
-    { what: ['A', 'B', 'C'], weight: 72 },
-    { what: ['A'], weight: 64 },
-  ]);
-  const disk = names.length === 1 ? createDisk() : undefined;
-  const parts = { scheduler, coverage, judge, mutant, choices, disk };
+  const flavour = pickWeighted(choices.byte(), FLAVOURS);
+  const disk = flavour.machines.length === 1 ? createDisk() : undefined;
+  const forgets = choices.byte() % 2 === 1 || disk !== undefined;
+  const lanes: Lane[] = [];
+  const judgeOf = (log: string | undefined) => (lanes.find((lane) => lane.log === log) ?? lanes[0]!).judge;
+  const parts = { scheduler, coverage, judgeOf, mutant, choices, disk };
+  const findings: Findings = { first: undefined };
+  for (let number = 0; number < flavour.partitionCount; number += 1)
+    lanes.push(createLane(number, createJudge(findings), { ...parts, forgets }));
+  const { judge, partition } = lanes[0]!;
   const archive = createArchiveModel(parts);
-  const [first, ...others] = names.map((name) => createMachine(name, START_MS, parts));
+  const [first, ...others] = flavour.machines.map((name) => createMachine(name, START_MS, parts));
   const world: World = {
     ...parts,
     archive,
     // The engine remembers thousands. With two, rows of one bundle that are lost twice would make it forget the token of
     // a statement that is still under way, which is a limit and not a defect.
-    table: createTableModel({ ...parts, window: 4 + choices.below(4) }),
-    partition: createPartitionModel({ ...parts, forgets: choices.byte() % 2 === 1 || disk !== undefined }),
+    table: createTableModel({
+      judge,
+      coverage,
+      mutant,
+      window: flavour.partitionCount * (4 + choices.below(4)),
+    }),
+    lanes: [lanes[0]!, ...lanes.slice(1)],
+    judge,
+    partition,
     machines: [first!, ...others],
     trueMs: START_MS,
     processes: [],
     acceptedEventLog: 'log-1',
     owner: undefined,
-    sent: [],
     say,
   };
-  await createEmptyLog(world);
+  for (const lane of lanes) await createEmptyLog(world, lane);
   return world;
 }
 
-type Operator = Caller & Pick<SimProcess, 'machine' | 'sawLosses' | 'clockReports'>;
+function createLane(number: number, judge: Judge, world: Omit<PartitionWorld, 'judge'>): Lane {
+  return {
+    number,
+    log: `p${number}`,
+    judge,
+    partition: createPartitionModel({ ...world, judge }),
+    sent: [],
+    owner: undefined,
+    foreignKey: undefined,
+  };
+}
 
-async function createEmptyLog(world: World): Promise<void> {
+type Operator = Caller & Pick<SimProcess, 'machine' | 'clockReports'>;
+
+async function createEmptyLog(world: World, lane: Lane): Promise<void> {
   const operator = {
     name: 'init',
     isAlive: true,
     isPaused: false,
-    sawLosses: undefined,
     clockReports: 0,
   };
-  const created = createLog(optionsOf(world, { ...operator, machine: world.machines[0] }), genesisKey(LOG));
+  const process = { ...operator, machine: world.machines[0] };
+  const created = createLog(optionsOf(world, process, lane), genesisKey(lane.log));
   await world.scheduler.quiet();
   for (const call of world.scheduler.enabled()) world.scheduler.proceed(call, 'succeeds');
   await created;
 }
 
-function optionsOf(world: World, process: Operator) {
-  const { archive, table, judge, mutant } = world;
+export function optionsOf(world: World, process: Operator, { log, judge }: Lane) {
+  const { archive, table, mutant } = world;
   const { machine } = process;
   let drawn = 0;
+  /** How often rows were lost when this log last looked at the record store; undefined before that. */
+  let looked: number | undefined;
   // What was lost after this process looked is no fault of its checkpoint.
   const queryable = () => {
-    const { sawLosses } = process;
+    const sawLosses = looked;
     return (from: number, to: number) =>
-      sawLosses !== table.moment().losses || table.present(from, to).size === to - from;
+      sawLosses !== table.moment().losses || table.present(log, from, to).size === to - from;
   };
   return {
-    log: LOG,
+    log,
     archive: archive.portOf(process, queryable),
-    signer: machine.signerOf(process),
-    guard: machine.guardOf(process),
+    records: openRowsModel(world, process, (losses) => (looked = losses)),
+    signer: machine.signerOf(process, log),
+    guard: machine.guardOf(process, log),
     clock: () => machine.nowMs,
     ...(mutant === 'clock_trusted' ? {} : { maxClockAheadMs: MAX_CLOCK_AHEAD_MS }),
     onClockBehind: () => {
@@ -147,14 +185,14 @@ function optionsOf(world: World, process: Operator) {
       return Buffer.alloc(count, sha256Hex(`${process.name} ${drawn} ${judge.head().root}`), 'hex');
     },
     lockFor: () => ({ mode: 'governance', retain_until: '2033-01-01T00:00:00.000Z' }),
-  } satisfies Omit<LedgerOptions, 'projections'>;
+  } satisfies Omit<LedgerOptions, 'projections'> & { readonly records: RecordStore };
 }
 
 const silence = () => undefined;
-const logger = { info: silence, warn: silence, error: silence, debug: silence } as unknown as Logger;
+export const logger = { info: silence, warn: silence, error: silence, debug: silence } as unknown as Logger;
 
-/** Starts the code under test as one process of a machine; it owns the partition from now on. */
-export function startProcess(world: World, machine: Machine): SimProcess {
+/** A process of a machine that does nothing yet. */
+export function createProcess(world: World, machine: Machine): SimProcess {
   const process: SimProcess = {
     name: `${machine.name}${world.processes.length}`,
     machine,
@@ -162,7 +200,6 @@ export function startProcess(world: World, machine: Machine): SimProcess {
     isPaused: false,
     stop: new AbortController(),
     eventLogs: { opened: world.partition.id(), accepted: world.acceptedEventLog },
-    sawLosses: undefined,
     isRunning: false,
     clockReports: 0,
     isTried: false,
@@ -171,6 +208,12 @@ export function startProcess(world: World, machine: Machine): SimProcess {
   world.say(`${process.name} starts`);
   world.coverage.count('started');
   world.processes.push(process);
+  return process;
+}
+
+/** Starts the code under test as one process of a machine; it owns the partition from now on. */
+export function startProcess(world: World, machine: Machine): SimProcess {
+  const process = createProcess(world, machine);
   world.owner = process;
   runSequencer(world, process).then(
     () => end(world, process, 'stopped'),
@@ -179,19 +222,24 @@ export function startProcess(world: World, machine: Machine): SimProcess {
   return process;
 }
 
+/** One log as a process has it open. A process that cannot open it fills no seen ids any longer. */
+export async function openLane(world: World, process: SimProcess, lane: Lane) {
+  const { records, ...options } = optionsOf(world, process, lane);
+  const sleep = sleepOf(world, process);
+  const asked = maybeSlow(world, process, records);
+  const seenIds = await openSeenIds({ ...options, records: asked, logger, sleep });
+  const projections = [mutateSeenIds(seenIds, world.mutant), createRowsProjection(records)];
+  try {
+    return { ledger: await openLedger({ ...options, projections }), seenIds };
+  } catch (error) {
+    void seenIds.close();
+    throw error;
+  }
+}
+
 async function runSequencer(world: World, process: SimProcess): Promise<void> {
   const eventLog = world.partition.portOf(process);
-  const options = optionsOf(world, process);
-  const sleep = () => world.scheduler.call(process, { name: 'sleep', effect: () => undefined });
-  const records = openRowsModel(world, process, (losses) => (process.sawLosses = losses));
-  const seenIds = await openSeenIds({
-    ...options,
-    records: maybeSlow(world, process, records),
-    logger,
-    sleep,
-  });
-  const projections = [mutateSeenIds(seenIds, world.mutant), createRowsProjection(records)];
-  const ledger = await openLedger({ ...options, projections });
+  const { ledger, seenIds } = await openLane(world, process, world.lanes[0]);
   if (world.mutant === 'clock_waited_for') waitForClock(world, process);
   process.isRunning = true;
   const sequencer = createSequencer({
@@ -206,9 +254,14 @@ async function runSequencer(world: World, process: SimProcess): Promise<void> {
     partition: 0,
     maxBatchEnvelopes: 1 + (world.processes.length % 2),
     maxBatchBytes: 1024,
-    sleep,
+    sleep: sleepOf(world, process),
   });
   await sequencer.run(process.stop.signal);
+}
+
+/** A wait that lasts as long as the scheduler likes. */
+export function sleepOf({ scheduler }: World, process: SimProcess): () => Promise<undefined> {
+  return () => scheduler.call(process, { name: 'sleep', effect: () => undefined });
 }
 
 /** The table of a long log is filled for minutes: in every second process that lasts until it ends. */

@@ -78,7 +78,7 @@ export const MUTANTS: readonly Mutant[] = [
     defect:
       'Recovery publishes a bundle that it finds although a power cut may take the bundle and leave the checkpoint.',
     file: 'store/ledger/recovery.ts',
-    find: 'await confirmNewest(options, head, starts.at(-1));',
+    find: 'await confirmNewest(options, head, newest);',
     replace: 'await Promise.resolve();',
     tests: ['test/store/ledger/unanswered-bundle.test.ts'],
   },

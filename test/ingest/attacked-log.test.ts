@@ -46,12 +46,12 @@ beforeEach(async () => {
 });
 afterEach(() => folder.remove());
 
-const openLog = (isNumbering = true, dir = 'event-log'): Promise<EventLog> =>
+const openLog = (isNumbering = true, dir = 'event-log', maxBacklogEnvelopes = 10_000): Promise<EventLog> =>
   openEmbeddedEventLog({
     newId: randomUUID,
     dir: join(folder.path, dir),
     maxBacklogBytes: 64 * 1024 * 1024,
-    maxBacklogEnvelopes: 10_000,
+    maxBacklogEnvelopes,
     pollMs: 2,
     onDeadLetter: ({ reason }) => letters.push(reason),
     ...(isNumbering ? { numbering: NUMBERING } : {}),
@@ -196,6 +196,21 @@ it('seals an honest log of several processes without a finding, and names the wr
   const { writers } = { writers: (await openLedger(options)).writers()! };
   expect(writers.key_sha256).toBe(FRAME_KEY.sha256);
   expect(writers.heads.map(({ number }) => number)).toEqual([4, 2, 1]);
+});
+
+it('gives no number to an append that is refused, so that it leaves no gap', async () => {
+  const log = await openLog(true, 'event-log', 2);
+  await log.append([envelope(0)]);
+  const refused = log.append([1, 2, 3].map(envelope));
+  await expect(refused).rejects.toMatchObject({ code: 'BODY_TOO_LARGE' });
+  await log.append([envelope(4)]);
+  await expect(log.append([envelope(5)])).rejects.toMatchObject({ code: 'LOG_PUSHBACK' });
+  await seal();
+  await log.append([envelope(6)]);
+  await log.close();
+  await seal();
+  expect(toolUses()).toEqual(['t0', 't4', 't6']);
+  expect([gaps(), letters]).toEqual([[], []]);
 });
 
 it('does not seal an entry that was edited with its checksum made to fit, and says so', async () => {

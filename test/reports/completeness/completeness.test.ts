@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { toInstant } from '../../../schemas/clock.ts';
 import { assessCompleteness } from '../../../reports/completeness/completeness.ts';
 import type { CompletenessScope } from '../../../reports/completeness/assessment.ts';
 import type { CompletenessStatement } from '../../../schemas/control.ts';
@@ -325,52 +324,6 @@ describe('the completeness of a period', () => {
       '4 entries of the event log missing: their writer numbered them, and they were not read',
       '1 entry of the event log whose writer wrote another entry before than the one that was read',
     ]);
-  });
-
-  it('fails S6 for every period that acknowledged and unsealed envelopes may belong to', async () => {
-    const { records } = readRecording('ordinary');
-    const S6 = async (backlog: CompletenessScope['backlog']) =>
-      states(await assess(records, { backlog }))['S6'];
-    const oldestReceivedAt = PERIOD.to.replace('Z', '.000Z');
-    expect(await S6({ envelopes: 0 })).toBe('ok');
-    expect(await S6({ envelopes: 1, oldestReceivedAt })).toBe('ok');
-    expect(await S6({ envelopes: 1, oldestReceivedAt: '2026-12-31T23:59:59.999Z' })).toBe('failed');
-    expect(await S6({ envelopes: 1 })).toBe('failed');
-    expect(await S6('unknown')).toBe('failed');
-    const { statistics } = await assess(records, { backlog: { envelopes: 7 } });
-    expect(statistics.find(({ id }) => id === 'S6')!.detail).toMatch(
-      /7 envelopes acknowledged and not sealed yet, and it is not known when the oldest was received/,
-    );
-  });
-
-  it('prints the backlog of each partition, and leaves room for receivers whose clocks differ', async () => {
-    const { records } = readRecording('ordinary');
-    const S6 = async (oldestReceivedAt: string | undefined) => {
-      const partitions = [
-        { partition: 2, envelopes: 3, oldestReceivedAt },
-        { partition: 5, envelopes: 4, oldestReceivedAt: '2027-02-03T04:05:06.007Z' },
-      ];
-      const { statistics } = await assess(records, {
-        backlog: { envelopes: 7, oldestReceivedAt, partitions },
-      });
-      return statistics.find(({ id }) => id === 'S6')!;
-    };
-    const endMs = Date.parse(PERIOD.to);
-    const { state, figures, detail } = await S6(toInstant(endMs + 599_999));
-    expect(state).toBe('failed');
-    expect(detail).toContain(
-      `7 envelopes acknowledged and not sealed yet, received at ${toInstant(endMs - 1)} or later`,
-    );
-    expect(figures.slice(-4)).toEqual([
-      { name: 'envelopes acknowledged and not sealed', value: '7' },
-      { name: 'the first of them was received at', value: toInstant(endMs + 599_999) },
-      { name: 'of these in partition 2', value: `3, the first received at ${toInstant(endMs + 599_999)}` },
-      { name: 'of these in partition 5', value: '4, the first received at 2027-02-03T04:05:06.007Z' },
-    ]);
-    expect((await S6(toInstant(endMs + 600_000))).state).toBe('ok');
-    const unknown = await S6(undefined);
-    expect(unknown.state).toBe('failed');
-    expect(unknown.figures.at(-2)?.value).toBe('3, the first received at a time that is not known');
   });
 
   it.each([['-5'], ['7.0'], [undefined], ['9223372036854775808', '9223372036854775808'], ['1e3']])(

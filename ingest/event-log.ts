@@ -25,10 +25,10 @@ export interface LoggedEnvelope {
 export interface LoggedBatch {
   readonly envelopes: readonly LoggedEnvelope[];
   /**
-   * Entries that hold no envelope of a writer of this deployment: damaged or forged ones, and messages of other programs.
-   * The adapter keeps their bytes durably elsewhere before it delivers the batch.
+   * Offsets of the entries that hold no envelope of a writer of this deployment: damaged or forged ones, and messages of
+   * other programs. The adapter keeps their bytes durably elsewhere before it delivers the batch.
    */
-  readonly deadLetterCount: number;
+  readonly deadLetters: readonly bigint[];
   /** Offset after the last entry of the batch. */
   readonly nextOffset: bigint;
 }

@@ -91,23 +91,49 @@ export async function sealInBundles(
  */
 function withoutSealed(ledger: Pick<Ledger, 'nextOffset'>, logged: LoggedBatch): LoggedBatch {
   const from = ledger.nextOffset();
-  if (logged.nextOffset <= from) return { envelopes: [], deadLetterCount: 0, nextOffset: from };
-  return { ...logged, envelopes: logged.envelopes.filter(({ offset }) => offset >= from) };
+  return {
+    envelopes: logged.envelopes.filter(({ offset }) => offset >= from),
+    deadLetters: logged.deadLetters.filter((offset) => offset >= from),
+    nextOffset: logged.nextOffset < from ? from : logged.nextOffset,
+  };
 }
 
 /**
- * Batches of about the same size, each within the bounds of one bundle. The last one ends where the whole ends, and
- * counts its dead letters. It has no envelopes where there is nothing else.
+ * Batches of about the same size, each within the bounds of one bundle. The last one ends where the whole ends. It has no
+ * envelopes where there are dead letters alone.
  */
-function cutIntoBatches(options: SealingOptions, { envelopes, deadLetterCount, nextOffset }: LoggedBatch) {
-  const batches: LoggedBatch[] = cutEnvelopes(options, envelopes).map((some) => ({
-    envelopes: some,
-    deadLetterCount: 0,
-    nextOffset: (some.at(-1)?.offset ?? nextOffset - 1n) + 1n,
-  }));
-  const last = batches.pop();
-  if (last === undefined && deadLetterCount === 0) return [];
-  return [...batches, { envelopes: last?.envelopes ?? [], deadLetterCount, nextOffset }];
+function cutIntoBatches(options: SealingOptions, logged: LoggedBatch): LoggedBatch[] {
+  const batches: LoggedBatch[] = [];
+  let rest = logged;
+  for (const some of cutEnvelopes(options, logged.envelopes).slice(0, -1)) {
+    const [batch, others] = cutBehind(rest, some.length);
+    batches.push(batch);
+    rest = others;
+  }
+  return rest.envelopes.length + rest.deadLetters.length === 0 ? batches : [...batches, rest];
+}
+
+/**
+ * Cuts behind so many envelopes. A dead letter belongs to the batch whose position passes it: counted later, it would not
+ * be counted at all where the process dies in between.
+ */
+function cutBehind(
+  { envelopes, deadLetters, nextOffset }: LoggedBatch,
+  count: number,
+): [LoggedBatch, LoggedBatch] {
+  const cut = (envelopes[count - 1]?.offset ?? nextOffset - 1n) + 1n;
+  return [
+    {
+      envelopes: envelopes.slice(0, count),
+      deadLetters: deadLetters.filter((offset) => offset < cut),
+      nextOffset: cut,
+    },
+    {
+      envelopes: envelopes.slice(count),
+      deadLetters: deadLetters.filter((offset) => offset >= cut),
+      nextOffset,
+    },
+  ];
 }
 
 function cutEnvelopes(
@@ -152,7 +178,7 @@ async function sealBatch(options: SealingOptions, { batch, expanded }: ExpandedB
     records: fresh.length,
     duplicates,
     quarantined: fresh.filter(({ type }) => type === 'quarantined').length,
-    deadLetters: batch.deadLetterCount,
+    deadLetters: batch.deadLetters.length,
   };
   // The ledger's head is that of the batch before: entries that a failure delivers again are followed once.
   const { heads, gaps } = followWriters(ledger.writers(), batch.envelopes, options.eventLogKey);
@@ -229,14 +255,14 @@ async function expandFirst(
   const expanded: AuditRecord[] = [];
   let length = 0;
   let turnEndsMs = performance.now() + TURN_MS;
-  for (const [position, { envelope, offset }] of batch.envelopes.entries()) {
+  for (const [position, { envelope }] of batch.envelopes.entries()) {
     const { records, plainLength } = normalise(envelope);
     for (const record of records) expanded.push(record);
     length += plainLength;
     if (length >= MAX_BUNDLE_LENGTH && position + 1 < batch.envelopes.length) {
-      batches.unshift({ ...batch, envelopes: batch.envelopes.slice(position + 1) });
-      const envelopes = batch.envelopes.slice(0, position + 1);
-      return { batch: { envelopes, deadLetterCount: 0, nextOffset: offset + 1n }, expanded };
+      const [full, rest] = cutBehind(batch, position + 1);
+      batches.unshift(rest);
+      return { batch: full, expanded };
     }
     if (performance.now() < turnEndsMs) continue;
     await setImmediate();

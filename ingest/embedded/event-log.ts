@@ -159,7 +159,7 @@ async function consumeUntilAborted(
     } else {
       await storage.keepDeadLetters(batch.letters);
       const { envelopes, letters, nextOffset } = batch;
-      await onBatch({ envelopes, deadLetterCount: letters.length, nextOffset });
+      await onBatch({ envelopes, deadLetters: letters.map(({ offset }) => offset), nextOffset });
       // A crash on this line leaves entries that are sealed; the next consumer starts behind them and skips them.
       await acknowledge(storage, batch.entries);
     }

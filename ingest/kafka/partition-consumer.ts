@@ -167,7 +167,8 @@ class PartitionConsumer implements PartitionReader {
       }
     }
     const nextOffset = (chunk.at(-1)?.offset ?? this.#next) + 1n;
-    await this.#onBatch({ envelopes, deadLetterCount: letters.length, nextOffset });
+    const deadLetters = letters.map(({ message }) => message.offset);
+    await this.#onBatch({ envelopes, deadLetters, nextOffset });
   }
 
   /**

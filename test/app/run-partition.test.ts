@@ -82,7 +82,7 @@ class TestProcess implements PartitionWork {
         while (!signal.aborted) {
           const [logged] = this.#queues[partition]!;
           if (logged !== undefined) {
-            await onBatch({ envelopes: [logged], deadLetterCount: 0, nextOffset: logged.offset + 1n });
+            await onBatch({ envelopes: [logged], deadLetters: [], nextOffset: logged.offset + 1n });
             this.#queues[partition]!.shift();
             this.acknowledged[partition]! += 1;
           }

@@ -290,8 +290,8 @@ describe('the sequencer', () => {
     const again = [0, 1].map((n) => ({ offset: BigInt(n), envelope: hookEnvelope(n) }));
     let deliveries = 0;
     const consume: EventLog['consume'] = async ({ signal }, onBatch) => {
-      await onBatch({ envelopes: again.slice(0, 1), deadLetterCount: 0, nextOffset: 1n });
-      await onBatch({ envelopes: again, deadLetterCount: 0, nextOffset: 2n });
+      await onBatch({ envelopes: again.slice(0, 1), deadLetters: [], nextOffset: 1n });
+      await onBatch({ envelopes: again, deadLetters: [], nextOffset: 2n });
       deliveries += 2;
       await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
     };
@@ -305,7 +305,7 @@ describe('the sequencer', () => {
   it('seals how many entries held no envelope, and the position behind them', async () => {
     const opened = await open();
     const { ledger } = opened;
-    const delivered = { envelopes: [], deadLetterCount: 2, nextOffset: 7n };
+    const delivered = { envelopes: [], deadLetters: [4n, 6n], nextOffset: 7n };
     const consume: EventLog['consume'] = async ({ signal }, onBatch) => {
       if (ledger.nextOffset() === 0n) await onBatch(delivered);
       await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
@@ -315,6 +315,27 @@ describe('the sequencer', () => {
     await drain(sequencerOf(opened), () => counted().length === 1);
     expect(counted()).toMatchObject([{ envelope_count: 0, repeat_count: 0, dead_letter_count: 2 }]);
     expect(ledger.nextOffset()).toBe(7n);
+  });
+
+  it('counts a dead letter in the bundle whose position passes it, once', async () => {
+    const opened = await open();
+    const { ledger } = opened;
+    const logged = [0, 2, 4, 5, 7].map((n) => ({ offset: BigInt(n), envelope: hookEnvelope(n) }));
+    const delivered = { envelopes: logged, deadLetters: [1n, 3n, 6n, 8n], nextOffset: 9n };
+    const consume: EventLog['consume'] = async ({ signal }, onBatch) => {
+      const isSealed = ledger.nextOffset() === 9n;
+      // The second bundle fails, so what follows the first is delivered again, beside what was sealed.
+      if (!isSealed) await onBatch(delivered);
+      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    };
+    const given = eventLog;
+    eventLog = { ...given, consume, close: () => given.close() };
+    faults.arm('bundle', 'not-applied', 2);
+    await drain(sequencerOf(opened), () => ledger.nextOffset() === 9n && counted().length === 2);
+    expect(counted()).toMatchObject([{ dead_letter_count: 2 }, { dead_letter_count: 2 }]);
+    expect(rows.rows.map(({ tool_use_id, type }) => tool_use_id ?? type)).toEqual([
+      ...['t0', 't2', 't4', 't5', 'ingest.counted', 't7', 'ingest.counted'],
+    ]);
   });
 });
 

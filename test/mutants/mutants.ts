@@ -179,6 +179,15 @@ export const MUTANTS: readonly Mutant[] = [
     tests: ['test/ingest/sequencer.test.ts'],
   },
   {
+    name: 'dead_letter_uncounted',
+    defect:
+      'A bundle moves the position behind a dead letter and leaves its count to the next one, which may never come.',
+    file: 'ingest/seal-batches.ts',
+    find: 'deadLetters: deadLetters.filter((offset) => offset < cut),',
+    replace: 'deadLetters: deadLetters.slice(0, 0),',
+    tests: ['test/ingest/sequencer.test.ts'],
+  },
+  {
     name: 'seen_ids_after_append',
     defect: 'The next batch is compared with the seen ids before they hold the bundle in front of it.',
     file: 'store/ledger/ledger.ts',

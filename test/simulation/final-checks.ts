@@ -20,7 +20,9 @@ export interface Stores {
 
 export function checkEnd(stores: Stores, lane: Lane): void {
   checkDeliveries(lane);
-  checkRows(stores, lane, rowsOfArchive(stores, lane));
+  const sealed = rowsOfArchive(stores, lane);
+  checkRows(stores, lane, sealed);
+  checkDeadLetters(lane, sealed);
   checkCheckpoints(stores, lane);
 }
 
@@ -37,6 +39,14 @@ function checkDeliveries({ judge, partition }: Lane): void {
   const { nextOffset } = judge.head();
   if (nextOffset < partition.end())
     judge.find('not_recovered', `the log goes on at ${nextOffset}, the event log ends at ${partition.end()}`);
+}
+
+/** Each entry without an envelope is counted in one bundle. */
+function checkDeadLetters({ judge, partition, log }: Lane, sealed: readonly RecordRow[]): void {
+  const counted = sealed.reduce((sum, { dead_letter_count = 0 }) => sum + dead_letter_count, 0);
+  const { least, most } = partition.deadLetters();
+  if (counted < least) judge.find('lost', `${log} counts ${counted} dead letters, there were ${least}`);
+  if (counted > most) judge.find('twice', `${log} counts ${counted} dead letters, there were ${most}`);
 }
 
 /** The rows that the archive's own bytes give, bundle by bundle, each chained to the one before. */

@@ -16,6 +16,7 @@ export const MUTANTS = {
   offset_ahead: 'the sequencer begins to read one envelope too late',
   position_not_sealed: 'a batch that yields no new record moves the position without a bundle',
   log_without_id: 'nobody notices that the event log was lost and an empty one has its name',
+  dead_letters_untold: 'the position moves behind entries without an envelope, and no count says so',
   append_not_kept: 'an envelope is acknowledged to its sender and not kept',
   clock_waited_for: 'a log that was sealed ahead of its time is refused until that time has come',
   clock_trusted: 'a clock that is months ahead seals by its time',

@@ -17,6 +17,14 @@ import { envelopeOf } from './subject.ts';
 interface Entry {
   readonly offset: bigint;
   readonly records: readonly number[];
+  /** Whether it holds no envelope: another program wrote it, or it is damaged. */
+  readonly isDead?: boolean;
+}
+
+/** How many dead letters the sealed counts may say in the end. */
+export interface DeadLetterBounds {
+  readonly least: number;
+  readonly most: number;
 }
 
 export interface PartitionModel {
@@ -26,6 +34,9 @@ export interface PartitionModel {
   end(): bigint;
   /** As a receiver does; the envelope is in the log when this returns, and stays if its sender hears of it. */
   append(records: readonly number[], how: { readonly skip: number; readonly isAcknowledged: boolean }): void;
+  /** As another program does that writes to the log. */
+  appendDead(): void;
+  deadLetters(): DeadLetterBounds;
   /** Records in entries that no consumer acknowledged. */
   unacknowledged(): readonly number[];
   /** Whether a receiver can append. */
@@ -71,6 +82,7 @@ class Partition implements PartitionModel {
   /** Records of which a sender heard that this log keeps them. */
   #promised: ReadonlySet<number> = new Set();
   #isReceiving = true;
+  #dead: DeadLetterBounds = { least: 0, most: 0 };
 
   constructor(world: PartitionWorld) {
     this.#world = world;
@@ -118,6 +130,21 @@ class Partition implements PartitionModel {
     disk?.flushed(ON_DISK, disk.now());
   }
 
+  appendDead(): void {
+    const entry = { offset: this.#nextOffset, records: [], isDead: true };
+    this.#wrote(() => {
+      this.#entries = this.#entries.filter((one) => one !== entry);
+      this.#dead = { ...this.#dead, least: this.#dead.least - 1 };
+    });
+    this.#entries = [...this.#entries, entry];
+    this.#nextOffset = entry.offset + 1n;
+    this.#dead = { least: this.#dead.least + 1, most: this.#dead.most + 1 };
+  }
+
+  deadLetters(): DeadLetterBounds {
+    return this.#dead;
+  }
+
   /** Keeps how this log was before a change that a power loss may take. */
   #wrote(alsoUndo: () => void): void {
     const [generation, nextOffset, acknowledged] = [this.#generation, this.#nextOffset, this.#acknowledged];
@@ -131,6 +158,8 @@ class Partition implements PartitionModel {
 
   replace(): void {
     for (const { records } of this.#entries) for (const n of records) this.#world.judge.lostWithLog.add(n);
+    const lost = this.#from(this.#acknowledged).filter(({ isDead }) => isDead === true).length;
+    this.#dead = { ...this.#dead, least: this.#dead.least - lost };
     this.#generation += 1;
     this.#entries = [];
     this.#nextOffset = 0n;
@@ -185,7 +214,7 @@ class Partition implements PartitionModel {
       const last = fetched.at(-1);
       if (last === undefined) continue;
       const nextOffset = last.offset + 1n;
-      await onBatch({ envelopes: fetched.map(toLogged), deadLetterCount: 0, nextOffset });
+      await onBatch({ ...toLogged(fetched, this.#world.mutant), nextOffset });
       judge.eventLogAcknowledged(fetched.flatMap(({ records }) => records));
       let moment = 0;
       await scheduler.call(caller, {
@@ -214,7 +243,9 @@ class Partition implements PartitionModel {
   /** An older copy of what the ledger has read: what it holds may be unsealed, so all of it is delivered from there on. */
   #shiftTo(from: bigint): void {
     this.#world.coverage.count('event log shifted');
-    this.#entries = this.#entries.map(({ records }, place) => ({ offset: from + BigInt(place), records }));
+    this.#entries = this.#entries.map((entry, place) => ({ ...entry, offset: from + BigInt(place) }));
+    const again = this.#entries.filter(({ isDead }) => isDead === true).length;
+    this.#dead = { ...this.#dead, most: this.#dead.most + again };
     this.#nextOffset = from + BigInt(this.#entries.length);
   }
 
@@ -243,6 +274,13 @@ class Partition implements PartitionModel {
   }
 }
 
-function toLogged({ offset, records }: Entry): LoggedEnvelope {
-  return { offset, envelope: envelopeOf(records) };
+function toLogged(
+  entries: readonly Entry[],
+  mutant: Mutant | undefined,
+): Pick<LoggedBatch, 'envelopes' | 'deadLetters'> {
+  const dead = entries.filter(({ isDead }) => isDead === true).map(({ offset }) => offset);
+  const envelopes = entries
+    .filter(({ isDead }) => isDead !== true)
+    .map(({ offset, records }): LoggedEnvelope => ({ offset, envelope: envelopeOf(records) }));
+  return { envelopes, deadLetters: mutant === 'dead_letters_untold' ? [] : dead };
 }

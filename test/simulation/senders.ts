@@ -37,6 +37,10 @@ export function send(world: World): void {
   const isAcknowledged = outcome === 'acknowledged';
   if (outcome !== 'not kept' && !isForgotten) partition.append(records, { skip, isAcknowledged });
   if (outcome === 'acknowledged') for (const n of records) judge.acknowledged.add(n);
+  if (choices.byte() < 236 || !partition.isReceiving()) return;
+  partition.appendDead();
+  coverage.count('dead letter');
+  world.say('another program writes to the event log');
 }
 
 /** As receivers choose: all that a session sends goes into one partition. */

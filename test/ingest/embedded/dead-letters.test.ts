@@ -40,7 +40,7 @@ it('keeps the bytes of an entry that was damaged on the disk, counts it, and del
     return Promise.resolve();
   });
   expect(batches[0]?.envelopes.map(({ envelope }) => envelope.envelope_id)).toEqual(['a', 'c']);
-  expect(batches[0]).toMatchObject({ deadLetterCount: 1, nextOffset: 3n });
+  expect(batches[0]).toMatchObject({ deadLetters: [expect.any(BigInt) as bigint], nextOffset: 3n });
   expect(reasons).toEqual(['1 event log entry: checksum does not match']);
   const dir = join(folder.path, 'event-log', 'dead-letters');
   const [name] = await readdir(dir);

@@ -98,7 +98,7 @@ export async function openLog(
       projections: [seenIds, rows],
       randomBytes: system.randomBytes,
       // One file for each log: it is read and written as a whole, and logs are published independently of each other.
-      guard: openFileHeadGuard(
+      guard: await openFileHeadGuard(
         isOnly ? paths.headGuard : join(dirname(paths.headGuard), `head-guard-${log}.json`),
       ),
       signer: await openFileSigner(paths.signingKey, origin),

@@ -1,9 +1,10 @@
+import { dirname } from 'node:path';
 import { Type, type Static } from 'typebox';
 import { Value } from 'typebox/value';
 import { PipelineError } from '../../schemas/errors.ts';
 import { HashHex, SafeCount } from '../../schemas/primitives.ts';
 import type { HeadGuard } from './signer.ts';
-import { flushFoundFile, readSecretFile, replaceSecretFile, writeSecretFile } from './secret-file.ts';
+import { flushFoundFile, makeSecretFolder, readSecretFile, replaceSecretFile } from './secret-file.ts';
 
 const Heads = Type.Record(Type.String(), Type.Object({ tree_size: SafeCount, root_hash: HashHex }));
 
@@ -11,7 +12,9 @@ const Heads = Type.Record(Type.String(), Type.Object({ tree_size: SafeCount, roo
  * HeadGuard in one small file beside the keys, apart from archive and record store, so that a start with an older copy of
  * the archive finds the heads that were signed since.
  */
-export function openFileHeadGuard(path: string): HeadGuard {
+export async function openFileHeadGuard(path: string): Promise<HeadGuard> {
+  // Made here and never later: a folder that is gone by then was moved away, and its place stays empty.
+  await makeSecretFolder(dirname(path));
   // Set by the first load or write that finds heads; from then on a missing file is a lost one.
   let hasHeads = false;
   const load = async (): Promise<Static<typeof Heads>> => {
@@ -45,9 +48,8 @@ export function openFileHeadGuard(path: string): HeadGuard {
           `asked to sign a second root at size ${String(head.tree_size)} of ${origin}`,
         );
       }
-      const write = hasHeads ? replaceSecretFile : writeSecretFile;
       const bytes = `${JSON.stringify({ ...heads, [origin]: head })}\n`;
-      await remembering(path, () => write(path, bytes));
+      await remembering(path, () => replaceSecretFile(path, bytes));
       hasHeads = true;
     },
   };

@@ -100,7 +100,7 @@ async function openQuickLedger(
     ).published;
     await records.flush();
     const head = await guard.latest(deployed.origin);
-    if (head !== undefined) await openFileHeadGuard(paths.headGuard).advance(deployed.origin, head);
+    if (head !== undefined) await (await openFileHeadGuard(paths.headGuard)).advance(deployed.origin, head);
     return archive.written();
   };
   return { ledger, finish };

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { chmod, mkdir, readFile, realpath, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -43,11 +44,22 @@ describe('the file signer', () => {
 });
 
 describe('the head guard', () => {
+  it('makes no folder where its own was moved away before it remembered a head', async () => {
+    const guard = await openFileHeadGuard(at('guard.json'));
+    await rename(at(''), join(folder.path, 'moved'));
+    await expect(guard.advance('a', { tree_size: 1, root_hash: 'a'.repeat(64) })).rejects.toMatchObject({
+      code: 'SIGNER_UNAVAILABLE',
+    });
+    expect(existsSync(at(''))).toBe(false);
+    await rename(join(folder.path, 'moved'), at(''));
+    await guard.advance('a', { tree_size: 1, root_hash: 'a'.repeat(64) });
+  });
+
   it('begins no new file where the file that it has read is gone, as with a folder that was moved away', async () => {
     const first = { tree_size: 5, root_hash: root('1') };
-    const guard = openFileHeadGuard(at('guard.json'));
+    const guard = await openFileHeadGuard(at('guard.json'));
     await guard.advance('a', first);
-    for (const open of [guard, openFileHeadGuard(at('guard.json'))]) {
+    for (const open of [guard, await openFileHeadGuard(at('guard.json'))]) {
       expect(await open.latest('a')).toEqual(first);
       await rename(at(''), join(folder.path, 'moved'));
       const next = open.advance('a', { tree_size: 6, root_hash: root('2') });
@@ -59,12 +71,12 @@ describe('the head guard', () => {
   });
 
   it('remembers the largest head over restarts and refuses smaller and different ones', async () => {
-    const guard = openFileHeadGuard(at('guard.json'));
+    const guard = await openFileHeadGuard(at('guard.json'));
     expect(await guard.latest('a')).toBeUndefined();
     await guard.advance('a', { tree_size: 5, root_hash: root('1') });
     await guard.advance('b', { tree_size: 2, root_hash: root('2') });
     await guard.advance('a', { tree_size: 5, root_hash: root('1') });
-    const again = openFileHeadGuard(at('guard.json'));
+    const again = await openFileHeadGuard(at('guard.json'));
     expect(await again.latest('a')).toEqual({ tree_size: 5, root_hash: root('1') });
     await expect(again.advance('a', { tree_size: 4, root_hash: root('3') })).rejects.toMatchObject({
       code: 'SIGNER_REFUSED',
@@ -80,15 +92,15 @@ describe('the head guard', () => {
     'flushes the folder again where it finds the head: its writer may have died before that',
     async () => {
       const head = { tree_size: 5, root_hash: root('1') };
-      await openFileHeadGuard(at('guard.json')).advance('a', head);
-      const again = openFileHeadGuard(at('guard.json'));
+      await (await openFileHeadGuard(at('guard.json'))).advance('a', head);
+      const again = await openFileHeadGuard(at('guard.json'));
       const flushed = await flushedBy(() => again.advance('a', head));
       expect(flushed).toEqual([await realpath(at(''))]);
     },
   );
 
   it('refuses to go on from a file that was edited', async () => {
-    const guard = openFileHeadGuard(at('guard.json'));
+    const guard = await openFileHeadGuard(at('guard.json'));
     await guard.advance('a', { tree_size: 5, root_hash: root('1') });
     await writeFile(at('guard.json'), '{"a":{"tree_size":"5"}}');
     await expect(guard.latest('a')).rejects.toMatchObject({ code: 'START_REFUSED' });
@@ -97,7 +109,7 @@ describe('the head guard', () => {
 
 describe('the head guard on a disk that takes nothing', () => {
   it('says that it may be tried again, because the old head is still in force', async () => {
-    const guard = openFileHeadGuard(at('guard.json'));
+    const guard = await openFileHeadGuard(at('guard.json'));
     await guard.advance('a', { tree_size: 5, root_hash: root('1') });
     await mkdir(at('guard.json.tmp'));
     const advancing = guard.advance('a', { tree_size: 6, root_hash: root('2') });

@@ -67,8 +67,9 @@ export interface PartitionLag {
  * - `id` names the log as it was opened: random, and never the name of another one. A log that was lost and created
  *   again has another id, so an offset means nothing without it. Undefined where the medium gives no such name.
  * - `settle` brings the log in line with the ledger. It comes before the first append and the first consumer of the
- *   partition. It rejects with START_REFUSED where the log does not hold `from`. An embedded log that is an older copy
- *   numbers its entries from `from` on.
+ *   partition. It rejects with START_REFUSED where the log does not hold `from`. An embedded log that is an older copy, or
+ *   one that went on by itself and so holds entries before `from` that are not `isSealed`, numbers its entries from
+ *   `from` on. Without `isSealed` offsets alone decide.
  * - `append` resolves only when all envelopes are on stable storage, in order. It rejects with LOG_PUSHBACK where the
  *   backlog limit is reached, with COLLECTOR_PUSHBACK where one collector's share is, with BODY_TOO_LARGE where even an
  *   empty log could not take the envelopes, and with LOG_UNAVAILABLE where the medium fails. A rejected append is not
@@ -89,7 +90,7 @@ export interface PartitionLag {
  */
 export interface EventLog {
   readonly id: string | undefined;
-  settle(partition: number, from: bigint): Promise<void>;
+  settle(partition: number, from: bigint, isSealed?: (mark: EntryMark) => boolean): Promise<void>;
   append(envelopes: readonly Envelope[]): Promise<void>;
   consume(options: ConsumeOptions, onBatch: (batch: LoggedBatch) => Promise<void>): Promise<void>;
   lag(): Promise<Lag>;

@@ -69,9 +69,12 @@ function gapBefore(
   return { reason: 'forked', first: number, last: number };
 }
 
-/** Silence is measured on the clocks of the receivers, which move with the log however late it is read. */
+/**
+ * Silence is measured on the clocks of the receivers, which move with the log however late it is read. One clock that is
+ * ahead must make nobody look silent, so the time is the least of those of the writers that wrote last.
+ */
 function keepRecent(heads: readonly WriterHead[]): WriterHead[] {
-  const newestMs = Date.parse(heads.at(-1)?.received_at ?? '');
+  const newestMs = Math.min(...heads.slice(-KEPT_WRITERS).map(({ received_at }) => Date.parse(received_at)));
   return heads.filter(({ received_at }, index) => {
     const newer = heads.length - 1 - index;
     if (newer < KEPT_WRITERS) return true;

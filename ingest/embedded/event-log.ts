@@ -7,7 +7,8 @@ import { collectorOf, decodeEnvelope, encodeEnvelope, encodeForWriter } from '..
 import { Appender, type BacklogLimits, type LogDatabases } from './appender.ts';
 import { keepDeadLetter, type DeadLetter } from './dead-letters.ts';
 import { openEnvironment, type Environment } from './environment.ts';
-import { changeBacklog, readId, readState, toKey, toOffset, writeId, writeState } from './state.ts';
+import { REMOVE_MAX_ENTRIES, removeEntries, repairState, settleAt, type StoredEntry } from './settle.ts';
+import { readId, readState, toOffset, writeId } from './state.ts';
 
 interface EmbeddedEventLogOptions extends BacklogLimits {
   /** Folder for this log alone, created if absent. */
@@ -38,21 +39,12 @@ interface Linger {
   readonly idle: () => Promise<void>;
 }
 
-interface StoredEntry {
-  readonly key: Buffer;
-  readonly size: number;
-  readonly collector: string;
-}
-
 interface StoredBatch {
   readonly envelopes: readonly LoggedEnvelope[];
   readonly letters: readonly DeadLetter[];
   readonly entries: readonly StoredEntry[];
   readonly nextOffset: bigint;
 }
-
-/** Entries removed in one transaction, so that appends never wait long for the write lock. */
-const REMOVE_MAX_ENTRIES = 2000;
 
 /**
  * The event log on LMDB: one partition, 0. In: envelopes. Out: batches. An envelope is removed only after it was
@@ -68,7 +60,7 @@ export async function openEmbeddedEventLog(options: EmbeddedEventLogOptions): Pr
     mapBytes: 4 * options.maxBacklogBytes + 256 * 1024 * 1024,
   });
   const storage = toStorage(environment, options);
-  const id = await identify(storage, options.newId);
+  const id = await prepare(storage, options.newId);
   // Idle consumers; `sleep` adds and removes them, an append of this process wakes them.
   const sleepers = new Set<() => void>();
   const wake = (): void => sleepers.forEach((awake) => awake());
@@ -87,9 +79,10 @@ export async function openEmbeddedEventLog(options: EmbeddedEventLogOptions): Pr
 
   return {
     id,
-    settle: async (partition, from) => {
+    settle: async (partition, from, isSealed) => {
       requireOnlyPartition(partition);
-      await skipTo(storage, from);
+      const read = openReader({ mayBeUnnumbered: true });
+      await settleAt(storage, from, isSealed === undefined ? undefined : { read, isSealed });
     },
     append: async (envelopes) => {
       if (closing !== undefined) throw new PipelineError('LOG_UNAVAILABLE', 'event log is closed');
@@ -149,7 +142,7 @@ async function consumeUntilAborted(
   onBatch: (batch: LoggedBatch) => Promise<void>,
 ): Promise<void> {
   const { signal } = options;
-  await skipTo(storage, options.from);
+  await settleAt(storage, options.from);
   while (!signal.aborted) {
     await untilFullOrOld(storage, options, linger);
     if (isAborted(signal)) return;
@@ -195,6 +188,17 @@ function toStorage(
   };
 }
 
+/** Brings the counts in line with the entries; resolves to the id of the log. Leaves nothing open where that fails. */
+async function prepare(storage: LogStorage, newId: () => string): Promise<string> {
+  try {
+    await repairState(storage);
+    return await identify(storage, newId);
+  } catch (error) {
+    await storage.environment.close();
+    throw error;
+  }
+}
+
 /** The id of the log. The first handle that opens it gives it one. */
 async function identify({ environment, meta }: LogStorage, newId: () => string): Promise<string> {
   return (
@@ -231,37 +235,6 @@ function isAborted(signal: AbortSignal): boolean {
   return signal.aborted;
 }
 
-/**
- * Brings the log in line with the ledger, which alone knows which envelopes were sealed.
- *
- * Entries before `from` were sealed by a consumer that died before it could acknowledge them: they are removed. A log
- * whose next offset is *before* `from` is an older copy. Its entries may be unsealed, so its offsets are shifted up to
- * `from` and all of them are delivered; the sequencer recognises repeated records.
- */
-async function skipTo(storage: LogStorage, from: bigint): Promise<void> {
-  await storage.environment.commit(() => {
-    const state = readState(storage.meta);
-    if (state.next >= from) return;
-    const shift = from - (state.next - BigInt(state.envelopes));
-    writeState(storage.meta, { ...state, next: state.next + shift, shift: state.shift + shift });
-  });
-  let removed: number;
-  do {
-    removed = await storage.environment.commit(() => {
-      const { shift } = readState(storage.meta);
-      if (from <= shift) return 0;
-      const range = storage.entries.getRange({ end: toKey(from, shift), limit: REMOVE_MAX_ENTRIES });
-      const sealed: StoredEntry[] = [];
-      // Keeps sizes only: the bodies together may not fit into memory.
-      for (const { key, value } of range) {
-        sealed.push({ key, size: value.length, collector: collectorOf(value) });
-      }
-      removeEntries(storage, sealed);
-      return sealed.length;
-    });
-  } while (removed === REMOVE_MAX_ENTRIES);
-}
-
 /** A damaged or forged entry must not become evidence, and must not keep the entries behind it from being sealed. */
 function readBatch(storage: LogStorage, read: ReadFrame, options: ConsumeOptions): StoredBatch {
   storage.environment.refresh();
@@ -291,21 +264,6 @@ async function acknowledge(storage: LogStorage, entries: readonly StoredEntry[])
     const chunk = entries.slice(start, start + REMOVE_MAX_ENTRIES);
     await storage.environment.commit(() => removeEntries(storage, chunk));
   }
-}
-
-/** Runs inside a transaction. */
-function removeEntries(storage: LogStorage, entries: readonly StoredEntry[]): void {
-  const state = readState(storage.meta);
-  let { envelopes, bytes } = state;
-  const backlog = changeBacklog(storage.meta);
-  for (const { key, size, collector } of entries) {
-    void storage.entries.remove(key);
-    backlog.add(collector, { envelopes: -1, bytes: -size });
-    envelopes -= 1;
-    bytes -= size;
-  }
-  writeState(storage.meta, { ...state, envelopes, bytes });
-  backlog.write();
 }
 
 function sleep(sleepers: Set<() => void>, signal: AbortSignal, ms: number): Promise<void> {

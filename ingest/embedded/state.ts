@@ -1,3 +1,4 @@
+import { PipelineError } from '../../schemas/errors.ts';
 import type { BinaryDatabase } from './environment.ts';
 
 /** Head of the event log; changed only inside the transaction that changes the entries. */
@@ -7,10 +8,11 @@ export interface LogState {
   /** Envelopes that were appended and not yet acknowledged, and their bytes. */
   readonly envelopes: number;
   readonly bytes: number;
-  /** Added to a stored key to give its offset; see `skipTo`. */
+  /** Added to a stored key to give its offset; see `settle.ts`. */
   readonly shift: bigint;
 }
 
+const KEY_BYTES = 8;
 const STATE_KEY = Buffer.from('state');
 const ID_KEY = Buffer.from('id');
 const EMPTY: LogState = { next: 0n, envelopes: 0, bytes: 0, shift: 0n };
@@ -48,12 +50,17 @@ export function writeId(meta: BinaryDatabase, id: string): void {
 
 /** Big endian, so that LMDB's byte order is the order of offsets. */
 export function toKey(offset: bigint, shift: bigint): Buffer {
-  const key = Buffer.alloc(8);
+  const key = Buffer.alloc(KEY_BYTES);
   key.writeBigUInt64BE(offset - shift);
   return key;
 }
 
+/** Throws LOG_DAMAGED for a key that no appender wrote. */
 export function toOffset(key: Buffer, shift: bigint): bigint {
+  if (key.length !== KEY_BYTES) {
+    const detail = `the event log has an entry whose key has ${key.length} bytes and not ${KEY_BYTES}: another program wrote it`;
+    throw new PipelineError('LOG_DAMAGED', detail);
+  }
   return key.readBigUInt64BE() + shift;
 }
 
@@ -85,6 +92,15 @@ export function changeBacklog(meta: BinaryDatabase): BacklogChange {
       for (const [collector, backlog] of changed) writeBacklog(meta, collector, backlog);
     },
   };
+}
+
+/** Forgets the backlog of all collectors. Call it inside a transaction. */
+export function clearBacklog(meta: BinaryDatabase): void {
+  const first = backlogKey('');
+  for (const key of meta.getKeys({ start: first })) {
+    if (!key.subarray(0, first.length).equals(first)) break;
+    void meta.remove(key);
+  }
 }
 
 function readBacklog(meta: BinaryDatabase, collector: string): Backlog {

@@ -122,11 +122,19 @@ class SeenIds {
     return new Set([...seen, ...older]);
   }
 
-  /** Ids whose leaf in the archive is the one that was found. Neither 40 bits nor a row prove that. */
+  /**
+   * Ids whose leaf in the archive is the one that was found. Neither 40 bits nor a row prove that. Throws ARCHIVE_DAMAGED
+   * where the archive lacks the leaf: then nobody knows whether its id is sealed.
+   */
   async #confirm(candidates: readonly Candidate[]): Promise<Set<string>> {
     const confirmed = new Set<string>();
     for (const { id, leafIndex } of candidates) {
-      if ((await this.#sealed.idAt(leafIndex)) === id) confirmed.add(id);
+      const sealedId = await this.#sealed.idAt(leafIndex);
+      if (sealedId === undefined) {
+        const detail = `leaf ${String(leafIndex)} of ${this.#options.log} is in no bundle of the archive`;
+        throw new PipelineError('ARCHIVE_DAMAGED', detail);
+      }
+      if (sealedId === id) confirmed.add(id);
     }
     return confirmed;
   }
@@ -175,9 +183,9 @@ class SeenIds {
   }
 }
 
-/** Rows that are missing hide their ids. Recovery inserts them again. */
+/** Rows that are missing hide their ids. Recovery inserts them again. A row that is there twice hides nothing. */
 function requireRows(log: string, found: number, expected: number): void {
-  if (found === expected) return;
+  if (found >= expected) return;
   const detail = `the record store has ${String(found)} of ${String(expected)} rows of ${log} that seen ids are read from`;
   throw new PipelineError('STORE_UNAVAILABLE', detail);
 }

@@ -1,14 +1,14 @@
 /** Somebody who can write to the files of the embedded event log, and does not have its key. */
 import { randomUUID } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
+import { cp, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { pino } from 'pino';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openEnvironment, type BinaryDatabase } from '../../ingest/embedded/environment.ts';
 import { openEmbeddedEventLog } from '../../ingest/embedded/event-log.ts';
-import { readState, writeState } from '../../ingest/embedded/state.ts';
+import { readState, writeState, type LogState } from '../../ingest/embedded/state.ts';
 import type { EventLog } from '../../ingest/event-log.ts';
 import { toFrameKey } from '../../ingest/frame-key.ts';
 import { encodeEnvelope } from '../../ingest/framing.ts';
@@ -316,4 +316,87 @@ it('refuses another key than that of the newest bundle, with which every entry w
   });
   await seal();
   expect(toolUses()).toEqual(['t0', 't1']);
+});
+
+describe('a log whose folder was exchanged or whose counts were changed', () => {
+  const at = (name: string) => join(folder.path, name);
+  const setState = async (change: (state: LogState) => LogState) => {
+    const environment = await openEnvironment(at('event-log'), { mapBytes: 1 << 28 });
+    const meta = environment.database('meta');
+    await environment.commit(() => writeState(meta, change(readState(meta))));
+    await environment.close();
+  };
+  const lag = async () => {
+    const log = await openLog();
+    const { envelopes } = await log.lag();
+    await log.close();
+    return envelopes;
+  };
+
+  it('seals what waits in a copy that went on by itself, once it is back', async () => {
+    await append([0]);
+    await seal();
+    await cp(at('event-log'), at('backup'), { recursive: true });
+    await append([1, 2, 3]);
+    await rename(at('event-log'), at('original'));
+    await rename(at('backup'), at('event-log'));
+    await append([4, 5, 6, 7]);
+    await seal();
+    await rm(at('event-log'), { recursive: true });
+    await rename(at('original'), at('event-log'));
+    await append([8]);
+    await seal();
+    expect(toolUses()).toEqual(['t0', 't4', 't5', 't6', 't7', 't1', 't2', 't3', 't8']);
+    expect([gaps(), letters]).toEqual([[], []]);
+  });
+
+  it.each([
+    ['set to 0', (state: LogState) => ({ ...state, next: 0n })],
+    ['lowered', (state: LogState) => ({ ...state, next: state.next - 2n })],
+    ['raised', (state: LogState) => ({ ...state, next: state.next + 7n })],
+    ['shifted', (state: LogState) => ({ ...state, shift: 5n })],
+    ['counted too low', (state: LogState) => ({ ...state, envelopes: 0, bytes: 0 })],
+    ['counted too high', (state: LogState) => ({ ...state, envelopes: 50, bytes: 50_000 })],
+  ])('loses nothing where the head of the log was %s', async (_, change) => {
+    await append([0, 1, 2]);
+    await seal();
+    await append([3, 4]);
+    await setState(change);
+    await append([5]);
+    await seal();
+    await append([6, 7]);
+    await seal();
+    const sealed = [0, 1, 2, 3, 4, 5, 6, 7].map((n) => `t${n}`);
+    expect([...toolUses()].sort()).toEqual(sealed);
+    expect(await lag()).toBe(0);
+  });
+
+  it('has no backlog once an entry was taken out beside its counts', async () => {
+    await append([0, 1, 2]);
+    await attack((entries) => void entries.remove(keyOf(1)));
+    await seal();
+    expect(toolUses()).toEqual(['t0', 't2']);
+    expect(gaps()).toEqual([['missing', 2, 2]]);
+    expect(await lag()).toBe(0);
+  });
+
+  it.each([
+    ['the next key', 3],
+    ['a free key behind it', 5],
+  ])('goes on beside an entry that was put at %s', async (_, offset) => {
+    await append([0, 1, 2]);
+    await attack((entries) => void entries.put(keyOf(offset), Buffer.from('forged')));
+    await seal();
+    await append([3, 4, 5]);
+    await seal();
+    expect(toolUses()).toEqual(['t0', 't1', 't2', 't3', 't4', 't5']);
+    expect(deadLetters()).toBe(1);
+    expect(await lag()).toBe(0);
+  });
+
+  it('refuses an entry that no appender can have written', async () => {
+    await append([0]);
+    await attack((entries) => void entries.put(Buffer.from('ab'), Buffer.from('forged')));
+    await expect(seal({ isSettling: true })).rejects.toMatchObject({ code: 'LOG_DAMAGED' });
+  });
 });

@@ -12,7 +12,10 @@ export function answerOfIds<Row>(rows: readonly Placed[], { name, params }: Quer
       .filter((row) => row.log === log && row.leaf_index >= from && row.leaf_index < to)
       .sort((a, b) => a.leaf_index - b.leaf_index);
   if (name === 'id_bits_of_leaves') {
-    return [{ id_bits: within(from_index, to_index).map(({ id }) => idBitsOf(id)) }] as Row[];
+    const once = new Map(
+      within(from_index, to_index).map(({ leaf_index, id }) => [leaf_index, idBitsOf(id)]),
+    );
+    return [{ id_bits: [...once.values()] }] as Row[];
   }
   if (name === 'ids_below') {
     const below = within(0, below_index);

@@ -20,6 +20,7 @@ FROM
     FROM records
     WHERE log = {log: String} AND leaf_index >= {from_index: UInt64} AND leaf_index < {to_index: UInt64}
     ORDER BY log, leaf_index
+    LIMIT 1 BY leaf_index
 )`,
     params: { log: params.log, from_index: params.from_index, to_index: params.to_index },
   };

@@ -135,6 +135,25 @@ describe('seen ids', () => {
     await expect(seen.has([idOf(9)])).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
   });
 
+  it('go on beside a row that is there twice', async () => {
+    await seal(0, 3);
+    rows.rows.push({ ...rows.rows[1]! });
+    const seen = await open({ size: () => Promise.resolve(3) });
+    await seen.filled();
+    expect(await found(seen, 0, 1, 2, 3)).toEqual([0, 1, 2]);
+    const unfilledYet = await open({ ...unfilled(), size: () => Promise.resolve(3) });
+    expect(await found(unfilledYet, 0, 1, 2, 3)).toEqual([0, 1, 2]);
+  });
+
+  it('cannot say what is sealed where the archive lacks the leaf of an id', async () => {
+    await seal(0, 3);
+    archive.objects.delete(bundleKey('p0', 0));
+    const seen = await open();
+    await seen.filled();
+    await expect(seen.has([idOf(1)])).rejects.toMatchObject({ code: 'ARCHIVE_DAMAGED' });
+    expect(await found(seen, 9)).toEqual([]);
+  });
+
   it('go on with the filling after a failure, and say when it is done', async () => {
     await seal(0, 3);
     let failures = 2;

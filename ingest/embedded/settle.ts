@@ -1,0 +1,134 @@
+/** Brings the embedded log in line with the ledger before the first append and the first consumer. */
+import type { EntryMark } from '../event-log.ts';
+import type { ReadFrame } from '../frame-reader.ts';
+import { collectorOf } from '../framing.ts';
+import type { BinaryDatabase, Environment } from './environment.ts';
+import { changeBacklog, clearBacklog, readState, toOffset, writeState } from './state.ts';
+
+interface SettledStorage {
+  readonly environment: Environment;
+  readonly entries: BinaryDatabase;
+  readonly meta: BinaryDatabase;
+}
+
+/** How an entry before the ledger's offset is told from one that was never sealed. */
+export interface SealedEntries {
+  readonly read: ReadFrame;
+  readonly isSealed: (mark: EntryMark) => boolean;
+}
+
+/** An entry without its bytes: the bodies together may not fit into memory. */
+export interface StoredEntry {
+  readonly key: Buffer;
+  readonly size: number;
+  readonly collector: string;
+}
+
+/** Entries removed in one transaction, so that appends never wait long for the write lock. */
+export const REMOVE_MAX_ENTRIES = 2000;
+
+/**
+ * Entries before `from` were sealed by a consumer that died before it could acknowledge them: they are removed. An entry
+ * there that was not sealed comes from another copy of this log, which went on by itself: from it on, all offsets are
+ * shifted up to `from`, so that it is delivered. So are those of a log whose next offset is before `from`, an older copy.
+ * The sequencer recognises repeated records. Without `sealed` the entries before `from` count as sealed unless the log is
+ * such an older copy.
+ */
+export async function settleAt(storage: SettledStorage, from: bigint, sealed?: SealedEntries): Promise<void> {
+  await storage.environment.commit(() => {
+    const state = readState(storage.meta);
+    if (state.next >= from || sealed !== undefined) return;
+    shiftBy(storage.meta, from - (state.next - BigInt(state.envelopes)));
+  });
+  while (await storage.environment.commit(() => removeSealed(storage, from, sealed)));
+  await storage.environment.commit(() => {
+    const { next } = readState(storage.meta);
+    if (next < from) shiftBy(storage.meta, from - next);
+  });
+}
+
+/** Runs inside a transaction. True where there may be more to remove. */
+function removeSealed(storage: SettledStorage, from: bigint, sealed?: SealedEntries): boolean {
+  const { shift, next } = readState(storage.meta);
+  const isOlderCopy = next < from;
+  const removed: StoredEntry[] = [];
+  for (const { key, value } of storage.entries.getRange({ limit: REMOVE_MAX_ENTRIES })) {
+    const offset = toOffset(key, shift);
+    if (offset >= from) break;
+    if (sealed !== undefined && !isKnown(sealed, { value, offset, isOlderCopy })) {
+      removeEntries(storage, removed);
+      shiftBy(storage.meta, from - offset);
+      return false;
+    }
+    removed.push({ key, size: value.length, collector: collectorOf(value) });
+  }
+  removeEntries(storage, removed);
+  return removed.length === REMOVE_MAX_ENTRIES;
+}
+
+interface Doubted {
+  readonly value: Buffer;
+  readonly offset: bigint;
+  readonly isOlderCopy: boolean;
+}
+
+/** Entries without a number are of an older version, which went by offsets. One that does not read is delivered again. */
+function isKnown({ read, isSealed }: SealedEntries, { value, offset, isOlderCopy }: Doubted): boolean {
+  const entry = read(value, offset);
+  if ('unreadable' in entry) return false;
+  return entry.mark === undefined ? !isOlderCopy : isSealed(entry.mark);
+}
+
+/** Call it inside a transaction. */
+function shiftBy(meta: BinaryDatabase, by: bigint): void {
+  const state = readState(meta);
+  writeState(meta, { ...state, next: state.next + by, shift: state.shift + by });
+}
+
+/**
+ * Somebody who adds or removes entries by other means leaves the counts and the next offset behind. Then they are taken from
+ * the entries when the log is opened, so that no append overwrites an entry and no backlog is told that is not there.
+ */
+export async function repairState({ environment, entries, meta }: SettledStorage): Promise<void> {
+  environment.refresh();
+  if (isInLine(entries, meta)) return;
+  await environment.commit(() => {
+    const { shift, next } = readState(meta);
+    clearBacklog(meta);
+    const backlog = changeBacklog(meta);
+    let [envelopes, bytes, end] = [0, 0, next];
+    for (const { key, value } of entries.getRange()) {
+      backlog.add(collectorOf(value), { envelopes: 1, bytes: value.length });
+      envelopes += 1;
+      bytes += value.length;
+      end = toOffset(key, shift) + 1n;
+    }
+    writeState(meta, { next: end > next ? end : next, envelopes, bytes, shift });
+    backlog.write();
+  });
+}
+
+function isInLine(entries: BinaryDatabase, meta: BinaryDatabase): boolean {
+  const { envelopes, next, shift } = readState(meta);
+  let end = 0n;
+  for (const key of entries.getKeys({ reverse: true, limit: 1 })) end = toOffset(key, shift) + 1n;
+  return entries.getKeysCount() === envelopes && end <= next;
+}
+
+/** Runs inside a transaction. */
+export function removeEntries(
+  { entries, meta }: Pick<SettledStorage, 'entries' | 'meta'>,
+  removed: readonly StoredEntry[],
+): void {
+  const state = readState(meta);
+  let { envelopes, bytes } = state;
+  const backlog = changeBacklog(meta);
+  for (const { key, size, collector } of removed) {
+    void entries.remove(key);
+    backlog.add(collector, { envelopes: -1, bytes: -size });
+    envelopes -= 1;
+    bytes -= size;
+  }
+  writeState(meta, { ...state, envelopes: Math.max(0, envelopes), bytes: Math.max(0, bytes) });
+  backlog.write();
+}

@@ -22,7 +22,7 @@ import { toInstant } from '../schemas/clock.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import { OWN_COLLECTOR } from '../schemas/native-event.ts';
 import type { Archive, ArchiveLock } from '../store/archive/archive.ts';
-import { genesisKey } from '../store/chain/layout.ts';
+import { bundlePrefix, genesisKey } from '../store/chain/layout.ts';
 import { createSigningKey, openFileSigner } from '../store/keys/file-signer.ts';
 import { makeSecretFolder, writeSecretFile } from '../store/keys/secret-file.ts';
 import { readTokens, toTokenEntry, writeTokens } from '../store/keys/tokens.ts';
@@ -40,7 +40,7 @@ export interface GeneratedTokens {
 
 export interface Initialised {
   readonly deployment: Deployment;
-  /** Undefined if the deployment was complete already. */
+  /** Undefined if the deployment had tokens already. */
   readonly created: GeneratedTokens | undefined;
   /** Whether a deployment of an older version got its event log key now. */
   readonly madeEventLogKey: boolean;
@@ -48,22 +48,26 @@ export interface Initialised {
 
 /**
  * Makes every missing part and writes `deployment.json` last, so that the next start completes one that was cut short.
- * Refuses to make new keys beside an archive that already holds a log: they would begin a second history.
+ * Refuses to make new keys beside an archive that already holds a log: they would begin a second history. In a complete
+ * deployment it makes new tokens where the file of the tokens is lost.
  */
 export async function initialise(context: AppContext): Promise<Initialised> {
   const { config, replaced } = context;
+  const paths = dataPaths(config);
   const existing = await readDeployment(config);
   if (existing !== undefined) {
     await commitToPseudonymKey(context);
     const madeEventLogKey = await commitToEventLogKey(context);
-    return { deployment: existing, created: undefined, madeEventLogKey };
+    const created =
+      (await readTokens(paths.tokens)) === undefined ? createTokens(context, paths.tokens) : undefined;
+    return { deployment: existing, created: await created, madeEventLogKey };
   }
-  const paths = dataPaths(config);
   await makeSecretFolder(config.data);
   await closeToOthers(context);
   await probeAtStart(context);
   const archive = replaced.archive ?? (await openArchive(context));
   try {
+    await requireNothingSealed(paths, archive, config);
     await makeKeys(paths, archive, context);
     const created = await createTokens(context, paths.tokens);
     if (config.kafka.brokers !== undefined) await createTopics(context);
@@ -75,6 +79,22 @@ export async function initialise(context: AppContext): Promise<Initialised> {
     return { deployment: await createLogs(context, archive, named), created, madeEventLogKey: false };
   } finally {
     if (replaced.archive === undefined) await archive.close();
+  }
+}
+
+/**
+ * The deployment file is there before anything is sealed, so a log with a bundle has lost it. A new one would accept
+ * whatever keys and event log are there.
+ */
+async function requireNothingSealed(paths: DataPaths, archive: Archive, config: Config): Promise<void> {
+  for (let partition = 0; partition < partitionCountOf(config); partition += 1) {
+    const log = logOf(partition);
+    for await (const key of archive.list(bundlePrefix(log))) {
+      throw new PipelineError(
+        'START_REFUSED',
+        `${config.s3.bucket ?? paths.archive} holds sealed records (${key}), but ${paths.deployment} is missing; restore keys/ from the backup`,
+      );
+    }
   }
 }
 

@@ -89,6 +89,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'store/ledger/projection.ts',
     'store/ledger/sealed-bundles.ts',
     'store/archive/archive.ts',
+    'store/records/queries/leaves.ts',
     'store/records/queries/seen-ids.ts',
     'store/records/record-store.ts',
     'store/chain',

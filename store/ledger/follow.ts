@@ -4,6 +4,7 @@
  */
 import { PipelineError } from '../../schemas/errors.ts';
 import { bundleKey } from '../chain/layout.ts';
+import { chainHash, leafHash } from '../chain/merkle.ts';
 import { toRows } from '../records/record-row.ts';
 import type { BundleDraft } from './commit.ts';
 import { readHead, requireSigned, type Head } from './head.ts';
@@ -53,6 +54,41 @@ export function checkSizes(
       `the ${name} hold ${String(size)} leaves of ${log}, the archive only ${String(head.treeSize)}; see \`affidavit rebuild\``,
     );
   }
+}
+
+/** Throws START_REFUSED where a projection does not hold the leaves of this log, as one of another deployment. */
+export async function checkChains(options: LedgerOptions, sizes: readonly number[]): Promise<void> {
+  const { log, projections } = options;
+  for (const [position, projection] of projections.entries()) {
+    const last = (sizes[position] ?? 0) - 1;
+    if (last < 0 || projection.chainAt === undefined) continue;
+    const found = await projection.chainAt(log, last);
+    if (found === undefined) {
+      const detail = `the ${projection.name} have lost leaf ${String(last)} of ${log} since they were counted`;
+      throw new PipelineError('STORE_UNAVAILABLE', detail);
+    }
+    if (found === (await chainBehind(options, last))) continue;
+    throw new PipelineError(
+      'START_REFUSED',
+      `the ${projection.name} are not those of ${log}: leaf ${String(last)} has another chain value there; see \`affidavit rebuild\``,
+    );
+  }
+}
+
+/** Chain value behind a leaf, as the archive gives it, hex. */
+async function chainBehind(options: LedgerOptions, leafIndex: number): Promise<string | undefined> {
+  const { archive, log } = options;
+  const start = await findBundle(archive, log, leafIndex);
+  if (start === undefined) return undefined;
+  const { header, leafTexts } = await readHeaderAndLeaves(archive, bundleKey(log, start));
+  if (header.tree_size === leafIndex + 1) return header.chain_head;
+  let { chainHead } = await readHead(
+    options,
+    start === 0 ? undefined : await findBundle(archive, log, start - 1),
+  );
+  for (const text of leafTexts.slice(0, leafIndex + 1 - start))
+    chainHead = chainHash(chainHead, leafHash(Buffer.from(text)));
+  return Buffer.from(chainHead).toString('hex');
 }
 
 /** Applies the bundles of the archive up to `head` to the projections that lack them, oldest first. */

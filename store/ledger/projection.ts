@@ -29,6 +29,8 @@ export type ProjectionStage = 'sealing' | 'publishing';
  *   durable when it resolves where the projection is durable at all; `size` never counts a leaf that is not in it.
  * - `version` rises when `apply` makes something else of the same bundle. A durable projection that a lower version
  *   filled is cleared and filled again. A projection in memory begins empty at every start.
+ * - `chainAt` is the chain value that it holds beside a leaf below `size`, hex; undefined where it keeps none. Recovery
+ *   compares it with the archive, because a projection of another deployment would look whole.
  * - `clear` empties it, for all logs.
  * - A medium that does not answer makes all methods throw STORE_UNAVAILABLE (retry later).
  */
@@ -38,5 +40,6 @@ export interface Projection {
   readonly stage: ProjectionStage;
   size(log: string): Promise<number>;
   apply(bundle: ProjectedBundle): Promise<void>;
+  chainAt?(log: string, leafIndex: number): Promise<string | undefined>;
   clear(): Promise<void>;
 }

@@ -8,7 +8,7 @@ import { PipelineError } from '../../schemas/errors.ts';
 import { openCheckpoint, type Checkpoint } from '../chain/checkpoint.ts';
 import { bundleKey, checkpointKey, genesisKey } from '../chain/layout.ts';
 import { parseVkey } from '../chain/note.ts';
-import { catchUp, checkSizes, sizesOf } from './follow.ts';
+import { catchUp, checkChains, checkSizes, sizesOf } from './follow.ts';
 import { readHead, rootHashOf, type Head } from './head.ts';
 import { bundleKeys, checkpointKeys, lastNumber } from './numbered-keys.ts';
 import type { LedgerOptions } from './options.ts';
@@ -34,6 +34,7 @@ export async function recoverHead(options: LedgerOptions, knownSize: number): Pr
   for (const signedHead of signed) if (signedHead !== undefined) checkSigned(options, head, signedHead);
   checkSizes(options, head, sizes);
   if ((published?.tree_size ?? 0) < head.treeSize) await confirmNewest(options, head, newest);
+  await checkChains(options, sizes);
   await catchUp(options, head, sizes);
   return head;
 }

@@ -1,3 +1,4 @@
+import { chainOfLeaf } from '../records/queries/leaves.ts';
 import type { RecordStore } from '../records/record-store.ts';
 import type { Projection } from '../ledger/projection.ts';
 
@@ -6,7 +7,7 @@ const ROWS_VERSION = 1;
 
 /** The rows of the record store as a projection. */
 export function createRowsProjection(
-  records: Pick<RecordStore, 'insert' | 'size' | 'clear'>,
+  records: Pick<RecordStore, 'insert' | 'size' | 'read' | 'clear'>,
   version = ROWS_VERSION,
 ): Projection {
   return {
@@ -15,6 +16,8 @@ export function createRowsProjection(
     stage: 'publishing',
     size: (log) => records.size(log),
     apply: async (bundle) => records.insert(bundle.log, await bundle.rows(), bundle.key),
+    chainAt: async (log, leafIndex) =>
+      (await records.read(chainOfLeaf({ log, leaf_index: leafIndex })))[0]?.chain_hash,
     clear: () => records.clear(),
   };
 }

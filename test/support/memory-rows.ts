@@ -2,11 +2,11 @@ import { PipelineError } from '../../schemas/errors.ts';
 import type { ProjectionVersions, Query, RecordRow } from '../../store/records/record-store.ts';
 import { idBitsOf } from '../../store/records/queries/seen-ids.ts';
 
-type Placed = Pick<RecordRow, 'log' | 'leaf_index' | 'id'>;
+type Placed = Pick<RecordRow, 'log' | 'leaf_index' | 'id' | 'chain_hash'>;
 
-/** The questions of the seen ids, answered from rows in memory as the SQL answers them. No other question is known. */
+/** The questions of sealing, answered from rows in memory as the SQL answers them. No other question is known. */
 export function answerOfIds<Row>(rows: readonly Placed[], { name, params }: Query<Row>): Row[] {
-  const { log, from_index, to_index, below_index, ids } = params as unknown as IdParams;
+  const { log, from_index, to_index, below_index, leaf_index, ids } = params as unknown as IdParams;
   const within = (from: number, to: number) =>
     rows
       .filter((row) => row.log === log && row.leaf_index >= from && row.leaf_index < to)
@@ -17,6 +17,8 @@ export function answerOfIds<Row>(rows: readonly Placed[], { name, params }: Quer
     );
     return [{ id_bits: [...once.values()] }] as Row[];
   }
+  if (name === 'chain_of_leaf')
+    return within(leaf_index, leaf_index + 1).map(({ chain_hash }) => ({ chain_hash })) as Row[];
   if (name === 'ids_below') {
     const below = within(0, below_index);
     const found = below.filter(({ id }) => ids.includes(id)).map(({ id, leaf_index }) => [id, leaf_index]);
@@ -30,6 +32,7 @@ interface IdParams {
   readonly from_index: number;
   readonly to_index: number;
   readonly below_index: number;
+  readonly leaf_index: number;
   readonly ids: readonly string[];
 }
 

@@ -16,6 +16,18 @@ ORDER BY log, leaf_index`,
   };
 }
 
+/** Chain value behind one leaf, hex. */
+export function chainOfLeaf(params: {
+  readonly log: string;
+  readonly leaf_index: number;
+}): Query<{ readonly chain_hash: string }> {
+  return {
+    name: 'chain_of_leaf',
+    sql: 'SELECT chain_hash FROM records WHERE log = {log: String} AND leaf_index = {leaf_index: UInt64} LIMIT 1',
+    params: { log: params.log, leaf_index: params.leaf_index },
+  };
+}
+
 /** The part of a record that an evidence package carries: the hashed text, the facts and the salt that opens them. */
 export interface PackagedRecord {
   readonly log: string;

@@ -91,6 +91,33 @@ describe('projections that follow a log', () => {
     expect(two.treeSize()).toBe(2);
   });
 
+  it.each([0, 1, 2, 3, 4])(
+    'refuse the start where they are of another log, of which they hold %i leaves more',
+    async (n) => {
+      const one = await setUp();
+      const other = await setUp();
+      await appendWhole(await openLedger(one.options), batch(0, 3));
+      await appendWhole(await openLedger(one.options), batch(3, 4));
+      await appendWhole(await openLedger(other.options), batch(10, 1 + n));
+      const projections = one.options.projections.map((own, position) =>
+        own.stage === 'publishing' ? (other.options.projections[position] ?? own) : own,
+      );
+      await expect(openLedger({ ...one.options, projections })).rejects.toMatchObject({
+        code: 'START_REFUSED',
+        detail: expect.stringContaining('are not those of p0') as string,
+      });
+    },
+  );
+
+  it('go on where they hold a part of a bundle', async () => {
+    const { options, store } = await setUp();
+    await appendWhole(await openLedger(options), batch(0, 3));
+    await appendWhole(await openLedger(options), batch(3, 4));
+    store.rows.length = 5;
+    await openLedger(options);
+    expect(store.rows).toHaveLength(7);
+  });
+
   it('refuse the start where one holds more than the archive', async () => {
     const { options, totals } = await setUp();
     await appendWhole(await openLedger(options), batch(0, 2));

@@ -1,4 +1,5 @@
-import { JsonScanner, type JsonToken } from './scan.ts';
+import { escapePointer } from '../../../schemas/json-pointer.ts';
+import { decodeString, JsonScanner, type JsonToken } from './scan.ts';
 
 /** A place above or at a wanted value. */
 interface Place {
@@ -9,9 +10,8 @@ interface Place {
 }
 
 /**
- * Cuts the values at the given pointers out of JSON text, byte for byte, in one pass. The text must be valid; the
- * pointers are made of names without escapes and of indices. Where a name is repeated the last value counts.
- * A pointer that leads nowhere, and '', get the bytes of the whole text.
+ * Cuts the values at the given pointers out of JSON text, byte for byte, in one pass. The text must be valid. Where a name
+ * is repeated the last value counts. A pointer that leads nowhere, and '', get the bytes of the whole text.
  *
  * Linear in the text: only a container on the way to a wanted value is read, any other is skipped.
  */
@@ -34,7 +34,8 @@ export function cutValues(
   /** Recursive only as deep as the longest pointer. */
   const takeContainer = ({ below }: Place): void => {
     for (let token = scanner.next(); token !== 'close' && token !== 'invalid'; token = scanner.next()) {
-      if (token !== 'name') takeValue(token, below.get(String(scanner.path.at(token === 'open' ? -2 : -1))));
+      if (token !== 'name')
+        takeValue(token, below.get(segmentOf(scanner.path.at(token === 'open' ? -2 : -1))));
     }
   };
   takeValue(scanner.next(), root);
@@ -54,4 +55,8 @@ function toPlaces(pointers: Iterable<string>): Place {
     place.pointer = pointer;
   }
   return root;
+}
+
+function segmentOf(place: number | string = ''): string {
+  return typeof place === 'number' ? String(place) : escapePointer(decodeString(`"${place}"`));
 }

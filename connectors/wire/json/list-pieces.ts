@@ -38,7 +38,7 @@ export function readList(scanner: JsonScanner, token: JsonToken, take: TakeEleme
 
 /**
  * Reads the object whose opening brace is the scanner's current token. `take` reads the value of each member, and gets
- * the place at which the member begins.
+ * the place at which the member begins. The scanner's text has one character for each byte of the body (latin1).
  */
 export function readMembers(
   scanner: JsonScanner,
@@ -46,9 +46,13 @@ export function readMembers(
 ): void {
   while (scanner.next() === 'name') {
     const { from } = scanner;
-    const name = decodeString(scanner.text.slice(from, scanner.to));
+    const name = decodeString(toUtf8(scanner.text.slice(from, scanner.to)));
     take(name, scanner.next(), from);
   }
+}
+
+function toUtf8(bytes: string): string {
+  return /[\x80-\xff]/.test(bytes) ? Buffer.from(bytes, 'latin1').toString() : bytes;
 }
 
 /** The JSON value from `start` to `end` around a list in it. */

@@ -122,6 +122,17 @@ describe('an OTLP/JSON body of several sessions', () => {
     expect(parts.map(({ item_count }) => item_count)).toEqual([1, 1, 2]);
   });
 
+  it.each(['é', '\u0000', '\uffff😀', 'two\nlines', 'a/b', 'a~b', '\\'])(
+    'finds such a member whatever its name has, as in %j',
+    (name) => {
+      const text = `{"resourceLogs":[{"scopeLogs":[{"logRecords":[${A},${B}]}]}],${JSON.stringify(name)}:[1]}`;
+      const parts = soundPartsOf(envelope('otlp-logs', text));
+      expect(parts.map(keyOf)).toEqual(['session:a', 'session:b', NO_SESSION]);
+      const [{ content } = { content: null }] = recordsOf(parts[2]!);
+      expect(Buffer.from(content!['body_base64'] as string, 'base64').toString()).toBe('[1]');
+    },
+  );
+
   it('sends items and groups that will be quarantined to the collector, with their own bytes', () => {
     const duplicate = `{"attributes":[${session('stringValue', '"a"')}],"x":1,"x":2}`;
     const whole = logs(

@@ -31,8 +31,8 @@ export const REMOVE_MAX_ENTRIES = 2000;
  * Entries before `from` were sealed by a consumer that died before it could acknowledge them: they are removed. An entry
  * there that was not sealed comes from another copy of this log, which went on by itself: from it on, all offsets are
  * shifted up to `from`, so that it is delivered. So are those of a log whose next offset is before `from`, an older copy.
- * The sequencer recognises repeated records. Without `sealed` the entries before `from` count as sealed unless the log is
- * such an older copy.
+ * The sequencer recognises repeated records. An entry that does not read was sealed as a dead letter, unless an entry
+ * behind it was not sealed. Without `sealed` the entries before `from` count as sealed unless the log is an older copy.
  */
 export async function settleAt(storage: SettledStorage, from: bigint, sealed?: SealedEntries): Promise<void> {
   await storage.environment.commit(() => {
@@ -50,33 +50,38 @@ export async function settleAt(storage: SettledStorage, from: bigint, sealed?: S
 /** Runs inside a transaction. True where there may be more to remove. */
 function removeSealed(storage: SettledStorage, from: bigint, sealed?: SealedEntries): boolean {
   const { shift, next } = readState(storage.meta);
-  const isOlderCopy = next < from;
+  const judge = judgeOf(sealed, next < from);
   const removed: StoredEntry[] = [];
+  // Entries in a row that do not read: the next one that reads says which side they are on.
+  let doubted = 0;
   for (const { key, value } of storage.entries.getRange({ limit: REMOVE_MAX_ENTRIES })) {
     const offset = toOffset(key, shift);
     if (offset >= from) break;
-    if (sealed !== undefined && !isKnown(sealed, { value, offset, isOlderCopy })) {
+    const verdict = judge(value, offset);
+    if (verdict === 'unsealed') {
+      const kept = removed.splice(removed.length - doubted);
       removeEntries(storage, removed);
-      shiftBy(storage.meta, from - offset);
+      shiftBy(storage.meta, from - toOffset(kept[0]?.key ?? key, shift));
       return false;
     }
+    doubted = verdict === 'unreadable' ? doubted + 1 : 0;
     removed.push({ key, size: value.length, collector: collectorOf(value) });
   }
   removeEntries(storage, removed);
   return removed.length === REMOVE_MAX_ENTRIES;
 }
 
-interface Doubted {
-  readonly value: Buffer;
-  readonly offset: bigint;
-  readonly isOlderCopy: boolean;
-}
+type Verdict = 'sealed' | 'unsealed' | 'unreadable';
 
-/** Entries without a number are of an older version, which went by offsets. One that does not read is delivered again. */
-function isKnown({ read, isSealed }: SealedEntries, { value, offset, isOlderCopy }: Doubted): boolean {
-  const entry = read(value, offset);
-  if ('unreadable' in entry) return false;
-  return entry.mark === undefined ? !isOlderCopy : isSealed(entry.mark);
+/** How entries before the ledger's offset are judged. Those of an older version have no number and went by offsets. */
+function judgeOf(sealed: SealedEntries | undefined, isOlderCopy: boolean) {
+  return (value: Buffer, offset: bigint): Verdict => {
+    if (sealed === undefined) return 'sealed';
+    const entry = sealed.read(value, offset);
+    if ('unreadable' in entry) return isOlderCopy ? 'unsealed' : 'unreadable';
+    const isSealed = entry.mark === undefined ? !isOlderCopy : sealed.isSealed(entry.mark);
+    return isSealed ? 'sealed' : 'unsealed';
+  };
 }
 
 /** Call it inside a transaction. */

@@ -183,6 +183,7 @@ const gaps = () =>
     .filter(({ type }) => type === 'event_log.gap')
     .map(({ reason, first_number, last_number }) => [reason, first_number, last_number]);
 const deadLetters = () => rows.rows.reduce((sum, { dead_letter_count }) => sum + (dead_letter_count ?? 0), 0);
+const repeats = () => rows.rows.reduce((sum, { repeat_count }) => sum + (repeat_count ?? 0), 0);
 const FORGED = 'event log entry: MAC does not match';
 
 it('seals an honest log of several processes without a finding, and names the writers in its bundles', async () => {
@@ -269,7 +270,7 @@ it('takes a copy of an entry for a repeat, which is counted and not sealed again
   await append([4]);
   await seal();
   expect(toolUses()).toEqual(['t0', 't1', 't2', 't4']);
-  expect(rows.rows.reduce((sum, { repeat_count }) => sum + (repeat_count ?? 0), 0)).toBe(1);
+  expect(repeats()).toBe(1);
   // The overwritten entry was the last of its writer, which never wrote again: nothing shows that it is missing.
   expect(gaps()).toEqual([]);
 });
@@ -392,6 +393,39 @@ describe('a log whose folder was exchanged or whose counts were changed', () => 
     expect(toolUses()).toEqual(['t0', 't1', 't2', 't3', 't4', 't5']);
     expect(deadLetters()).toBe(1);
     expect(await lag()).toBe(0);
+  });
+
+  it('counts a dead letter once where the process died between sealing and removing', async () => {
+    await append([0, 1]);
+    await attack((entries) => void entries.put(keyOf(2), Buffer.from('forged')));
+    await append([3]);
+    await cp(at('event-log'), at('before'), { recursive: true });
+    await seal();
+    await rm(at('event-log'), { recursive: true });
+    await rename(at('before'), at('event-log'));
+    await append([4]);
+    await seal();
+    expect(toolUses()).toEqual(['t0', 't1', 't3', 't4']);
+    expect(deadLetters()).toBe(1);
+    expect([gaps(), repeats()]).toEqual([[], 0]);
+  });
+
+  it('counts a damaged entry that waits in a copy that went on by itself', async () => {
+    await append([0]);
+    await seal();
+    await cp(at('event-log'), at('backup'), { recursive: true });
+    await append([1, 2, 3]);
+    await attack((entries) => void entries.put(keyOf(1), Buffer.from('damaged')));
+    await rename(at('event-log'), at('original'));
+    await rename(at('backup'), at('event-log'));
+    await append([4, 5, 6, 7]);
+    await seal();
+    await rm(at('event-log'), { recursive: true });
+    await rename(at('original'), at('event-log'));
+    await seal();
+    expect(toolUses()).toEqual(['t0', 't4', 't5', 't6', 't7', 't2', 't3']);
+    expect(deadLetters()).toBe(1);
+    expect(gaps()).toEqual([['missing', 1, 1]]);
   });
 
   it('refuses an entry that no appender can have written', async () => {

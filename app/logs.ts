@@ -90,7 +90,8 @@ export async function openLog(
   const isOnly = deployment.logs.length === 1;
   const rows = createRowsProjection(records);
   await settleVersion(rows, records.versions);
-  const seenIds = await openSeenIds({ log, archive, records, logger, sleep: system.sleep });
+  const signer = await openFileSigner(paths.signingKey, origin);
+  const seenIds = await openSeenIds({ log, archive, signer, records, logger, sleep: system.sleep });
   try {
     const ledger = await openLedger({
       log,
@@ -101,7 +102,7 @@ export async function openLog(
       guard: await openFileHeadGuard(
         isOnly ? paths.headGuard : join(dirname(paths.headGuard), `head-guard-${log}.json`),
       ),
-      signer: await openFileSigner(paths.signingKey, origin),
+      signer,
       clock: system.clock,
       lockFor: lockPolicy(config),
       maxClockAheadMs: config.store.max_clock_ahead_days * DAY_MS,

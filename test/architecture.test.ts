@@ -86,9 +86,10 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   ],
   'store/projections': [
     'store/projections',
+    'store/ledger/head.ts',
     'store/ledger/projection.ts',
     'store/ledger/sealed-bundles.ts',
-    'store/archive/archive.ts',
+    'store/ledger/sound-bundle.ts',
     'store/records/queries/leaves.ts',
     'store/records/queries/seen-ids.ts',
     'store/records/record-store.ts',

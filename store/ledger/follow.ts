@@ -3,15 +3,14 @@
  * hold every leaf. The one invariant: a projection gets the bundles of a log in order, without a hole.
  */
 import { PipelineError } from '../../schemas/errors.ts';
-import { bundleKey } from '../chain/layout.ts';
-import { chainHash, leafHash } from '../chain/merkle.ts';
 import { toRows } from '../records/record-row.ts';
 import type { BundleDraft } from './commit.ts';
-import { readHead, requireSigned, type Head } from './head.ts';
+import type { Head } from './head.ts';
 import { bundleKeys, numbersAfter } from './numbered-keys.ts';
 import type { LedgerOptions } from './options.ts';
 import type { ProjectedBundle, ProjectionStage } from './projection.ts';
-import { findBundle, idOfLeaf, readHeaderAndLeaves, readPayloads } from './sealed-bundles.ts';
+import { findBundle, readPayloads } from './sealed-bundles.ts';
+import { chainAtLeaf, readSoundBundle } from './sound-bundle.ts';
 
 /** Applies a bundle that was just sealed to the projections of one stage. */
 export async function applySealed(
@@ -67,28 +66,12 @@ export async function checkChains(options: LedgerOptions, sizes: readonly number
       const detail = `the ${projection.name} have lost leaf ${String(last)} of ${log} since they were counted`;
       throw new PipelineError('STORE_UNAVAILABLE', detail);
     }
-    if (found === (await chainBehind(options, last))) continue;
+    if (found === (await chainAtLeaf(options, last))) continue;
     throw new PipelineError(
       'START_REFUSED',
       `the ${projection.name} are not those of ${log}: leaf ${String(last)} has another chain value there; see \`affidavit rebuild\``,
     );
   }
-}
-
-/** Chain value behind a leaf, as the archive gives it, hex. */
-async function chainBehind(options: LedgerOptions, leafIndex: number): Promise<string | undefined> {
-  const { archive, log } = options;
-  const start = await findBundle(archive, log, leafIndex);
-  if (start === undefined) return undefined;
-  const { header, leafTexts } = await readHeaderAndLeaves(archive, bundleKey(log, start));
-  if (header.tree_size === leafIndex + 1) return header.chain_head;
-  let { chainHead } = await readHead(
-    options,
-    start === 0 ? undefined : await findBundle(archive, log, start - 1),
-  );
-  for (const text of leafTexts.slice(0, leafIndex + 1 - start))
-    chainHead = chainHash(chainHead, leafHash(Buffer.from(text)));
-  return Buffer.from(chainHead).toString('hex');
 }
 
 /** Applies the bundles of the archive up to `head` to the projections that lack them, oldest first. */
@@ -104,29 +87,19 @@ export async function catchUp(options: LedgerOptions, head: Head, sizes: readonl
   }
 }
 
-/** Bundles of the archive from the one that holds the leaf at `index` on, each signed by the log's key. */
+/** Bundles of the archive from the one that holds the leaf at `index` on. */
 async function* bundlesFrom(options: LedgerOptions, index: number): AsyncGenerator<ProjectedBundle> {
   const { archive, log } = options;
   const first = await findBundle(archive, log, index);
   if (first === undefined) return;
-  const previous = first === 0 ? undefined : await findBundle(archive, log, first - 1);
-  let { chainHead } = await readHead(options, previous);
+  let chain: Uint8Array | undefined;
   for await (const start of numbersAfter(archive, bundleKeys(log), first - 1)) {
-    const key = bundleKey(log, start);
-    const { header, leafTexts } = await readHeaderAndLeaves(archive, key);
-    requireSigned(options, key, header);
-    const chainBefore = chainHead;
-    chainHead = Buffer.from(header.chain_head, 'hex');
-    yield {
-      log,
-      key,
-      start_index: start,
-      tree_size: header.tree_size,
-      ids: leafTexts.map((text) => idOfLeaf(key, text)),
-      rows: async () => {
-        const lines = await readPayloads(archive, header);
-        return toRows({ log, header, leafTexts, ...lines }, chainBefore);
-      },
+    const { key, header, leafTexts, ids, chainBefore } = await readSoundBundle(options, start, chain);
+    chain = Buffer.from(header.chain_head, 'hex');
+    const rows = async () => {
+      const lines = await readPayloads(archive, header);
+      return toRows({ log, header, leafTexts, ...lines }, chainBefore);
     };
+    yield { log, key, start_index: start, tree_size: header.tree_size, ids, rows };
   }
 }

@@ -51,7 +51,7 @@ export async function readLeafTexts(archive: Archive, log: string, start: number
   return (await readHeaderAndLeaves(archive, bundleKey(log, start))).leafTexts;
 }
 
-/** Record id of a leaf. Only the id is looked at: the leaves of a signed bundle are those that were sealed. */
+/** Record id of a leaf. Nothing else of the leaf is looked at. */
 export function idOfLeaf(key: string, leafText: string): string {
   const leaf: unknown = JSON.parse(leafText);
   if (typeof leaf === 'object' && leaf !== null && 'id' in leaf && typeof leaf.id === 'string')

@@ -1,21 +1,19 @@
 /** Ids of sealed leaves as the archive has them. In: leaf indexes. Out: ids. Holds the bundles that it read last. */
-import type { Archive } from '../archive/archive.ts';
-import { bundleKey } from '../chain/layout.ts';
-import { findBundle, idOfLeaf, readHeaderAndLeaves } from '../ledger/sealed-bundles.ts';
+import type { HeadOptions } from '../ledger/head.ts';
+import { findBundle } from '../ledger/sealed-bundles.ts';
+import { readSoundBundle } from '../ledger/sound-bundle.ts';
 
 /** Ids that are held; the newest bundle is held whatever its length. */
 const MAX_HELD_IDS = 100_000;
 
 export class SealedIds {
-  readonly #archive: Archive;
-  readonly #log: string;
+  readonly #options: HeadOptions;
   /** Ids of bundles by the index of their first leaf; the one that was used last comes last. */
   readonly #held = new Map<number, readonly string[]>();
   #heldCount = 0;
 
-  constructor(archive: Archive, log: string) {
-    this.#archive = archive;
-    this.#log = log;
+  constructor(options: HeadOptions) {
+    this.#options = options;
   }
 
   /** Holds the ids of a bundle that was just sealed, because repeats most often come soon. */
@@ -30,16 +28,14 @@ export class SealedIds {
     }
   }
 
-  /** Undefined where the archive has no such leaf. */
+  /** Undefined where the archive has no such leaf. Throws as `readSoundBundle` does. */
   async idAt(leafIndex: number): Promise<string | undefined> {
     for (const [start, ids] of this.#held) {
       if (leafIndex >= start && leafIndex < start + ids.length) return ids[leafIndex - start];
     }
-    const start = await findBundle(this.#archive, this.#log, leafIndex);
+    const start = await findBundle(this.#options.archive, this.#options.log, leafIndex);
     if (start === undefined) return undefined;
-    const key = bundleKey(this.#log, start);
-    const { leafTexts } = await readHeaderAndLeaves(this.#archive, key);
-    const ids = leafTexts.map((text) => idOfLeaf(key, text));
+    const { ids } = await readSoundBundle(this.#options, start);
     this.hold(start, ids);
     return ids[leafIndex - start];
   }

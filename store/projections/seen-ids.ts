@@ -8,16 +8,14 @@
  */
 import type { Logger } from 'pino';
 import { PipelineError } from '../../schemas/errors.ts';
-import type { Archive } from '../archive/archive.ts';
+import type { HeadOptions } from '../ledger/head.ts';
 import type { ProjectedBundle, Projection } from '../ledger/projection.ts';
 import { idBitsOf, idBitsOfLeaves, idsBelow } from '../records/queries/seen-ids.ts';
 import type { ReadLimits, RecordStore } from '../records/record-store.ts';
 import { IdTable } from './id-table.ts';
 import { SealedIds } from './sealed-ids.ts';
 
-export interface SeenIdsOptions {
-  readonly log: string;
-  readonly archive: Archive;
+export interface SeenIdsOptions extends HeadOptions {
   /** Holds the rows of all leaves below the size that it says. */
   readonly records: Pick<RecordStore, 'read' | 'size'>;
   /** Resolves after so many milliseconds or when the signal is aborted. */
@@ -80,7 +78,7 @@ class SeenIds {
 
   constructor(options: SeenIdsOptions, size: number) {
     this.#options = options;
-    this.#sealed = new SealedIds(options.archive, options.log);
+    this.#sealed = new SealedIds(options);
     this.#base = size;
     this.#size = size;
   }

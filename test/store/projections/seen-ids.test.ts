@@ -1,6 +1,8 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { PipelineError } from '../../../schemas/errors.ts';
+import type { BundleHeader } from '../../../schemas/bundle.ts';
+import { decodeBundle, packBundle } from '../../../store/chain/bundle-bytes.ts';
 import { bundleKey } from '../../../store/chain/layout.ts';
 import { openLedger } from '../../../store/ledger/ledger.ts';
 import type { LedgerOptions } from '../../../store/ledger/options.ts';
@@ -32,7 +34,7 @@ async function seal(from: number, count: number): Promise<void> {
 
 async function open(over: Partial<RecordStore> = {}, logger = pino({ level: 'silent' })) {
   const sleep = () => new Promise<void>((resolve) => setTimeout(resolve, 1));
-  const seen = await openSeenIds({ log: 'p0', archive, records: { ...rows, ...over }, logger, sleep });
+  const seen = await openSeenIds({ ...options, records: { ...rows, ...over }, logger, sleep });
   opened.push(seen);
   return seen;
 }
@@ -152,6 +154,25 @@ describe('seen ids', () => {
     await seen.filled();
     await expect(seen.has([idOf(1)])).rejects.toMatchObject({ code: 'ARCHIVE_DAMAGED' });
     expect(await found(seen, 9)).toEqual([]);
+  });
+
+  it('believe no bundle whose leaves were changed, though its header is signed', async () => {
+    await seal(0, 3);
+    await seal(3, 2);
+    const key = bundleKey('p0', 0);
+    const { headerText, leafTexts } = decodeBundle(archive.objects.get(key)!);
+    const changed = leafTexts.map((text) => text.replace(idOf(1), idOf(8)));
+    archive.objects.set(key, await packBundle(JSON.parse(headerText) as BundleHeader, changed));
+    Object.assign(rows.rows[1]!, { id: idOf(8) });
+    const seen = await open();
+    await seen.filled();
+    await expect(seen.has([idOf(8)])).rejects.toMatchObject({ code: 'ARCHIVE_DAMAGED' });
+  });
+
+  it('cover more ids than one query asks for', async () => {
+    await seal(0, 3);
+    const seen = await open(unfilled());
+    expect(await seen.has([...idsFrom(100, 4_500), idOf(2)])).toEqual(new Set([idOf(2)]));
   });
 
   it('go on with the filling after a failure, and say when it is done', async () => {

@@ -84,9 +84,9 @@ export interface PartitionLag {
  * - A log that was opened with a key gives each entry the next number of its writer in its partition, and a MAC that binds
  *   it to this log. It delivers no entry as an envelope whose MAC does not fit. Whether numbers are missing is for the
  *   caller to judge, who knows those that were sealed.
- * - `lag` counts envelopes that were appended and not yet acknowledged. `oldestReceivedAt` is the time of receipt of the
- *   first of them in its partition, and over all partitions the earliest of these times; undefined where there is no such
- *   envelope, and where it is not known because the medium does not answer in time. It is never an estimate.
+ * - `lag` counts envelopes that were appended and not yet acknowledged. In a partition, `oldestReceivedAt` is the time of
+ *   receipt of the first of them. Over all partitions it is the earliest of these times. It is undefined where nothing
+ *   waits, and where the medium does not answer in time. It is never an estimate.
  */
 export interface EventLog {
   readonly id: string | undefined;

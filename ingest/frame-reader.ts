@@ -24,7 +24,10 @@ export interface Unreadable {
   readonly unreadable: string;
 }
 
-/** Called in the order of the log. Throws START_REFUSED for a numbered entry where there is no key. */
+/**
+ * Reads one entry. The caller gives it the entries of a partition in the order of the log. Throws START_REFUSED where an
+ * entry has a number and the reader has no key.
+ */
 export type ReadFrame = (frame: Buffer, offset: bigint) => ReadEntry | Unreadable;
 
 export function createFrameReader({ key, place, mayBeUnnumbered }: FrameReaderOptions): ReadFrame {

@@ -9,8 +9,9 @@ export interface ArchiveLock {
  * PORT: write-once object store, the truth of the system.
  *
  * - `put` is create-only and resolves when the bytes and their lock are durable, also with `'exists'`, the answer to the
- *   same bytes under the same key. An object that `get` or `list` shows may not be durable yet. Other bytes throw ARCHIVE_CONFLICT, and the stored object is not touched. Of
- *   concurrent writers of one key exactly one gets `'created'`.
+ *   same bytes under the same key. An object that `get` or `list` shows may not be durable yet. Other bytes throw
+ *   ARCHIVE_CONFLICT, and the stored object is not touched. Of concurrent writers of one key exactly one gets
+ *   `'created'`.
  * - `get` throws ARCHIVE_DAMAGED where the bytes are not those that were put; resolves undefined without an object.
  * - `list` yields all keys below `prefix`, with `after` only those behind it, in ascending byte order, complete as of
  *   its start.

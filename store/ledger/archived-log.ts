@@ -5,13 +5,13 @@ import type { Clock } from '../../schemas/clock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { Archive } from '../archive/archive.ts';
 import { openCheckpoint } from '../chain/checkpoint.ts';
-import { checkpointKey, checkpointPrefix, genesisKey } from '../chain/layout.ts';
+import { checkpointKey, genesisKey } from '../chain/layout.ts';
 import { parseVkey } from '../chain/note.ts';
 import type { Signer } from '../keys/signer.ts';
 import type { RecordStore } from '../records/record-store.ts';
 import { readHead, type Head, type HeadOptions } from './head.ts';
+import { bundleKeys, checkpointKeys, lastNumber, numbersAfter } from './numbered-keys.ts';
 import type { PublishedCheckpoint, PublishedLog } from './published-log.ts';
-import { bundleStarts } from './sealed-bundles.ts';
 
 interface ArchivedLogOptions {
   readonly log: string;
@@ -40,14 +40,11 @@ export async function readLogKey(
 
 /** Where the newest bundle of a log ends. Lists the whole log. Rejects as recovery does where the bundle is doubtful. */
 export async function readNewestHead(options: HeadOptions): Promise<Pick<Head, 'treeSize' | 'eventLog'>> {
-  const starts = await bundleStarts(options.archive, options.log);
-  return readHead(options, starts.at(-1));
+  return readHead(options, await lastNumber(options.archive, bundleKeys(options.log), { guess: 0 }));
 }
 
 /** Largest age of an answer. */
 const MAX_AGE_MS = 1_000;
-/** The newest checkpoint is rarely further behind the rows than this. Where it is, the whole log is listed once. */
-const LOOK_BACK_LEAVES = 1_000_000;
 
 /**
  * Follows the checkpoints of a log. An answer may be a second old. Rejects with ARCHIVE_DAMAGED where the newest checkpoint
@@ -83,30 +80,23 @@ class NewestCheckpoint {
   }
 
   async #look(): Promise<void> {
-    const { signer, archive, clock } = this.#options;
+    const { log, signer, archive, clock } = this.#options;
     const startedAtMs = clock();
-    const key = await this.#newestKey();
-    if (key !== undefined) this.#newest = await readCheckpoint(archive, key, signer.vkey);
+    const size = await this.#newestSize();
+    if (size !== undefined)
+      this.#newest = await readCheckpoint(archive, checkpointKey(log, size), signer.vkey);
     this.#lookedAtMs = startedAtMs;
   }
 
-  async #newestKey(): Promise<string | undefined> {
+  /** Undefined where there is none that is newer. */
+  async #newestSize(): Promise<number | undefined> {
     const { log, archive, records } = this.#options;
-    if (this.#newest !== undefined) return lastKey(archive, log, this.#newest.tree_size);
-    const guess = await guessStart(records, log);
-    return (await lastKey(archive, log, guess)) ?? (await lastKey(archive, log, undefined));
+    const keys = checkpointKeys(log);
+    if (this.#newest === undefined) return lastNumber(archive, keys, { guess: await records.size(log) });
+    let last: number | undefined;
+    for await (const size of numbersAfter(archive, keys, this.#newest.tree_size)) last = size;
+    return last;
   }
-}
-
-async function guessStart(records: RecordStore, log: string): Promise<number> {
-  return Math.max(0, (await records.size(log)) - LOOK_BACK_LEAVES);
-}
-
-async function lastKey(archive: Archive, log: string, size: number | undefined): Promise<string | undefined> {
-  let last: string | undefined;
-  const after = size === undefined ? undefined : checkpointKey(log, size);
-  for await (const key of archive.list(checkpointPrefix(log), after)) last = key;
-  return last;
 }
 
 async function readCheckpoint(archive: Archive, key: string, vkey: string): Promise<PublishedCheckpoint> {

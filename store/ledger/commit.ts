@@ -1,6 +1,6 @@
 /**
- * The steps of the commit protocol: one batch becomes payload objects and a bundle in the archive, and rows in the
- * record store. The one invariant: creating the bundle, create-only at its start index, is the commit; everything
+ * The steps of the commit protocol: one batch becomes payload objects and a bundle in the archive, and the projections
+ * follow (`follow.ts`). The one invariant: creating the bundle, create-only at its start index, is the commit; everything
  * before it may be repeated, everything after it can be derived. `ledger.ts` takes the steps.
  */
 import type { BundleHeader, PayloadRef, UnsignedBundleHeader, WriterHeads } from '../../schemas/bundle.ts';

@@ -1,7 +1,7 @@
 /**
  * Archive on a local folder. Each object is one file, which its owner alone may read. Beside it stands a lock file with
- * the date until which the object must stay. In: keys and bytes. Out: the same bytes, or an error. Invariant: where an object is visible, the lock file of
- * exactly its bytes is durable.
+ * the date until which the object must stay. In: keys and bytes. Out: the same bytes, or an error. Invariant: where an
+ * object is visible, the lock file of exactly its bytes is durable.
  *
  * Only the rights of the file system enforce the lock: the owner of the folder can still delete. Verification detects it.
  */

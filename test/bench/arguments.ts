@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { readCount } from '../support/read-count.ts';
 
 export const FIGURE_NAMES = [
   'otlp_json_ack',
@@ -51,10 +52,4 @@ export function readArguments(args: readonly string[]): BenchOptions {
     page: values.page ?? PAGE,
     profile: values.profile,
   };
-}
-
-function readCount(name: string, text: string, least: number): number {
-  const count = Number(text);
-  if (Number.isSafeInteger(count) && count >= least) return count;
-  throw new Error(`${name} takes a whole number from ${least}`);
 }

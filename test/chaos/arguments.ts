@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { readCount } from '../support/read-count.ts';
 
 export interface ChaosArguments {
   readonly rounds: number;
@@ -55,10 +56,4 @@ export function readArguments(args: readonly string[]): ChaosArguments | undefin
     sabotage: values.sabotage,
     verbose: values.verbose,
   };
-}
-
-function readCount(name: string, text: string, least: number): number {
-  const count = Number(text);
-  if (Number.isSafeInteger(count) && count >= least) return count;
-  throw new Error(`${name} takes a whole number from ${String(least)}`);
 }

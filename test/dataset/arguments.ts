@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { readCount } from '../support/read-count.ts';
 
 export interface DatasetOptions {
   readonly records: number;
@@ -56,9 +57,9 @@ export function readArguments(args: readonly string[]): DatasetOptions | undefin
   const { values } = parseArgs({ args: [...args], options });
   if (values.help) return undefined;
   if (values.records === undefined) throw new Error('--records is missing');
-  const records = readCount('--records', values.records, MAX_RECORDS);
+  const records = readCount('--records', values.records, 1, MAX_RECORDS);
   const usual = String(Math.ceil(records / RECORDS_PER_BUNDLE));
-  const bundles = readCount('--bundles', values.bundles ?? usual, records);
+  const bundles = readCount('--bundles', values.bundles ?? usual, 1, records);
   if (records / bundles > MAX_RECORDS_PER_BUNDLE)
     throw new Error(`a bundle holds ${String(MAX_RECORDS_PER_BUNDLE)} records at most; give more --bundles`);
   return {
@@ -66,12 +67,6 @@ export function readArguments(args: readonly string[]): DatasetOptions | undefin
     bundles,
     data: values.data ?? DEFAULT_DATA,
     seed: values.seed ?? '1',
-    days: readCount('--days', values.days ?? '30', 3650),
+    days: readCount('--days', values.days ?? '30', 1, 3650),
   };
-}
-
-function readCount(name: string, text: string, most: number): number {
-  const count = Number(text);
-  if (Number.isSafeInteger(count) && count >= 1 && count <= most) return count;
-  throw new Error(`${name} takes a whole number from 1 to ${String(most)}`);
 }

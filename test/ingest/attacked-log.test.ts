@@ -16,10 +16,10 @@ import { createNormaliser } from '../../ingest/normalise.ts';
 import { createOwnRecords } from '../../ingest/own-records.ts';
 import { createSequencer, type Sequencer } from '../../ingest/sequencer.ts';
 import { createSurrogates } from '../../ingest/surrogates.ts';
-import type { Envelope } from '../../schemas/envelope.ts';
 import { openLedger } from '../../store/ledger/ledger.ts';
 import { openSeenIds } from '../../store/projections/seen-ids.ts';
 import type { LedgerOptions } from '../../store/ledger/options.ts';
+import { hookEnvelope } from '../support/hook-envelope.ts';
 import { createMemoryGuard, createTestLog } from '../support/ledger.ts';
 import { createMemoryArchive } from '../support/memory-archive.ts';
 import { createMemoryRecordStore } from '../support/memory-record-store.ts';
@@ -57,33 +57,10 @@ const openLog = (isNumbering = true, dir = 'event-log', maxBacklogEnvelopes = 10
     ...(isNumbering ? { numbering: NUMBERING } : {}),
   });
 
-function envelope(n: number): Envelope {
-  const tool_input = { command: 'ls -la' };
-  const body = {
-    session_id: 's',
-    hook_event_name: 'PreToolUse',
-    tool_name: 'Bash',
-    tool_use_id: `t${n}`,
-    tool_input,
-  };
-  return {
-    v: 1,
-    envelope_id: `envelope-${n}`,
-    source: 'claude-code-hook',
-    receiver: '/v1/hooks/claude-code',
-    principal: 'workstation',
-    received_at: '2026-11-21T08:59:59.000Z',
-    content_type: 'application/json',
-    item_count: 1,
-    idempotency_key: null,
-    body: Buffer.from(JSON.stringify(body)),
-  };
-}
-
 /** Appends with one handle, as one process does from its start to its end. */
 async function append(numbers: readonly number[], isNumbering = true, dir?: string): Promise<void> {
   const log = await openLog(isNumbering, dir);
-  for (const n of numbers) await log.append([envelope(n)]);
+  for (const n of numbers) await log.append([hookEnvelope(n)]);
   await log.close();
 }
 
@@ -201,13 +178,13 @@ it('seals an honest log of several processes without a finding, and names the wr
 
 it('gives no number to an append that is refused, so that it leaves no gap', async () => {
   const log = await openLog(true, 'event-log', 2);
-  await log.append([envelope(0)]);
-  const refused = log.append([1, 2, 3].map(envelope));
+  await log.append([hookEnvelope(0)]);
+  const refused = log.append([1, 2, 3].map(hookEnvelope));
   await expect(refused).rejects.toMatchObject({ code: 'BODY_TOO_LARGE' });
-  await log.append([envelope(4)]);
-  await expect(log.append([envelope(5)])).rejects.toMatchObject({ code: 'LOG_PUSHBACK' });
+  await log.append([hookEnvelope(4)]);
+  await expect(log.append([hookEnvelope(5)])).rejects.toMatchObject({ code: 'LOG_PUSHBACK' });
   await seal();
-  await log.append([envelope(6)]);
+  await log.append([hookEnvelope(6)]);
   await log.close();
   await seal();
   expect(toolUses()).toEqual(['t0', 't4', 't6']);
@@ -242,9 +219,9 @@ it('says that an entry was taken out of the middle', async () => {
 
 it('says so too where the entries before were sealed by an earlier start', async () => {
   const log = await openLog();
-  await log.append([0, 1].map(envelope));
+  await log.append([0, 1].map(hookEnvelope));
   await seal();
-  await log.append([2, 3].map(envelope));
+  await log.append([2, 3].map(hookEnvelope));
   await log.close();
   await remove(2);
   await seal();
@@ -288,7 +265,7 @@ it('does not seal an entry of another log under the same key', async () => {
 
 it('does not seal an entry without a number in a deployment that always had the key', async () => {
   await append([0]);
-  await attack((entries) => void entries.put(keyOf(0), encodeEnvelope(envelope(9))));
+  await attack((entries) => void entries.put(keyOf(0), encodeEnvelope(hookEnvelope(9))));
   await seal();
   expect(toolUses()).toEqual([]);
   expect(letters).toEqual(['event log entry: no writer of this deployment numbered it']);

@@ -277,10 +277,31 @@ describe('the length of what one envelope becomes', () => {
     expect(normalise(envelope('otlp-logs', fewer))).toMatchObject({ quarantinedCount: 0 });
   });
 
-  it('is bounded where many unsound items each keep the whole body', () => {
+  it('is bounded where a source keeps the whole body for each of many unsound items', () => {
+    const keepsWhole = withSource({
+      expand: ({ body }) =>
+        Array.from({ length: 3_000 }, (_, index) => ({
+          kind: 'quarantined',
+          item: { reason: 'item_shape_invalid', pointer: `/${index}`, bytes: body },
+        })),
+    });
+    const reasons = (length: number) =>
+      keepsWhole(envelope('native', { x: 'x'.repeat(length) })).records.map(
+        ({ facts }) => facts.quarantine_reason,
+      );
+    expect(reasons(100_000)).toEqual(['body_expands_too_large']);
+    expect(reasons(10)).toEqual(Array(3_000).fill('item_shape_invalid'));
+  });
+
+  it('is that of the items where each keeps its own bytes, whatever the name of their list', () => {
     const items = Array<number>(3_000).fill(5).join(',');
     const body = `{"x":"${'x'.repeat(100_000)}","resourceLogs":[{"scopeLogs":[{"logR\\u0065cords":[${items}]}]}]}`;
-    expect(reasonsOf(envelope('otlp-logs', body))).toEqual(WHOLE);
+    const { records, plainLength } = normalise(envelope('otlp-logs', body));
+    const kept = records.map(({ content }) => content?.['body_base64']);
+    const itsOwn = Buffer.from('5').toString('base64');
+    expect(kept.slice(0, -1)).toEqual(Array(3_000).fill(itsOwn));
+    expect(kept.at(-1)).toBe(Buffer.from(JSON.stringify('x'.repeat(100_000))).toString('base64'));
+    expect(plainLength).toBeLessThan(2_000_000);
   });
 
   it('counts escapes where they could make a record too long', () => {

@@ -17,6 +17,7 @@ import { openLedger, type Ledger } from '../../store/ledger/ledger.ts';
 import type { LedgerOptions } from '../../store/ledger/options.ts';
 import { openSeenIds } from '../../store/projections/seen-ids.ts';
 import { createFaultPlan, type Fault } from '../support/faults.ts';
+import { hookEnvelope } from '../support/hook-envelope.ts';
 import { appendWhole, createMemoryGuard, createTestLog } from '../support/ledger.ts';
 import { createMemoryArchive } from '../support/memory-archive.ts';
 import { createMemoryRecordStore } from '../support/memory-record-store.ts';
@@ -47,29 +48,6 @@ afterEach(async () => {
   for (const close of closing.splice(0)) await close();
   await folder.remove();
 });
-
-function hookEnvelope(n: number): Envelope {
-  return {
-    v: 1,
-    envelope_id: `envelope-${n}`,
-    source: 'claude-code-hook',
-    receiver: '/v1/hooks/claude-code',
-    principal: 'workstation',
-    received_at: '2026-11-21T08:59:59.000Z',
-    content_type: 'application/json',
-    item_count: 1,
-    idempotency_key: null,
-    body: Buffer.from(
-      JSON.stringify({
-        session_id: 's',
-        hook_event_name: 'PreToolUse',
-        tool_name: 'Bash',
-        tool_use_id: `t${n}`,
-        tool_input: { command: 'ls' },
-      }),
-    ),
-  };
-}
 
 const named = { surrogates: createSurrogates(Buffer.alloc(32, 7)), retentionClass: 'standard' };
 const normalise = createNormaliser(named);

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { readCount } from '../support/read-count.ts';
 
 export interface ScaleArguments {
   readonly records: number;
@@ -41,10 +42,4 @@ export function readArguments(args: readonly string[]): ScaleArguments | undefin
     partitions: readCount('--partitions', values.partitions ?? '6', 1),
     seed: readCount('--seed', values.seed ?? '1', 0),
   };
-}
-
-function readCount(name: string, text: string, least: number): number {
-  const count = Number(text);
-  if (Number.isSafeInteger(count) && count >= least) return count;
-  throw new Error(`${name} takes a whole number from ${String(least)}`);
 }

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { readCount } from '../support/read-count.ts';
 import { LIMITS, MUTANTS, type Mutant } from './mutants.ts';
 
 export interface SimulationOptions {
@@ -40,12 +41,6 @@ export function readArguments(args: readonly string[]): SimulationOptions | unde
     mutant: readMutant(values.mutant),
     counts: values.counts,
   };
-}
-
-function readCount(name: string, text: string, least: number): number {
-  const count = Number(text);
-  if (Number.isSafeInteger(count) && count >= least) return count;
-  throw new Error(`${name} takes a whole number from ${least}`);
 }
 
 function readMutant(name: string | undefined): Mutant | undefined {

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { readCount } from '../support/read-count.ts';
 import { MAIN } from '../support/server.ts';
 import { FAULT_KINDS, type FaultKind } from './plan.ts';
 
@@ -55,12 +56,6 @@ export function readArguments(args: readonly string[]): TortureOptions | undefin
     server: values.server === undefined ? MAIN : resolve(values.server),
     sabotage: values.sabotage === undefined ? undefined : oneOf('--sabotage', SABOTAGES, values.sabotage),
   };
-}
-
-function readCount(name: string, text: string, least: number): number {
-  const count = Number(text);
-  if (Number.isSafeInteger(count) && count >= least) return count;
-  throw new Error(`${name} takes a whole number from ${least}`);
 }
 
 function oneOf<Name extends string>(option: string, names: readonly Name[], given: string): Name {

@@ -24,6 +24,14 @@ export const MUTANTS: readonly Mutant[] = [
     tests: ['test/store/ledger/signed-heads.test.ts'],
   },
   {
+    name: 'invalid_record_sealed',
+    defect: 'A record that is not of its schema is sealed, and the record store refuses the bundle for ever.',
+    file: 'store/ledger/commit.ts',
+    find: 'batch.records.forEach(requireSealable);',
+    replace: '',
+    tests: ['test/store/ledger/commit.test.ts'],
+  },
+  {
     name: 'overlapping_sync',
     defect: 'LMDB shows a commit, and the sender has its answer, before the commit is flushed.',
     file: 'ingest/embedded/environment.ts',

@@ -1,5 +1,6 @@
 /** What must be true of archive, record store and event log when one process has recovered and nothing is left to do. */
 import type { BundleHeader } from '../../schemas/bundle.ts';
+import { Facts } from '../../schemas/record.ts';
 import { decodeBundle, decodeLines } from '../../store/chain/bundle-bytes.ts';
 import { isHeaderSigned } from '../../store/chain/bundle-signature.ts';
 import { openCheckpoint } from '../../store/chain/checkpoint.ts';
@@ -8,6 +9,7 @@ import { chainStart } from '../../store/chain/merkle.ts';
 import { parseVkey } from '../../store/chain/note.ts';
 import { toRows } from '../../store/records/record-row.ts';
 import type { RecordRow } from '../../store/records/record-store.ts';
+import { parseShape } from '../../store/verify/shape.ts';
 import type { ArchiveModel } from './archive-model.ts';
 import type { Lane } from './lane.ts';
 import { vkeyOf } from './machine.ts';
@@ -21,6 +23,7 @@ export interface Stores {
 export function checkEnd(stores: Stores, lane: Lane): void {
   checkDeliveries(lane);
   const sealed = rowsOfArchive(stores, lane);
+  checkFacts(lane, sealed);
   checkRows(stores, lane, sealed);
   checkDeadLetters(lane, sealed);
   checkCheckpoints(stores, lane);
@@ -68,6 +71,12 @@ function rowsOfArchive({ archive }: Stores, { log, judge }: Lane): RecordRow[] {
     chain = Buffer.from(header.chain_head, 'hex');
   }
   return rows;
+}
+
+function checkFacts({ judge, log }: Lane, sealed: readonly RecordRow[]): void {
+  const invalid = sealed.find(({ facts }) => parseShape(Facts, facts) === undefined);
+  if (invalid !== undefined)
+    judge.find('invalid', `facts of leaf ${invalid.leaf_index} of ${log} are not of their schema`);
 }
 
 function checkRows({ table }: Stores, { log, judge }: Lane, sealed: readonly RecordRow[]): void {

@@ -3,6 +3,8 @@
  * effect. Keeps the first thing that must not be; `final-checks.ts` looks at what is left in the end.
  */
 import type { BundleHeader } from '../../schemas/bundle.ts';
+import { isOwnInstant } from '../../schemas/clock.ts';
+import { Leaf } from '../../schemas/leaf.ts';
 import { decodeBundle } from '../../store/chain/bundle-bytes.ts';
 import { parseCheckpoint } from '../../store/chain/checkpoint.ts';
 import { parseKey } from '../../store/chain/layout.ts';
@@ -15,6 +17,7 @@ import {
   type Frontier,
 } from '../../store/chain/merkle.ts';
 import { parseNote } from '../../store/chain/note.ts';
+import { parseShape } from '../../store/verify/shape.ts';
 import { MAX_CLOCK_AHEAD_MS, numberOf, RECEIVED_MS } from './subject.ts';
 
 export type Fault =
@@ -31,6 +34,7 @@ export type Fault =
   | 'far_ahead'
   | 'unreported'
   | 'vanished'
+  | 'invalid'
   | 'damaged';
 
 export interface Finding {
@@ -107,6 +111,9 @@ export function createJudge(findings: Findings = { first: undefined }): Judge {
   const appended = new Set<number>();
 
   function leafSealed(leafText: string): Uint8Array {
+    const leaf = parseShape(Leaf, leafText);
+    if (leaf === undefined || !isOwnInstant(leaf.received_at))
+      find('invalid', `leaf ${sealed.length} is not of its schema`);
     const { id, source } = JSON.parse(leafText) as { id: string; source: string };
     const n = numberOf(id);
     if (source === 'affidavit') {

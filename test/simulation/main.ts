@@ -72,22 +72,24 @@ async function runAll(options: SimulationOptions): Promise<WorkerResult> {
 
 const sum = (numbers: readonly number[]) => numbers.reduce((total, one) => total + one, 0);
 
-const FAULTS = [
-  ['forks', 'fork'],
-  ['gaps', 'gap'],
-  ['lost', 'lost'],
-  ['double_signed', 'double_signed'],
-  ['twice', 'twice'],
-  ['invented', 'invented'],
-  ['early_acks', 'early_ack'],
-  ['early_checkpoints', 'early_checkpoint'],
-  ['false_alarms', 'false_alarm'],
-  ['not_recovered', 'not_recovered'],
-  ['far_ahead', 'far_ahead'],
-  ['unreported', 'unreported'],
-  ['vanished', 'vanished'],
-  ['damaged', 'damaged'],
-] as const satisfies readonly (readonly [string, Fault])[];
+/** The name of each in the last line. */
+const FAULTS: Readonly<Record<Fault, string>> = {
+  fork: 'forks',
+  gap: 'gaps',
+  lost: 'lost',
+  double_signed: 'double_signed',
+  twice: 'twice',
+  invented: 'invented',
+  invalid: 'invalid',
+  early_ack: 'early_acks',
+  early_checkpoint: 'early_checkpoints',
+  false_alarm: 'false_alarms',
+  not_recovered: 'not_recovered',
+  far_ahead: 'far_ahead',
+  unreported: 'unreported',
+  vanished: 'vanished',
+  damaged: 'damaged',
+};
 
 function lastLine({ runs, counts, failure }: WorkerResult): string {
   const happened = new Map(counts);
@@ -100,9 +102,13 @@ function lastLine({ runs, counts, failure }: WorkerResult): string {
     ['unknown_outcomes', sumOf(happened, 'fails_applied', 'fails_late', 'applied_unanswered')],
     ['behind_log', sumOf(happened, 'sealed behind the time of the log')],
     ['parked', sumOf(happened, 'parked partition continued')],
+    ['refused_batches', sumOf(happened, 'ended RECORD_INVALID', 'parked RECORD_INVALID')],
     ['power_losses', sumOf(happened, 'power lost, writes vanish')],
     ['restores', sumOf(happened, 'store restored', 'store emptied', 'older archive')],
-    ...FAULTS.map(([name, fault]): [string, number] => [name, failure?.finding.fault === fault ? 1 : 0]),
+    ...Object.entries(FAULTS).map(([fault, name]): [string, number] => [
+      name,
+      failure?.finding.fault === fault ? 1 : 0,
+    ]),
   ];
   return figures.map(([name, count]) => `${name}=${count}`).join(' ');
 }

@@ -2,6 +2,7 @@
  * Defects that are planted on purpose: the simulation must find each of them, or it finds nothing. They sit in the
  * models or around the ports; the code under test stays as it is.
  */
+import { isSealable } from '../../schemas/sealable.ts';
 import type { Ledger } from '../../store/ledger/ledger.ts';
 import type { Projection } from '../../store/ledger/projection.ts';
 
@@ -17,6 +18,7 @@ export const MUTANTS = {
   position_not_sealed: 'a batch that yields no new record moves the position without a bundle',
   log_without_id: 'nobody notices that the event log was lost and an empty one has its name',
   dead_letters_untold: 'the position moves behind entries without an envelope, and no count says so',
+  invalid_passed_over: 'a batch with a record that is not of its schema is acknowledged and not sealed',
   append_not_kept: 'an envelope is acknowledged to its sender and not kept',
   clock_waited_for: 'a log that was sealed ahead of its time is refused until that time has come',
   clock_trusted: 'a clock that is months ahead seals by its time',
@@ -47,6 +49,14 @@ export function mutateLedger(ledger: Ledger, mutant: Mutant | undefined): Ledger
         await ledger.append(batch);
         return { published: Promise.resolve() };
       },
+    };
+  if (mutant === 'invalid_passed_over')
+    return {
+      ...ledger,
+      append: (batch) =>
+        batch.records.every(isSealable)
+          ? ledger.append(batch)
+          : Promise.resolve({ published: Promise.resolve() }),
     };
   if (mutant === 'position_not_sealed')
     return {

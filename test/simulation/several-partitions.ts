@@ -8,7 +8,7 @@ import { createSequencer } from '../../ingest/sequencer.ts';
 import type { Ledger } from '../../store/ledger/ledger.ts';
 import type { Lane } from './lane.ts';
 import { mutateLedger } from './mutants.ts';
-import { normalise, ownRecord } from './subject.ts';
+import { normaliserOf, ownRecord } from './subject.ts';
 import { createProcess, logger, openLane, sleepOf, type SimProcess, type World } from './world.ts';
 
 /** What a process does with its partitions. */
@@ -87,7 +87,7 @@ function workOf(world: World, process: SimProcess): PartitionWork {
         eventLog: readLane(world, laneOf(partition)).partition.portOf(process),
         ledger,
         seenIds,
-        normalise,
+        normalise: normaliserOf(process),
         ownRecord,
         clock: () => machine.nowMs,
         acceptedEventLog: process.eventLogs.accepted,
@@ -106,8 +106,8 @@ function workOf(world: World, process: SimProcess): PartitionWork {
 function parked(world: World, process: SimProcess, lane: Lane, { code, detail }: PartitionFailure): void {
   world.say(`${process.name} parks ${lane.log}: ${code} ${detail}`);
   world.coverage.count(`parked ${code}`);
-  if (lane.foreignKey === undefined)
-    lane.judge.find('false_alarm', `${process.name} parks ${lane.log}: ${code} ${detail}`);
+  const isExpected = lane.foreignKey !== undefined || (process.isFaulty && code === 'RECORD_INVALID');
+  if (!isExpected) lane.judge.find('false_alarm', `${process.name} parks ${lane.log}: ${code} ${detail}`);
   if (world.mutant === 'bad_partition_stops_all') revokeAll(process);
 }
 

@@ -57,8 +57,25 @@ export const ownRecord = createOwnRecords({
   retentionClass: 'standard',
 });
 
-export const normalise: Normalise = ({ body }) => ({
+const normalise: Normalise = ({ body }) => ({
   records: (JSON.parse(Buffer.from(body).toString()) as number[]).map(recordOf),
   quarantinedCount: 0,
   plainLength: body.length,
 });
+
+/** A release with a defect: it makes of some envelopes records that are not of their schema. */
+const normaliseFaultily: Normalise = (envelope) => {
+  const { records, ...others } = normalise(envelope);
+  return { ...others, records: records.map(spoil) };
+};
+
+export function normaliserOf({ isFaulty }: { readonly isFaulty: boolean }): Normalise {
+  return isFaulty ? normaliseFaultily : normalise;
+}
+
+function spoil(record: AuditRecord): AuditRecord {
+  const kind = (numberOf(record.id) ?? 0) % 4;
+  if (kind === 1) return { ...record, received_at: 'yesterday' };
+  if (kind === 2) return { ...record, facts: { ...record.facts, duration_ms: -1 } };
+  return record;
+}

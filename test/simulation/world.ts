@@ -25,13 +25,15 @@ import { createPartitionModel, type PartitionModel, type PartitionWorld } from '
 import { openRowsModel } from './rows-model.ts';
 import { createTableModel, type TableModel } from './table-model.ts';
 import { createScheduler, type Caller, type Scheduler } from './scheduler.ts';
-import { MAX_CLOCK_AHEAD_MS, normalise, ownRecord } from './subject.ts';
+import { MAX_CLOCK_AHEAD_MS, normaliserOf, ownRecord } from './subject.ts';
 
 const START_MS = Date.parse('2026-11-21T09:00:00.000Z');
 
 export interface SimProcess extends Caller {
   readonly machine: Machine;
   readonly stop: AbortController;
+  /** Whether its release makes records that are not of their schema. */
+  readonly isFaulty: boolean;
   /** Whether its ledger is open and its sequencer runs. */
   isRunning: boolean;
   /** Id of the event log that it opened, and of the one that was accepted then. */
@@ -199,13 +201,14 @@ export function createProcess(world: World, machine: Machine): SimProcess {
     isAlive: true,
     isPaused: false,
     stop: new AbortController(),
+    isFaulty: world.choices.byte() >= 244,
     eventLogs: { opened: world.partition.id(), accepted: world.acceptedEventLog },
     isRunning: false,
     clockReports: 0,
     isTried: false,
     ended: undefined,
   };
-  world.say(`${process.name} starts`);
+  world.say(`${process.name} starts${process.isFaulty ? ', of a faulty release' : ''}`);
   world.coverage.count('started');
   world.processes.push(process);
   return process;
@@ -246,7 +249,7 @@ async function runSequencer(world: World, process: SimProcess): Promise<void> {
     eventLog,
     ledger: mutateLedger(ledger, world.mutant),
     seenIds,
-    normalise,
+    normalise: normaliserOf(process),
     ownRecord,
     clock: () => process.machine.nowMs,
     acceptedEventLog: process.eventLogs.accepted,
@@ -298,12 +301,13 @@ function end(world: World, process: SimProcess, reason: unknown): void {
 
 /** Whether a process may end for this reason while others may be at work on the same log. */
 function isLegitimate(world: World, process: SimProcess, error: PipelineError): boolean {
-  const { isTried, isRunning, eventLogs } = process;
+  const { isTried, isRunning, isFaulty, eventLogs } = process;
   const { code, retry } = error;
   // Whoever starts a process starts it again; once it seals, it must go on by itself.
   if (retry === 'later') return !isRunning;
   if (code === 'EVENT_LOG_REPLACED')
     return eventLogs.opened !== world.partition.id() || eventLogs.accepted !== eventLogs.opened;
   if (isTried && code === 'START_REFUSED') return true;
+  if (isFaulty && code === 'RECORD_INVALID') return true;
   return code === 'LEDGER_LOST_RACE' || code === 'SIGNER_REFUSED';
 }

@@ -8,6 +8,7 @@ import { openEventLog } from './engines.ts';
 import type { Engines } from './logs.ts';
 import { allSealFrom, judgeEventLog, type SealedFrom } from '../ingest/event-log-identity.ts';
 import type { EventLog } from '../ingest/event-log.ts';
+import { nextGeneration } from '../ingest/kafka/topic-generation.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import { readLogKey, readNewestHead } from '../store/ledger/archived-log.ts';
 
@@ -69,10 +70,12 @@ export async function nameSharedEventLog(
 export interface EventLogChoice {
   readonly found: string | undefined;
   readonly accepted: string | undefined;
+  /** The one to accept where the brokers give no ids and the topic was created again under its name. */
+  readonly next: string | undefined;
 }
 
 /**
- * Accepts the event log that is there, if `id` names it. Without `id` nothing changes. Throws CONFIG_INVALID for any
+ * Accepts the event log that is there, if `id` names it or, where brokers give no ids, its next generation. Without `id` nothing changes. Throws CONFIG_INVALID for any
  * other id, and START_REFUSED without a deployment.
  */
 export async function acceptEventLog(context: AppContext, id: string | undefined): Promise<EventLogChoice> {
@@ -81,9 +84,11 @@ export async function acceptEventLog(context: AppContext, id: string | undefined
   if (deployment === undefined) throw noDeployment(config);
   const found = await findEventLog(context);
   if (id !== undefined) {
-    if (id !== found)
+    if (found === undefined || (id !== found && id !== nextGeneration(found)))
       throw new PipelineError('CONFIG_INVALID', `the event log is ${found ?? 'without an id'}, not ${id}`);
     await amendDeployment(config, { event_log: id });
   }
-  return { found, accepted: deployment.event_log };
+  const named = id ?? found;
+  const next = named === undefined ? undefined : nextGeneration(named);
+  return { found: named, accepted: deployment.event_log, next };
 }

@@ -6,6 +6,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { AppContext } from './context.ts';
+import { readDeployment } from './deployment-file.ts';
 import { readEventLogKey } from './event-log-key.ts';
 import { dataPaths } from './paths.ts';
 import type { Config } from '../config.ts';
@@ -168,6 +169,7 @@ export async function openKafka(
     ...kafkaConnectionOf(config, logger),
     topic: kafka.topic,
     numbering: await numberingOf(context),
+    acceptedEventLog: (await readDeployment(config))?.event_log,
     createTopics: mayCreateTopics,
     partitions: kafka.partitions,
     replicationFactor: kafka.replication_factor,

@@ -13,10 +13,11 @@ export async function showOrAcceptEventLog(
   output: Output,
   { id, json }: { readonly id: string | undefined; readonly json: boolean },
 ): Promise<boolean> {
-  const { found = null, accepted: before = null } = await acceptEventLog(createContext(config), id);
+  const choice = await acceptEventLog(createContext(config), id);
+  const { found = null, accepted: before = null, next = null } = choice;
   const accepted = id ?? before;
-  if (json) output.write(toJsonLine({ found, accepted }));
-  else output.write(describe({ found, accepted, before }));
+  if (json) output.write(toJsonLine({ found, accepted, next }));
+  else output.write(describe({ found, accepted, before, next }));
   return found === accepted;
 }
 
@@ -25,9 +26,10 @@ interface Choice {
   readonly accepted: string | null;
   /** The one that was accepted before this command. */
   readonly before: string | null;
+  readonly next: string | null;
 }
 
-function describe({ found, accepted, before }: Choice): string {
+function describe({ found, accepted, before, next }: Choice): string {
   const lines = [
     `event log  ${found ?? '(its medium gives no id)'}`,
     `accepted   ${accepted ?? '(none yet)'}`,
@@ -41,6 +43,12 @@ function describe({ found, accepted, before }: Choice): string {
     lines.push(
       'No process starts on it. Bring the accepted event log back. If it is lost for good, accept this one:',
       `  affidavit accept-event-log ${found ?? ''}`,
+    );
+  } else if (next !== null) {
+    lines.push(
+      'The brokers give topics no ids. If a sequencer says EVENT_LOG_REPLACED and the known topic is lost for good, accept',
+      'the topic that has its name now:',
+      `  affidavit accept-event-log ${next}`,
     );
   }
   return `${lines.join('\n')}\n`;

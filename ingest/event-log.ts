@@ -44,6 +44,8 @@ export interface ConsumeOptions {
    * @default false
    */
   readonly mayBeUnnumbered?: boolean | undefined;
+  /** Whether an entry is sealed, as of `from`. A log whose medium gives no id knows itself by the entries before `from`. */
+  readonly isSealed?: ((mark: EntryMark) => boolean) | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -65,7 +67,9 @@ export interface PartitionLag {
  * PORT: the durable queue between receivers and the sequencer.
  *
  * - `id` names the log as it was opened: random, and never the name of another one. A log that was lost and created
- *   again has another id, so an offset means nothing without it. Undefined where the medium gives no such name.
+ *   again has another id, so an offset means nothing without it. Where the medium gives no such name, as brokers without
+ *   topic ids, it is the name that the operator accepted; then `settle` and `consume` reject with EVENT_LOG_REPLACED where
+ *   the entries before `from` are not `isSealed`. Undefined where the medium gives no name at all.
  * - `settle` brings the log in line with the ledger. It comes before the first append and the first consumer of the
  *   partition. It rejects with START_REFUSED where the log does not hold `from`. An embedded log that is an older copy, or
  *   one that went on by itself and so holds entries before `from` that are not `isSealed`, numbers its entries from

@@ -6,6 +6,7 @@ import { PipelineError, type ErrorCode } from '../schemas/errors.ts';
 import type { EventLog } from './event-log.ts';
 import { sealInBundles, type BatchCounts, type SealingOptions } from './seal-batches.ts';
 import { settleEventLog, type SettlingOptions } from './settle-event-log.ts';
+import { sealedBy } from './writers.ts';
 
 export interface SequencerOptions extends SealingOptions {
   readonly eventLog: EventLog;
@@ -88,6 +89,7 @@ export function createSequencer(options: SequencerOptions): Sequencer {
         maxBytes: READ_AHEAD_BUNDLES * options.maxBatchBytes,
         // Never again once a bundle names a writer: a forger would leave the number out.
         mayBeUnnumbered: options.hadUnnumbered === true && options.ledger.writers() === undefined,
+        isSealed: sealedBy(options.ledger.writers()),
         signal,
       },
       (batch) =>

@@ -1,10 +1,10 @@
 /** The first act of a sequencer: is the event log the one that the ledger was read from, and where does reading go on? */
-import type { WriterHeads } from '../schemas/bundle.ts';
 import { toInstant } from '../schemas/clock.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import { judgeEventLog } from './event-log-identity.ts';
-import type { EntryMark, EventLog } from './event-log.ts';
+import type { EventLog } from './event-log.ts';
 import type { SealingOptions } from './seal-batches.ts';
+import { sealedBy } from './writers.ts';
 
 export interface SettlingOptions extends Pick<
   SealingOptions,
@@ -51,13 +51,6 @@ async function settlePlace({ eventLog, ledger, partition }: SettlingOptions): Pr
     if (ledger.nextOffset() === from) throw error;
     await settleFrom(ledger.nextOffset());
   }
-}
-
-/** Copies of one log that went on by themselves give one offset twice, but a writer never gives a number twice. */
-function sealedBy(writers: WriterHeads | undefined): ((mark: EntryMark) => boolean) | undefined {
-  if (writers === undefined) return undefined;
-  const numbers = new Map(writers.heads.map(({ writer, number }) => [writer, number]));
-  return ({ writer, number }) => number <= (numbers.get(writer) ?? 0);
 }
 
 /** Seals the word that another event log is read from now on. From its bundle on, offsets count in the new log. */

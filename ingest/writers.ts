@@ -58,6 +58,16 @@ export function followWriters(
   return { heads: { key_sha256: keySha256, heads: keepRecent([...heads.values()]) }, gaps };
 }
 
+/**
+ * Whether an entry is sealed by a bundle with these heads. Copies of one log that went on by themselves give one offset
+ * twice, but a writer never gives a number twice. Undefined where no bundle names a writer.
+ */
+export function sealedBy(writers: WriterHeads | undefined): ((mark: EntryMark) => boolean) | undefined {
+  if (writers === undefined) return undefined;
+  const numbers = new Map(writers.heads.map(({ writer, number }) => [writer, number]));
+  return ({ writer, number }) => number <= (numbers.get(writer) ?? 0);
+}
+
 function gapBefore(
   { number, abandonedFrom, previousMac }: EntryMark,
   known: WriterHead | undefined,

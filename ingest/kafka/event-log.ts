@@ -16,6 +16,7 @@ import { createEncoder, toDeadLetter, type Encode } from './messages.ts';
 import { OffsetWatch } from './offset-watch.ts';
 import type { KafkaConnection, KafkaEventLogOptions } from './options.ts';
 import { consumePartition, settlePartition, type ConsumerContext } from './partition-consumer.ts';
+import { identifyTopic, type TopicIdentity } from './topic-identity.ts';
 import { prepareTopics, type PreparedTopics } from './topics.ts';
 
 /** An event log whose partitions are shared out among processes. */
@@ -59,12 +60,14 @@ export async function openKafkaEventLog(
   let watch: OffsetWatch | undefined;
   try {
     const topics = await withDeadline(prepareTopics(client.topics, options), startDeadlineMs, 'brokers');
-    const topicId = await withDeadline(client.topics.idOf(topic), startDeadlineMs, 'brokers');
-    const requireSameTopic = sameTopicCheck(client, topic, topicId);
+    const { acceptedEventLog: accepted } = options;
+    const identifying = identifyTopic({ client, topic, accepted });
+    const identity = await withDeadline(identifying, startDeadlineMs, 'brokers');
     const { offsets } = client;
+    const requireSameTopic = () => identity.requireSame();
     watch = new OffsetWatch({ offsets, topic, groupId, backpressure, logger, requireSameTopic });
     await watch.refresh();
-    return assemble({ client, backpressure, watch, topics, topicId, requireSameTopic }, options);
+    return assemble({ client, backpressure, watch, topics, identity }, options);
   } catch (error) {
     watch?.stop();
     client.close().catch(() => undefined);
@@ -77,12 +80,11 @@ interface Parts {
   readonly backpressure: Backpressure;
   readonly watch: OffsetWatch;
   readonly topics: PreparedTopics;
-  readonly topicId: string | undefined;
-  readonly requireSameTopic: () => Promise<void>;
+  readonly identity: TopicIdentity;
 }
 
 function assemble(parts: Parts, options: KafkaEventLogOptions): KafkaEventLog {
-  const { client, backpressure, watch, topicId } = parts;
+  const { client, backpressure, watch, identity } = parts;
   const queue = openQueue(parts, options);
   const membership = openMembership(client, options);
   const heads = new BacklogHeads({ messages: client.messages, topic: options.topic });
@@ -110,8 +112,8 @@ function assemble(parts: Parts, options: KafkaEventLogOptions): KafkaEventLog {
   }
 
   return {
-    id: nameOf(topicId),
-    settle: (partition, from) => settlePartition(context, partition, from),
+    id: identity.eventLog,
+    settle: (partition, from, isSealed) => settlePartition(context, { partition, from, isSealed }),
     append: async (envelopes) => {
       if (closing !== undefined) throw new PipelineError('LOG_UNAVAILABLE', 'event log is closed');
       if (envelopes.length === 0) return;
@@ -160,27 +162,6 @@ async function readLag(backpressure: Backpressure, heads: BacklogHeads): Promise
   return { ...total, oldestReceivedAt: isKnown ? [...received.values()].sort()[0] : undefined, partitions };
 }
 
-function nameOf(topicId: string | undefined): string | undefined {
-  return topicId === undefined ? undefined : `kafka:${topicId}`;
-}
-
-/** Asks the brokers for the id of the topic; the result rejects with EVENT_LOG_REPLACED where it is another. */
-function sameTopicCheck(
-  { topics }: Pick<KafkaClient, 'topics'>,
-  topic: string,
-  opened: string | undefined,
-): () => Promise<void> {
-  const name = (id: string | undefined) => id ?? 'without an id';
-  return async () => {
-    const found = await topics.idOf(topic).catch((error: unknown) => {
-      throw toPipelineError(error, 'the id of the topic is not known');
-    });
-    if (found === opened) return;
-    const detail = `topic ${topic} was deleted and created again: it was ${name(opened)} and is ${name(found)}`;
-    throw new PipelineError('EVENT_LOG_REPLACED', detail);
-  };
-}
-
 /** Admits the whole append or nothing of it. The result releases it. */
 function admitAll(
   backpressure: Backpressure,
@@ -225,7 +206,7 @@ function openEncoder({ topics: { maxMessageBytes } }: Parts, options: KafkaEvent
 }
 
 function openQueue(
-  { client, backpressure, topics, topicId }: Parts,
+  { client, backpressure, topics, identity }: Parts,
   options: KafkaEventLogOptions,
 ): AppendQueue {
   const { compression = 'gzip', appendDeadlineMs: deadlineMs = APPEND_DEADLINE_MS, logger } = options;
@@ -236,7 +217,7 @@ function openQueue(
       const { numbering } = options;
       // Dead letters keep the bytes that were found.
       if (numbering === undefined || topic !== options.topic) return undefined;
-      return new FrameWriter({ ...numbering, place: { logId: nameOf(topicId) ?? '', partition } });
+      return new FrameWriter({ ...numbering, place: { logId: identity.boundTo, partition } });
     },
     deadlineMs,
     maxMessageBytes: topics.maxMessageBytes,
@@ -250,7 +231,7 @@ function openQueue(
 }
 
 function toContext(
-  { client, backpressure, topics, topicId, requireSameTopic }: Parts,
+  { client, backpressure, topics, identity }: Parts,
   { topic, logger, numbering }: KafkaEventLogOptions,
   { membership, queue }: { readonly membership: Membership; readonly queue: AppendQueue },
 ): ConsumerContext {
@@ -259,9 +240,9 @@ function toContext(
     membership,
     backpressure,
     logger,
-    requireSameTopic,
+    identity,
     openReader: ({ partition, mayBeUnnumbered = false }) => {
-      const place = { logId: nameOf(topicId) ?? '', partition };
+      const place = { logId: identity.boundTo, partition };
       return createFrameReader({ key: numbering?.key, place, mayBeUnnumbered });
     },
     rangeOf: async (partition) => {

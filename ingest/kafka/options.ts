@@ -53,6 +53,8 @@ export interface KafkaEventLogOptions extends KafkaConnection, KafkaTopics, Kafk
   readonly groupId: string;
   /** Envelopes of the same key stay in one partition, in order; null spreads them. */
   readonly keyOf: (envelope: Envelope) => string | null;
+  /** Id of the event log that the operator accepted; it names the topic where the brokers give no ids. */
+  readonly acceptedEventLog?: string | undefined;
   /** Without it entries get no numbers, as in a deployment of an older version. */
   readonly numbering?: Numbering | undefined;
   /** @default 'gzip' */

@@ -6,6 +6,7 @@ import type { ReadFrame } from '../frame-reader.ts';
 import type { Backpressure } from './backpressure.ts';
 import type { FetchedBatch, FetchedMessage, Membership, OffsetRange, PartitionReader } from './client.ts';
 import { readMessage, type DeadLetter } from './messages.ts';
+import type { TopicIdentity } from './topic-identity.ts';
 
 export interface ConsumerContext {
   readonly topic: string;
@@ -14,8 +15,7 @@ export interface ConsumerContext {
   readonly logger: Logger;
   /** Reads the entries of one partition, from the one that `options` begin with. */
   readonly openReader: (options: Pick<ConsumeOptions, 'partition' | 'mayBeUnnumbered'>) => ReadFrame;
-  /** Rejects with EVENT_LOG_REPLACED where the topic is not the one that was opened. */
-  readonly requireSameTopic: () => Promise<void>;
+  readonly identity: TopicIdentity;
   /** Asks the brokers for the range of a partition. */
   readonly rangeOf: (partition: number) => Promise<OffsetRange>;
   /** Resolves when the brokers have all of them. */
@@ -34,14 +34,14 @@ export async function consumePartition(
   onBatch: OnBatch,
 ): Promise<void> {
   const { membership } = context;
-  const { partition, from, signal } = options;
+  const { partition, from, isSealed, signal } = options;
   if (signal.aborted) return;
   const { joined, release } = membership.hold();
   try {
     await orAborted(joined, signal);
     await untilAssigned(membership, partition, signal);
     if (isAborted(signal)) return;
-    await settlePartition(context, partition, from);
+    await settlePartition(context, { partition, from, isSealed });
     await new PartitionConsumer(context, options, onBatch).run();
   } finally {
     joined.catch(() => undefined);
@@ -51,12 +51,15 @@ export async function consumePartition(
 
 /** Rejects with EVENT_LOG_REPLACED, and with START_REFUSED where the topic does not hold `from`. */
 export async function settlePartition(
-  { topic, requireSameTopic, rangeOf }: Pick<ConsumerContext, 'topic' | 'requireSameTopic' | 'rangeOf'>,
-  partition: number,
-  from: bigint,
+  { topic, identity, rangeOf, openReader }: ConsumerContext,
+  { partition, from, isSealed }: Pick<ConsumeOptions, 'partition' | 'from' | 'isSealed'>,
 ): Promise<void> {
-  await requireSameTopic();
-  requireInside(topic, partition, from, await rangeOf(partition));
+  await identity.requireSame();
+  const range = await rangeOf(partition);
+  requireInside(topic, partition, from, range);
+  if (isSealed === undefined) return;
+  const read = openReader({ partition });
+  await identity.requireSealedBefore({ partition, from, low: range.low, read, isSealed });
 }
 
 class PartitionConsumer implements PartitionReader {
@@ -136,7 +139,7 @@ class PartitionConsumer implements PartitionReader {
 
   async #deliver(batch: FetchedBatch): Promise<void> {
     // Ids are never given twice, so messages that came before this answer came from the topic that was opened.
-    await this.#context.requireSameTopic();
+    await this.#context.identity.requireSame();
     await this.#requireSeamless(batch.messages);
     for (const chunk of cutIntoChunks(batch.messages, this.#options)) {
       if (this.#options.signal.aborted || !batch.isHeld()) return;

@@ -260,6 +260,37 @@ describe('the sequencer', () => {
     await expect(sequencerOf(two).settle()).rejects.toBe(refused);
   });
 
+  it('says at each beginning which entries are sealed, and ends where the log says that it is another one', async () => {
+    const { ledger, seenIds } = await open();
+    const numbers: (boolean | undefined)[] = [];
+    const mark = (number: number) => ({
+      writer: 'w',
+      number,
+      abandonedFrom: number,
+      previousMac: '',
+      mac: '',
+    });
+    const replaced = new PipelineError('EVENT_LOG_REPLACED', 'no entry before the place was sealed');
+    const consume: EventLog['consume'] = ({ isSealed }) => {
+      numbers.push(...[1, 2].map((number) => isSealed?.(mark(number))));
+      return Promise.reject(replaced);
+    };
+    const given = eventLog;
+    eventLog = { ...given, consume, close: () => given.close() };
+    const head = { writer: 'w', number: 1, mac: '0'.repeat(64), received_at: '2026-11-21T08:59:59.000Z' };
+    for (const writers of [undefined, { key_sha256: '0'.repeat(64), heads: [head] }]) {
+      let isSettled = false;
+      const sequencer = sequencerOf({
+        seenIds,
+        ledger: { ...ledger, writers: () => (isSettled ? writers : undefined) },
+      });
+      await sequencer.settle();
+      isSettled = true;
+      await expect(sequencer.run(new AbortController().signal)).rejects.toBe(replaced);
+    }
+    expect(numbers).toEqual([undefined, undefined, true, false]);
+  });
+
   it('neither counts nor seals what the event log delivers again, and keeps its position', async () => {
     await eventLog.append([0, 1].map(hookEnvelope));
     const opened = await open();

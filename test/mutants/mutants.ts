@@ -32,6 +32,14 @@ export const MUTANTS: readonly Mutant[] = [
     tests: ['test/store/ledger/commit.test.ts'],
   },
   {
+    name: 'unnamed_topic_taken',
+    defect: 'Where brokers give no topic ids, a topic that was created again is read from the old offset on.',
+    file: 'ingest/kafka/topic-identity.ts',
+    find: "!== 'unsealed') return;",
+    replace: "!== 'unsealed' || partition >= 0) return;",
+    tests: ['test/ingest/kafka/topic-identity.test.ts'],
+  },
+  {
     name: 'overlapping_sync',
     defect: 'LMDB shows a commit, and the sender has its answer, before the commit is flushed.',
     file: 'ingest/embedded/environment.ts',

@@ -118,7 +118,9 @@ function parkedCount(sequencing: Sequencing): number {
   return sequencing.partitions().filter(({ state }) => state === 'parked').length;
 }
 
+/** A process that has no log open knows no size. */
 async function sizesOf(ledgers: readonly Ledger[]) {
+  if (ledgers.length === 0) return undefined;
   const published = await Promise.all(ledgers.map((ledger) => ledger.checkpoint()));
   return {
     tree_size: ledgers.reduce((sum, ledger) => sum + ledger.treeSize(), 0),

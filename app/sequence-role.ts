@@ -74,6 +74,7 @@ export async function startSequencing(
   const stop = new AbortController();
   let ended: Promise<void>;
   let eventLog: EventLog;
+  let ledgers = () => partitions.ledgers();
   if (config.kafka.brokers === undefined) {
     const open = stack.keep(await openLogOf(parts, 0));
     eventLog = replaced.eventLog ?? stack.keep(await openEmbedded(context));
@@ -82,6 +83,8 @@ export async function startSequencing(
     // Before a receiver of this process can append: a doubtful log takes nothing.
     await running.sequencer.settle();
     await nameEventLog(context, eventLog.id);
+    // It stays open when the partition is parked.
+    ledgers = () => [open.ledger];
     ended = runSinglePartition(work, running, stop.signal);
   } else {
     const shared = stack.keep(await openKafka({ ...context, logger }));
@@ -105,7 +108,7 @@ export async function startSequencing(
   });
   return {
     ended,
-    ledgers: () => partitions.ledgers(),
+    ledgers,
     counters: () => partitions.counters(),
     partitions: () => partitions.states(),
     lag: () => eventLog.lag(),

@@ -3,6 +3,7 @@ import { PipelineError } from '../../schemas/errors.ts';
 import { bundleKey } from '../../store/chain/layout.ts';
 import { createMemoryArchive } from '../support/memory-archive.ts';
 import { createMemoryRecordStore } from '../support/memory-record-store.ts';
+import { ADMIN_TOKEN } from '../support/server.ts';
 import { composeForTest, NOW_MS, type Composed } from './composed.ts';
 
 interface State {
@@ -63,13 +64,23 @@ describe('/readyz', () => {
     const archive = createMemoryArchive();
     composed = await composeForTest({}, { records: store, archive });
     await expect.poll(readState).toMatchObject({ ready: true });
-    archive.objects.set(bundleKey('p0', 0), Buffer.from('somebody else was here'));
+    expect((await composed.post('/v1/events', event(0))).status).toBe(200);
+    await expect.poll(readState).toMatchObject({ published_tree_size: 1 });
+    archive.objects.set(bundleKey('p0', 1), Buffer.from('somebody else was here'));
     expect((await composed.post('/v1/events', event(1))).status).toBe(200);
     await expect
       .poll(readState)
       .toMatchObject({ status: 503, ready: false, partitions: [{ log: 'p0', state: 'parked' }] });
     expect((await composed.post('/v1/events', event(2))).status).toBe(200);
-    expect((await readState()).reasons).toEqual([expect.stringMatching(/^[A-Z_]+$/)]);
+    expect(await readState()).toMatchObject({
+      reasons: [expect.stringMatching(/^[A-Z_]+$/)],
+      tree_size: 1,
+      published_tree_size: 1,
+    });
+    const metrics = await fetch(`http://127.0.0.1:${String(composed.running.apiPort)}/metrics`, {
+      headers: { authorization: `Bearer ${ADMIN_TOKEN}` },
+    });
+    expect(await metrics.text()).toContain('\naffidavit_store_tree_size 1\n');
     expect(composed.appended.map(({ principal }) => principal)).toContain('affidavit');
   });
 });

@@ -75,6 +75,8 @@ class SeenIds {
   #table = new IdTable();
   #base: number;
   #size: number;
+  /** Set by the filling while rows that it needs are missing; then the rows cannot answer for the leaves below `#base`. */
+  #missing: PipelineError | undefined;
 
   constructor(options: SeenIdsOptions, size: number) {
     this.#options = options;
@@ -115,6 +117,8 @@ class SeenIds {
       asked.flatMap((id) => this.#table.find(idBitsOf(checked(id))).map((leafIndex) => ({ id, leafIndex }))),
     );
     if (base === 0) return seen;
+    // The caller recovers, which inserts these rows again.
+    if (this.#missing !== undefined) throw this.#missing;
     const others = asked.filter((id) => !seen.has(id));
     const older = await this.#confirm(await this.#findInRows(others, base));
     return new Set([...seen, ...older]);
@@ -143,7 +147,8 @@ class SeenIds {
     for (let from = 0; from < ids.length; from += IDS_PER_QUERY) {
       const portion = ids.slice(from, from + IDS_PER_QUERY);
       const [answer] = await records.read(idsBelow({ log, ids: portion, below_index: base }), LIMITS);
-      requireRows(log, answer?.row_count ?? 0, base);
+      const missing = missingRows(log, answer?.row_count ?? 0, base);
+      if (missing !== undefined) throw missing;
       for (const [id, leafIndex] of answer?.found ?? []) found.push({ id, leafIndex });
     }
     return found;
@@ -173,7 +178,8 @@ class SeenIds {
     const to_index = this.#base;
     const from_index = Math.max(0, to_index - LEAVES_PER_READ);
     const [read] = await records.read(idBitsOfLeaves({ log, from_index, to_index }), LIMITS);
-    requireRows(log, read?.id_bits.length ?? 0, to_index - from_index);
+    this.#missing = missingRows(log, read?.id_bits.length ?? 0, to_index - from_index);
+    if (this.#missing !== undefined) throw this.#missing;
     // `clear` may have come in between.
     if (read === undefined || this.#base !== to_index) return;
     for (const [position, bits] of read.id_bits.entries()) this.#table.add(bits, from_index + position);
@@ -181,11 +187,11 @@ class SeenIds {
   }
 }
 
-/** Rows that are missing hide their ids. Recovery inserts them again. A row that is there twice hides nothing. */
-function requireRows(log: string, found: number, expected: number): void {
-  if (found >= expected) return;
+/** Rows that are missing hide their ids. Recovery inserts them again. */
+function missingRows(log: string, found: number, expected: number): PipelineError | undefined {
+  if (found >= expected) return undefined;
   const detail = `the record store has ${String(found)} of ${String(expected)} rows of ${log} that seen ids are read from`;
-  throw new PipelineError('STORE_UNAVAILABLE', detail);
+  return new PipelineError('STORE_UNAVAILABLE', detail);
 }
 
 /** Throws RangeError for anything but 64 lower-case hex digits: this program makes all ids. */

@@ -33,8 +33,8 @@ export interface IdsBelow {
 }
 
 /**
- * The leaves below `below_index` that have one of these ids. The count of rows shows whether the store holds all leaves
- * below it. The ids travel with the query, so ask for them in portions.
+ * The leaves below `below_index` that have one of these ids. The count of rows shows whether rows are missing; where as many
+ * are there twice, recovery and the filling see it, which look at each leaf. The ids travel with the query, so ask for them in portions.
  */
 export function idsBelow(params: {
   readonly log: string;

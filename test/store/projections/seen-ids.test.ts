@@ -147,6 +147,20 @@ describe('seen ids', () => {
     expect(await found(unfilledYet, 0, 1, 2, 3)).toEqual([0, 1, 2]);
   });
 
+  it('cannot say what is sealed while the filling misses rows, though as many others are there twice', async () => {
+    await seal(0, 5);
+    const whole = [...rows.rows];
+    rows.rows.splice(2, 1);
+    rows.rows.push({ ...rows.rows[0]! });
+    const { logger, lines } = createTestLogger();
+    const seen = await open({ size: () => Promise.resolve(5) }, logger);
+    await expect.poll(() => lines.length).toBeGreaterThan(0);
+    await expect(seen.has([idOf(2)])).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+    rows.rows.splice(0, rows.rows.length, ...whole);
+    await seen.filled();
+    expect(await found(seen, 2, 9)).toEqual([2]);
+  });
+
   it('cannot say what is sealed where the archive lacks the leaf of an id', async () => {
     await seal(0, 3);
     archive.objects.delete(bundleKey('p0', 0));

@@ -70,8 +70,10 @@ export interface PartitionLag {
  *   again has another id, so an offset means nothing without it. Where the medium gives no such name, as brokers without
  *   topic ids, it is the name that the operator accepted; then `settle` and `consume` reject with EVENT_LOG_REPLACED where
  *   the entries before `from` are not `isSealed`. Undefined where the medium gives no name at all.
- * - `settle` brings the log in line with the ledger. It comes before the first append and the first consumer of the
- *   partition. It rejects with START_REFUSED where the log does not hold `from`. An embedded log that is an older copy, or
+ * - `settle` brings the log in line with the ledger and resolves to the offset at which reading goes on: `from`, or
+ *   without it the first offset that the log holds, and then it changes nothing. It comes before the first append and the
+ *   first consumer of the partition. It rejects with START_REFUSED where the log does not hold `from`, and where entries
+ *   from `from` on were acknowledged and removed already: then the ledger lacks bundles. An embedded log that is an older copy, or
  *   one that went on by itself and so holds entries before `from` that are not `isSealed`, numbers its entries from
  *   `from` on. Without `isSealed` offsets alone decide.
  * - `append` resolves only when all envelopes are on stable storage, in order. It rejects with LOG_PUSHBACK where the
@@ -94,7 +96,11 @@ export interface PartitionLag {
  */
 export interface EventLog {
   readonly id: string | undefined;
-  settle(partition: number, from: bigint, isSealed?: (mark: EntryMark) => boolean): Promise<void>;
+  settle(
+    partition: number,
+    from: bigint | undefined,
+    isSealed?: (mark: EntryMark) => boolean,
+  ): Promise<bigint>;
   append(envelopes: readonly Envelope[]): Promise<void>;
   consume(options: ConsumeOptions, onBatch: (batch: LoggedBatch) => Promise<void>): Promise<void>;
   lag(): Promise<Lag>;

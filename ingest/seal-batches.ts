@@ -222,7 +222,10 @@ function gapRecord(
   });
 }
 
-/** The record of the counts of one bundle. Offsets of one event log never repeat, so its id is unique. */
+/**
+ * The record of the counts of one bundle. Its id is unique by the size of the tree before it: offsets repeat where an older
+ * event log is accepted again.
+ */
 function countRecord(
   { ledger, eventLog, ownRecord, clock }: SealingOptions,
   { envelopes, nextOffset }: LoggedBatch,
@@ -230,7 +233,7 @@ function countRecord(
 ): AuditRecord {
   return ownRecord({
     type: 'ingest.counted',
-    naturalKey: [ledger.origin, eventLog.id ?? '', String(ledger.nextOffset()), String(nextOffset)],
+    naturalKey: [ledger.origin, eventLog.id ?? '', String(ledger.treeSize()), String(nextOffset)],
     received_at: envelopes.at(-1)?.envelope.received_at ?? toInstant(clock()),
     facts: {
       envelope_count: counts.envelopes,

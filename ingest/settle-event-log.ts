@@ -22,7 +22,10 @@ export async function settleEventLog(options: SettlingOptions): Promise<void> {
   const verdict = judgeEventLog({ found: eventLog.id, accepted, sealed: ledger.eventLog() });
   if (verdict.kind === 'refused') throw new PipelineError('EVENT_LOG_REPLACED', verdict.detail);
   requireSameKey(options);
-  if (verdict.kind === 'begin_again') await sealReplacement(options);
+  if (verdict.kind === 'begin_again') {
+    const { partition } = options;
+    await sealReplacement(options, await eventLog.settle(partition, undefined));
+  }
   await settlePlace(options);
 }
 
@@ -54,13 +57,10 @@ async function settlePlace({ eventLog, ledger, partition }: SettlingOptions): Pr
 }
 
 /** Seals the word that another event log is read from now on. From its bundle on, offsets count in the new log. */
-async function sealReplacement({
-  eventLog,
-  ledger,
-  ownRecord,
-  clock,
-  logger,
-}: SettlingOptions): Promise<void> {
+async function sealReplacement(
+  { eventLog, ledger, ownRecord, clock, logger }: SettlingOptions,
+  next_offset: bigint,
+): Promise<void> {
   const previous = ledger.eventLog();
   const event_log = eventLog.id;
   if (event_log === undefined || previous === undefined) return;
@@ -70,7 +70,7 @@ async function sealReplacement({
     received_at: toInstant(clock()),
     facts: { event_log, previous_event_log: previous },
   });
-  const batch = { records: [record], next_offset: 0n, duplicate_count: 0, event_log };
+  const batch = { records: [record], next_offset, duplicate_count: 0, event_log };
   await (
     await ledger.append(batch)
   ).published;

@@ -7,7 +7,16 @@ import { collectorOf, decodeEnvelope, encodeEnvelope, encodeForWriter } from '..
 import { Appender, type BacklogLimits, type LogDatabases } from './appender.ts';
 import { keepDeadLetter, type DeadLetter } from './dead-letters.ts';
 import { openEnvironment, type Environment } from './environment.ts';
-import { REMOVE_MAX_ENTRIES, removeEntries, repairState, settleAt, type StoredEntry } from './settle.ts';
+import {
+  beginningOf,
+  REMOVE_MAX_ENTRIES,
+  removeEntries,
+  repairState,
+  requireNewestLedger,
+  settleAt,
+  type SealedEntries,
+  type StoredEntry,
+} from './settle.ts';
 import { readId, readState, toOffset, writeId } from './state.ts';
 
 interface EmbeddedEventLogOptions extends BacklogLimits {
@@ -79,10 +88,10 @@ export async function openEmbeddedEventLog(options: EmbeddedEventLogOptions): Pr
 
   return {
     id,
-    settle: async (partition, from, isSealed) => {
+    settle: (partition, from, isSealed) => {
       requireOnlyPartition(partition);
       const read = openReader({ mayBeUnnumbered: true });
-      await settleAt(storage, from, isSealed === undefined ? undefined : { read, isSealed });
+      return settle(storage, from, isSealed === undefined ? undefined : { read, isSealed });
     },
     append: async (envelopes) => {
       if (closing !== undefined) throw new PipelineError('LOG_UNAVAILABLE', 'event log is closed');
@@ -128,6 +137,17 @@ function framesOf(id: string, numbering: Numbering | undefined) {
     openReader: ({ mayBeUnnumbered = false }: Pick<ConsumeOptions, 'mayBeUnnumbered'>) =>
       createFrameReader({ key: numbering?.key, place, mayBeUnnumbered }),
   };
+}
+
+async function settle(
+  storage: LogStorage,
+  from: bigint | undefined,
+  sealed: SealedEntries | undefined,
+): Promise<bigint> {
+  if (from === undefined) return beginningOf(storage);
+  requireNewestLedger(storage, from);
+  await settleAt(storage, from, sealed);
+  return from;
 }
 
 interface Source {

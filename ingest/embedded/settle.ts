@@ -1,4 +1,5 @@
 /** Brings the embedded log in line with the ledger before the first append and the first consumer. */
+import { PipelineError } from '../../schemas/errors.ts';
 import type { EntryMark } from '../event-log.ts';
 import type { ReadFrame } from '../frame-reader.ts';
 import { collectorOf } from '../framing.ts';
@@ -108,7 +109,8 @@ export async function repairState({ environment, entries, meta }: SettledStorage
       bytes += value.length;
       end = toOffset(key, shift) + 1n;
     }
-    writeState(meta, { next: end > next ? end : next, envelopes, bytes, shift });
+    const { acknowledged } = readState(meta);
+    writeState(meta, { next: end > next ? end : next, envelopes, bytes, shift, acknowledged });
     backlog.write();
   });
 }
@@ -120,20 +122,45 @@ function isInLine(entries: BinaryDatabase, meta: BinaryDatabase): boolean {
   return entries.getKeysCount() === envelopes && end <= next;
 }
 
-/** Runs inside a transaction. */
+/** Entries that are sealed. Runs inside a transaction. */
 export function removeEntries(
   { entries, meta }: Pick<SettledStorage, 'entries' | 'meta'>,
   removed: readonly StoredEntry[],
 ): void {
   const state = readState(meta);
-  let { envelopes, bytes } = state;
+  let { envelopes, bytes, acknowledged } = state;
   const backlog = changeBacklog(meta);
   for (const { key, size, collector } of removed) {
     void entries.remove(key);
     backlog.add(collector, { envelopes: -1, bytes: -size });
     envelopes -= 1;
     bytes -= size;
+    const end = toOffset(key, state.shift) + 1n;
+    if (end > acknowledged) acknowledged = end;
   }
-  writeState(meta, { ...state, envelopes: Math.max(0, envelopes), bytes: Math.max(0, bytes) });
+  const left = { envelopes: Math.max(0, envelopes), bytes: Math.max(0, bytes) };
+  writeState(meta, { ...state, ...left, acknowledged });
   backlog.write();
+}
+
+/** Offset of the first entry that the log holds; of the next one where it holds none. */
+export function beginningOf({ environment, entries, meta }: SettledStorage): bigint {
+  environment.refresh();
+  const { next, shift } = readState(meta);
+  for (const key of entries.getKeys({ limit: 1 })) return toOffset(key, shift);
+  return next;
+}
+
+/**
+ * A consumer acknowledges an entry when it is sealed and its bundle is durable. So a ledger that goes on before that lacks
+ * bundles that were there. Throws START_REFUSED.
+ */
+export function requireNewestLedger({ environment, meta }: SettledStorage, from: bigint): void {
+  environment.refresh();
+  const { acknowledged } = readState(meta);
+  if (from >= acknowledged) return;
+  throw new PipelineError(
+    'START_REFUSED',
+    `the ledger goes on at offset ${from}, but entries up to ${acknowledged} were sealed and removed from the event log: the archive is an older copy and lacks sealed records; see docs/runbook.md`,
+  );
 }

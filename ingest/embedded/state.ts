@@ -10,12 +10,17 @@ export interface LogState {
   readonly bytes: number;
   /** Added to a stored key to give its offset; see `settle.ts`. */
   readonly shift: bigint;
+  /** Offset after the last entry that a consumer acknowledged. A ledger that goes on before it is an older one. */
+  readonly acknowledged: bigint;
 }
 
 const KEY_BYTES = 8;
 const STATE_KEY = Buffer.from('state');
 const ID_KEY = Buffer.from('id');
-const EMPTY: LogState = { next: 0n, envelopes: 0, bytes: 0, shift: 0n };
+const STATE_BYTES = 40;
+/** As a version wrote it that did not keep what was acknowledged. */
+const OLDER_STATE_BYTES = 32;
+const EMPTY: LogState = { next: 0n, envelopes: 0, bytes: 0, shift: 0n, acknowledged: 0n };
 
 export function readState(meta: BinaryDatabase): LogState {
   const bytes = meta.get(STATE_KEY);
@@ -25,16 +30,18 @@ export function readState(meta: BinaryDatabase): LogState {
     envelopes: Number(bytes.readBigUInt64BE(8)),
     bytes: Number(bytes.readBigUInt64BE(16)),
     shift: bytes.readBigUInt64BE(24),
+    acknowledged: bytes.length === OLDER_STATE_BYTES ? 0n : bytes.readBigUInt64BE(OLDER_STATE_BYTES),
   };
 }
 
 /** Call it inside a transaction. */
 export function writeState(meta: BinaryDatabase, state: LogState): void {
-  const bytes = Buffer.alloc(32);
+  const bytes = Buffer.alloc(STATE_BYTES);
   bytes.writeBigUInt64BE(state.next, 0);
   bytes.writeBigUInt64BE(BigInt(state.envelopes), 8);
   bytes.writeBigUInt64BE(BigInt(state.bytes), 16);
   bytes.writeBigUInt64BE(state.shift, 24);
+  bytes.writeBigUInt64BE(state.acknowledged, OLDER_STATE_BYTES);
   void meta.put(STATE_KEY, bytes);
 }
 

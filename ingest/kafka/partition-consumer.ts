@@ -49,17 +49,27 @@ export async function consumePartition(
   }
 }
 
-/** Rejects with EVENT_LOG_REPLACED, and with START_REFUSED where the topic does not hold `from`. */
+interface PartitionPlace extends Pick<ConsumeOptions, 'partition' | 'isSealed'> {
+  /** Undefined for the first offset that the topic holds. */
+  readonly from: bigint | undefined;
+}
+
+/**
+ * Resolves to the offset at which reading goes on. Rejects with EVENT_LOG_REPLACED, and with START_REFUSED where the topic
+ * does not hold `from`.
+ */
 export async function settlePartition(
   { topic, identity, rangeOf, openReader }: ConsumerContext,
-  { partition, from, isSealed }: Pick<ConsumeOptions, 'partition' | 'from' | 'isSealed'>,
-): Promise<void> {
+  { partition, from, isSealed }: PartitionPlace,
+): Promise<bigint> {
   await identity.requireSame();
   const range = await rangeOf(partition);
+  if (from === undefined) return range.low;
   requireInside(topic, partition, from, range);
-  if (isSealed === undefined) return;
+  if (isSealed === undefined) return from;
   const read = openReader({ partition });
   await identity.requireSealedBefore({ partition, from, low: range.low, read, isSealed });
+  return from;
 }
 
 class PartitionConsumer implements PartitionReader {

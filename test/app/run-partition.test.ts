@@ -74,7 +74,7 @@ class TestProcess implements PartitionWork {
   #eventLog(partition: number): EventLog {
     return {
       id: 'log-1',
-      settle: () => Promise.resolve(),
+      settle: () => Promise.resolve(0n),
       append: () => Promise.resolve(),
       lag: () => Promise.resolve({ envelopes: 0, bytes: 0 }),
       close: () => Promise.resolve(),

@@ -30,6 +30,7 @@ const NOW_MS = Date.parse('2026-11-21T09:00:00.000Z');
 const named = { surrogates: createSurrogates(Buffer.alloc(32, 7)), retentionClass: 'standard' };
 
 let folder: Awaited<ReturnType<typeof makeTempDir>>;
+let archive: ReturnType<typeof createMemoryArchive>;
 let options: LedgerOptions;
 let rows: ReturnType<typeof createMemoryRecordStore>;
 const letters: string[] = [];
@@ -38,11 +39,8 @@ beforeEach(async () => {
   folder = await makeTempDir();
   letters.length = 0;
   rows = createMemoryRecordStore();
-  options = await createTestLog({
-    archive: createMemoryArchive(),
-    records: rows,
-    guard: createMemoryGuard(),
-  });
+  archive = createMemoryArchive();
+  options = await createTestLog({ archive, records: rows, guard: createMemoryGuard() });
 });
 afterEach(() => folder.remove());
 
@@ -103,6 +101,8 @@ interface Sealing {
   readonly eventLogKey?: string;
   /** Whether the log is settled and left. */
   readonly isSettling?: boolean;
+  /** Whether the operator accepted the log that is there. */
+  readonly isAccepted?: boolean;
 }
 
 /** Seals everything that waits, as the next start does. */
@@ -110,6 +110,7 @@ async function seal({
   hadUnnumbered,
   eventLogKey = FRAME_KEY.sha256,
   isSettling,
+  isAccepted,
 }: Sealing = {}): Promise<void> {
   const eventLog = await openLog();
   const seenIds = await openSeenIds({
@@ -128,7 +129,7 @@ async function seal({
       normalise: createNormaliser(named),
       ownRecord: createOwnRecords(named),
       clock: () => NOW_MS,
-      acceptedEventLog: undefined,
+      acceptedEventLog: isAccepted === true ? eventLog.id : undefined,
       logger: pino({ level: 'silent' }),
       partition: 0,
       maxBatchEnvelopes: 3,
@@ -283,6 +284,37 @@ it('seals entries of an older version that lie before the first numbered one, an
   expect(letters).toEqual(['event log entry: no writer of this deployment numbered it']);
 });
 
+/** Archive and rows as they are now. `restore` brings them back, with a head guard that remembers nothing. */
+function backUp(): { restore(): void } {
+  const [objects, stored] = [new Map(archive.objects), [...rows.rows]];
+  return {
+    restore: () => {
+      archive.objects.clear();
+      for (const [key, bytes] of objects) archive.objects.set(key, bytes);
+      rows.rows.splice(0, rows.rows.length, ...stored);
+      options = { ...options, guard: createMemoryGuard() };
+    },
+  };
+}
+
+it('refuses an older archive, though rows and head guard are as old, and removes nothing that waits', async () => {
+  await append([0, 1, 2]);
+  await seal();
+  const older = backUp();
+  await append([3, 4]);
+  await seal();
+  const newer = backUp();
+  await append([5]);
+  older.restore();
+  await expect(seal()).rejects.toMatchObject({
+    code: 'START_REFUSED',
+    detail: expect.stringContaining('the archive is an older copy') as string,
+  });
+  newer.restore();
+  await seal();
+  expect(toolUses()).toEqual(['t0', 't1', 't2', 't3', 't4', 't5']);
+});
+
 it('refuses another key than that of the newest bundle, with which every entry would look forged', async () => {
   await append([0]);
   await seal();
@@ -326,6 +358,27 @@ describe('a log whose folder was exchanged or whose counts were changed', () => 
     await seal();
     expect(toolUses()).toEqual(['t0', 't4', 't5', 't6', 't7', 't1', 't2', 't3', 't8']);
     expect([gaps(), letters]).toEqual([[], []]);
+  });
+
+  it('seals nothing twice where an older copy of an earlier log is accepted again and again', async () => {
+    await append([0, 1, 2]);
+    await seal();
+    await append([0, 1, 3]);
+    await cp(at('event-log'), at('earlier'), { recursive: true });
+    await seal();
+    for (const round of [1, 2]) {
+      await rm(at('event-log'), { recursive: true });
+      await append([10 * round]);
+      await seal({ isAccepted: true });
+      await rm(at('event-log'), { recursive: true });
+      await cp(at('earlier'), at('event-log'), { recursive: true });
+      await append([10 * round + 1]);
+      await seal({ isAccepted: true });
+    }
+    expect(toolUses()).toEqual(['t0', 't1', 't2', 't3', 't10', 't11', 't20', 't21']);
+    const ids = rows.rows.map(({ id }) => id);
+    expect(ids.filter((id, place) => ids.indexOf(id) !== place)).toEqual([]);
+    expect(gaps()).toEqual([]);
   });
 
   it.each([

@@ -217,14 +217,25 @@ describe('the sequencer', () => {
 
   it('stops where going on could fork the log', async () => {
     const [one, two] = [await open(), await open()];
+    const late = sequencerOf(two);
+    await late.settle();
     await eventLog.append([0].map(hookEnvelope));
     await drain(sequencerOf(one));
     await eventLog.append([1].map(hookEnvelope));
-    await expect(sequencerOf(two).run(new AbortController().signal)).rejects.toMatchObject({
+    await expect(late.run(new AbortController().signal)).rejects.toMatchObject({
       code: 'LEDGER_LOST_RACE',
     });
     expect(toolUses()).toEqual(['t0']);
     expect((await eventLog.lag()).envelopes).toBe(1);
+  });
+
+  it('reads the newest head before it settles a place whose entries another process has sealed', async () => {
+    const [one, two] = [await open(), await open()];
+    await eventLog.append([0].map(hookEnvelope));
+    await drain(sequencerOf(one));
+    await eventLog.append([1].map(hookEnvelope));
+    await drain(sequencerOf(two));
+    expect(toolUses()).toEqual(['t0', 't1']);
   });
 
   it('seals the position and the count of a batch that holds repeats alone', async () => {
@@ -252,7 +263,7 @@ describe('the sequencer', () => {
     const refused = new PipelineError('START_REFUSED', 'offset 0 was removed');
     const given = eventLog;
     const settle: EventLog['settle'] = (_, from) =>
-      from === 0n ? Promise.reject(refused) : Promise.resolve();
+      from === 0n ? Promise.reject(refused) : Promise.resolve(from ?? 0n);
     eventLog = { ...given, settle, close: () => given.close() };
     await sequencerOf(two).settle();
     expect(two.ledger.nextOffset()).toBe(1n);

@@ -179,11 +179,14 @@ class Partition implements PartitionModel {
       id: opened,
       settle: async (_, from) => {
         const effect = () => {
+          this.#requireSame(opened);
+          if (from === undefined) return;
           this.#requireHeld(opened, from);
           if (this.#world.disk !== undefined && this.#nextOffset < from) this.#shiftTo(from);
           this.#isReceiving = true;
         };
         await this.#world.scheduler.call(caller, { name: 'event log settle', failure: FAILURE, effect });
+        return from ?? this.#low;
       },
       consume: (options, onBatch) => this.#consume(caller, opened, options, onBatch),
       append: () => Promise.resolve(),

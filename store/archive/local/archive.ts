@@ -46,27 +46,43 @@ export async function openLocalArchive({ dir, clock }: LocalArchiveOptions): Pro
     if (opened === (await inodeOf(dir))) return;
     throw new PipelineError('ARCHIVE_UNAVAILABLE', `${dir} is another folder than the one that was opened`);
   };
+  /** Another folder may stand in this place for moments only, so the folder is looked at before and after. */
+  const inFolder = async <T>(work: () => Promise<T>): Promise<T> => {
+    await requireFolder();
+    const result = await work();
+    await requireFolder();
+    return result;
+  };
   return {
     put: (key, bytes, lock) =>
       translated(`putting ${key}`, async () => {
         checkKey(key);
-        await requireFolder();
         const record = toLockRecord(key, bytes, lock);
-        await makeFolders(dir, key, durableFolders);
-        return putObject(dir, bytes, record);
+        const outcome = await inFolder(async () => {
+          await makeFolders(dir, key, durableFolders);
+          return putObject(dir, bytes, record);
+        });
+        // The object may lie in a folder that came and went: nothing rests on it before it is seen in this one.
+        await inFolder(() => requireObject(dir, key));
+        return outcome;
       }),
     get: (key) =>
-      translated(`getting ${key}`, async () => {
+      translated(`getting ${key}`, () => {
         checkKey(key);
-        await requireFolder();
-        return getObject(dir, key);
+        return inFolder(() => getObject(dir, key));
       }),
     async *list(prefix, after) {
       await translated(`listing ${prefix}`, requireFolder);
       yield* listKeys(dir, prefix, after);
+      await translated(`listing ${prefix}`, requireFolder);
     },
     close: () => Promise.resolve(),
   };
+}
+
+async function requireObject(dir: string, key: string): Promise<void> {
+  if ((await stat(join(dir, key)).catch(ignoreMissing)) !== undefined) return;
+  throw new PipelineError('ARCHIVE_UNAVAILABLE', `${key} was put into another folder that stood at ${dir}`);
 }
 
 /**

@@ -49,8 +49,8 @@ interface SequencerParts extends SequencingParts {
   readonly eventLogKey: EventLogKey | undefined;
   readonly logger: Logger;
   readonly partitions: Partitions;
-  /** Time of the newest bundle of each log behind which the clock was found last. */
-  readonly clockSteps: Map<string, string>;
+  /** The time behind which the clock was found last, by log and reason. */
+  readonly clockSteps: Map<string, number>;
 }
 
 /** Starts sealing. On the embedded event log the ledger is open when this resolves, so that doubt refuses the start. */
@@ -70,7 +70,7 @@ export async function startSequencing(
   const logger = context.logger.child({ role: 'sequence' });
   const eventLogKey = await readEventLogKey(config);
   const made = { normalise, ownRecord, eventLogKey, logger, partitions };
-  const parts = { context, engines, ownEvents, folder, ...made, clockSteps: new Map<string, string>() };
+  const parts = { context, engines, ownEvents, folder, ...made, clockSteps: new Map<string, number>() };
   const stop = new AbortController();
   let ended: Promise<void>;
   let eventLog: EventLog;
@@ -143,17 +143,25 @@ async function openLogOf(parts: SequencerParts, partition: number): Promise<Open
   });
 }
 
-/** Once for each step: until the clock has caught up, the newest bundle keeps its time. */
+/** Records that the clock is behind by another hour are another step. */
+const SAME_STEP_MS = 3_600_000;
+
+/** Once for each step: until the clock has caught up, the newest bundle keeps its time, and records come ahead of it. */
 function reportClockStep(
   { clockSteps, ownEvents, logger }: SequencerParts,
   log: string,
   step: ClockStep,
 ): void {
-  if (clockSteps.get(log) === step.integrated_at) return;
-  clockSteps.set(log, step.integrated_at);
+  const { reason, known_at } = step;
+  const atMs = Date.parse(known_at);
+  const place = `${log} ${reason}`;
+  const lastMs = clockSteps.get(place);
+  const isSame = reason === 'behind' ? lastMs === atMs : Math.abs(atMs - (lastMs ?? 0)) < SAME_STEP_MS;
+  if (isSame) return;
+  clockSteps.set(place, atMs);
   logger.warn(
     { log, ...step },
-    'the clock is behind the newest bundle: it was ahead before, or is wrong now; sealing goes on',
+    'the clock is behind what the log knows: a clock was ahead before, or this one is wrong now; sealing goes on',
   );
   ownEvents.report(toClockStepEvent(log, step));
 }

@@ -2,18 +2,25 @@
 import { toInstant } from './clock.ts';
 import type { NativeEvent } from './native-event.ts';
 
-/** A clock that is behind the time at which the newest bundle of a log was integrated. */
+/**
+ * The clock that seals is behind a time that a log knows.
+ *
+ * - `behind`: behind the time of the newest bundle. Bundles keep it until the clock has caught up.
+ * - `behind_receivers`: behind the receipt of a record to seal, so a receiver's clock was ahead, or this one is wrong.
+ */
 export interface ClockStep {
-  /** The time of the newest bundle. Bundles keep it until the clock has caught up. */
-  readonly integrated_at: string;
+  readonly reason: 'behind' | 'behind_receivers';
+  /** That time. */
+  readonly known_at: string;
   readonly behind_ms: number;
 }
 
-export function toClockStepEvent(log: string, { integrated_at, behind_ms }: ClockStep): NativeEvent {
+export function toClockStepEvent(log: string, { reason, known_at, behind_ms }: ClockStep): NativeEvent {
+  const known = reason === 'behind' ? { integrated_at: known_at } : { received_at: known_at };
   return {
     type: 'clock.stepped',
-    facts: { success: false, reason: 'behind', duration_ms: behind_ms },
-    content: { log, integrated_at },
+    facts: { success: false, reason, duration_ms: behind_ms },
+    content: { log, ...known },
   };
 }
 

@@ -124,7 +124,7 @@ const NO_STEPS: ClockSteps = { step_count: 0, behind_ms_max: 0 };
 function clockVerdict(dated: readonly ClockSkew[], { step_count, behind_ms_max }: ClockSteps) {
   const ahead = dated.reduce((sum, { far_ahead_count }) => sum + far_ahead_count, 0);
   const claimed = `${counted(ahead, 'record')} claimed to have occurred more than 5 s after being received`;
-  const stepped = `${counted(step_count, 'time')} our own clock was found behind the newest bundle, by up to ${behind_ms_max} ms: it had been ahead, so records were received at other times than they say`;
+  const stepped = `${counted(step_count, 'time')} our own clock was found behind the newest bundle or the receipt of a record, by up to ${behind_ms_max} ms: it had been ahead, so records were received at other times than they say`;
   const wrong = [...(ahead > 0 ? [claimed] : []), ...(step_count > 0 ? [stepped] : [])];
   if (wrong.length > 0) return { state: 'failed', detail: wrong.join('; ') } as const;
   if (dated.length === 0) {

@@ -6,13 +6,16 @@ import { toInstant } from '../../schemas/clock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import { OWN_COLLECTOR } from '../../schemas/native-event.ts';
 import type { AuditRecord } from '../../schemas/record.ts';
+import type { ClockStep } from '../../schemas/sealing-events.ts';
 import type { Head } from './head.ts';
 import type { LedgerOptions } from './options.ts';
 
 /** A clock this far behind the last bundle is a slewing clock; further behind it was stepped. */
 const MAX_CLOCK_BEHIND_MS = 2_000;
+/** Clocks of several machines may differ by so much. A record from further ahead was received by a clock that is wrong. */
+const MAX_RECEIVED_AHEAD_MS = 60_000;
 
-/** Reports a clock that was stepped back; throws CLOCK_AHEAD for a clock that is too far ahead. Writes nothing. */
+/** Reports a clock that is behind what is known; throws CLOCK_AHEAD for a clock that is too far ahead. Writes nothing. */
 export function timeOfIntegration(
   options: LedgerOptions,
   { integratedAtMs }: Pick<Head, 'integratedAtMs'>,
@@ -20,13 +23,20 @@ export function timeOfIntegration(
 ): number {
   const nowMs = options.clock();
   requireNotAhead(options, nowMs, { integratedAtMs, records });
-  if (nowMs + MAX_CLOCK_BEHIND_MS < integratedAtMs) {
-    options.onClockBehind?.({
-      integrated_at: toInstant(integratedAtMs),
-      behind_ms: integratedAtMs - nowMs,
-    });
-  }
+  const receivedAtMs = Date.parse(newestReceivedAt(records) ?? toInstant(0));
+  if (nowMs + MAX_CLOCK_BEHIND_MS < integratedAtMs) report(options, 'behind', integratedAtMs - nowMs, nowMs);
+  else if (nowMs + MAX_RECEIVED_AHEAD_MS < receivedAtMs)
+    report(options, 'behind_receivers', receivedAtMs - nowMs, nowMs);
   return Math.max(nowMs, integratedAtMs);
+}
+
+function report(
+  { onClockBehind }: LedgerOptions,
+  reason: ClockStep['reason'],
+  behind_ms: number,
+  nowMs: number,
+): void {
+  onClockBehind?.({ reason, known_at: toInstant(nowMs + behind_ms), behind_ms });
 }
 
 /** The sequencer makes records of these types while it seals, so their receipt carries the clock in question. */

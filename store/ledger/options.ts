@@ -22,7 +22,7 @@ export interface LedgerOptions {
   readonly lockFor: (kind: LockKind, retentionClass: string, nowMs: number) => ArchiveLock;
   /** The furthest that the clock may be ahead of everything it is compared with; without it nothing is refused. */
   readonly maxClockAheadMs?: number;
-  /** Called for each bundle that is sealed behind the time of the bundle before it. Must not throw. */
+  /** Called for each bundle that is sealed behind the bundle before it or behind its own records. Must not throw. */
   readonly onClockBehind?: (step: ClockStep) => void;
   /** Called after recovery has applied a bundle to the projections that lacked it. */
   readonly onReplay?: (leavesDone: number, leavesTotal: number) => void;

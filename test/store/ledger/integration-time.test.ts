@@ -40,7 +40,7 @@ describe('a log whose clock was ahead once and comes back to true time', () => {
       '2026-11-21T10:00:00.000Z',
       '2026-11-21T10:00:00.000Z',
     ]);
-    expect(steps).toEqual([{ integrated_at: '2026-11-21T10:00:00.000Z', behind_ms: HOUR_MS }]);
+    expect(steps).toEqual([{ reason: 'behind', known_at: '2026-11-21T10:00:00.000Z', behind_ms: HOUR_MS }]);
     clock.nowMs = TRUE_MS + 2 * HOUR_MS;
     await appendWhole(ledger, batchOf(testRecord(2)));
     expect(records.rows.at(-1)?.integrated_at).toBe('2026-11-21T11:00:00.000Z');
@@ -51,6 +51,26 @@ describe('a log whose clock was ahead once and comes back to true time', () => {
     const { options, clock, steps } = await setUp(TRUE_MS);
     clock.nowMs = TRUE_MS - 2_000;
     await appendWhole(await openLedger(options), batchOf(testRecord(1)));
+    expect(steps).toEqual([]);
+  });
+});
+
+describe('records whose receiver was ahead while nothing was sealed', () => {
+  const receivedAt = (ms: number) => testRecord(1, { received_at: new Date(ms).toISOString() });
+
+  it('show that a clock was wrong, though the log itself is behind', async () => {
+    const { options, clock, steps } = await setUp(TRUE_MS);
+    clock.nowMs = TRUE_MS + HOUR_MS;
+    const ahead = receivedAt(clock.nowMs + 2 * DAY_MS);
+    await appendWhole(await openLedger(options), batchOf(ahead, testRecord(2)));
+    expect(steps).toEqual([
+      { reason: 'behind_receivers', known_at: '2026-11-23T10:00:00.000Z', behind_ms: 2 * DAY_MS },
+    ]);
+  });
+
+  it('may be ahead by what clocks of several machines differ', async () => {
+    const { options, steps } = await setUp(TRUE_MS);
+    await appendWhole(await openLedger(options), batchOf(receivedAt(TRUE_MS + 60_000)));
     expect(steps).toEqual([]);
   });
 });

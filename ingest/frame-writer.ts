@@ -9,7 +9,7 @@ const MAC_BYTES = 32;
  * A writer that was silent for so long goes on under another id. The sequencer may forget writers that are silent for
  * longer (`MAX_SILENCE_MS` of `writers.ts`), and must never meet one again that it has forgotten.
  */
-const NEW_ID_AFTER_MS = 24 * 3_600_000;
+export const NEW_ID_AFTER_MS = 24 * 3_600_000;
 
 /** How an event log numbers what it appends. */
 export interface Numbering {

@@ -11,7 +11,7 @@ import type { EventLog, LoggedBatch, LoggedEnvelope } from './event-log.ts';
 import type { Normalise } from './normalise.ts';
 import type { MakeOwnRecord } from './own-records.ts';
 import type { SeenIds } from './seen-ids.ts';
-import { followWriters, type WriterGap } from './writers.ts';
+import { followWriters, missingBehind, type WriterGap } from './writers.ts';
 
 export interface SealingOptions {
   readonly eventLog: Pick<EventLog, 'id'>;
@@ -205,7 +205,7 @@ function needsCount({ records, duplicates, deadLetters }: BatchCounts): boolean 
 /** The record of entries that are missing. A writer's numbers never repeat, so its id is unique. */
 function gapRecord(
   { ledger, eventLog, ownRecord, logger }: SealingOptions,
-  { reason, writer, first, last, received_at }: WriterGap,
+  { reason, writer, first, last, received_at, missing_since }: WriterGap,
 ): AuditRecord {
   logger.error({ reason, writer, first, last }, 'entries of the event log are missing; see docs/runbook.md');
   return ownRecord({
@@ -217,6 +217,7 @@ function gapRecord(
       writer,
       first_number: first,
       last_number: last,
+      missing_since,
       ...(eventLog.id === undefined ? {} : { event_log: eventLog.id }),
     },
   });
@@ -228,17 +229,24 @@ function gapRecord(
  */
 function countRecord(
   { ledger, eventLog, ownRecord, clock }: SealingOptions,
-  { envelopes, nextOffset }: LoggedBatch,
+  { envelopes, deadLetters, nextOffset }: LoggedBatch,
   counts: BatchCounts,
 ): AuditRecord {
+  const lastRead = envelopes.at(-1);
+  const now = toInstant(clock());
+  const newest = lastRead?.envelope.received_at ?? now;
+  // Dead letters behind the last envelope were received before now, and perhaps after that envelope.
+  const isNewestDead = deadLetters.some((offset) => offset > (lastRead?.offset ?? offset));
+  const received_at = isNewestDead && now > newest ? now : newest;
   return ownRecord({
     type: 'ingest.counted',
     naturalKey: [ledger.origin, eventLog.id ?? '', String(ledger.treeSize()), String(nextOffset)],
-    received_at: envelopes.at(-1)?.envelope.received_at ?? toInstant(clock()),
+    received_at,
     facts: {
       envelope_count: counts.envelopes,
       repeat_count: counts.duplicates,
       dead_letter_count: counts.deadLetters,
+      ...(counts.deadLetters === 0 ? {} : missingBehind(ledger, received_at)),
       ...(eventLog.id === undefined ? {} : { event_log: eventLog.id }),
     },
   });

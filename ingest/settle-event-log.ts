@@ -4,7 +4,7 @@ import { PipelineError } from '../schemas/errors.ts';
 import { judgeEventLog } from './event-log-identity.ts';
 import type { EventLog } from './event-log.ts';
 import type { SealingOptions } from './seal-batches.ts';
-import { sealedBy } from './writers.ts';
+import { missingBehind, sealedBy } from './writers.ts';
 
 export interface SettlingOptions extends Pick<
   SealingOptions,
@@ -64,11 +64,12 @@ async function sealReplacement(
   const previous = ledger.eventLog();
   const event_log = eventLog.id;
   if (event_log === undefined || previous === undefined) return;
+  const received_at = toInstant(clock());
   const record = ownRecord({
     type: 'event_log.replaced',
     naturalKey: [ledger.origin, previous, event_log, String(ledger.treeSize())],
-    received_at: toInstant(clock()),
-    facts: { event_log, previous_event_log: previous },
+    received_at,
+    facts: { event_log, previous_event_log: previous, ...missingBehind(ledger, received_at) },
   });
   const batch = { records: [record], next_offset, duplicate_count: 0, event_log };
   await (

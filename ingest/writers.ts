@@ -1,6 +1,8 @@
 /** Whether entries of the event log are missing: each writer numbers its own without a gap. Pure. */
 import type { WriterHead, WriterHeads } from '../schemas/bundle.ts';
+import { toInstant } from '../schemas/clock.ts';
 import type { EntryMark, LoggedEnvelope } from './event-log.ts';
+import { NEW_ID_AFTER_MS } from './frame-writer.ts';
 
 /** Entries of one writer that were not read although a later one of it was. */
 export interface WriterGap {
@@ -14,6 +16,8 @@ export interface WriterGap {
   readonly last: number;
   /** When the entry behind the gap was received. */
   readonly received_at: string;
+  /** Since when the missing entries may have been received; not after `received_at`. */
+  readonly missing_since: string;
 }
 
 export interface Followed {
@@ -49,7 +53,10 @@ export function followWriters(
     if (mark.number <= (known?.number ?? 0)) continue;
     const gap = gapBefore(mark, known);
     const { received_at } = envelope;
-    if (gap !== undefined) gaps.push({ ...gap, writer: mark.writer, received_at });
+    if (gap !== undefined) {
+      const missing_since = missingSince(gap, known, received_at);
+      gaps.push({ ...gap, writer: mark.writer, received_at, missing_since });
+    }
     const { writer, number, mac } = mark;
     heads.delete(writer);
     heads.set(writer, { writer, number, mac, received_at });
@@ -68,6 +75,20 @@ export function sealedBy(writers: WriterHeads | undefined): ((mark: EntryMark) =
   return ({ writer, number }) => number <= (numbers.get(writer) ?? 0);
 }
 
+/**
+ * Since when entries of the event log may have been received that no bundle holds, where the numbers do not say which:
+ * they lay behind the newest entry that a bundle holds. Empty where no bundle names that entry. A clock may have stepped
+ * back since then, so it is never after `received_at`.
+ */
+export function missingBehind(
+  ledger: { writers(): WriterHeads | undefined },
+  received_at: string,
+): { readonly missing_since?: string } {
+  const newest = ledger.writers()?.heads.at(-1)?.received_at;
+  if (newest === undefined) return {};
+  return { missing_since: Date.parse(newest) < Date.parse(received_at) ? newest : received_at };
+}
+
 function gapBefore(
   { number, abandonedFrom, previousMac }: EntryMark,
   known: WriterHead | undefined,
@@ -77,6 +98,23 @@ function gapBefore(
   // Behind abandoned numbers the entry before is one that nobody may have read.
   if (number !== first || previousMac === (known?.mac ?? NO_MAC)) return undefined;
   return { reason: 'forked', first: number, last: number };
+}
+
+/**
+ * Missing entries were received between the entry before them and the one behind them. Where the one before was not
+ * read, each is at most one silence of a writer older than the next. A clock may have stepped back in between.
+ */
+function missingSince(
+  { reason, first, last }: Pick<WriterGap, 'reason' | 'first' | 'last'>,
+  known: WriterHead | undefined,
+  received_at: string,
+): string {
+  const behindMs = Date.parse(received_at);
+  // The head of a fork is the entry that was read; the writer wrote another one in its place at another time.
+  const isBounded = known !== undefined && reason === 'missing';
+  const silentMs = isBounded ? 0 : (last - first + 1) * NEW_ID_AFTER_MS;
+  const headMs = known === undefined ? behindMs : Date.parse(known.received_at);
+  return toInstant(Math.max(0, Math.min(headMs, behindMs - silentMs)));
 }
 
 /**

@@ -27,6 +27,7 @@ export const NativeFacts = Type.Omit(
     'writer',
     'first_number',
     'last_number',
+    'missing_since',
   ],
   { additionalProperties: false },
 );

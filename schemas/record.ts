@@ -100,6 +100,7 @@ export const Facts = Type.Object(
     writer: Text,
     first_number: Count,
     last_number: Count,
+    missing_since: Type.Optional(InstantUtc),
     data_classes: Type.Optional(Type.Array(Type.String())),
   },
   { additionalProperties: false },

@@ -222,12 +222,40 @@ it('says so too where the entries before were sealed by an earlier start', async
   const log = await openLog();
   await log.append([0, 1].map(hookEnvelope));
   await seal();
-  await log.append([2, 3].map(hookEnvelope));
+  const received_at = '2026-11-21T23:59:59.000Z';
+  await log.append([hookEnvelope(2), { ...hookEnvelope(3), received_at }]);
   await log.close();
   await remove(2);
   await seal();
   expect(toolUses()).toEqual(['t0', 't1', 't3']);
   expect(gaps()).toEqual([['missing', 3, 3]]);
+  const { received_at: missing_since } = hookEnvelope(1);
+  expect(rows.rows.find(({ type }) => type === 'event_log.gap')).toMatchObject({
+    missing_since,
+    received_at,
+  });
+});
+
+it('says of dead letters that they were received between the entry before them and now', async () => {
+  const log = await openLog();
+  await log.append([hookEnvelope(0)]);
+  await seal();
+  await log.append([1, 2, 3].map(hookEnvelope));
+  await log.close();
+  const spoil = (offset: number) =>
+    attack((entries) => void entries.put(keyOf(offset), Buffer.from('no envelope')));
+  for (const offset of [2, 3]) await spoil(offset);
+  await seal();
+  await append([4]);
+  await spoil(4);
+  await seal();
+  const counts = rows.rows.filter(({ type }) => type === 'ingest.counted');
+  expect(counts.map(({ missing_since, dead_letter_count }) => [missing_since, dead_letter_count])).toEqual([
+    [hookEnvelope(0).received_at, 2],
+    [hookEnvelope(0).received_at, 1],
+  ]);
+  // The last envelope of the first bundle lies before its dead letters, so it does not date them.
+  expect(counts.map(({ received_at }) => Date.parse(received_at))).toEqual([NOW_MS, NOW_MS]);
 });
 
 it('says that two entries were swapped, and seals both', async () => {

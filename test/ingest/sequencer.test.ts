@@ -9,6 +9,7 @@ import { createNormaliser, type Normalise } from '../../ingest/normalise.ts';
 import { createOwnRecords } from '../../ingest/own-records.ts';
 import { MAX_BUNDLE_LENGTH } from '../../ingest/seal-batches.ts';
 import type { SeenIds } from '../../ingest/seen-ids.ts';
+import { settleEventLog } from '../../ingest/settle-event-log.ts';
 import { createSequencer, type Sequencer } from '../../ingest/sequencer.ts';
 import { createSurrogates } from '../../ingest/surrogates.ts';
 import type { Envelope } from '../../schemas/envelope.ts';
@@ -334,6 +335,8 @@ describe('the sequencer', () => {
     eventLog = { ...given, consume, close: () => given.close() };
     await drain(sequencerOf(opened), () => counted().length === 1);
     expect(counted()).toMatchObject([{ envelope_count: 0, repeat_count: 0, dead_letter_count: 2 }]);
+    // No bundle names a writer, so nobody knows since when.
+    expect(counted()[0]).not.toHaveProperty('missing_since');
     expect(ledger.nextOffset()).toBe(7n);
   });
 
@@ -395,5 +398,26 @@ describe('the sequencer on another event log than the ledger was read from', () 
     expect(rows.rows[1]).toMatchObject({ event_log: eventLog.id, previous_event_log: before });
     const { ledger } = await open();
     expect([ledger.nextOffset(), ledger.eventLog()]).toEqual([3n, eventLog.id]);
+    expect(rows.rows[1]).not.toHaveProperty('missing_since');
+  });
+
+  it('says that what was not sealed was received since the newest entry that a bundle holds', async () => {
+    await replaceLog();
+    const opened = await open();
+    const received_at = '2026-11-20T23:00:00.000Z';
+    const head = { writer: 'a'.repeat(32), number: 1, mac: 'b'.repeat(64), received_at };
+    const writers = { key_sha256: 'c'.repeat(64), heads: [head] };
+    const options = { acceptedEventLog: eventLog.id, eventLogKey: writers.key_sha256 };
+    const ledger = { ...opened.ledger, writers: () => writers };
+    await settleEventLog({
+      ...options,
+      eventLog,
+      ledger,
+      ownRecord,
+      clock: () => Date.parse('2026-11-21T09:00:00.000Z'),
+      logger: pino({ level: 'silent' }),
+      partition: 0,
+    });
+    expect(rows.rows[1]).toMatchObject({ type: 'event_log.replaced', missing_since: received_at });
   });
 });

@@ -119,6 +119,45 @@ describe('following the writers of an event log', () => {
     expect(numbersOf(follow([frames[1]!], other))).toEqual([['forked', 2, 2]]);
   });
 
+  describe('says since when missing entries may have been received', () => {
+    const since = (frames: readonly Buffer[], before?: WriterHeads) =>
+      follow(frames, before).gaps.map(({ missing_since }) => Date.parse(missing_since) - START_MS);
+    const LATER_MS = START_MS + 30 * HOUR_MS;
+
+    it('since the entry before them', () => {
+      const writer = newWriter();
+      const before = follow(append(writer, 1).frames).heads;
+      append(writer, 2);
+      expect(since(append(writer, 1, true, LATER_MS).frames, before)).toEqual([0]);
+    });
+
+    it('not after the entry behind them, where a clock stepped back', () => {
+      const writer = newWriter();
+      const before = follow(append(writer, 1, true, LATER_MS).frames).heads;
+      append(writer, 2);
+      expect(since(append(writer, 1).frames, before)).toEqual([0]);
+    });
+
+    it('a day earlier for each, where no entry before them was read: a writer that is silent for a day is another', () => {
+      const writer = newWriter();
+      append(writer, 2);
+      expect(since(append(writer, 1, true, LATER_MS).frames)).toEqual([(30 - 48) * HOUR_MS]);
+    });
+
+    it('a day earlier too, where the entry before is another one than was read', () => {
+      const writer = newWriter();
+      const before = follow(append(writer, 1).frames).heads!;
+      const other = { ...before, heads: [{ ...before.heads[0]!, mac: 'f'.repeat(64) }] };
+      const next = append(writer, 1, true, START_MS + HOUR_MS).frames;
+      expect(since(next, other)).toEqual([-23 * HOUR_MS]);
+    });
+
+    it('and never before 1970, however many there are', () => {
+      const frames = append(newWriter(), 30_000).frames.slice(-1);
+      expect(since(frames)).toEqual([-START_MS]);
+    });
+  });
+
   it('keeps what it knows where no entry has a number', () => {
     const before = follow(append(newWriter(), 1).frames).heads;
     const plain = [{ offset: 0n, envelope: envelopeOf('a') }];

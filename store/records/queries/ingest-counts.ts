@@ -2,6 +2,7 @@
 import type { Query } from '../record-store.ts';
 import { inScope, type CompletenessScope } from './completeness.ts';
 import { paramsOf, tidy, where } from './conditions.ts';
+import { within } from './instants.ts';
 
 export interface IngestCounts {
   /** Entries of the event log that held no envelope of a writer of this deployment. */
@@ -14,12 +15,18 @@ export interface IngestCounts {
   readonly replaced_count: number;
 }
 
-/** Only records that the sequencer made count: no sender can give a record the source `affidavit`. */
-export function ingestCounts(params: CompletenessScope): Query<IngestCounts> {
+/**
+ * Only records that the sequencer made count: no sender can give a record the source `affidavit`. A record counts in
+ * every period that reaches into the time between its `missing_since` and its `received_at`. Without `missing_since`
+ * nobody knows the beginning, so the record counts in every period before it.
+ */
+export function ingestCounts({ from, to, ...others }: CompletenessScope): Query<IngestCounts> {
+  const missingSince = `ifNull(parseDateTime64BestEffortOrNull(missing_since, 3, 'UTC'), toDateTime64(0, 3, 'UTC'))`;
   const conditions = [
-    { sql: "source = 'affidavit'", params: {} },
     { sql: "type IN ('ingest.counted', 'event_log.gap', 'event_log.replaced')", params: {} },
-    ...inScope(params),
+    { sql: "source = 'affidavit'", params: {} },
+    ...inScope({ ...others, from }),
+    ...within(missingSince, { to }, { prefix: '', digits: 3 }),
   ];
   return {
     name: 'ingest_counts',

@@ -300,6 +300,41 @@ describe('the completeness of a period', () => {
     expect(codes(statement)).toEqual(expect.arrayContaining(['dead_letters', 'event_log_replaced']));
   });
 
+  describe('of a record of what is missing', () => {
+    const day = (n: number) => new Date(Date.UTC(2026, 2, n)).toISOString();
+    const read = async (facts: object, type: string) => {
+      const record = auditRecord('loss', {
+        type,
+        source: 'affidavit',
+        received_at: '2026-03-05T10:00:00.000Z',
+        facts: { source_event: type, collector: 'affidavit', ...facts },
+      });
+      await assess([record]);
+      const days = [1, 2, 3, 4, 5, 6].map((n) => ({ from: day(n), to: day(n + 1) }));
+      const failed = [];
+      for (const period of days) {
+        const statement = await assessCompleteness(store, period);
+        if (states(statement)['S8'] === 'failed') failed.push(Number(period.from.slice(8, 10)));
+      }
+      return failed;
+    };
+
+    it.each([
+      ['event_log.gap', { reason: 'missing', first_number: 2, last_number: 6 }],
+      ['event_log.gap', { reason: 'forked', first_number: 2, last_number: 2 }],
+      ['event_log.replaced', {}],
+      ['ingest.counted', { dead_letter_count: 5 }],
+    ])('%s fails S8 of every day in which that may have been received', async (type, facts) => {
+      expect(await read({ ...facts, missing_since: '2026-03-03T23:59:59.999Z' }, type)).toEqual([3, 4, 5]);
+      expect(await read({ ...facts, missing_since: '2026-03-05T10:00:00.000Z' }, type)).toEqual([5]);
+      expect(await read(facts, type)).toEqual([1, 2, 3, 4, 5]);
+    });
+
+    it('ingest.counted without dead letters fails no day', async () => {
+      expect(await read({ dead_letter_count: 0, repeat_count: 3 }, 'ingest.counted')).toEqual([]);
+    });
+  });
+
   it('fails S8 for entries of the event log that are missing, and says how many', async () => {
     const gap = (reason: string, first_number: number, last_number: number) =>
       auditRecord(`gap-${first_number}`, {

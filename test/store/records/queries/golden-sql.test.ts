@@ -136,6 +136,7 @@ const ON_FILE = [
   'tool-calls-missing-counterpart',
   'clock-skew',
   'sessions-without-end',
+  'ingest-counts',
   'delivery-gaps',
   'collector-silences',
   'silent-witnesses',

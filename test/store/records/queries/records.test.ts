@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ingestCounts } from '../../../../store/records/queries/ingest-counts.ts';
 import { leafHashes, leavesByIndex, recordsForPackage } from '../../../../store/records/queries/leaves.ts';
 import { listQuarantine, quarantineCounts } from '../../../../store/records/queries/quarantine.ts';
 import {
@@ -213,6 +214,7 @@ describe('questions about records', () => {
     ['a request', listRecords({ filters: { request_id: 'q1' }, limit: 10 }), /Name: request_filter/],
     ['a record', getRecord({ id: 'x' }), /Name: id_filter/],
     ['records of a package', recordsForPackage({ ids: ['x', 'y'] }), /Name: id_filter/],
+    ['losses', ingestCounts({ from: at(0), to: at(1) }), /Name: type_filter/],
     ['words', listRecords({ filters: { text: 'second' }, limit: 10 }), /Name: content_words/],
     ['a period', listRecords({ filters: { received_from: at(0) }, limit: 10 }), /Name: received_at_bounds/],
     [

@@ -2,15 +2,21 @@
  * The event log that the operator accepted: `init` accepts the one that it finds, later ones need a word. In: the
  * deployment file and the log that is there. Out: the same file with its id, or a refusal.
  */
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { AppContext } from './context.ts';
 import { amendDeployment, noDeployment, readDeployment } from './deployment-file.ts';
 import { openEventLog } from './engines.ts';
 import type { Engines } from './logs.ts';
+import { dataPaths } from './paths.ts';
 import { allSealFrom, judgeEventLog, type SealedFrom } from '../ingest/event-log-identity.ts';
 import type { EventLog } from '../ingest/event-log.ts';
 import { nextGeneration } from '../ingest/kafka/topic-generation.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import { readLogKey, readNewestHead } from '../store/ledger/archived-log.ts';
+
+/** The file of the embedded event log in its folder, as its engine names it. */
+const LOG_FILE = 'data.mdb';
 
 /** Id of the configured event log. Opens and closes it. Undefined where its medium gives none. */
 export async function findEventLog(context: AppContext): Promise<string | undefined> {
@@ -29,6 +35,30 @@ export async function requireAccepted(
   const accepted = (await readDeployment(config))?.event_log;
   const verdict = judgeEventLog({ found: id, accepted, sealed: undefined });
   if (verdict.kind === 'refused') throw new PipelineError('EVENT_LOG_REPLACED', verdict.detail);
+}
+
+/**
+ * Opens the accepted event log for a process that only asks it, and never begins one. Throws LOG_UNAVAILABLE where there
+ * is none in the data folder, and EVENT_LOG_REPLACED where another one is there.
+ */
+export async function openAcceptedEventLog(context: AppContext): Promise<EventLog> {
+  if (context.config.kafka.brokers === undefined) await requireLogFile(context);
+  const eventLog = await openEventLog(context);
+  try {
+    await requireAccepted(context, eventLog);
+    return eventLog;
+  } catch (error) {
+    await eventLog.close();
+    throw error;
+  }
+}
+
+/** The engine would make a missing file: an empty log, in which nothing waits. */
+async function requireLogFile({ config }: Pick<AppContext, 'config'>): Promise<void> {
+  const { eventLog } = dataPaths(config);
+  const found = await stat(join(eventLog, LOG_FILE)).catch(() => undefined);
+  if (found?.isFile() === true && found.size > 0) return;
+  throw new PipelineError('LOG_UNAVAILABLE', `${eventLog} holds no event log`);
 }
 
 /**

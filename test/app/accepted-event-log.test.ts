@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { acceptEventLog } from '../../app/accepted-event-log.ts';
+import { acceptEventLog, openAcceptedEventLog } from '../../app/accepted-event-log.ts';
 import { createContext } from '../../app/context.ts';
 import { initialise } from '../../app/deployment.ts';
 import { loadConfig, type Config } from '../../config.ts';
@@ -52,5 +54,39 @@ describe('the word of an operator on the event log', () => {
       accepted: `${found}#2`,
       next: `${found}#3`,
     });
+  });
+});
+
+describe('a process that only asks the event log what waits in it', () => {
+  const dir = () => `${folder.path}/data/event-log`;
+  const ask = () => openAcceptedEventLog(createContext(config));
+
+  it('opens the accepted one', async () => {
+    const eventLog = await ask();
+    expect(await eventLog.lag()).toMatchObject({ envelopes: 0 });
+    await eventLog.close();
+  });
+
+  it('makes none where the folder, its file or the content of the file is missing', async () => {
+    const refused = { code: 'LOG_UNAVAILABLE' };
+    await rm(dir(), { recursive: true });
+    await expect(ask()).rejects.toMatchObject(refused);
+    expect(existsSync(dir())).toBe(false);
+    await mkdir(dir());
+    await expect(ask()).rejects.toMatchObject(refused);
+    expect(existsSync(`${dir()}/data.mdb`)).toBe(false);
+    await writeFile(`${dir()}/data.mdb`, '');
+    await expect(ask()).rejects.toMatchObject(refused);
+  });
+
+  it('refuses another one', async () => {
+    const other = loadConfig(undefined, {
+      AFFIDAVIT_DATA: `${folder.path}/other`,
+      AFFIDAVIT_LOG_LEVEL: 'silent',
+    });
+    await initialise(createContext(other, { archive: createMemoryArchive() }));
+    await rm(dir(), { recursive: true });
+    await rename(`${folder.path}/other/event-log`, dir());
+    await expect(ask()).rejects.toMatchObject({ code: 'EVENT_LOG_REPLACED' });
   });
 });

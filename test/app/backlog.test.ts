@@ -2,8 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { createBacklogReader } from '../../app/backlog.ts';
 import type { AppContext } from '../../app/context.ts';
 import { CloseStack } from '../../app/logs.ts';
+import { createTestLogger } from '../support/log-lines.ts';
 
-const context = { replaced: {} } as AppContext;
+const { logger, lines } = createTestLogger();
+const context = { replaced: {}, logger } as AppContext;
 const lag = { envelopes: 3, bytes: 300 };
 
 /** An event log that fails to open as often as asked, and counts. */
@@ -32,6 +34,7 @@ describe('the backlog reader', () => {
   });
 
   it('answers unknown while the event log is away, and the figure when it is back', async () => {
+    lines.length = 0;
     const { seen, open } = openerOf(1);
     const stack = new CloseStack();
     const read = createBacklogReader(context, undefined, stack, open);
@@ -39,6 +42,7 @@ describe('the backlog reader', () => {
     expect(await read()).toEqual(lag);
     await stack.close();
     expect(seen).toEqual({ opened: 2, closed: 1 });
+    expect(lines).toMatchObject([{ reason: 'no broker answers' }]);
   });
 
   it('asks the log that the process seals from, and neither opens nor closes one', async () => {

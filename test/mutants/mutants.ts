@@ -40,6 +40,22 @@ export const MUTANTS: readonly Mutant[] = [
     tests: ['test/ingest/kafka/topic-identity.test.ts'],
   },
   {
+    name: 'older_archive_sealed_on',
+    defect: 'An older archive is sealed on although the event log gave up entries behind it as sealed.',
+    file: 'ingest/embedded/settle.ts',
+    find: 'if (from >= acknowledged) return;',
+    replace: 'if (from >= 0n || acknowledged >= 0n) return;',
+    tests: ['test/ingest/exchanged-log.test.ts'],
+  },
+  {
+    name: 'put_into_another_folder',
+    defect: 'A put is answered although another folder stood in place of the archive while it ran.',
+    file: 'store/archive/local/archive.ts',
+    find: 'await inFolder(() => requireObject(dir, key));',
+    replace: '',
+    tests: ['test/store/archive/local/swapped-folder.test.ts'],
+  },
+  {
     name: 'overlapping_sync',
     defect: 'LMDB shows a commit, and the sender has its answer, before the commit is flushed.',
     file: 'ingest/embedded/environment.ts',

@@ -131,7 +131,8 @@ export function collectorOf(frame: Buffer): string {
     const lengthAt = layoutOf(frame).length;
     const headerAt = lengthAt + LENGTH_BYTES;
     const header = frame.toString('utf8', headerAt, headerAt + frame.readUInt32BE(lengthAt));
-    return (JSON.parse(header) as EnvelopeHeader).principal;
+    const { principal } = JSON.parse(header) as { readonly principal?: unknown };
+    return typeof principal === 'string' ? principal : '';
   } catch {
     return '';
   }

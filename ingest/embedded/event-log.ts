@@ -17,7 +17,7 @@ import {
   type SealedEntries,
   type StoredEntry,
 } from './settle.ts';
-import { readId, readState, toOffset, writeId } from './state.ts';
+import { readId, readState, saysBacklog, toOffset, writeId } from './state.ts';
 
 interface EmbeddedEventLogOptions extends BacklogLimits {
   /** Folder for this log alone, created if absent. */
@@ -168,6 +168,8 @@ async function consumeUntilAborted(
     if (isAborted(signal)) return;
     const batch = readBatch(storage, read, options);
     if (batch.entries.length === 0) {
+      // Somebody removed entries while this process runs, or changed the counts.
+      if (saysBacklog(storage.meta)) await repairState(storage);
       await linger.idle();
     } else {
       await storage.keepDeadLetters(batch.letters);

@@ -4,7 +4,17 @@ import type { EntryMark } from '../event-log.ts';
 import type { ReadFrame } from '../frame-reader.ts';
 import { collectorOf } from '../framing.ts';
 import type { BinaryDatabase, Environment } from './environment.ts';
-import { changeBacklog, clearBacklog, readState, toOffset, writeState } from './state.ts';
+import {
+  changeBacklog,
+  countedName,
+  readBacklogs,
+  readState,
+  replaceBacklogs,
+  shiftTooLarge,
+  toOffset,
+  writeState,
+  type Backlog,
+} from './state.ts';
 
 interface SettledStorage {
   readonly environment: Environment;
@@ -92,34 +102,57 @@ function shiftBy(meta: BinaryDatabase, by: bigint): void {
 }
 
 /**
- * Somebody who adds or removes entries by other means leaves the counts and the next offset behind. Then they are taken from
- * the entries when the log is opened, so that no append overwrites an entry and no backlog is told that is not there.
+ * Somebody who changes entries or counts by other means leaves counts that are wrong: appends would be refused for ever, or
+ * would overwrite an entry. So all counts and the next offset are taken from the entries where they differ. Throws
+ * LOG_DAMAGED where the entries do not give them.
  */
-export async function repairState({ environment, entries, meta }: SettledStorage): Promise<void> {
-  environment.refresh();
-  if (isInLine(entries, meta)) return;
-  await environment.commit(() => {
-    const { shift, next } = readState(meta);
-    clearBacklog(meta);
-    const backlog = changeBacklog(meta);
-    let [envelopes, bytes, end] = [0, 0, next];
-    for (const { key, value } of entries.getRange()) {
-      backlog.add(collectorOf(value), { envelopes: 1, bytes: value.length });
-      envelopes += 1;
-      bytes += value.length;
-      end = toOffset(key, shift) + 1n;
-    }
-    const { acknowledged } = readState(meta);
-    writeState(meta, { next: end > next ? end : next, envelopes, bytes, shift, acknowledged });
-    backlog.write();
+export async function repairState(storage: SettledStorage): Promise<void> {
+  storage.environment.refresh();
+  if (isInLine(storage.meta, countEntries(storage))) return;
+  await storage.environment.commit(() => {
+    const { backlogs, end, envelopes, bytes } = countEntries(storage);
+    const state = readState(storage.meta);
+    writeState(storage.meta, { ...state, next: end > state.next ? end : state.next, envelopes, bytes });
+    replaceBacklogs(storage.meta, backlogs);
   });
 }
 
-function isInLine(entries: BinaryDatabase, meta: BinaryDatabase): boolean {
-  const { envelopes, next, shift } = readState(meta);
-  let end = 0n;
-  for (const key of entries.getKeys({ reverse: true, limit: 1 })) end = toOffset(key, shift) + 1n;
-  return entries.getKeysCount() === envelopes && end <= next;
+/** Counts that the entries themselves give. */
+interface EntryCounts extends Backlog {
+  /** Offset after the last entry; 0 where there is none. */
+  readonly end: bigint;
+  readonly backlogs: ReadonlyMap<string, Backlog>;
+}
+
+/** Reads each entry once. */
+function countEntries({ entries, meta }: SettledStorage): EntryCounts {
+  const { shift, next } = readState(meta);
+  const backlogs = new Map<string, Backlog>();
+  let [envelopes, bytes, end] = [0, 0, 0n];
+  for (const { key, value } of entries.getRange()) {
+    const collector = countedName(collectorOf(value));
+    const before = backlogs.get(collector) ?? { envelopes: 0, bytes: 0 };
+    backlogs.set(collector, { envelopes: before.envelopes + 1, bytes: before.bytes + value.length });
+    envelopes += 1;
+    bytes += value.length;
+    end = toOffset(key, shift) + 1n;
+  }
+  if (end === 0n && shift > next) throw shiftTooLarge(shift, next);
+  return { envelopes, bytes, end, backlogs };
+}
+
+function isInLine(meta: BinaryDatabase, counted: EntryCounts): boolean {
+  const state = readState(meta);
+  if (!isEqual(state, counted) || counted.end > state.next) return false;
+  const stored = readBacklogs(meta);
+  return (
+    stored.size === counted.backlogs.size &&
+    [...counted.backlogs].every(([collector, backlog]) => isEqual(stored.get(collector), backlog))
+  );
+}
+
+function isEqual(stored: Backlog | undefined, counted: Backlog): boolean {
+  return stored?.envelopes === counted.envelopes && stored.bytes === counted.bytes;
 }
 
 /** Entries that are sealed. Runs inside a transaction. */

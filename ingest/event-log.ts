@@ -90,9 +90,11 @@ export interface PartitionLag {
  * - A log that was opened with a key gives each entry the next number of its writer in its partition, and a MAC that binds
  *   it to this log. It delivers no entry as an envelope whose MAC does not fit. Whether numbers are missing is for the
  *   caller to judge, who knows those that were sealed.
- * - `lag` counts envelopes that were appended and not yet acknowledged. In a partition, `oldestReceivedAt` is the time of
- *   receipt of the first of them. Over all partitions it is the earliest of these times. It is undefined where nothing
- *   waits, and where the medium does not answer in time. It is never an estimate.
+ * - `lag` counts envelopes that were appended and not yet acknowledged. `oldestReceivedAt` says when the oldest of them was
+ *   received. The embedded log gives the earliest time of receipt of all that wait. The log on Kafka gives, in each
+ *   partition, the time of receipt of the first that waits, and over all partitions the earliest of these times: an envelope
+ *   behind it may be older where the clocks of receivers differ, or one was ahead for a while. Entries that hold no envelope
+ *   are passed over. It is undefined where no envelope waits, and where the medium does not answer in time.
  */
 export interface EventLog {
   readonly id: string | undefined;

@@ -3,8 +3,9 @@ import { PipelineError } from '../../schemas/errors.ts';
 import type { ConsumeOptions, EventLog, LoggedBatch, LoggedEnvelope } from '../event-log.ts';
 import { createFrameReader, type ReadFrame } from '../frame-reader.ts';
 import { FrameWriter, type Numbering } from '../frame-writer.ts';
-import { collectorOf, decodeEnvelope, encodeEnvelope, encodeForWriter } from '../framing.ts';
+import { collectorOf, encodeEnvelope, encodeForWriter } from '../framing.ts';
 import { Appender, type BacklogLimits, type LogDatabases } from './appender.ts';
+import { BacklogAge } from './backlog-age.ts';
 import { keepDeadLetter, type DeadLetter } from './dead-letters.ts';
 import { openEnvironment, type Environment } from './environment.ts';
 import {
@@ -75,6 +76,7 @@ export async function openEmbeddedEventLog(options: EmbeddedEventLogOptions): Pr
   const wake = (): void => sleepers.forEach((awake) => awake());
   const { writer, encode, openReader } = framesOf(id, options.numbering);
   const appender = new Appender(environment, storage, { limits: options, onAppended: wake, writer });
+  const age = new BacklogAge(storage);
   const stopped = new AbortController();
   const consumers = new Set<Promise<void>>();
 
@@ -82,6 +84,7 @@ export async function openEmbeddedEventLog(options: EmbeddedEventLogOptions): Pr
     stopped.abort();
     await appender.idle();
     await Promise.allSettled(consumers);
+    await age.stop();
     await environment.close();
   }
   let closing: Promise<void> | undefined;
@@ -114,15 +117,10 @@ export async function openEmbeddedEventLog(options: EmbeddedEventLogOptions): Pr
         consumers.delete(running);
       }
     },
-    lag: () =>
-      new Promise((resolve) => {
-        environment.refresh();
-        const { envelopes, bytes } = readState(storage.meta);
-        const oldestReceivedAt = readOldest(storage);
-        resolve(
-          oldestReceivedAt === undefined ? { envelopes, bytes } : { envelopes, bytes, oldestReceivedAt },
-        );
-      }),
+    lag: async () => {
+      if (closing !== undefined) throw new PipelineError('LOG_UNAVAILABLE', 'event log is closed');
+      return age.lag();
+    },
     close: () => (closing ??= close()),
   };
 }
@@ -179,18 +177,6 @@ async function consumeUntilAborted(
       await acknowledge(storage, batch.entries);
     }
   }
-}
-
-/** When the first entry was received, as it says; undefined where there is none, or it holds no envelope. */
-function readOldest({ entries, meta }: LogStorage): string | undefined {
-  for (const { key, value } of entries.getRange({ limit: 1 })) {
-    try {
-      return decodeEnvelope(value, toOffset(key, readState(meta).shift)).received_at;
-    } catch (error) {
-      if (!(error instanceof PipelineError)) throw error;
-    }
-  }
-  return undefined;
 }
 
 function toStorage(

@@ -74,9 +74,20 @@ export function toKey(offset: bigint, shift: bigint): Buffer {
   const stored = offset - shift;
   if (stored < 0n) throw shiftTooLarge(shift, offset);
   requirePossible('next offset', offset);
+  return toStoredKey(stored);
+}
+
+export function toStoredKey(stored: bigint): Buffer {
   const key = Buffer.alloc(KEY_BYTES);
   key.writeBigUInt64BE(stored);
   return key;
+}
+
+/** Undefined for a key that no appender wrote. */
+export function toStoredNumber(key: Buffer): number | undefined {
+  if (key.length !== KEY_BYTES) return undefined;
+  const stored = key.readBigUInt64BE();
+  return stored > MAX_OFFSET ? undefined : Number(stored);
 }
 
 /** Throws LOG_DAMAGED for a key that no appender wrote. */

@@ -162,7 +162,7 @@ export async function openKafka(
   context: AppContext,
   { mayCreateTopics = false }: { readonly mayCreateTopics?: boolean } = {},
 ): Promise<KafkaEventLog> {
-  const { config, limits, logger } = context;
+  const { config, limits, logger, system } = context;
   const { kafka, ingest } = config;
   const { openKafkaEventLog } = await import('../ingest/kafka/event-log.ts');
   return openKafkaEventLog({
@@ -180,6 +180,7 @@ export async function openKafka(
     maxBacklogBytes: ingest.max_backlog_bytes,
     maxPerCollectorPercent: limits.maxBacklogPerCollectorPercent,
     groupId: `${kafka.topic}.sequencers`,
+    clock: system.clock,
     sessionTimeoutMs: limits.kafkaSessionTimeoutMs,
     lingerMs: ingest.seal_after_ms,
     keyOf,

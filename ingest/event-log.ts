@@ -93,8 +93,9 @@ export interface PartitionLag {
  * - `lag` counts envelopes that were appended and not yet acknowledged. `oldestReceivedAt` says when the oldest of them was
  *   received. The embedded log gives the earliest time of receipt of all that wait. The log on Kafka gives, in each
  *   partition, the time of receipt of the first that waits, and over all partitions the earliest of these times: an envelope
- *   behind it may be older where the clocks of receivers differ, or one was ahead for a while. Entries that hold no envelope
- *   are passed over. It is undefined where no envelope waits, and where the medium does not answer in time.
+ *   behind it may be older by as much as the clocks of receivers differ. Entries that hold no envelope are passed over. It
+ *   is undefined where no envelope waits, where the medium does not answer in time, and on Kafka where the first envelope
+ *   comes from a clock that was ahead.
  */
 export interface EventLog {
   readonly id: string | undefined;

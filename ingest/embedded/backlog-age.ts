@@ -96,11 +96,11 @@ export class BacklogAge {
     const { envelopes, bytes } = state;
     const firstKey = firstKeyOf(entries);
     if (this.#isStopped || firstKey === undefined) {
-      this.#forget(0);
+      this.#forget();
       return { envelopes, bytes };
     }
     this.#followRemovals(state, firstKey);
-    if (!this.#readOn()) return undefined;
+    if (!this.#readOn(state)) return undefined;
     const { front } = this.#minima;
     if (front === undefined) return { envelopes, bytes };
     if (front.first.key < firstKey) {
@@ -109,7 +109,7 @@ export class BacklogAge {
     }
     // Somebody removed it from among the others.
     if (!entries.doesExist(toStoredKey(BigInt(front.first.key)))) {
-      this.#forget(0);
+      this.#forget();
       return undefined;
     }
     return { envelopes, bytes, oldestReceivedAt: toInstant(front.first.receivedMs) };
@@ -117,14 +117,14 @@ export class BacklogAge {
 
   #followRemovals({ next, shift }: LogState, firstKey: number): void {
     // Somebody set the next offset back: entries may lie at keys that were read before.
-    if (Number(next - shift) < this.#unread) this.#forget(0);
+    if (Number(next - shift) < this.#unread) this.#forget();
     this.#minima.dropBefore(firstKey);
-    this.#unread = Math.max(this.#unread, firstKey);
+    this.#unread = Math.max(this.#unread, Math.min(firstKey, Number(next - shift)));
   }
 
-  /** Whether everything is read. */
-  #readOn(): boolean {
-    const slice = this.#readSlice(this.#unread, Number.MAX_SAFE_INTEGER);
+  /** Whether everything is read. Entries behind the next offset were put there by others, and are left out. */
+  #readOn({ next, shift }: LogState): boolean {
+    const slice = this.#readSlice(this.#unread, Number(next - shift) - 1);
     for (const received of slice.received) this.#minima.push(received);
     this.#unread = slice.end;
     return slice.isLast;
@@ -133,7 +133,7 @@ export class BacklogAge {
   #readAgain({ first, lastKey }: Stretch, firstKey: number): void {
     const slice = this.#readSlice(firstKey, lastKey);
     // A stretch is not longer than a slice, unless somebody added entries among the others.
-    if (!slice.isLast) this.#forget(0);
+    if (!slice.isLast) this.#forget();
     // The stretches that begin with these entries must not become longer than it was.
     else this.#minima.replaceFront(slice.received.map((received) => ({ ...received, before: first.before })));
   }
@@ -157,9 +157,9 @@ export class BacklogAge {
     return { received, end, isLast: true };
   }
 
-  #forget(unread: number): void {
+  #forget(): void {
     this.#minima = new BacklogMinima();
-    this.#unread = unread;
+    this.#unread = 0;
   }
 }
 

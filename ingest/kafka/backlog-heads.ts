@@ -2,6 +2,7 @@
  * When the first waiting envelope of each partition was received. In: where each backlog begins. Out: times of receipt,
  * as the envelopes themselves say.
  */
+import type { Clock } from '../../schemas/clock.ts';
 import { decodeEnvelope } from '../framing.ts';
 import type { Waiting } from './backpressure.ts';
 import type { FetchedMessage, MessageReader } from './client.ts';
@@ -10,6 +11,7 @@ import { withDeadline } from './errors.ts';
 export interface BacklogHeadsOptions {
   readonly messages: MessageReader;
   readonly topic: string;
+  readonly clock: Clock;
   /** How long all partitions together may take. @default 3000 */
   readonly deadlineMs?: number;
 }
@@ -23,6 +25,12 @@ interface Head {
 /** A partition whose first envelope is not read by then has no known age. */
 const DEADLINE_MS = 3_000;
 
+/**
+ * A receiver's clock may be ahead of that of the process that asks by so much. If it was further ahead as the first
+ * envelope came, envelopes behind it may be older by any time.
+ */
+const MAX_AHEAD_MS = 600_000;
+
 export class BacklogHeads {
   readonly #options: BacklogHeadsOptions;
   /** By partition, so that a backlog that does not move is read once. Set by `#read`. */
@@ -35,17 +43,19 @@ export class BacklogHeads {
   }
 
   /**
-   * By partition. One that is left out is not known: its leader does not answer in time, or the messages at its place
-   * hold no envelope. Never rejects.
+   * By partition. One that is left out is not known: its leader does not answer in time, the messages at its place hold
+   * no envelope, or the first envelope says that it was received in the future. Never rejects.
    */
   async read(backlogs: readonly Waiting[]): Promise<ReadonlyMap<number, string>> {
-    const { deadlineMs = DEADLINE_MS } = this.#options;
+    const { clock, deadlineMs = DEADLINE_MS } = this.#options;
     const reads = Promise.all(backlogs.map((backlog) => this.#readOnce(backlog)));
     await withDeadline(reads, deadlineMs, 'brokers').catch(() => undefined);
+    const latestMs = clock() + MAX_AHEAD_MS;
     const found = new Map<number, string>();
     for (const { partition, from } of backlogs) {
       const head = this.#known.get(partition);
-      if (head?.from === from) found.set(partition, head.receivedAt);
+      if (head?.from !== from || Date.parse(head.receivedAt) > latestMs) continue;
+      found.set(partition, head.receivedAt);
     }
     return found;
   }

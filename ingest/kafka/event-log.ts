@@ -87,7 +87,7 @@ function assemble(parts: Parts, options: KafkaEventLogOptions): KafkaEventLog {
   const { client, backpressure, watch, identity } = parts;
   const queue = openQueue(parts, options);
   const membership = openMembership(client, options);
-  const heads = new BacklogHeads({ messages: client.messages, topic: options.topic });
+  const heads = new BacklogHeads({ messages: client.messages, topic: options.topic, clock: options.clock });
   const encode = openEncoder(parts, options);
   const context = toContext(parts, options, { membership, queue });
   const stopped = new AbortController();

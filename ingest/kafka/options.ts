@@ -1,5 +1,6 @@
 import type { ConnectionOptions } from 'node:tls';
 import type { Logger } from 'pino';
+import type { Clock } from '../../schemas/clock.ts';
 import type { Envelope } from '../../schemas/envelope.ts';
 import type { Numbering } from '../frame-writer.ts';
 
@@ -51,6 +52,7 @@ export interface KafkaLimits {
 export interface KafkaEventLogOptions extends KafkaConnection, KafkaTopics, KafkaLimits {
   /** Processes of one group share the partitions out among themselves. */
   readonly groupId: string;
+  readonly clock: Clock;
   /** Envelopes of the same key stay in one partition, in order; null spreads them. */
   readonly keyOf: (envelope: Envelope) => string | null;
   /** Id of the event log that the operator accepted; it names the topic where the brokers give no ids. */

@@ -8,6 +8,7 @@ import { openEnvironment, type BinaryDatabase } from '../../../ingest/embedded/e
 import { openEmbeddedEventLog } from '../../../ingest/embedded/event-log.ts';
 import { readState, toStoredKey, writeState } from '../../../ingest/embedded/state.ts';
 import type { EventLog } from '../../../ingest/event-log.ts';
+import { encodeEnvelope } from '../../../ingest/framing.ts';
 import { toInstant } from '../../../schemas/clock.ts';
 import { envelopeOf } from '../../contract/envelope.ts';
 import { consumeCount } from '../../contract/event-log.contract.ts';
@@ -100,6 +101,15 @@ it('sees what another process appends, removes, or writes at a key that was read
   await other.append([{ ...envelopeOf('y'), received_at: toInstant(TODAY_MS) }]);
   expect(await oldestMs()).toBe(TODAY_MS);
   await other.close();
+});
+
+it('leaves out an entry that others put behind the next offset, and reads on in front of it', async () => {
+  await append([TODAY_MS + 5]);
+  const forged = encodeEnvelope({ ...envelopeOf('f'), received_at: toInstant(TODAY_MS - DAY_MS) });
+  await change((entries) => void entries.put(toStoredKey(500n), forged));
+  expect(await oldestMs()).toBe(TODAY_MS + 5);
+  await append([TODAY_MS + 4]);
+  expect(await oldestMs()).toBe(TODAY_MS + 4);
 });
 
 it('is that of a search of all entries, whatever is appended and sealed', async () => {

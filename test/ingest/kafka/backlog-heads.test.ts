@@ -12,7 +12,10 @@ function messageOf(offset: bigint, received_at: string): FetchedMessage {
 }
 
 /** Heads over a reader that answers as asked, and the places that were read. */
-function headsOver(answer: (place: MessagePlace) => Promise<readonly FetchedMessage[]>) {
+function headsOver(
+  answer: (place: MessagePlace) => Promise<readonly FetchedMessage[]>,
+  nowMs = Date.parse(SECOND),
+) {
   const places: string[] = [];
   const messages = {
     readFrom: (place: MessagePlace) => {
@@ -20,7 +23,8 @@ function headsOver(answer: (place: MessagePlace) => Promise<readonly FetchedMess
       return answer(place);
     },
   };
-  return { places, heads: new BacklogHeads({ messages, topic: 'events', deadlineMs: 50 }) };
+  const clock = () => nowMs;
+  return { places, heads: new BacklogHeads({ messages, topic: 'events', clock, deadlineMs: 50 }) };
 }
 
 const waitingAt = (partition: number, from: bigint) => ({ partition, from, envelopes: 2 });
@@ -50,6 +54,14 @@ it('passes over messages of other programs', async () => {
   const stranger = { offset: 5n, key: null, value: Buffer.from('hello') };
   const { heads } = headsOver(() => Promise.resolve([stranger, messageOf(6n, SECOND)]));
   expect(await heads.read([waitingAt(0, 5n)])).toEqual(new Map([[0, SECOND]]));
+});
+
+it('leaves out a partition whose first envelope was received in the future, beyond what clocks differ', async () => {
+  const atMs = Date.parse(FIRST);
+  const read = (nowMs: number) =>
+    headsOver(({ from }) => Promise.resolve([messageOf(from, FIRST)]), nowMs).heads.read([waitingAt(0, 5n)]);
+  expect(await read(atMs - 600_000)).toEqual(new Map([[0, FIRST]]));
+  expect(await read(atMs - 600_001)).toEqual(new Map());
 });
 
 it('leaves out a partition that fails, does not answer in time or holds no envelope, and asks it again', async () => {

@@ -34,6 +34,7 @@ export function optionsFor(
     maxBacklogEnvelopes: 1_000_000,
     maxBacklogBytes: 1024 * 1024 * 1024,
     groupId: `group-${topic}`,
+    clock: () => Date.parse('2026-11-21T09:00:00.000Z'),
     keyOf: () => null,
     numbering: NUMBERING,
     sessionTimeoutMs: 10_000,

@@ -196,4 +196,15 @@ describe('a log that is open', () => {
     }
     await consuming(log, () => expect.poll(() => log.lag()).toEqual({ envelopes: 0, bytes: 0 }));
   });
+
+  it('rejects its consumer, appends and questions with LOG_DAMAGED once its head does not read', async () => {
+    const log = await openLog();
+    await change((meta) => void meta.put(Buffer.from('state'), Buffer.alloc(31)));
+    const { signal } = new AbortController();
+    const bounds = { partition: 0, from: 0n, maxEnvelopes: 10, maxBytes: 1 << 20, signal };
+    const damaged = { code: 'LOG_DAMAGED' };
+    await expect(log.consume(bounds, () => Promise.resolve())).rejects.toMatchObject(damaged);
+    await expect(log.append([envelopeOf('a')])).rejects.toMatchObject(damaged);
+    await expect(log.lag()).rejects.toMatchObject(damaged);
+  });
 });

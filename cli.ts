@@ -8,6 +8,7 @@ import type { InitOptions } from './commands/init.ts';
 import { PROFILES, SYSTEMS, type ManagedSettingsOptions } from './commands/managed-settings-choices.ts';
 import type { Output } from './commands/output.ts';
 import type { ProbeCommandOptions } from './commands/probe.ts';
+import type { RebuildOptions } from './commands/rebuild.ts';
 import type { ReportOptions } from './commands/report.ts';
 import type { SimulateOptions } from './commands/simulate.ts';
 import type { VerifyCommandOptions } from './commands/verify.ts';
@@ -179,8 +180,13 @@ program
 program
   .command('rebuild')
   .description('recreate the record store from the archive alone; stop the server first')
+  .option(
+    '--discard-rows',
+    'also remove rows beyond the end of the archive; they may be the last trace of leaves that the archive lost',
+    false,
+  )
   .addOption(json())
-  .action(async (options: { json: boolean }) => {
+  .action(async (options: RebuildOptions) => {
     const { rebuild } = await import('./commands/rebuild.ts');
     await rebuild(config(), output, options);
   });

@@ -24,7 +24,7 @@ import type { Archive } from '../store/archive/archive.ts';
 import type { S3Connection } from '../store/archive/s3/client.ts';
 import type { Tampering } from '../store/archive/s3/stored-version.ts';
 import type { StoreConnection } from '../store/records/clickhouse/client.ts';
-import type { RecordStore } from '../store/records/record-store.ts';
+import type { BeforeDrop, RecordStore } from '../store/records/record-store.ts';
 
 const DAY_MS = 86_400_000;
 /** How long Kafka keeps envelopes that no sequencer has sealed. */
@@ -102,11 +102,11 @@ function toFinding(
 
 /**
  * The record store on the configured server, else in this process. Only a process that may seal brings the schema up to
- * date; the others need no right to change it. With `recreate` the store is emptied first.
+ * date; the others need no right to change it. With `recreate` the store is emptied first, unless `recreate` rejects.
  */
 export async function openRecords(
   { config, system, limits }: Pick<AppContext, 'config' | 'system' | 'limits'>,
-  recreate = false,
+  recreate?: BeforeDrop,
 ): Promise<RecordStore> {
   const { openRecordStore } = await import('../store/records/clickhouse/record-store.ts');
   return openRecordStore({
@@ -114,7 +114,8 @@ export async function openRecords(
     migrationsDir: join(import.meta.dirname, '..', 'store', 'records', 'migrations'),
     mayMigrate: config.role === undefined || config.role === 'sequence',
     clock: system.clock,
-    recreate,
+    recreate: recreate !== undefined,
+    beforeDrop: recreate,
     limits: { maxExecutionMs: config.store.max_query_ms, maxRowsToRead: limits.maxQueryRows },
   });
 }

@@ -16,7 +16,7 @@ import type { Ledger } from '../store/ledger/ledger.ts';
 import type { LedgerOptions } from '../store/ledger/options.ts';
 import type { PublishedLog } from '../store/ledger/published-log.ts';
 import type { SeenIdsProjection } from '../store/projections/seen-ids.ts';
-import type { RecordStore } from '../store/records/record-store.ts';
+import type { BeforeDrop, RecordStore } from '../store/records/record-store.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -55,14 +55,14 @@ export class CloseStack implements Closeable {
 
 export interface OpenEnginesOptions extends OpenArchiveOptions {
   /** Empties the record store first, whatever its schema, so that recovery fills it from the archive. */
-  readonly recreate?: boolean;
+  readonly recreate?: BeforeDrop;
 }
 
 /** Opens the engines of an initialised deployment; the stack closes them. Throws START_REFUSED without a deployment. */
 export async function openEngines(
   context: AppContext,
   stack: CloseStack,
-  { recreate = false, onTampering }: OpenEnginesOptions = {},
+  { recreate, onTampering }: OpenEnginesOptions = {},
 ): Promise<Engines> {
   const { config, replaced } = context;
   const deployment = await readDeployment(config);

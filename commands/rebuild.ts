@@ -1,21 +1,32 @@
 import { createContext, type AppContext } from '../app/context.ts';
 import type { DeployedLog } from '../app/deployment-file.ts';
 import { CloseStack, openEngines, openLog, type Engines } from '../app/logs.ts';
+import { keepRowsBeyondArchive } from '../app/rows-beyond-archive.ts';
 import type { Config } from '../config.ts';
 import { createProgress, toJsonLine, type Output, type Progress } from './output.ts';
 
-/** Empties the record store and fills it from the archive alone, log by log. */
+export interface RebuildOptions {
+  readonly json: boolean;
+  /** Removes rows beyond the end of the archive too. */
+  readonly discardRows: boolean;
+}
+
+/**
+ * Empties the record store and fills it from the archive alone, log by log. Throws START_REFUSED where the store holds rows
+ * beyond the end of the archive: they may be the last trace of leaves that the archive lost.
+ */
 export async function rebuild(
   config: Config,
   output: Output,
-  { json }: { readonly json: boolean },
+  { json, discardRows }: RebuildOptions,
 ): Promise<void> {
   const progress = createProgress(output);
   progress.step('emptying the record store');
   const context = createContext(config);
   const stack = new CloseStack();
   try {
-    const engines = await openEngines(context, stack, { recreate: true });
+    const recreate = discardRows ? () => Promise.resolve() : await keepRowsBeyondArchive(context);
+    const engines = await openEngines(context, stack, { recreate });
     const results = [];
     for (const named of engines.deployment.logs) {
       const result = await rebuildLog(context, engines, named, progress);

@@ -50,7 +50,7 @@ export function checkSizes(
     if (size <= head.treeSize) continue;
     throw new PipelineError(
       'START_REFUSED',
-      `the ${name} hold ${String(size)} leaves of ${log}, the archive only ${String(head.treeSize)}; see \`affidavit rebuild\``,
+      `the ${name} hold ${String(size)} leaves of ${log}, the archive only ${String(head.treeSize)}: the archive lacks leaves that were sealed. Restore its newest copy, and rebuild nothing before; see docs/runbook.md`,
     );
   }
 }
@@ -69,7 +69,7 @@ export async function checkChains(options: LedgerOptions, sizes: readonly number
     if (found === (await chainAtLeaf(options, last))) continue;
     throw new PipelineError(
       'START_REFUSED',
-      `the ${projection.name} are not those of ${log}: leaf ${String(last)} has another chain value there; see \`affidavit rebuild\``,
+      `the ${projection.name} are not those of ${log}: leaf ${String(last)} has another chain value there. Keep a copy of both; see docs/runbook.md`,
     );
   }
 }

@@ -35,6 +35,15 @@ export interface Query<Row> {
   readonly row?: Row;
 }
 
+/** Where the rows of one log end: the index after the last one. */
+export interface StoredEnd {
+  readonly log: string;
+  readonly next_index: number;
+}
+
+/** Rejects where the rows of the store must stay. `storedEnds` asks the store. */
+export type BeforeDrop = (storedEnds: () => Promise<readonly StoredEnd[]>) => Promise<void>;
+
 /** Bounds of one read, so that a single query cannot block the store. */
 export interface ReadLimits {
   readonly maxExecutionMs?: number;

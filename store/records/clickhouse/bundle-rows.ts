@@ -2,7 +2,7 @@
 import type { ClickHouseClient } from '@clickhouse/client';
 import { PipelineError } from '../../../schemas/errors.ts';
 import { ROW_COLUMNS } from '../record-columns.ts';
-import type { RecordRow } from '../record-store.ts';
+import type { RecordRow, StoredEnd } from '../record-store.ts';
 import type { Engine } from './client.ts';
 import { requireContiguous, toBlocks, type InsertBlock } from './insert-blocks.ts';
 import { toRowText } from './row-text.ts';
@@ -81,6 +81,17 @@ WHERE log = {log: String} AND leaf_index BETWEEN {first: UInt64} AND {last: UInt
     { log, first: rows[0]?.leaf_index ?? 0, last: rows.at(-1)?.leaf_index ?? 0 },
   );
   return new Set(found.map((row) => row.leaf_index));
+}
+
+/** Where the rows of each log end, in a schema of any version; empty where there is no table. */
+export async function storedEnds(client: ClickHouseClient): Promise<StoredEnd[]> {
+  const [table] = await ask<{ result: number }>(client, 'EXISTS TABLE records', {});
+  if (table?.result !== 1) return [];
+  return ask<StoredEnd>(
+    client,
+    'SELECT log, max(leaf_index) + 1 AS next_index FROM records GROUP BY log',
+    {},
+  );
 }
 
 /**

@@ -1,8 +1,8 @@
 import type { ClickHouseClient } from '@clickhouse/client';
 import type { Clock } from '../../../schemas/clock.ts';
 import { PipelineError } from '../../../schemas/errors.ts';
-import type { Query, ReadLimits, RecordStore } from '../record-store.ts';
-import { countRows, insertBundle } from './bundle-rows.ts';
+import type { BeforeDrop, Query, ReadLimits, RecordStore } from '../record-store.ts';
+import { countRows, insertBundle, storedEnds } from './bundle-rows.ts';
 import { openEngine, type Engine, type StoreConnection } from './client.ts';
 import { createPartRepair, type PartRepair } from './damaged-parts.ts';
 import { toPipelineError } from './engine-errors.ts';
@@ -21,6 +21,8 @@ export interface RecordStoreOptions {
   readonly limits: Required<ReadLimits>;
   /** For `rebuild` alone: drops all tables, whatever their schema, before the migrations run. */
   readonly recreate?: boolean;
+  /** Asked before `recreate` drops anything. Where it rejects, all stays. */
+  readonly beforeDrop?: BeforeDrop | undefined;
 }
 
 /**
@@ -36,6 +38,7 @@ export async function openRecordStore(options: RecordStoreOptions): Promise<Reco
   const { client } = engine;
   try {
     await guarded('write', 'prepare the schema', async () => {
+      if (options.recreate === true) await options.beforeDrop?.(() => storedEnds(client));
       if (options.recreate === true) await dropSchema(client, schemaOf(options).cluster);
       if (options.mayMigrate === false) await requireMigrated(client, schemaOf(options));
       else await migrate(client, schemaOf(options));

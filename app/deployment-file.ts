@@ -171,7 +171,8 @@ async function readFileOf(config: FileConfig): Promise<DeploymentFile | undefine
   try {
     return Value.Parse(DeploymentFile, JSON.parse(bytes.toString('utf8')));
   } catch (cause) {
-    throw new PipelineError('START_REFUSED', `${path} is damaged: it is not a deployment file`, { cause });
+    const detail = `${path} is damaged: it is not a deployment file; restore keys/ from the backup`;
+    throw new PipelineError('START_REFUSED', detail, { cause });
   }
 }
 

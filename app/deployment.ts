@@ -9,12 +9,13 @@ import {
   commitToPseudonymKey,
   partitionCountOf,
   readDeployment,
+  readPseudonymKey,
   writeDeployment,
   type DeployedLog,
   type Deployment,
 } from './deployment-file.ts';
 import { openArchive, openKafka, openRecords } from './engines.ts';
-import { commitToEventLogKey, makeEventLogKey } from './event-log-key.ts';
+import { commitToEventLogKey, makeEventLogKey, readEventLogKey } from './event-log-key.ts';
 import { closeToOthers } from './folder-modes.ts';
 import { dataPaths, logOf, type DataPaths } from './paths.ts';
 import type { Config } from '../config.ts';
@@ -56,6 +57,7 @@ export async function initialise(context: AppContext): Promise<Initialised> {
   const paths = dataPaths(config);
   const existing = await readDeployment(config);
   if (existing !== undefined) {
+    await requireSound(context, existing);
     await commitToPseudonymKey(context);
     const madeEventLogKey = await commitToEventLogKey(context);
     const created =
@@ -77,6 +79,26 @@ export async function initialise(context: AppContext): Promise<Initialised> {
     const event_log = await findEventLog(context);
     const named = { event_log_key_sha256, ...(event_log === undefined ? {} : { event_log }) };
     return { deployment: await createLogs(context, archive, named), created, madeEventLogKey: false };
+  } finally {
+    if (replaced.archive === undefined) await archive.close();
+  }
+}
+
+/** Asks of an existing deployment what a start asks: its keys, and a log of them in the archive. */
+async function requireSound(context: AppContext, { logs }: Deployment): Promise<void> {
+  const { config, replaced } = context;
+  await readPseudonymKey(config);
+  await readEventLogKey(config);
+  const { checkGenesis } = await import('../store/ledger/recovery.ts');
+  const archive = replaced.archive ?? (await openArchive(context));
+  try {
+    for (const { log, origin } of logs) {
+      await checkGenesis({
+        archive,
+        log,
+        signer: await openFileSigner(dataPaths(config).signingKey, origin),
+      });
+    }
   } finally {
     if (replaced.archive === undefined) await archive.close();
   }

@@ -7,6 +7,9 @@ import { readSecretFile, writeSecretFile } from './secret-file.ts';
 /** A raw Ed25519 public key is the last 32 bytes of its SubjectPublicKeyInfo (RFC 8410 section 4). */
 const ED25519_PUBLIC_KEY_BYTES = 32;
 
+/** Never another key: the log belongs to this one. */
+const RESTORE = 'restore keys/ from the backup';
+
 /** Makes a new Ed25519 key as PKCS #8 PEM, mode 0600. Refuses to replace an existing one. */
 export async function createSigningKey(path: string): Promise<void> {
   if ((await readSecretFile(path)) !== undefined) {
@@ -19,7 +22,8 @@ export async function createSigningKey(path: string): Promise<void> {
 /** Opens the signer of one log; `name` becomes the key name, which is the log's origin. */
 export async function openFileSigner(path: string, name: string): Promise<Signer> {
   const pem = await readSecretFile(path);
-  if (pem === undefined) throw new PipelineError('START_REFUSED', `signing key ${path} is missing`);
+  if (pem === undefined)
+    throw new PipelineError('START_REFUSED', `signing key ${path} is missing; ${RESTORE}`);
   const privateKey = parsePrivateKey(pem, path);
   const spki = createPublicKey(privateKey).export({ type: 'spki', format: 'der' });
   const vkey = formatVkey(verifierKey(name, spki.subarray(-ED25519_PUBLIC_KEY_BYTES)));
@@ -31,7 +35,9 @@ function parsePrivateKey(pem: Buffer, path: string): KeyObject {
     const key = createPrivateKey(pem);
     if (key.asymmetricKeyType === 'ed25519') return key;
   } catch (cause) {
-    throw new PipelineError('START_REFUSED', `signing key ${path} is not a PKCS #8 PEM`, { cause });
+    throw new PipelineError('START_REFUSED', `signing key ${path} is not a PKCS #8 PEM; ${RESTORE}`, {
+      cause,
+    });
   }
-  throw new PipelineError('START_REFUSED', `signing key ${path} is not an Ed25519 key`);
+  throw new PipelineError('START_REFUSED', `signing key ${path} is not an Ed25519 key; ${RESTORE}`);
 }

@@ -52,12 +52,17 @@ async function confirmNewest(options: LedgerOptions, head: Head, start: number |
   await archive.put(key, bytes, lockFor('log', '', head.integratedAtMs));
 }
 
-async function checkGenesis({ archive, log, signer }: LedgerOptions): Promise<void> {
+/** Throws START_REFUSED where the archive does not hold the log, or holds it under another key or origin. */
+export async function checkGenesis({
+  archive,
+  log,
+  signer,
+}: Pick<LedgerOptions, 'archive' | 'log' | 'signer'>): Promise<void> {
   const bytes = await archive.get(genesisKey(log));
   if (bytes === undefined) {
     throw new PipelineError(
       'START_REFUSED',
-      `log ${log} is not in the archive; create it with \`affidavit init\``,
+      `log ${log} is not in the archive; check that the archive is mounted, or restore it`,
     );
   }
   const genesis = Value.Parse(LogGenesis, JSON.parse(Buffer.from(bytes).toString('utf8')));

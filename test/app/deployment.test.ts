@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { copyFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createContext, type AppContext } from '../../app/context.ts';
@@ -54,5 +54,60 @@ describe('a deployment', () => {
       'admin',
       'collector',
     ]);
+  });
+
+  describe('is not called complete by another `init`', () => {
+    const KEY_FILES = ['signing-key.pem', 'pseudonym-key', 'event-log-key'];
+    const refused = (detail: string) => ({
+      code: 'START_REFUSED',
+      detail: expect.stringMatching(detail) as string,
+    });
+    const cut = async (name: string) =>
+      writeFile(at('keys', name), (await readFile(at('keys', name))).subarray(0, -7));
+    /** Brings in files of the keys folder of another deployment. */
+    async function bringOther(...names: readonly string[]): Promise<void> {
+      const data = join(folder.path, 'other');
+      const config = loadConfig(undefined, { AFFIDAVIT_DATA: data, AFFIDAVIT_LOG_LEVEL: 'silent' });
+      await initialise(createContext(config, { archive: createMemoryArchive() }));
+      for (const name of names) await copyFile(join(data, 'keys', name), at('keys', name));
+    }
+
+    beforeEach(() => initialise(context));
+
+    it.each(KEY_FILES)('where %s is missing', async (name) => {
+      await rm(at('keys', name));
+      await expect(initialise(context)).rejects.toMatchObject(refused(`${name} is missing; restore`));
+      expect(existsSync(at('keys', name))).toBe(false);
+    });
+
+    it.each([
+      ['signing-key.pem', 'PKCS #8 PEM; restore keys/ from the backup'],
+      ['pseudonym-key', 'is not the pseudonym key'],
+      ['event-log-key', 'is not the event log key'],
+      ['deployment.json', 'is damaged: .* restore keys/ from the backup'],
+    ])('where %s is cut', async (name, detail) => {
+      await cut(name);
+      await expect(initialise(context)).rejects.toMatchObject(refused(detail));
+    });
+
+    it.each([
+      ['signing-key.pem', 'belongs to key .*, the configured signer is another'],
+      ['pseudonym-key', 'is not the pseudonym key'],
+      ['event-log-key', 'is not the event log key'],
+      ['deployment.json', 'is not the pseudonym key'],
+    ])('where %s is of another deployment', async (name, detail) => {
+      await bringOther(name);
+      await expect(initialise(context)).rejects.toMatchObject(refused(detail));
+    });
+
+    it('where all keys are of another deployment than the archive', async () => {
+      await bringOther(...KEY_FILES, 'deployment.json');
+      await expect(initialise(context)).rejects.toMatchObject(refused('the configured signer is another'));
+    });
+
+    it('where the archive does not hold its log', async () => {
+      const elsewhere = createContext(context.config, { archive: createMemoryArchive() });
+      await expect(initialise(elsewhere)).rejects.toMatchObject(refused('p0 is not in the archive'));
+    });
   });
 });

@@ -1,5 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createContext } from '../../app/context.ts';
@@ -25,9 +24,10 @@ afterEach(() => folder.remove());
 
 /** A deployment as an older version made it. */
 async function makeOlder(): Promise<void> {
-  await mkdir(join(folder.path, 'keys'));
-  await writeFile(join(folder.path, 'keys', 'pseudonym-key'), randomBytes(32));
-  await writeDeployment(config, { origins: [randomUUID()], created_at: '2026-11-21T09:00:00.000Z' });
+  const { deployment } = await initialise(context());
+  await rm(keyPath());
+  const origins = deployment.logs.map(({ origin }) => origin);
+  await writeDeployment(config, { origins, created_at: deployment.created_at });
 }
 
 describe('the event log key', () => {

@@ -323,7 +323,11 @@ describe('the ledger refuses to start', () => {
   it.each<
     [string, string, (parts: Awaited<ReturnType<typeof sealedLog>>) => Partial<LedgerOptions> | undefined]
   >([
-    ['a log that does not exist', 'init', ({ archive }) => (without(archive.objects, 'genesis'), {})],
+    [
+      'a log that does not exist',
+      'is not in the archive; check that the archive is mounted',
+      ({ archive }) => (without(archive.objects, 'genesis'), {}),
+    ],
     ['another signing key', 'signer is another', () => ({ signer: createTestSigner() })],
     [
       'a checkpoint ahead of the archive',

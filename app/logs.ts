@@ -12,13 +12,17 @@ import { PipelineError } from '../schemas/errors.ts';
 import type { Archive } from '../store/archive/archive.ts';
 import { openFileHeadGuard } from '../store/keys/file-head-guard.ts';
 import { openFileSigner } from '../store/keys/file-signer.ts';
+import type { HeadGuard } from '../store/keys/signer.ts';
 import type { Ledger } from '../store/ledger/ledger.ts';
+import { checkpointKeys, lastNumber } from '../store/ledger/numbered-keys.ts';
 import type { LedgerOptions } from '../store/ledger/options.ts';
 import type { PublishedLog } from '../store/ledger/published-log.ts';
 import type { SeenIdsProjection } from '../store/projections/seen-ids.ts';
 import type { BeforeDrop, RecordStore } from '../store/records/record-store.ts';
 
 const DAY_MS = 86_400_000;
+const UNGUARDED =
+  'the head guard does not know this log, so an older copy of the archive would not show; restore keys/ from the newest backup, unless another machine signed this log before';
 
 /** Shared by all logs of a deployment. */
 export interface Engines {
@@ -91,17 +95,18 @@ export async function openLog(
   const rows = createRowsProjection(records);
   await settleVersion(rows, records.versions);
   const signer = await openFileSigner(paths.signingKey, origin);
+  // One file for each log: it is read and written as a whole, and logs are published independently of each other.
+  const headGuard = isOnly ? paths.headGuard : join(dirname(paths.headGuard), `head-guard-${log}.json`);
+  const guard = await openFileHeadGuard(headGuard);
   const seenIds = await openSeenIds({ log, archive, signer, records, logger, sleep: system.sleep });
   try {
+    const unguarded = await unguardedSize({ guard, archive, records }, { log, origin });
     const ledger = await openLedger({
       log,
       archive,
       projections: [seenIds, rows],
       randomBytes: system.randomBytes,
-      // One file for each log: it is read and written as a whole, and logs are published independently of each other.
-      guard: await openFileHeadGuard(
-        isOnly ? paths.headGuard : join(dirname(paths.headGuard), `head-guard-${log}.json`),
-      ),
+      guard,
       signer,
       clock: system.clock,
       lockFor: lockPolicy(config),
@@ -109,11 +114,27 @@ export async function openLog(
       ...(onReplay === undefined ? {} : { onReplay }),
       ...(onClockBehind === undefined ? {} : { onClockBehind }),
     });
+    // The guard remembers the head of this opening, so a later opening by this process says nothing.
+    if (unguarded !== undefined) {
+      logger.warn({ log, tree_size: unguarded, head_guard: headGuard }, UNGUARDED);
+    }
     return { ledger, seenIds, close: () => seenIds.close() };
   } catch (error) {
     await seenIds.close();
     throw error;
   }
+}
+
+/**
+ * Size of the newest published checkpoint of a log that the guard does not know; undefined where it knows the log, or where
+ * nothing was published. The start goes on: on Kafka another machine may take over a log that it never signed.
+ */
+async function unguardedSize(
+  { guard, archive, records }: Pick<Engines, 'archive' | 'records'> & { readonly guard: HeadGuard },
+  { log, origin }: DeployedLog,
+): Promise<number | undefined> {
+  if ((await guard.latest(origin)) !== undefined) return undefined;
+  return lastNumber(archive, checkpointKeys(log), { guess: await records.size(log) });
 }
 
 interface PackagedLogs {

@@ -46,10 +46,17 @@ export async function openLocalArchive({ dir, clock }: LocalArchiveOptions): Pro
     if (opened === (await inodeOf(dir))) return;
     throw new PipelineError('ARCHIVE_UNAVAILABLE', `${dir} is another folder than the one that was opened`);
   };
-  /** Another folder may stand in this place for moments only, so the folder is looked at before and after. */
+  /**
+   * Another folder may stand in this place for moments only, so the folder is looked at before and after. Damage counts when
+   * it is found twice: an object of one folder may have met the lock file of the other.
+   */
   const inFolder = async <T>(work: () => Promise<T>): Promise<T> => {
     await requireFolder();
-    const result = await work();
+    const result = await work().catch(async (error: unknown) => {
+      if (!(error instanceof PipelineError) || error.code !== 'ARCHIVE_DAMAGED') throw error;
+      await requireFolder();
+      return work();
+    });
     await requireFolder();
     return result;
   };

@@ -83,6 +83,19 @@ it('answers no put while the copy is there', async () => {
   expect(await archive.get(OTHER)).toBeUndefined();
 });
 
+it('takes no object of one folder beside the lock file of the other for damage', async () => {
+  await archive.put(OTHER, Buffer.from('second'), testLock());
+  await rm(at('copy'), { recursive: true });
+  await cp(at('archive'), at('copy'), { recursive: true });
+  await rm(at('copy/log/p0/bundle'), { recursive: true });
+  hooks.after = exchange;
+  hooks.before = undefined;
+  const got = archive.get(OTHER);
+  await expect(got).rejects.toMatchObject({ code: 'ARCHIVE_UNAVAILABLE' });
+  await bringBack();
+  expect(Buffer.from((await archive.get(OTHER))!).toString()).toBe('second');
+});
+
 it('takes nothing that the copy lacks for missing', async () => {
   await archive.put(OTHER, Buffer.from('second'), testLock());
   hooks.before = exchange;

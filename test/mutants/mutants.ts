@@ -259,6 +259,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: '...inScope({ ...others, from }),',
     replace: '...inScope({ ...others, from, to }),',
     tests: ['test/reports/completeness/completeness.test.ts'],
+    isSlow: true,
   },
   {
     name: 'answered_before_append',

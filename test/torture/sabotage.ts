@@ -1,14 +1,17 @@
 /** Damages an archive as an attacker would, to show that the harness sees it. */
 import { chmod, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { bundlePrefix } from '../../store/chain/layout.ts';
+import { LOG_ROOT } from '../../store/chain/layout.ts';
 import type { Sabotage } from './arguments.ts';
 
-/** Changes one byte of the first bundle, or removes it. Throws if there is none. */
+/**
+ * Changes one byte of the first facts object, or removes it. A server that goes on does not read it again, so it is the
+ * verification after a round that must see it. Throws if there is none.
+ */
 export async function damage(archive: string, how: Sabotage): Promise<void> {
-  const folder = join(archive, bundlePrefix('p0'));
-  const [first] = (await readdir(folder)).filter((name) => /^[0-9]{20}$/.test(name)).sort();
-  if (first === undefined) throw new Error('there is no bundle to damage yet');
+  const folder = join(archive, LOG_ROOT, 'p0', 'facts', 'standard');
+  const [first] = (await readdir(folder)).filter((name) => /^[0-9]{20}-[0-9a-f]{16}$/.test(name)).sort();
+  if (first === undefined) throw new Error('there is no facts object to damage yet');
   const path = join(folder, first);
   if (how === 'remove') return rm(path);
   const bytes = await readFile(path);

@@ -105,8 +105,8 @@ export interface EventLogChoice {
 }
 
 /**
- * Accepts the event log that is there, if `id` names it or, where brokers give no ids, its next generation. Without `id` nothing changes. Throws CONFIG_INVALID for any
- * other id, and START_REFUSED without a deployment.
+ * Accepts the event log that is there, where `id` names it. Where the brokers give no ids, `id` may name its next generation
+ * too. Without `id` nothing changes. Throws CONFIG_INVALID for any other id, and START_REFUSED without a deployment.
  */
 export async function acceptEventLog(context: AppContext, id: string | undefined): Promise<EventLogChoice> {
   const { config } = context;

@@ -2,9 +2,9 @@
 import type { AppContext } from './context.ts';
 import { openAcceptedEventLog } from './accepted-event-log.ts';
 import type { CloseStack } from './logs.ts';
+import { toFailure } from './partitions.ts';
 import type { EventLog } from '../ingest/event-log.ts';
 import type { ReadBacklog } from '../schemas/backlog.ts';
-import { PipelineError } from '../schemas/errors.ts';
 
 type Asked = Pick<EventLog, 'lag' | 'close'>;
 
@@ -30,9 +30,10 @@ export function createBacklogReader(
       const eventLog = await lazy.get();
       return await eventLog.lag();
     } catch (error) {
-      const reason = error instanceof PipelineError ? error.detail : (error as Error).message;
-      if (reason !== reported) context.logger.warn({ reason }, 'the event log does not say what waits in it');
-      reported = reason;
+      const { code, detail } = toFailure(error);
+      if (detail !== reported)
+        context.logger.warn({ code, detail }, 'the event log does not say what waits in it');
+      reported = detail;
       return 'unknown';
     }
   };

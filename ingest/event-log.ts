@@ -72,10 +72,10 @@ export interface PartitionLag {
  *   the entries before `from` are not `isSealed`. Undefined where the medium gives no name at all.
  * - `settle` brings the log in line with the ledger and resolves to the offset at which reading goes on: `from`, or
  *   without it the first offset that the log holds, and then it changes nothing. It comes before the first append and the
- *   first consumer of the partition. It rejects with START_REFUSED where the log does not hold `from`, and where entries
- *   from `from` on were acknowledged and removed already: then the ledger lacks bundles. An embedded log that is an older copy, or
- *   one that went on by itself and so holds entries before `from` that are not `isSealed`, numbers its entries from
- *   `from` on. Without `isSealed` offsets alone decide.
+ *   first consumer of the partition. It rejects with START_REFUSED where the log does not hold `from`. The embedded log
+ *   also rejects where an entry from `from` on was acknowledged and removed already: then the ledger lacks bundles. An
+ *   embedded log that is an older copy, or one that went on by itself and so holds entries before `from` that are not
+ *   `isSealed`, numbers its entries from `from` on. Without `isSealed` offsets alone decide.
  * - `append` resolves only when all envelopes are on stable storage, in order. It rejects with LOG_PUSHBACK where the
  *   backlog limit is reached, with COLLECTOR_PUSHBACK where one collector's share is, with BODY_TOO_LARGE where even an
  *   empty log could not take the envelopes, and with LOG_UNAVAILABLE where the medium fails. A rejected append is not

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createBacklogReader } from '../../app/backlog.ts';
 import type { AppContext } from '../../app/context.ts';
 import { CloseStack } from '../../app/logs.ts';
+import { PipelineError } from '../../schemas/errors.ts';
 import { createTestLogger } from '../support/log-lines.ts';
 
 const { logger, lines } = createTestLogger();
@@ -14,7 +15,8 @@ function openerOf(failures: number) {
   const close = () => Promise.resolve(void (seen.closed += 1));
   const open = () => {
     seen.opened += 1;
-    if (seen.opened <= failures) return Promise.reject(new Error('no broker answers'));
+    if (seen.opened <= failures)
+      return Promise.reject(new PipelineError('LOG_UNAVAILABLE', 'no broker answers'));
     return Promise.resolve({ lag: () => Promise.resolve(lag), close });
   };
   return { seen, open };
@@ -42,7 +44,7 @@ describe('the backlog reader', () => {
     expect(await read()).toEqual(lag);
     await stack.close();
     expect(seen).toEqual({ opened: 2, closed: 1 });
-    expect(lines).toMatchObject([{ reason: 'no broker answers' }]);
+    expect(lines).toMatchObject([{ code: 'LOG_UNAVAILABLE', detail: 'no broker answers' }]);
   });
 
   it('asks the log that the process seals from, and neither opens nor closes one', async () => {

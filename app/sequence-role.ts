@@ -143,7 +143,7 @@ async function openLogOf(parts: SequencerParts, partition: number): Promise<Open
   });
 }
 
-/** Records that the clock is behind by another hour are another step. */
+/** Receipts that differ by less from the one that was reported last belong to the same step. */
 const SAME_STEP_MS = 3_600_000;
 
 /** Once for each step: until the clock has caught up, the newest bundle keeps its time, and records come ahead of it. */

@@ -1,6 +1,7 @@
 /**
- * Which topic it is. A topic that was deleted and created again has the same name and counts its offsets from 0 again. Brokers give
- * each topic an id. Where they do not, the entries before the place of the ledger prove it: they were sealed.
+ * Tells a topic from another one of the same name. A topic that was deleted and created again counts its offsets from 0.
+ * Brokers give each topic an id. Where they give none, the known topic shows by entries before the ledger's offset that
+ * were sealed.
  */
 import { PipelineError } from '../../schemas/errors.ts';
 import type { EntryMark } from '../event-log.ts';
@@ -18,8 +19,8 @@ export interface TopicIdentity {
   /** Rejects with EVENT_LOG_REPLACED where the brokers give the topic another id than when it was opened. */
   requireSame(): Promise<void>;
   /**
-   * Rejects with EVENT_LOG_REPLACED where entries of writers lie just before the place and none of them was sealed. Where
-   * nothing readable lies there, or the brokers give ids, the answer is yes.
+   * Rejects with EVENT_LOG_REPLACED where entries of writers lie just before the place and none of them was sealed. Resolves
+   * where no entry of a writer lies there, and without looking where the brokers give ids.
    */
   requireSealedBefore(place: SealedPlace): Promise<void>;
 }

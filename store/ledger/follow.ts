@@ -9,6 +9,7 @@ import type { Head } from './head.ts';
 import { bundleKeys, numbersAfter } from './numbered-keys.ts';
 import type { LedgerOptions } from './options.ts';
 import type { ProjectedBundle, ProjectionStage } from './projection.ts';
+import { inWindows } from './replay-windows.ts';
 import { findBundle, readPayloads } from './sealed-bundles.ts';
 import { chainAtLeaf, readSoundBundle } from './sound-bundle.ts';
 
@@ -26,7 +27,7 @@ export async function applySealed(
     ids,
     rows: () => Promise.resolve(rows()),
   };
-  for (const projection of projections) if (projection.stage === stage) await projection.apply(bundle);
+  for (const projection of projections) if (projection.stage === stage) await projection.apply([bundle]);
 }
 
 /** Sizes of the projections, in their order. */
@@ -80,15 +81,22 @@ export async function catchUp(options: LedgerOptions, head: Head, sizes: readonl
     .map((projection, position) => ({ projection, size: sizes[position] ?? 0 }))
     .filter(({ size }) => size < head.treeSize);
   if (behind.length === 0) return;
-  for await (const bundle of bundlesFrom(options, Math.min(...behind.map(({ size }) => size)))) {
-    for (const { projection, size } of behind) if (size < bundle.tree_size) await projection.apply(bundle);
-    options.onReplay?.(bundle.tree_size, head.treeSize);
-    if (bundle.tree_size >= head.treeSize) return;
+  const from = Math.min(...behind.map(({ size }) => size));
+  for await (const window of inWindows(bundlesFrom(options, from, head.treeSize))) {
+    for (const { projection, size } of behind) {
+      const lacking = window.filter(({ tree_size }) => size < tree_size);
+      if (lacking.length > 0) await projection.apply(lacking);
+    }
+    options.onReplay?.(window.at(-1)?.tree_size ?? head.treeSize, head.treeSize);
   }
 }
 
-/** Bundles of the archive from the one that holds the leaf at `index` on. */
-async function* bundlesFrom(options: LedgerOptions, index: number): AsyncGenerator<ProjectedBundle> {
+/** Bundles of the archive from the one that holds the leaf at `index` up to the size `treeSize`. */
+async function* bundlesFrom(
+  options: LedgerOptions,
+  index: number,
+  treeSize: number,
+): AsyncGenerator<ProjectedBundle> {
   const { archive, log } = options;
   const first = await findBundle(archive, log, index);
   if (first === undefined) return;
@@ -101,5 +109,6 @@ async function* bundlesFrom(options: LedgerOptions, index: number): AsyncGenerat
       return toRows({ log, header, leafTexts, ...lines }, chainBefore);
     };
     yield { log, key, start_index: start, tree_size: header.tree_size, ids, rows };
+    if (header.tree_size >= treeSize) return;
   }
 }

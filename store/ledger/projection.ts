@@ -25,8 +25,9 @@ export type ProjectionStage = 'sealing' | 'publishing';
  * PORT: something that is derived from a log, bundle by bundle, and can be emptied and derived again.
  *
  * - `size` is the number of leaves of a log, from the first one on, that are in it.
- * - `apply` adds one bundle whose start is not above `size`. It is idempotent: leaves below `size` change nothing. It is
- *   durable when it resolves where the projection is durable at all; `size` never counts a leaf that is not in it.
+ * - `apply` adds consecutive bundles of one log, at least one, whose first start is not above `size`. It is idempotent:
+ *   leaves below `size` change nothing. It is durable when it resolves where the projection is durable at all; `size`
+ *   never counts a leaf that is not in it.
  * - `version` rises when `apply` makes something else of the same bundle. A durable projection that a lower version
  *   filled is cleared and filled again. A projection in memory begins empty at every start.
  * - `chainAt` is the chain value that it holds beside a leaf below `size`, hex; undefined where it keeps none. Recovery
@@ -39,7 +40,7 @@ export interface Projection {
   readonly version: number;
   readonly stage: ProjectionStage;
   size(log: string): Promise<number>;
-  apply(bundle: ProjectedBundle): Promise<void>;
+  apply(bundles: readonly ProjectedBundle[]): Promise<void>;
   chainAt?(log: string, leafIndex: number): Promise<string | undefined>;
   clear(): Promise<void>;
 }

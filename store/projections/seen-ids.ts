@@ -52,7 +52,9 @@ export async function openSeenIds(options: SeenIdsOptions): Promise<SeenIdsProje
     version: 1,
     stage: 'sealing',
     size: () => Promise.resolve(seen.size),
-    apply: (bundle) => seen.apply(bundle),
+    apply: async (bundles) => {
+      for (const bundle of bundles) await seen.apply(bundle);
+    },
     clear: () => seen.clear(),
     has: (ids) => seen.has(ids),
     filled: () => filling,

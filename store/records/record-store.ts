@@ -61,8 +61,8 @@ export interface ProjectionVersions {
 /**
  * PORT: the queryable projection of the log. Everything in it can be recreated from the archive.
  *
- * - `insert` appends the rows of one bundle in leaf order. It is idempotent by `token` (the bundle key) and by
- *   position: rows below `size(log)` are never written twice. Rows are durable and visible when it resolves. Where rows
+ * - `insert` appends the rows of consecutive bundles in leaf order. It is idempotent by `token` (the key of the last
+ *   bundle, with a mark where there are several) and by position: rows below `size(log)` are never written twice. Rows are durable and visible when it resolves. Where rows
  *   before them are missing, as in a store that was restored from an older copy, it throws STORE_UNAVAILABLE: recovery
  *   inserts those from the archive first.
  * - `size` is the number of rows of one log, which equals the next leaf index.

@@ -13,8 +13,8 @@ const MAX_ROWS_PER_BLOCK = 100_000;
 const MAX_TEXT_PER_BLOCK = 64 * 1024 * 1024;
 
 /**
- * Cuts a bundle into blocks. The cut depends on the rows alone, so a replay makes the same blocks with the same tokens.
- * Most bundles are one block, which keeps the token of the bundle.
+ * Cuts rows into blocks. The cut depends on the rows alone, so a replay makes the same blocks with the same tokens: the
+ * one that the caller names and the index of the first row.
  */
 export function toBlocks(rows: readonly RecordRow[], token: string): InsertBlock[] {
   const groups = new Map<string, RecordRow[]>();
@@ -25,7 +25,6 @@ export function toBlocks(rows: readonly RecordRow[], token: string): InsertBlock
     else group.push(row);
   }
   const cuts = [...groups.values()].flatMap(cutBySize);
-  if (cuts.length === 1) return cuts.map((cut) => ({ token, rows: cut }));
   return cuts.map((cut) => ({ token: `${token}#${cut[0]?.leaf_index ?? 0}`, rows: cut }));
 }
 

@@ -14,9 +14,11 @@ function createCounter(name: string, stage: ProjectionStage, said: string[]) {
     stage,
     bundles,
     size: () => Promise.resolve(bundles.at(-1)?.tree_size ?? 0),
-    apply: (bundle: ProjectedBundle) => {
-      bundles.push(bundle);
-      said.push(`${name} ${String(bundle.start_index)}`);
+    apply: (applied: readonly ProjectedBundle[]) => {
+      for (const bundle of applied) {
+        bundles.push(bundle);
+        said.push(`${name} ${String(bundle.start_index)}`);
+      }
       return Promise.resolve();
     },
     clear: () => Promise.resolve(void (bundles.length = 0)),

@@ -262,6 +262,7 @@ describe('a batch that is appended while the one before is being published', () 
     expect((await ledger.checkpoint())?.tree_size).toBe(5);
     const { published } = await second;
     expect(bundles()).toEqual([bundleKey('p0', 0), bundleKey('p0', 5)]);
+    await settle();
     letGo();
     await published;
     await checkLog(ledger, store, idsOf(records(0, 11)));

@@ -95,7 +95,7 @@ describe.each(['once the table is filled', 'while the table is filled'])('seen i
   it('know the ids of a bundle as soon as it is applied, beside the older ones', async () => {
     await seal(0, 3);
     const seen = await openHere();
-    await seen.apply(bundleOf(3, 2));
+    await seen.apply([bundleOf(3, 2)]);
     expect(await seen.size('p0')).toBe(5);
     expect(await found(seen, 0, 3, 4, 5)).toEqual([0, 3, 4]);
   });
@@ -118,16 +118,16 @@ describe.each(['once the table is filled', 'while the table is filled'])('seen i
 describe('seen ids', () => {
   it('apply a bundle once, and only its leaves that are new', async () => {
     const seen = await open();
-    await seen.apply(bundleOf(0, 2));
-    await seen.apply(bundleOf(0, 2));
-    await seen.apply(bundleOf(0, 5));
+    await seen.apply([bundleOf(0, 2)]);
+    await seen.apply([bundleOf(0, 2)]);
+    await seen.apply([bundleOf(0, 5)]);
     expect(await seen.size('p0')).toBe(5);
     expect(await found(seen, 0, 4, 5)).toEqual([0, 4]);
   });
 
   it('refuse a bundle that does not follow', async () => {
     const seen = await open();
-    await expect(async () => seen.apply(bundleOf(3, 2))).rejects.toMatchObject({ code: 'INTERNAL' });
+    await expect(async () => seen.apply([bundleOf(3, 2)])).rejects.toMatchObject({ code: 'INTERNAL' });
   });
 
   it('cannot say what is sealed where rows are missing that the table does not have yet', async () => {
@@ -220,7 +220,7 @@ describe('seen ids', () => {
     };
     expect(await found(seen, 5, 1, 2)).toEqual([5, 1, 2]);
     expect(gets).toBe(1);
-    await seen.apply(bundleOf(6, 2));
+    await seen.apply([bundleOf(6, 2)]);
     expect(await found(seen, 7)).toEqual([7]);
     expect(gets).toBe(1);
   });
@@ -231,7 +231,7 @@ describe('seen ids', () => {
     await seen.clear();
     expect(await seen.size('p0')).toBe(0);
     expect(await found(seen, 0, 1)).toEqual([]);
-    await seen.apply(bundleOf(0, 1));
+    await seen.apply([bundleOf(0, 1)]);
     expect(await found(seen, 0, 1)).toEqual([0]);
   });
 

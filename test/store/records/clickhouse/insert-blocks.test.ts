@@ -8,9 +8,9 @@ import { killableBundle } from '../../../support/killable-bundles.ts';
 describe('units of an insert', () => {
   const { rows } = killableBundle(0);
 
-  it('are the bundle itself, with its own token, where it is of one class and month', () => {
+  it('are one where all rows are of one class and month', () => {
     const plain = rows.map((row) => ({ ...row, retention_class: 'standard' }));
-    expect(toBlocks(plain, 't')).toEqual([{ token: 't', rows: plain }]);
+    expect(toBlocks(plain, 't')).toEqual([{ token: 't#0', rows: plain }]);
   });
 
   it('are one per class and month, with tokens that a replay makes again', () => {

@@ -54,6 +54,13 @@ export const WriterHeads = Type.Object(
 );
 export type WriterHeads = Static<typeof WriterHeads>;
 
+/** The compressed lines of the leaves, which follow the header line in the same object. */
+export const LeavesRef = Type.Object(
+  { sha256: HashHex, size_bytes: SafeCount },
+  { additionalProperties: false },
+);
+export type LeavesRef = Static<typeof LeavesRef>;
+
 /**
  * First line of a bundle, the unit of commit. `frontier` holds the roots of the perfect subtrees of the tree after
  * this bundle, largest first, so that appending never reads older bundles.
@@ -78,6 +85,7 @@ export const BundleHeader = Type.Object(
     writers: Type.Optional(WriterHeads),
     integrated_at: InstantUtc,
     duplicate_count: SafeCount,
+    leaves: LeavesRef,
     payloads: Type.Array(PayloadRef),
     signature: Type.String({
       description:

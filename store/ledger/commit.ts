@@ -8,7 +8,7 @@ import { toInstant } from '../../schemas/clock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { AuditRecord } from '../../schemas/record.ts';
 import { isSealable } from '../../schemas/sealable.ts';
-import { packBundle, packLines } from '../chain/bundle-bytes.ts';
+import { leavesRef, packBundle, packLines } from '../chain/bundle-bytes.ts';
 import { headerMessage } from '../chain/bundle-signature.ts';
 import { bundleKey, payloadKey } from '../chain/layout.ts';
 import { SALT_BYTES, sealRecord, sha256Hex, type SealedRecord } from '../chain/leaf.ts';
@@ -63,6 +63,7 @@ export async function draftBundle(options: LedgerOptions, before: Head, batch: B
   const payloads = await putPayloads(options, before.treeSize, sealed, nowMs);
   // If the process dies here, payload objects lie in the archive that no bundle names. They are never read.
 
+  const leaves = await packLines(sealed.map(({ leaf_text }) => leaf_text));
   const chains = extendChain(before.chainHead, sealed);
   const head = extendHead(before, { batch, sealed, chains, nowMs });
   const header = await sign(options, {
@@ -79,10 +80,10 @@ export async function draftBundle(options: LedgerOptions, before: Head, batch: B
     ...(head.writers === undefined ? {} : { writers: head.writers }),
     integrated_at: toInstant(nowMs),
     duplicate_count: batch.duplicate_count,
+    leaves: leavesRef(leaves),
     payloads,
   });
-  const leafTexts = sealed.map(({ leaf_text }) => leaf_text);
-  const bytes = await packBundle(header, leafTexts);
+  const bytes = packBundle(header, leaves);
   const rows = () => composeRows(options.log, header, { batch, sealed, chains });
   const ids = sealed.map(({ leaf }) => leaf.id);
   return { head, key: bundleKey(options.log, header.start_index), bytes, ids, rows };

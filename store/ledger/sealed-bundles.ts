@@ -3,7 +3,7 @@ import { Value } from 'typebox/value';
 import { BundleHeader } from '../../schemas/bundle.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { Archive } from '../archive/archive.ts';
-import { decodeBundle, decodeLines } from '../chain/bundle-bytes.ts';
+import { areLeavesOf, decodeBundle, decodeLines } from '../chain/bundle-bytes.ts';
 import { bundleKey } from '../chain/layout.ts';
 import { sha256Hex } from '../chain/leaf.ts';
 import type { SealedBundle } from '../records/record-row.ts';
@@ -59,7 +59,7 @@ export function idOfLeaf(key: string, leafText: string): string {
   throw new PipelineError('ARCHIVE_DAMAGED', `bundle ${key} has a leaf without an id`);
 }
 
-/** Throws ARCHIVE_DAMAGED where the bundle is missing, does not decode, or has another number of leaves. */
+/** Throws ARCHIVE_DAMAGED where the bundle is missing, does not decode, or has other leaves than its header names. */
 export async function readHeaderAndLeaves(
   archive: Archive,
   key: string,
@@ -67,13 +67,13 @@ export async function readHeaderAndLeaves(
   const bytes = await archive.get(key);
   if (bytes === undefined) throw new PipelineError('ARCHIVE_DAMAGED', `bundle ${key} is missing`);
   try {
-    const { headerText, leafTexts } = decodeBundle(bytes);
+    const { headerText, leaves, leafTexts } = decodeBundle(bytes);
     const header = Value.Parse(BundleHeader, JSON.parse(headerText));
-    if (header.leaf_count === leafTexts.length) return { header, leafTexts };
+    if (header.leaf_count === leafTexts.length && areLeavesOf(header, leaves)) return { header, leafTexts };
   } catch (cause) {
     throw new PipelineError('ARCHIVE_DAMAGED', `bundle ${key} does not decode`, { cause });
   }
-  throw new PipelineError('ARCHIVE_DAMAGED', `bundle ${key} has more or fewer leaves than it says`);
+  throw new PipelineError('ARCHIVE_DAMAGED', `bundle ${key} has other leaves than it says`);
 }
 
 function indexOf(line: string): number {

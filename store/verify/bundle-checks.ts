@@ -44,7 +44,14 @@ async function acceptPrecheck(
   if (header === undefined || !fitsPosition(header, countHashes(leafHashes), { start, origin }))
     return undefined;
   await reader.checkLock(bundleKey(listing.log, start), object, start, findings);
-  return { header, leafHashes };
+  return { header, leafHashes, hasNamedBytes: true };
+}
+
+/** Asked where nothing else is wrong with the bundle: any other failure says more. */
+export function checkLeavesBytes({ listing, findings }: LogRun, { header, hasNamedBytes }: ReadBundle): void {
+  if (hasNamedBytes) return;
+  const name = bundleKey(listing.log, header.start_index);
+  findings.fail('bundle_malformed', header.start_index, `${name} holds the right leaves in other bytes`);
 }
 
 /**

@@ -57,7 +57,7 @@ async function runChecks(
     leaf: readLeafLine,
   };
   const bundle = await readBundle(object.bytes, { start, origin: undefined }, readers, findings);
-  if (bundle === undefined) return undefined;
+  if (bundle?.hasNamedBytes !== true) return undefined;
   checkPayloadRefs(log, bundle.header, bundle.payloadLines, findings);
   for (const ref of bundle.header.payloads) {
     // A malformed key could lead out of the archive.

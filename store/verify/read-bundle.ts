@@ -1,5 +1,6 @@
 /** Reads the lines of one bundle and checks their form. No I/O. */
 import type { BundleHeader } from '../../schemas/bundle.ts';
+import { areLeavesOf, cutBundle } from '../chain/bundle-bytes.ts';
 import { leafHash } from '../chain/merkle.ts';
 import { visitLines } from './inflate.ts';
 import type { LeafCommitments } from './leaf-line.ts';
@@ -19,6 +20,8 @@ export interface ReadBundle {
   readonly header: BundleHeader;
   /** RFC 6962 leaf hashes in log order, 32 bytes each, side by side. */
   readonly leafHashes: Uint8Array;
+  /** Whether the compressed leaves are the bytes that the header names. */
+  readonly hasNamedBytes: boolean;
   /** The lines that the leaves demand of payload objects. Undefined where a thread has checked these objects already. */
   readonly payloadLines?: PayloadLines;
 }
@@ -41,13 +44,14 @@ interface LinesRead {
   readonly header: BundleHeader;
   readonly leafHashes: Uint8Array[];
   readonly payloadLines: Map<string, ExpectedLines>;
+  readonly hasNamedBytes: boolean;
   /** Position of the first malformed leaf, counted from 0. */
   firstMalformed?: number;
 }
 
 /**
- * Decodes a bundle. SPEC (archive.md): gzip of lines; the first is the header, one leaf follows per index from
- * `start_index`; each line is canonical JSON. Undefined if the header cannot be trusted to say where it belongs.
+ * Decodes a bundle. SPEC (archive.md): the header as a line, then gzip of lines, one leaf per index from `start_index`;
+ * each line is canonical JSON. Undefined if the header cannot be trusted to say where it belongs.
  */
 export async function readBundle(
   bytes: Uint8Array,
@@ -62,7 +66,7 @@ export async function readBundle(
     findings.fail('bundle_malformed', start, `${name} does not decode to a header and leaves`);
     return undefined;
   }
-  const { header, leafHashes, payloadLines, firstMalformed } = read;
+  const { header, leafHashes, payloadLines, hasNamedBytes, firstMalformed } = read;
   if (!fitsPosition(header, leafHashes.length, position)) {
     const detail = `the header of ${name} does not fit its position or its lines`;
     findings.fail('bundle_malformed', start, detail);
@@ -70,7 +74,7 @@ export async function readBundle(
   }
   if (firstMalformed !== undefined)
     findings.fail('leaf_malformed', start + firstMalformed, `line ${String(firstMalformed + 2)} of ${name}`);
-  return { header, leafHashes: joinHashes(leafHashes), payloadLines };
+  return { header, leafHashes: joinHashes(leafHashes), hasNamedBytes, payloadLines };
 }
 
 /** Whether a header names this position and this number of leaves. */
@@ -88,27 +92,27 @@ export function fitsPosition(
   );
 }
 
-/** Undefined where the bytes are not gzip of UTF-8 lines, or the first line is not a header. */
+/** Undefined where the first line is not a header, or the bytes behind it are not gzip of UTF-8 lines. */
 async function readLines(
   bytes: Uint8Array,
   start: number,
   readers: LineReaders,
 ): Promise<LinesRead | undefined> {
-  let read: LinesRead | undefined;
   try {
-    await visitLines(bytes, (line) => {
-      if (read !== undefined) {
-        addLeaf(read, start, line, readers);
-        return;
-      }
-      const header = readers.header(line);
-      if (header === undefined) throw new RangeError('the first line is not a header');
-      read = { header, leafHashes: [], payloadLines: new Map() };
-    });
+    const { headerLine, leaves } = cutBundle(bytes);
+    const header = readers.header(toBuffer(headerLine));
+    if (header === undefined) return undefined;
+    const hasNamedBytes = areLeavesOf(header, leaves);
+    const read: LinesRead = { header, leafHashes: [], payloadLines: new Map(), hasNamedBytes };
+    await visitLines(leaves, (line) => addLeaf(read, start, line, readers));
+    return read;
   } catch {
     return undefined;
   }
-  return read;
+}
+
+function toBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }
 
 function addLeaf(read: LinesRead, start: number, line: Buffer, readers: LineReaders): void {

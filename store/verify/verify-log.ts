@@ -4,7 +4,7 @@ import { genesisKey } from '../chain/layout.ts';
 import { chainStart } from '../chain/merkle.ts';
 import { parseVkey } from '../chain/note.ts';
 import { readObject } from './archive-reader.ts';
-import { checkHeaderSignature, checkPayloads, takeBundle } from './bundle-checks.ts';
+import { checkHeaderSignature, checkLeavesBytes, checkPayloads, takeBundle } from './bundle-checks.ts';
 import type { LookAhead } from './bundle-threads.ts';
 import { checkCheckpointCover, checkLeftovers, isCheckpointGood } from './log-checks.ts';
 import type { LogEnd, LogObjects, LogRun } from './log-run.ts';
@@ -84,6 +84,7 @@ async function verifyBundles(run: LogRun, options: VerifyReaderOptions): Promise
 }
 
 async function verifyBundle(run: LogRun, progress: LogProgress, bundle: ReadBundle): Promise<void> {
+  const failuresBefore = run.findings.failures().length;
   progress.tree = growTree(progress.tree, bundle, run.findings);
   await checkPayloads(run, bundle);
   const size = bundle.header.tree_size;
@@ -92,6 +93,7 @@ async function verifyBundle(run: LogRun, progress: LogProgress, bundle: ReadBund
     progress.signedSize = size;
   // The signature comes last: every other failure of the header says more about the bundle.
   checkHeaderSignature(run, bundle.header);
+  if (run.findings.failures().length === failuresBefore) checkLeavesBytes(run, bundle);
 }
 
 function startOf(checkpoints: readonly number[]): LogProgress {

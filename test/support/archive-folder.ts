@@ -4,7 +4,8 @@ import { join, relative } from 'node:path';
 import { lockFileName } from '../../schemas/archive-lock.ts';
 import type { AuditRecord } from '../../schemas/record.ts';
 import type { BundleHeader, UnsignedBundleHeader } from '../../schemas/bundle.ts';
-import { decodeBundle, packBundle, packLines } from '../../store/chain/bundle-bytes.ts';
+import { decodeBundle, packLines } from '../../store/chain/bundle-bytes.ts';
+import { toBundle } from './bundle-file.ts';
 import { headerMessage } from '../../store/chain/bundle-signature.ts';
 import { bundleKey, payloadKey } from '../../store/chain/layout.ts';
 import { sealRecord, sha256Hex, type SealedRecord } from '../../store/chain/leaf.ts';
@@ -146,7 +147,7 @@ export async function rewriteFrom(
         chain_head: hex(chain),
         payloads: await putPayloads(archive, sealed, size),
       };
-      await replaceObject(dir, key, await packBundle(forged, leafTexts));
+      await replaceObject(dir, key, await toBundle(forged, leafTexts));
     }
     size += count;
   }

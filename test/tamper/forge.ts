@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { lockFileName } from '../../schemas/archive-lock.ts';
 import type { BundleHeader } from '../../schemas/bundle.ts';
 import type { VerificationReport } from '../../schemas/verification.ts';
-import { decodeBundle, decodeLines, packBundle, packLines } from '../../store/chain/bundle-bytes.ts';
+import { decodeBundle, decodeLines, packLines } from '../../store/chain/bundle-bytes.ts';
+import { toBundle } from '../support/bundle-file.ts';
 import { checkpointText } from '../../store/chain/checkpoint.ts';
 import { bundleKey, checkpointKey, payloadKey } from '../../store/chain/layout.ts';
 import { sha256Hex } from '../../store/chain/leaf.ts';
@@ -97,7 +98,7 @@ export async function readBundle(dir: string, start: number): Promise<Bundle> {
 export async function forgeBundle(dir: string, start: number, change: (bundle: Bundle) => Partial<Bundle>) {
   const bundle = await readBundle(dir, start);
   const { header, leafTexts } = { ...bundle, ...change(bundle) };
-  await replaceObject(dir, bundleKey('p0', start), await packBundle(header, leafTexts));
+  await replaceObject(dir, bundleKey('p0', start), await toBundle(header, leafTexts));
 }
 
 export async function payloadRef(dir: string, start: number, kind: 'facts' | 'content') {

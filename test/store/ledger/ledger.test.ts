@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { BundleHeader } from '../../../schemas/bundle.ts';
 import type { AuditRecord } from '../../../schemas/record.ts';
-import { decodeBundle, packBundle } from '../../../store/chain/bundle-bytes.ts';
+import { decodeBundle } from '../../../store/chain/bundle-bytes.ts';
+import { toBundle } from '../../support/bundle-file.ts';
 import { openCheckpoint } from '../../../store/chain/checkpoint.ts';
 import { bundleKey } from '../../../store/chain/layout.ts';
 import { inclusionProof, leafHash, rootOf } from '../../../store/chain/merkle.ts';
@@ -367,7 +368,7 @@ describe('the ledger refuses to start', () => {
     const { archive, options } = await sealedLog();
     const key = bundleKey('p0', 4);
     const { headerText, leafTexts } = decodeBundle(archive.objects.get(key)!);
-    archive.objects.set(key, await packBundle(change(JSON.parse(headerText) as BundleHeader), leafTexts));
+    archive.objects.set(key, await toBundle(change(JSON.parse(headerText) as BundleHeader), leafTexts));
     await expect(openLedger(options)).rejects.toMatchObject({
       code: 'START_REFUSED',
       message: expect.stringContaining('somebody else wrote or changed it') as string,
@@ -394,7 +395,7 @@ describe('the ledger refuses to start', () => {
     const key = bundleKey('p0', 4);
     const { headerText, leafTexts } = decodeBundle(archive.objects.get(key)!);
     const header = JSON.parse(headerText) as BundleHeader;
-    archive.objects.set(key, await packBundle(header, leafTexts.toReversed()));
+    archive.objects.set(key, await toBundle(header, leafTexts.toReversed()));
     await store.clear();
     await expect(openLedger(options)).rejects.toMatchObject({ code: 'ARCHIVE_DAMAGED' });
   });

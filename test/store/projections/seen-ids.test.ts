@@ -2,7 +2,8 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { PipelineError } from '../../../schemas/errors.ts';
 import type { BundleHeader } from '../../../schemas/bundle.ts';
-import { decodeBundle, packBundle } from '../../../store/chain/bundle-bytes.ts';
+import { decodeBundle } from '../../../store/chain/bundle-bytes.ts';
+import { toBundle } from '../../support/bundle-file.ts';
 import { bundleKey } from '../../../store/chain/layout.ts';
 import { openLedger } from '../../../store/ledger/ledger.ts';
 import type { LedgerOptions } from '../../../store/ledger/options.ts';
@@ -176,7 +177,7 @@ describe('seen ids', () => {
     const key = bundleKey('p0', 0);
     const { headerText, leafTexts } = decodeBundle(archive.objects.get(key)!);
     const changed = leafTexts.map((text) => text.replace(idOf(1), idOf(8)));
-    archive.objects.set(key, await packBundle(JSON.parse(headerText) as BundleHeader, changed));
+    archive.objects.set(key, await toBundle(JSON.parse(headerText) as BundleHeader, changed));
     Object.assign(rows.rows[1]!, { id: idOf(8) });
     const seen = await open();
     await seen.filled();

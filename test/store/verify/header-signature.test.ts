@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { BundleHeader } from '../../../schemas/bundle.ts';
-import { decodeBundle, packBundle } from '../../../store/chain/bundle-bytes.ts';
+import { decodeBundle } from '../../../store/chain/bundle-bytes.ts';
+import { toBundle } from '../../support/bundle-file.ts';
 import { bundleKey, checkpointKey } from '../../../store/chain/layout.ts';
 import { verifyArchive } from '../../../store/verify/verify-archive.ts';
 import {
@@ -26,7 +27,7 @@ describe('the signature of a bundle header', () => {
   async function replaceHeader(change: (header: BundleHeader) => Promise<BundleHeader> | BundleHeader) {
     const { headerText, leafTexts } = decodeBundle(await readFile(join(archive.dir, bundleKey('p0', 3))));
     const header = await change(JSON.parse(headerText) as BundleHeader);
-    await replaceObject(archive.dir, bundleKey('p0', 3), await packBundle(header, leafTexts));
+    await replaceObject(archive.dir, bundleKey('p0', 3), await toBundle(header, leafTexts));
     return verifyArchive({ dir: archive.dir });
   }
 

@@ -6,7 +6,8 @@ import { lockFileName } from '../../../schemas/archive-lock.ts';
 import type { BundleHeader } from '../../../schemas/bundle.ts';
 import { canonicalJson } from '../../../schemas/canonical.ts';
 import type { VerificationReport } from '../../../schemas/verification.ts';
-import { decodeBundle, decodeLines, packBundle, packLines } from '../../../store/chain/bundle-bytes.ts';
+import { decodeBundle, decodeLines, MAX_HEADER_BYTES, packLines } from '../../../store/chain/bundle-bytes.ts';
+import { toBundle } from '../../support/bundle-file.ts';
 import { checkpointText } from '../../../store/chain/checkpoint.ts';
 import { bundleKey, checkpointKey, genesisKey, payloadKey } from '../../../store/chain/layout.ts';
 import { sha256Hex } from '../../../store/chain/leaf.ts';
@@ -184,7 +185,7 @@ describe('verifying an archive', () => {
       await replaceObject(
         own.dir,
         bundleKey('p0', 0),
-        await packBundle(await signedHeader(own.options.signer, { ...header, payloads }), bundle.leafTexts),
+        await toBundle(await signedHeader(own.options.signer, { ...header, payloads }), bundle.leafTexts),
       );
       const report = await verifyArchive({ dir: own.dir });
       const broken = Number(/^\{"index":([0-9]+)/.exec(lines[1]!)![1]);
@@ -201,7 +202,7 @@ describe('verifying an archive', () => {
     await replaceObject(
       archive.dir,
       bundleKey('p0', 3),
-      await packBundle(JSON.parse(headerText) as BundleHeader, changed),
+      await toBundle(JSON.parse(headerText) as BundleHeader, changed),
     );
     expect((await verify()).failures).toMatchObject([{ code: 'root_mismatch', index: 3 }]);
   });
@@ -293,19 +294,26 @@ describe('verifying an archive', () => {
     const { headerText, leafTexts } = decodeBundle(await read(key));
     const header = JSON.parse(headerText) as BundleHeader;
     const deep = '['.repeat(100_000);
+    const leaves = await packLines(leafTexts);
+    const below = (line: string, packed = leaves) => Buffer.concat([Buffer.from(`${line}\n`), packed]);
     const hostile = [
-      await packLines([]),
-      await packLines([deep]),
-      await packLines([headerText, deep, ...leafTexts.slice(1)]),
-      await packLines([headerText.replace('{', '{"v":1,'), ...leafTexts]),
-      await packLines([` ${headerText}`, ...leafTexts]),
-      await packBundle({ ...header, frontier: [header.root_hash] }, leafTexts),
-      await packBundle({ ...header, frontier: [] }, leafTexts),
-      await packBundle({ ...header, leaf_count: 0, tree_size: 3 }, []),
-      await packBundle({ ...header, leaf_count: 5, tree_size: 8 }, [...leafTexts, leafTexts[0]!]),
-      await packBundle({ ...header, payloads: [] }, leafTexts),
-      await packBundle({ ...header, payloads: [...header.payloads, ...header.payloads] }, leafTexts),
-      await packBundle(
+      leaves,
+      Buffer.from(headerText),
+      below(''),
+      below(deep),
+      below('x'.repeat(MAX_HEADER_BYTES)),
+      below(headerText, await packLines([])),
+      below(headerText, await packLines([deep, ...leafTexts.slice(1)])),
+      below(headerText, Buffer.from(leafTexts.join('\n'))),
+      below(headerText.replace('{', '{"v":1,')),
+      below(` ${headerText}`),
+      await toBundle({ ...header, frontier: [header.root_hash] }, leafTexts),
+      await toBundle({ ...header, frontier: [] }, leafTexts),
+      await toBundle({ ...header, leaf_count: 0, tree_size: 3 }, []),
+      await toBundle({ ...header, leaf_count: 5, tree_size: 8 }, [...leafTexts, leafTexts[0]!]),
+      await toBundle({ ...header, payloads: [] }, leafTexts),
+      await toBundle({ ...header, payloads: [...header.payloads, ...header.payloads] }, leafTexts),
+      await toBundle(
         { ...header, payloads: header.payloads.map((ref) => ({ ...ref, key: '../../etc/passwd' })) },
         leafTexts,
       ),

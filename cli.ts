@@ -61,6 +61,7 @@ program
   .command('init')
   .description('make the keys, tokens and logs of a deployment; safe to repeat')
   .option('--collector <name>', 'also make a token for a further collector with this name')
+  .option('--synthetic', 'mark the logs for good as made for tests or shows: nothing in them is evidence')
   .addOption(json())
   .action(async (options: InitOptions) => {
     const { init } = await import('./commands/init.ts');

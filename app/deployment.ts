@@ -1,7 +1,5 @@
 /** Begins a history, once and only when asked: makes keys, tokens, topics, tables and logs. */
 import { existsSync } from 'node:fs';
-import { Type } from 'typebox';
-import { Value } from 'typebox/value';
 import { findEventLog } from './accepted-event-log.ts';
 import { probeAtStart } from './checks.ts';
 import type { AppContext } from './context.ts';
@@ -22,7 +20,8 @@ import type { Config } from '../config.ts';
 import { toInstant } from '../schemas/clock.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import { OWN_COLLECTOR } from '../schemas/native-event.ts';
-import type { Archive, ArchiveLock } from '../store/archive/archive.ts';
+import type { ArchiveLock } from '../schemas/archive-lock.ts';
+import type { Archive } from '../store/archive/archive.ts';
 import { bundlePrefix, genesisKey } from '../store/chain/layout.ts';
 import { createSigningKey, openFileSigner } from '../store/keys/file-signer.ts';
 import { makeSecretFolder, writeSecretFile } from '../store/keys/secret-file.ts';
@@ -51,12 +50,22 @@ export interface Initialised {
  * Makes every missing part and writes `deployment.json` last, so that the next start completes one that was cut short.
  * Refuses to make new keys beside an archive that already holds a log: they would begin a second history. In a complete
  * deployment it makes new tokens where the file of the tokens is lost.
+ *
+ * @param options.isSynthetic whether the logs say for good that nothing in them is evidence; CONFIG_INVALID where they exist
  */
-export async function initialise(context: AppContext): Promise<Initialised> {
+export async function initialise(
+  context: AppContext,
+  { isSynthetic = false }: { readonly isSynthetic?: boolean | undefined } = {},
+): Promise<Initialised> {
   const { config, replaced } = context;
   const paths = dataPaths(config);
   const existing = await readDeployment(config);
   if (existing !== undefined) {
+    if (isSynthetic)
+      throw new PipelineError(
+        'CONFIG_INVALID',
+        'the logs exist already: only a new log can be marked as synthetic',
+      );
     await requireSound(context, existing);
     await commitToPseudonymKey(context);
     const madeEventLogKey = await commitToEventLogKey(context);
@@ -78,7 +87,11 @@ export async function initialise(context: AppContext): Promise<Initialised> {
     const event_log_key_sha256 = await makeEventLogKey(context);
     const event_log = await findEventLog(context);
     const named = { event_log_key_sha256, ...(event_log === undefined ? {} : { event_log }) };
-    return { deployment: await createLogs(context, archive, named), created, madeEventLogKey: false };
+    return {
+      deployment: await createLogs(context, archive, { ...named, isSynthetic }),
+      created,
+      madeEventLogKey: false,
+    };
   } finally {
     if (replaced.archive === undefined) await archive.close();
   }
@@ -175,9 +188,16 @@ async function createTokens({ config, system }: AppContext, path: string): Promi
 async function createLogs(
   { config, system }: AppContext,
   archive: Archive,
-  named: { readonly event_log?: string; readonly event_log_key_sha256: string },
+  {
+    isSynthetic,
+    ...named
+  }: {
+    readonly isSynthetic: boolean;
+    readonly event_log?: string;
+    readonly event_log_key_sha256: string;
+  },
 ): Promise<Deployment> {
-  const { createLog } = await import('../store/ledger/ledger.ts');
+  const { createLog } = await import('../store/ledger/genesis.ts');
   const { clock, newId } = system;
   const paths = dataPaths(config);
   const count = partitionCountOf(config);
@@ -189,7 +209,7 @@ async function createLogs(
     logs.push({ log, origin });
     if ((await earlierOrigin(archive, log)) !== undefined) continue;
     const signer = await openFileSigner(paths.signingKey, origin);
-    await createLog({ archive, signer, clock, lockFor: lockPolicy(config), log }, genesisKey(log));
+    await createLog({ archive, signer, clock, lockFor: lockPolicy(config), log, isSynthetic });
   }
   return writeDeployment(config, {
     origins: logs.map(({ origin }) => origin),
@@ -200,10 +220,8 @@ async function createLogs(
 
 /** A start that died after it wrote a genesis is continued with the origin in that genesis. */
 async function earlierOrigin(archive: Archive, log: string): Promise<string | undefined> {
-  const bytes = await archive.get(genesisKey(log));
-  if (bytes === undefined) return undefined;
-  const genesis: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'));
-  return Value.Parse(Type.Object({ origin: Type.String() }), genesis).origin;
+  const { readGenesis } = await import('../store/ledger/genesis.ts');
+  return (await readGenesis(archive, log))?.origin;
 }
 
 /** How long objects are locked: content and everything else have a retention period each. */

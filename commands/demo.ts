@@ -51,7 +51,7 @@ export async function demo(output: Output, { keep }: DemoOptions): Promise<void>
   const progress = createProgress(output, { always: true });
   progress.step(`starting the embedded pipeline in ${data}`);
   const config = demoConfig(data);
-  const { created } = await initialise(createContext(config));
+  const { created } = await initialise(createContext(config), { isSynthetic: true });
   const running = await compose(config);
   try {
     progress.done();

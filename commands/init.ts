@@ -9,6 +9,8 @@ import { tokenNotice } from './tokens.ts';
 
 export interface InitOptions {
   readonly json: boolean;
+  /** Whether the logs are marked as synthetic. */
+  readonly synthetic?: boolean;
   /** Name of a further collector to make a token for. */
   readonly collector?: string;
 }
@@ -16,7 +18,9 @@ export interface InitOptions {
 /** Makes the keys, tokens and logs of a deployment. An existing deployment only gets the further collector. */
 export async function init(config: Config, options: InitOptions, output: Output): Promise<void> {
   const context = createContext(config);
-  const { deployment, created, madeEventLogKey } = await initialise(context);
+  const { deployment, created, madeEventLogKey } = await initialise(context, {
+    isSynthetic: options.synthetic,
+  });
   const logs = await Promise.all(deployment.logs.map((named) => describeLog(config, named)));
   const added = options.collector === undefined ? undefined : await addCollector(context, options.collector);
   if (options.json) {

@@ -1,6 +1,23 @@
 import { Type, type Static } from 'typebox';
 import { HashHex, InstantUtc, SafeCount } from './primitives.ts';
 
+/** How long an object must stay. Nobody can shorten `compliance`. */
+export const ArchiveLock = Type.Object(
+  {
+    mode: Type.Union([Type.Literal('compliance'), Type.Literal('governance')]),
+    retain_until: InstantUtc,
+  },
+  { additionalProperties: false },
+);
+export type ArchiveLock = Static<typeof ArchiveLock>;
+
+/** Whether a lock keeps an object at least as strictly and as long as the lock that was asked for. */
+export function holds(present: ArchiveLock | undefined, asked: ArchiveLock): boolean {
+  if (present === undefined) return false;
+  const keepsMode = present.mode === 'compliance' || asked.mode === 'governance';
+  return keepsMode && Date.parse(present.retain_until) >= Date.parse(asked.retain_until);
+}
+
 /**
  * The lock file that the local archive writes beside each object; S3 keeps the same as object lock metadata. `sha256`
  * and `size_bytes` are of the stored bytes. docs/formats/archive.md gives the layout of the file.
@@ -11,8 +28,7 @@ export const ArchiveLockRecord = Type.Object(
     key: Type.String(),
     sha256: HashHex,
     size_bytes: SafeCount,
-    mode: Type.Union([Type.Literal('compliance'), Type.Literal('governance')]),
-    retain_until: InstantUtc,
+    ...ArchiveLock.properties,
     legal_hold: Type.Boolean(),
   },
   { additionalProperties: false },

@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox';
+import { ArchiveLock } from './archive-lock.ts';
 import { DecimalString, HashHex, InstantUtc, RetentionClass, SafeCount } from './primitives.ts';
 
 /** The two parts of a record, which are stored, kept and erased separately. */
@@ -24,6 +25,7 @@ export const PayloadRef = Type.Object(
     sha256: HashHex,
     size_bytes: SafeCount,
     line_count: SafeCount,
+    lock: ArchiveLock,
   },
   { additionalProperties: false },
 );
@@ -63,7 +65,8 @@ export type LeavesRef = Static<typeof LeavesRef>;
 
 /**
  * First line of a bundle, the unit of commit. `frontier` holds the roots of the perfect subtrees of the tree after
- * this bundle, largest first, so that appending never reads older bundles.
+ * this bundle, largest first, so that appending never reads older bundles. `lock` is that of the bundle and of the
+ * checkpoint at its end.
  */
 export const BundleHeader = Type.Object(
   {
@@ -85,6 +88,7 @@ export const BundleHeader = Type.Object(
     writers: Type.Optional(WriterHeads),
     integrated_at: InstantUtc,
     duplicate_count: SafeCount,
+    lock: ArchiveLock,
     leaves: LeavesRef,
     payloads: Type.Array(PayloadRef),
     signature: Type.String({
@@ -97,14 +101,22 @@ export const BundleHeader = Type.Object(
 export type BundleHeader = Static<typeof BundleHeader>;
 export type UnsignedBundleHeader = Omit<BundleHeader, 'signature'>;
 
-/** First object of a log: its origin and the key that signs its checkpoints. Written once, by `init`. */
+/** First object of a log: its origin and the key that signs it and everything behind it. Written once, by `init`. */
 export const LogGenesis = Type.Object(
   {
     v: Type.Literal(1),
     origin: Type.String({ pattern: '^[^\\s+]+$' }),
     vkey: Type.String({ description: 'C2SP signed-note verifier key' }),
     created_at: InstantUtc,
+    synthetic: Type.Boolean({
+      description: 'whether the log was made for tests or shows: no record in it is evidence of anything',
+    }),
+    lock: ArchiveLock,
+    signature: Type.String({
+      description: 'Ed25519 by `vkey` over the other members, base64 (store/chain/genesis.ts)',
+    }),
   },
   { additionalProperties: false },
 );
 export type LogGenesis = Static<typeof LogGenesis>;
+export type UnsignedLogGenesis = Omit<LogGenesis, 'signature'>;

@@ -304,8 +304,13 @@ export const FAILURES = {
   },
   lock_weakened: {
     axis: 'integrity',
-    meaning: 'an object in the bucket is kept less strictly, or for less time, than when it was written',
+    meaning: 'an object is kept less strictly, or for less time, than it was written for',
     action: 'find out who may bypass governance and lock it again; use compliance where nobody may',
+  },
+  genesis_unsigned: {
+    axis: 'anchoring',
+    meaning: 'the key that the first object of a log names did not sign that object',
+    action: 'find out who changed it: its date, its origin or its mark as synthetic is not what `init` wrote',
   },
 } as const satisfies Record<string, FailureEntry>;
 

@@ -1,9 +1,4 @@
-/** How long an object must stay. Nobody can shorten `compliance`. */
-export interface ArchiveLock {
-  readonly mode: 'compliance' | 'governance';
-  /** RFC 3339 instant in UTC. */
-  readonly retain_until: string;
-}
+import type { ArchiveLock } from '../../schemas/archive-lock.ts';
 
 /**
  * PORT: write-once object store, the truth of the system.

@@ -1,14 +1,13 @@
 /** A log read from its archive, for processes that do not write it. In: checkpoint objects. Out: the newest one. */
-import { Value } from 'typebox/value';
-import { LogGenesis } from '../../schemas/bundle.ts';
 import type { Clock } from '../../schemas/clock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { Archive } from '../archive/archive.ts';
 import { openCheckpoint } from '../chain/checkpoint.ts';
-import { checkpointKey, genesisKey } from '../chain/layout.ts';
+import { checkpointKey } from '../chain/layout.ts';
 import { parseVkey } from '../chain/note.ts';
 import type { Signer } from '../keys/signer.ts';
 import type { RecordStore } from '../records/record-store.ts';
+import { readGenesis } from './genesis.ts';
 import { readHead, type Head, type HeadOptions } from './head.ts';
 import { bundleKeys, checkpointKeys, lastNumber, numbersAfter } from './numbered-keys.ts';
 import type { PublishedCheckpoint, PublishedLog } from './published-log.ts';
@@ -31,9 +30,8 @@ export async function readLogKey(
   log: string,
   origin: string,
 ): Promise<Pick<Signer, 'name' | 'vkey'>> {
-  const bytes = await archive.get(genesisKey(log));
-  if (bytes === undefined) throw new PipelineError('START_REFUSED', `log ${log} is not in the archive`);
-  const genesis = Value.Parse(LogGenesis, JSON.parse(Buffer.from(bytes).toString('utf8')));
+  const genesis = await readGenesis(archive, log);
+  if (genesis === undefined) throw new PipelineError('START_REFUSED', `log ${log} is not in the archive`);
   if (genesis.origin === origin) return { name: origin, vkey: genesis.vkey };
   throw new PipelineError('START_REFUSED', `log ${log} of the archive is ${genesis.origin}, not ${origin}`);
 }

@@ -7,7 +7,7 @@ import type { LedgerOptions } from './options.ts';
 import type { PublishedCheckpoint } from './published-log.ts';
 
 /** Signs heads and puts them into the archive. The ledger owns it and runs one `publish` at a time. */
-export function createPublisher({ log, archive, signer, guard, lockFor }: LedgerOptions) {
+export function createPublisher({ log, archive, signer, guard }: LedgerOptions) {
   let latest: PublishedCheckpoint | undefined;
   return {
     /** The newest checkpoint that is in the archive. */
@@ -27,8 +27,7 @@ export function createPublisher({ log, archive, signer, guard, lockFor }: Ledger
         throw new PipelineError('START_REFUSED', 'the signer has no Ed25519 verifier key');
       const signature = await signer.sign(Buffer.from(text));
       const note = formatNote(text, [{ name: key.name, keyId: key.keyId, signature }]);
-      const lock = lockFor('log', '', head.integratedAtMs);
-      await archive.put(checkpointKey(log, tree_size), Buffer.from(note), lock);
+      await archive.put(checkpointKey(log, tree_size), Buffer.from(note), head.lock);
       latest = { note, tree_size, root_hash };
     },
   };

@@ -3,6 +3,7 @@
  * follow (`follow.ts`). The one invariant: creating the bundle, create-only at its start index, is the commit; everything
  * before it may be repeated, everything after it can be derived. `ledger.ts` takes the steps.
  */
+import type { ArchiveLock } from '../../schemas/archive-lock.ts';
 import type { BundleHeader, PayloadRef, UnsignedBundleHeader, WriterHeads } from '../../schemas/bundle.ts';
 import { toInstant } from '../../schemas/clock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
@@ -65,7 +66,8 @@ export async function draftBundle(options: LedgerOptions, before: Head, batch: B
 
   const leaves = await packLines(sealed.map(({ leaf_text }) => leaf_text));
   const chains = extendChain(before.chainHead, sealed);
-  const head = extendHead(before, { batch, sealed, chains, nowMs });
+  const lock = options.lockFor('log', '', nowMs);
+  const head = extendHead(before, { batch, sealed, chains, nowMs, lock });
   const header = await sign(options, {
     v: 1,
     origin: options.signer.name,
@@ -80,6 +82,7 @@ export async function draftBundle(options: LedgerOptions, before: Head, batch: B
     ...(head.writers === undefined ? {} : { writers: head.writers }),
     integrated_at: toInstant(nowMs),
     duplicate_count: batch.duplicate_count,
+    lock: head.lock,
     leaves: leavesRef(leaves),
     payloads,
   });
@@ -92,7 +95,7 @@ export async function draftBundle(options: LedgerOptions, before: Head, batch: B
 /** Step 2, the commit and the fence: of two sequencers on one log, one creation wins and the other must stop. */
 export async function createBundle(options: LedgerOptions, { head, key, bytes }: BundleDraft): Promise<void> {
   try {
-    await options.archive.put(key, bytes, options.lockFor('log', '', head.integratedAtMs));
+    await options.archive.put(key, bytes, head.lock);
   } catch (error) {
     if (!(error instanceof PipelineError) || error.code !== 'ARCHIVE_CONFLICT') throw error;
     const detail = `bundle ${key} of ${options.signer.name} exists already`;
@@ -157,8 +160,9 @@ async function putPayloads(
       const bytes = await packLines(parts[kind]);
       const named = { kind, retention_class, sha256: sha256Hex(bytes) };
       const key = payloadKey(options.log, named, startIndex);
-      await options.archive.put(key, bytes, options.lockFor(kind, retention_class, nowMs));
-      refs.push({ ...named, key, size_bytes: bytes.length, line_count: parts[kind].length });
+      const lock = options.lockFor(kind, retention_class, nowMs);
+      await options.archive.put(key, bytes, lock);
+      refs.push({ ...named, key, size_bytes: bytes.length, line_count: parts[kind].length, lock });
     }
   }
   return refs;
@@ -172,7 +176,13 @@ function extendChain(previous: Uint8Array, sealed: readonly SealedRecord[]): Uin
 
 function extendHead(
   before: Head,
-  { batch, sealed, chains, nowMs }: SealedBatch & { readonly nowMs: number },
+  {
+    batch,
+    sealed,
+    chains,
+    nowMs,
+    lock,
+  }: SealedBatch & { readonly nowMs: number; readonly lock: ArchiveLock },
 ): Head {
   const hashes = sealed.map(({ leaf_hash }) => leaf_hash);
   return {
@@ -183,6 +193,7 @@ function extendHead(
     eventLog: batch.event_log,
     writers: batch.writers ?? before.writers,
     integratedAtMs: nowMs,
+    lock,
   };
 }
 

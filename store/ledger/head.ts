@@ -1,5 +1,7 @@
 /** The head of a log: where it ends, by its newest bundle. */
+import type { ArchiveLock } from '../../schemas/archive-lock.ts';
 import type { BundleHeader, WriterHeads } from '../../schemas/bundle.ts';
+import { toInstant } from '../../schemas/clock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import { isHeaderSigned } from '../chain/bundle-signature.ts';
 import { bundleKey } from '../chain/layout.ts';
@@ -18,6 +20,8 @@ export interface Head {
   /** Where the writers of the event log stand at `nextOffset`, once one has numbered an entry. */
   readonly writers: WriterHeads | undefined;
   readonly integratedAtMs: number;
+  /** Lock of the newest bundle, and of the checkpoint at its end. */
+  readonly lock: ArchiveLock;
 }
 
 /** A head is read without being able to sign. */
@@ -33,6 +37,7 @@ const EMPTY_HEAD: Head = {
   eventLog: undefined,
   writers: undefined,
   integratedAtMs: 0,
+  lock: { mode: 'governance', retain_until: toInstant(0) },
 };
 
 /** Root hash of the head, hex. */
@@ -59,6 +64,7 @@ export async function readHead(options: HeadOptions, start: number | undefined):
     eventLog: header.event_log,
     writers: header.writers,
     integratedAtMs: Date.parse(header.integrated_at),
+    lock: header.lock,
   };
 }
 

@@ -5,8 +5,6 @@
  * after a failure nothing is appended before the head was read again.
  */
 import type { WriterHeads } from '../../schemas/bundle.ts';
-import { canonicalJson } from '../../schemas/canonical.ts';
-import { toInstant } from '../../schemas/clock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import { createPublisher } from './checkpoint-publisher.ts';
 import { createBundle, draftBundle, type Batch, type BundleDraft } from './commit.ts';
@@ -93,19 +91,4 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
       return { published: publishing };
     },
   };
-}
-
-/** Writes the first object of a log. The archive refuses to create it twice with other content. */
-export async function createLog(
-  { archive, signer, clock, lockFor, log }: Omit<LedgerOptions, 'projections' | 'guard' | 'randomBytes'>,
-  key: string,
-): Promise<void> {
-  const nowMs = clock();
-  const genesis = canonicalJson({
-    v: 1,
-    origin: signer.name,
-    vkey: signer.vkey,
-    created_at: toInstant(nowMs),
-  });
-  await archive.put(key, Buffer.from(`${genesis}\n`), lockFor('log', log, nowMs));
 }

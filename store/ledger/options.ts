@@ -2,7 +2,8 @@
 import type { PartKind } from '../../schemas/bundle.ts';
 import type { Clock } from '../../schemas/clock.ts';
 import type { ClockStep } from '../../schemas/sealing-events.ts';
-import type { Archive, ArchiveLock } from '../archive/archive.ts';
+import type { ArchiveLock } from '../../schemas/archive-lock.ts';
+import type { Archive } from '../archive/archive.ts';
 import type { HeadGuard, Signer } from '../keys/signer.ts';
 import type { Projection } from './projection.ts';
 

@@ -2,13 +2,12 @@
  * Finds the head of a log from its archive and brings the projections up to it. Refuses to go on where archive,
  * checkpoint, guard and key contradict each other.
  */
-import { Value } from 'typebox/value';
-import { LogGenesis } from '../../schemas/bundle.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import { openCheckpoint, type Checkpoint } from '../chain/checkpoint.ts';
-import { bundleKey, checkpointKey, genesisKey } from '../chain/layout.ts';
+import { bundleKey, checkpointKey } from '../chain/layout.ts';
 import { parseVkey } from '../chain/note.ts';
 import { catchUp, checkChains, checkSizes, sizesOf } from './follow.ts';
+import { readGenesis } from './genesis.ts';
 import { readHead, rootHashOf, type Head } from './head.ts';
 import { bundleKeys, checkpointKeys, lastNumber } from './numbered-keys.ts';
 import type { LedgerOptions } from './options.ts';
@@ -45,11 +44,11 @@ export async function recoverHead(options: LedgerOptions, knownSize: number): Pr
  */
 async function confirmNewest(options: LedgerOptions, head: Head, start: number | undefined): Promise<void> {
   if (start === undefined) return;
-  const { archive, log, lockFor } = options;
+  const { archive, log } = options;
   const key = bundleKey(log, start);
   const bytes = await archive.get(key);
   if (bytes === undefined) throw new PipelineError('ARCHIVE_DAMAGED', `bundle ${key} is missing`);
-  await archive.put(key, bytes, lockFor('log', '', head.integratedAtMs));
+  await archive.put(key, bytes, head.lock);
 }
 
 /** Throws START_REFUSED where the archive does not hold the log, or holds it under another key or origin. */
@@ -58,14 +57,13 @@ export async function checkGenesis({
   log,
   signer,
 }: Pick<LedgerOptions, 'archive' | 'log' | 'signer'>): Promise<void> {
-  const bytes = await archive.get(genesisKey(log));
-  if (bytes === undefined) {
+  const genesis = await readGenesis(archive, log);
+  if (genesis === undefined) {
     throw new PipelineError(
       'START_REFUSED',
       `log ${log} is not in the archive; check that the archive is mounted, or restore it`,
     );
   }
-  const genesis = Value.Parse(LogGenesis, JSON.parse(Buffer.from(bytes).toString('utf8')));
   if (genesis.vkey !== signer.vkey) {
     throw new PipelineError(
       'START_REFUSED',

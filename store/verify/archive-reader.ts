@@ -1,4 +1,5 @@
 /** PORT: an archive as verification reads it. */
+import { holds, type ArchiveLock } from '../../schemas/archive-lock.ts';
 import type { ParsedKey } from '../chain/layout.ts';
 import type { Findings } from './report.ts';
 import type { ObjectDigest, StoredObject } from './stored-object.ts';
@@ -28,10 +29,23 @@ export interface ArchiveReader {
   walk(findings: Findings): AsyncIterable<ListedObject>;
   /** Undefined where the object does not exist. Damaged bytes are given too: later checks say which leaves they break. */
   read(key: string): Promise<StoredObject | undefined>;
-  /** Reports unless the object is kept as the archive keeps its objects, and its lock names exactly these bytes. */
-  checkLock(key: string, object: ObjectDigest, index: number | null, findings: Findings): Promise<void>;
+  /**
+   * Reports unless the object is kept as the archive keeps its objects, and its lock names exactly these bytes. Resolves
+   * to the lock; undefined where none reads, which was reported.
+   */
+  checkLock(
+    key: string,
+    object: ObjectDigest,
+    index: number | null,
+    findings: Findings,
+  ): Promise<ArchiveLock | undefined>;
   /** Locks of a log without objects, asked for after all objects were checked. Reports the damaged ones. */
   orphanLocks(log: string, findings: Findings): AsyncIterable<OrphanLock>;
+}
+
+/** An object as it is kept. */
+export interface KeptObject extends StoredObject {
+  readonly lock: ArchiveLock | undefined;
 }
 
 /** An object, or undefined where it does not exist. Reports where it is not kept as it should be. */
@@ -40,8 +54,26 @@ export async function readObject(
   key: string,
   index: number | null,
   findings: Findings,
-): Promise<StoredObject | undefined> {
+): Promise<KeptObject | undefined> {
   const object = await reader.read(key);
-  if (object !== undefined) await reader.checkLock(key, object, index, findings);
-  return object;
+  return object && { ...object, lock: await reader.checkLock(key, object, index, findings) };
+}
+
+/**
+ * SPEC (archive.md): each bundle and each genesis names, under its signature, the lock of itself and of its objects. No
+ * object is kept less strictly or for less time. A lock that does not read was reported before.
+ */
+export function checkLockHolds(
+  key: string,
+  { lock, signed }: { readonly lock: ArchiveLock | undefined; readonly signed: ArchiveLock },
+  index: number | null,
+  findings: Findings,
+): void {
+  if (lock === undefined || holds(lock, signed)) return;
+  const describe = ({ mode, retain_until }: ArchiveLock) => `${mode} until ${retain_until}`;
+  findings.fail(
+    'lock_weakened',
+    index,
+    `${key} is under ${describe(lock)}, its log signed ${describe(signed)}`,
+  );
 }

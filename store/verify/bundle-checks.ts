@@ -1,9 +1,10 @@
 /** Takes one bundle of a log, from its file or from a thread that has checked it, and checks what lies around it. */
+import type { ArchiveLock } from '../../schemas/archive-lock.ts';
 import { BundleHeader } from '../../schemas/bundle.ts';
 import { Leaf } from '../../schemas/leaf.ts';
 import { isHeaderSigned } from '../chain/bundle-signature.ts';
 import { bundleKey, parseKey } from '../chain/layout.ts';
-import { readObject } from './archive-reader.ts';
+import { checkLockHolds, readObject } from './archive-reader.ts';
 import { readLeafLine } from './leaf-line.ts';
 import type { LogRun } from './log-run.ts';
 import { checkPayload, checkPayloadRefs, noLines, payloadGroup, type PayloadLines } from './payload.ts';
@@ -18,17 +19,23 @@ const LINE_READERS: LineReaders = {
   leaf: (line) => readLeafLine(line) ?? parseCanonical(Leaf, line),
 };
 
+/** A bundle that was read, and the lock under which it is kept; undefined where none reads. */
+export interface KeptBundle extends ReadBundle {
+  readonly lock: ArchiveLock | undefined;
+}
+
 /** Undefined where the bundle does not read; then a failure was reported. */
 export async function takeBundle(
   run: LogRun,
   start: number,
   precheck: Precheck | undefined,
-): Promise<ReadBundle | undefined> {
+): Promise<KeptBundle | undefined> {
   const accepted = precheck && (await acceptPrecheck(run, start, precheck));
   if (accepted !== undefined) return accepted;
   const { reader, listing, origin, findings } = run;
   const object = await readObject(reader, bundleKey(listing.log, start), start, findings);
-  return object && readBundle(object.bytes, { start, origin }, LINE_READERS, findings);
+  const bundle = object && (await readBundle(object.bytes, { start, origin }, LINE_READERS, findings));
+  return bundle && { ...bundle, lock: object.lock };
 }
 
 /**
@@ -39,12 +46,18 @@ async function acceptPrecheck(
   { reader, listing, origin, findings }: LogRun,
   start: number,
   { object, headerLine, leafHashes }: Precheck,
-): Promise<ReadBundle | undefined> {
+): Promise<KeptBundle | undefined> {
   const header = parseCanonical(BundleHeader, Buffer.from(headerLine));
   if (header === undefined || !fitsPosition(header, countHashes(leafHashes), { start, origin }))
     return undefined;
-  await reader.checkLock(bundleKey(listing.log, start), object, start, findings);
-  return { header, leafHashes, hasNamedBytes: true };
+  const lock = await reader.checkLock(bundleKey(listing.log, start), object, start, findings);
+  return { header, leafHashes, hasNamedBytes: true, lock };
+}
+
+/** The lock under which a bundle is kept, against the one that its header signed. */
+export function checkBundleLock({ listing, findings }: LogRun, { header, lock }: KeptBundle): void {
+  const { start_index, lock: signed } = header;
+  checkLockHolds(bundleKey(listing.log, start_index), { lock, signed }, start_index, findings);
 }
 
 /** Asked where nothing else is wrong with the bundle: any other failure says more. */
@@ -75,8 +88,9 @@ export async function checkPayloads(
 
 /** A thread has checked the bytes of the payload objects. */
 async function checkPayloadLocks({ reader, listing, findings }: LogRun, header: BundleHeader): Promise<void> {
-  for (const { key, sha256, size_bytes: sizeBytes } of header.payloads) {
-    await reader.checkLock(key, { sha256, sizeBytes }, null, findings);
+  for (const { key, sha256, size_bytes: sizeBytes, lock: signed } of header.payloads) {
+    const lock = await reader.checkLock(key, { sha256, sizeBytes }, null, findings);
+    checkLockHolds(key, { lock, signed }, header.start_index, findings);
     listing.payloads.delete(key);
   }
 }
@@ -94,6 +108,9 @@ async function checkPayloadObjects(
     listing.payloads.delete(ref.key);
     if (object === undefined)
       findings.fail('payload_missing', first, `${ref.key}, and no sealed receipt says it was purged`);
-    else await checkPayload(ref, object, lines, findings);
+    else {
+      await checkPayload(ref, object, lines, findings);
+      checkLockHolds(ref.key, { lock: object.lock, signed: ref.lock }, header.start_index, findings);
+    }
   }
 }

@@ -1,7 +1,7 @@
 /** Reads an archive in a folder, and checks that each lock file names the bytes of its object. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { lockFileName, LOCK_SUFFIX, STAGING_FOLDER } from '../../schemas/archive-lock.ts';
+import { lockFileName, LOCK_SUFFIX, STAGING_FOLDER, type ArchiveLock } from '../../schemas/archive-lock.ts';
 import { parseKey, type ParsedKey } from '../chain/layout.ts';
 import type { ArchiveReader, ListedObject, OrphanLock } from './archive-reader.ts';
 import { parseLockFile } from './lock-file.ts';
@@ -54,19 +54,19 @@ async function checkLock(
   key: string,
   { sha256, sizeBytes }: ObjectDigest,
   { index, findings }: { readonly index: number | null; readonly findings: Findings },
-): Promise<void> {
+): Promise<ArchiveLock | undefined> {
   const lockName = lockFileName(key, sha256);
   const text = await readIfPresent(join(dir, lockName));
   unmatchedLocks.delete(lockName);
   if (text === undefined) {
     const isLockedOtherwise = [...unmatchedLocks.keys()].some((name) => name.startsWith(`${key}.`));
     findings.fail(isLockedOtherwise ? 'object_damaged' : 'lock_missing', index, key);
-    return;
+    return undefined;
   }
   const lock = parseLockFile(text.toString('latin1'));
-  if (lock?.key !== key || lock.sha256 !== sha256 || lock.size_bytes !== sizeBytes) {
-    findings.fail('lock_damaged', index, lockName);
-  }
+  if (lock?.key === key && lock.sha256 === sha256 && lock.size_bytes === sizeBytes) return lock;
+  findings.fail('lock_damaged', index, lockName);
+  return undefined;
 }
 
 /** An interrupted writer leaves lock files without objects, but leaves them whole. */

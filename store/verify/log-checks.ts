@@ -1,9 +1,16 @@
 /** The checks of a log besides its bundles: its checkpoints, and the objects and locks that no bundle names. */
+import type { ArchiveLock } from '../../schemas/archive-lock.ts';
 import { openCheckpoint } from '../chain/checkpoint.ts';
 import { checkpointKey, parseKey, type ParsedKey } from '../chain/layout.ts';
-import { readObject } from './archive-reader.ts';
+import { checkLockHolds, readObject } from './archive-reader.ts';
 import type { LogEnd, LogRun } from './log-run.ts';
 import { rootHex } from './tree.ts';
+
+/** The end of a bundle, where a checkpoint lies. */
+export interface CheckpointPlace extends Pick<LogEnd, 'tree' | 'signedSize'> {
+  /** The lock that the header of the bundle signed. */
+  readonly lock: ArchiveLock;
+}
 
 /**
  * SPEC (archive.md): a signed note by the key of the genesis, its origin that of the genesis, its size that of its
@@ -11,11 +18,12 @@ import { rootHex } from './tree.ts';
  */
 export async function isCheckpointGood(
   { reader, listing, key, findings }: LogRun,
-  { tree, signedSize }: Pick<LogEnd, 'tree' | 'signedSize'>,
+  { tree, signedSize, lock: signed }: CheckpointPlace,
   size: number,
 ): Promise<boolean> {
   const name = checkpointKey(listing.log, size);
   const object = await readObject(reader, name, null, findings);
+  checkLockHolds(name, { lock: object?.lock, signed }, null, findings);
   if (key === undefined) return false;
   const note = object?.bytes.toString('utf8') ?? '';
   const checkpoint = openCheckpoint(note, key);

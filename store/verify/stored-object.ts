@@ -1,6 +1,7 @@
 /** One object of an archive as it was read, and how a file becomes one. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ArchiveLock } from '../../schemas/archive-lock.ts';
 import type { FailureCode } from '../../schemas/verification.ts';
 import { sha256Hex } from '../chain/leaf.ts';
 
@@ -9,6 +10,8 @@ export interface StoredObject {
   /** SHA-256 of the bytes, hex. */
   readonly sha256: string;
   readonly sizeBytes: number;
+  /** Its lock, where reading the object shows it. */
+  readonly lock?: ArchiveLock | undefined;
   /** Defects of how it is kept, where reading the object shows them. A folder keeps its locks in separate files. */
   readonly problems?: readonly LockProblem[];
 }

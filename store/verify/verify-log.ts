@@ -1,14 +1,21 @@
 /** Verifies one log of an archive: genesis, bundles in order, checkpoints, and the objects that are left over. */
 import { LogGenesis } from '../../schemas/bundle.ts';
+import { isGenesisSigned, namesItsKey } from '../chain/genesis.ts';
 import { genesisKey } from '../chain/layout.ts';
 import { chainStart } from '../chain/merkle.ts';
 import { parseVkey } from '../chain/note.ts';
-import { readObject } from './archive-reader.ts';
-import { checkHeaderSignature, checkLeavesBytes, checkPayloads, takeBundle } from './bundle-checks.ts';
+import { checkLockHolds, readObject } from './archive-reader.ts';
+import {
+  checkBundleLock,
+  checkHeaderSignature,
+  checkLeavesBytes,
+  checkPayloads,
+  takeBundle,
+  type KeptBundle,
+} from './bundle-checks.ts';
 import type { LookAhead } from './bundle-threads.ts';
 import { checkCheckpointCover, checkLeftovers, isCheckpointGood } from './log-checks.ts';
 import type { LogEnd, LogObjects, LogRun } from './log-run.ts';
-import type { ReadBundle } from './read-bundle.ts';
 import { checkPin, type VerifyOptions } from './report.ts';
 import { parseCanonical } from './shape.ts';
 import { growTree, type TreeState } from './tree.ts';
@@ -45,15 +52,19 @@ export async function verifyLog(objects: LogObjects, options: VerifyReaderOption
   return { tree: end.tree, signedSize: end.signedSize, isPinned };
 }
 
-/** SPEC (archive.md): canonical JSON and a newline; the vkey's name is the origin. */
+/** SPEC (archive.md): canonical JSON and a newline; the vkey's name is the origin, and its key signed the genesis. */
 async function readGenesis({ reader, listing, findings }: LogObjects): Promise<LogGenesis | undefined> {
   const key = genesisKey(listing.log);
   const object = await readObject(reader, key, null, findings);
   const text = object?.bytes.toString('utf8') ?? '';
   const genesis = text.endsWith('\n') ? parseCanonical(LogGenesis, text.slice(0, -1)) : undefined;
-  if (genesis !== undefined && parseVkey(genesis.vkey)?.name === genesis.origin) return genesis;
-  findings.fail('genesis_malformed', null, key);
-  return undefined;
+  if (genesis === undefined || !namesItsKey(genesis)) {
+    findings.fail('genesis_malformed', null, key);
+    return undefined;
+  }
+  if (!isGenesisSigned(genesis)) findings.fail('genesis_unsigned', null, key);
+  checkLockHolds(key, { lock: object?.lock, signed: genesis.lock }, null, findings);
+  return genesis;
 }
 
 /** All bundles in order, each with its payloads and the checkpoint at its end. */
@@ -83,13 +94,14 @@ async function verifyBundles(run: LogRun, options: VerifyReaderOptions): Promise
   return { tree, size, signedSize, strayCheckpoints: [...pendingCheckpoints] };
 }
 
-async function verifyBundle(run: LogRun, progress: LogProgress, bundle: ReadBundle): Promise<void> {
+async function verifyBundle(run: LogRun, progress: LogProgress, bundle: KeptBundle): Promise<void> {
   const failuresBefore = run.findings.failures().length;
   progress.tree = growTree(progress.tree, bundle, run.findings);
   await checkPayloads(run, bundle);
-  const size = bundle.header.tree_size;
+  checkBundleLock(run, bundle);
+  const { tree_size: size, lock } = bundle.header;
   progress.size = size;
-  if (progress.pendingCheckpoints.delete(size) && (await isCheckpointGood(run, progress, size)))
+  if (progress.pendingCheckpoints.delete(size) && (await isCheckpointGood(run, { ...progress, lock }, size)))
     progress.signedSize = size;
   // The signature comes last: every other failure of the header says more about the bundle.
   checkHeaderSignature(run, bundle.header);

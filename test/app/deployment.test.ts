@@ -42,6 +42,20 @@ describe('a deployment', () => {
     expect(['deployment.json', 'event-log-key'].filter((name) => existsSync(at('keys', name)))).toEqual([]);
   });
 
+  it('is marked as synthetic when its logs are made, and never later', async () => {
+    const genesis = async () =>
+      JSON.parse(Buffer.from((await archive.get('log/p0/genesis'))!).toString()) as { synthetic: boolean };
+    await initialise(context, { isSynthetic: true });
+    expect((await genesis()).synthetic).toBe(true);
+    await rm(at(), { recursive: true });
+    archive.objects.clear();
+    await initialise(context);
+    expect((await genesis()).synthetic).toBe(false);
+    await expect(initialise(context, { isSynthetic: true })).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+    });
+  });
+
   it('gets new tokens where their file is lost, and keeps those that it has', async () => {
     await initialise(context);
     const before = await readFile(at('keys', 'tokens.json'));

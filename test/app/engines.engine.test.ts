@@ -7,7 +7,7 @@ import { openArchive, s3ConnectionOf } from '../../app/engines.ts';
 import { loadConfig, type Config } from '../../config.ts';
 import { ArchiveTampering } from '../../schemas/archive-tampering.ts';
 import { compileValidator } from '../../schemas/validate.ts';
-import type { ArchiveLock } from '../../store/archive/archive.ts';
+import type { ArchiveLock } from '../../schemas/archive-lock.ts';
 import type { S3Bucket } from '../../store/archive/s3/client.ts';
 import { createTestLogger } from '../support/log-lines.ts';
 import { openTestBucket } from '../support/s3-server-archive.ts';

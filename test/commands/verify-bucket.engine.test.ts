@@ -15,7 +15,7 @@ import { createContext } from '../../app/context.ts';
 import { openArchive } from '../../app/engines.ts';
 import { loadConfig } from '../../config.ts';
 import type { VerificationReport } from '../../schemas/verification.ts';
-import type { ArchiveLock } from '../../store/archive/archive.ts';
+import type { ArchiveLock } from '../../schemas/archive-lock.ts';
 import { bundleKey } from '../../store/chain/layout.ts';
 import { openLedger } from '../../store/ledger/ledger.ts';
 import type { S3Bucket } from '../../store/archive/s3/client.ts';

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Archive, ArchiveLock } from '../../store/archive/archive.ts';
+import type { ArchiveLock } from '../../schemas/archive-lock.ts';
+import type { Archive } from '../../store/archive/archive.ts';
 
 export interface ArchiveFixture {
   /** A handle on the same empty store each time it is called within one test. */

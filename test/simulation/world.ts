@@ -6,11 +6,11 @@ import './quick-builtins.ts';
 import { createSequencer } from '../../ingest/sequencer.ts';
 import type { Logger } from 'pino';
 import { PipelineError } from '../../schemas/errors.ts';
-import { genesisKey } from '../../store/chain/layout.ts';
 import { sha256Hex } from '../../store/chain/leaf.ts';
 import type { LedgerOptions } from '../../store/ledger/options.ts';
 import type { RecordStore } from '../../store/records/record-store.ts';
-import { createLog, openLedger } from '../../store/ledger/ledger.ts';
+import { createLog } from '../../store/ledger/genesis.ts';
+import { openLedger } from '../../store/ledger/ledger.ts';
 import { createRowsProjection } from '../../store/projections/rows.ts';
 import { openSeenIds } from '../../store/projections/seen-ids.ts';
 import { createArchiveModel, type ArchiveModel } from './archive-model.ts';
@@ -153,9 +153,12 @@ async function createEmptyLog(world: World, lane: Lane): Promise<void> {
     clockReports: 0,
   };
   const process = { ...operator, machine: world.machines[0] };
-  const created = createLog(optionsOf(world, process, lane), genesisKey(lane.log));
-  await world.scheduler.quiet();
-  for (const call of world.scheduler.enabled()) world.scheduler.proceed(call, 'succeeds');
+  const created = createLog(optionsOf(world, process, lane));
+  // It signs, then it puts.
+  for (let calls = 0; calls < 2; calls += 1) {
+    await world.scheduler.quiet();
+    for (const call of world.scheduler.enabled()) world.scheduler.proceed(call, 'succeeds');
+  }
   await created;
 }
 

@@ -1,7 +1,7 @@
 import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
-import { lockFileName } from '../../schemas/archive-lock.ts';
+import { lockFileName, type ArchiveLockRecord } from '../../schemas/archive-lock.ts';
 import type { AuditRecord } from '../../schemas/record.ts';
 import type { BundleHeader, UnsignedBundleHeader } from '../../schemas/bundle.ts';
 import { decodeBundle, packLines } from '../../store/chain/bundle-bytes.ts';
@@ -99,6 +99,18 @@ export async function replaceObject(dir: string, key: string, bytes: Uint8Array)
   );
 }
 
+/** What an operator with every right does to the lock of an object: the lock file says something else, and fits. */
+export async function changeLock(
+  dir: string,
+  key: string,
+  change: (lock: ArchiveLockRecord) => Partial<ArchiveLockRecord>,
+): Promise<void> {
+  const path = join(dir, lockFileName(key, sha256Hex(await readFile(join(dir, key)))));
+  const lock = parseLockFile(await readFile(path, 'utf8'));
+  if (lock === undefined) throw new Error(`no lock file of ${key}`);
+  await overwrite(path, formatLockFile({ ...lock, ...change(lock) }));
+}
+
 /** Removes an object and its lock file. */
 export async function removeObject(dir: string, key: string): Promise<void> {
   const lock = lockFileName(key, sha256Hex(await readFile(join(dir, key))));
@@ -163,8 +175,9 @@ async function putPayloads({ options }: TestArchive, sealed: readonly SealedReco
     const bytes = await packLines(lines);
     const named = { kind, retention_class, sha256: sha256Hex(bytes) };
     const key = payloadKey('p0', named, start);
-    await options.archive.put(key, bytes, options.lockFor(kind, retention_class, 0));
-    payloads.push({ ...named, key, size_bytes: bytes.length, line_count: lines.length });
+    const lock = options.lockFor(kind, retention_class, 0);
+    await options.archive.put(key, bytes, lock);
+    payloads.push({ ...named, key, size_bytes: bytes.length, line_count: lines.length, lock });
   };
   for (const retentionClass of ['standard', 'short']) {
     const ofClass = sealed.filter(({ leaf }) => leaf.retention_class === retentionClass);

@@ -1,9 +1,10 @@
 import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import type { AuditRecord } from '../../schemas/record.ts';
-import type { Archive, ArchiveLock } from '../../store/archive/archive.ts';
-import { genesisKey } from '../../store/chain/layout.ts';
+import type { ArchiveLock } from '../../schemas/archive-lock.ts';
+import type { Archive } from '../../store/archive/archive.ts';
 import { formatVkey, verifierKey } from '../../store/chain/note.ts';
-import { createLog, type Ledger } from '../../store/ledger/ledger.ts';
+import { createLog } from '../../store/ledger/genesis.ts';
+import type { Ledger } from '../../store/ledger/ledger.ts';
 import type { Batch } from '../../store/ledger/commit.ts';
 import type { LedgerOptions } from '../../store/ledger/options.ts';
 import { createRowsProjection } from '../../store/projections/rows.ts';
@@ -88,7 +89,7 @@ export async function createTestLog(parts: TestLedgerParts): Promise<LedgerOptio
     randomBytes: createTestRandom(),
     lockFor: testLock,
   };
-  await createLog(options, genesisKey('p0'));
+  await createLog(options);
   return options;
 }
 

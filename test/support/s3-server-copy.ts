@@ -1,6 +1,6 @@
 /** An archive folder's objects in a bucket, and how a test reads the bucket for verification. */
 import { openLocalArchive } from '../../store/archive/local/archive.ts';
-import type { ArchiveLock } from '../../store/archive/archive.ts';
+import type { ArchiveLock } from '../../schemas/archive-lock.ts';
 import { openS3Reader } from '../../store/archive/s3/archive-reader.ts';
 import type { S3Bucket } from '../../store/archive/s3/client.ts';
 import { verifyReader } from '../../store/verify/verify-archive.ts';

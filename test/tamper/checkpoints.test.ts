@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { canonicalJson } from '../../schemas/canonical.ts';
+import type { JsonObject } from '../../schemas/json.ts';
 import { checkpointKey, genesisKey } from '../../store/chain/layout.ts';
 import { overwrite, removeObject, replaceObject } from '../support/archive-folder.ts';
 import { createTestSigner } from '../support/ledger.ts';
@@ -134,6 +135,19 @@ const CHECKPOINTS: readonly ArchiveCase[] = [
     index: null,
     names: checkpointKey('p0', 4),
   },
+  ...Object.entries({ created_at: '2020-01-01T00:00:00.000Z', synthetic: true, signature: '' }).map(
+    ([member, value]) => ({
+      name: `another ${member} in the genesis`,
+      tamper: async (dir: string) => {
+        const genesis = JSON.parse((await read(dir, genesisKey('p0'))).toString()) as JsonObject;
+        const text = canonicalJson({ ...genesis, [member]: value });
+        await replaceObject(dir, genesisKey('p0'), Buffer.from(`${text}\n`));
+      },
+      code: 'genesis_unsigned' as const,
+      index: null,
+      names: genesisKey('p0'),
+    }),
+  ),
 ];
 
 describeArchiveCases('checkpoints and the genesis', CHECKPOINTS);

@@ -12,7 +12,8 @@ import type { Clock } from '../../../schemas/clock.ts';
 import { lockFileName, STAGING_FOLDER, type ArchiveLockRecord } from '../../../schemas/archive-lock.ts';
 import { PipelineError } from '../../../schemas/errors.ts';
 import { checkKey, checkPrefix, isKey } from '../archive-key.ts';
-import type { Archive, ArchiveLock } from '../archive.ts';
+import type { ArchiveLock } from '../../../schemas/archive-lock.ts';
+import type { Archive } from '../archive.ts';
 import { formatLockFile, parseLockFile } from '../../verify/lock-file.ts';
 
 interface LocalArchiveOptions {

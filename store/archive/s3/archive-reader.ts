@@ -3,6 +3,7 @@
  * every other version, every marker and every weakened lock as a failure. Only reads: the rights to list versions, to
  * get them and to see their locks suffice.
  */
+import { holds } from '../../../schemas/archive-lock.ts';
 import { GetObjectRetentionCommand } from '@aws-sdk/client-s3';
 import { createHash } from 'node:crypto';
 import { PipelineError } from '../../../schemas/errors.ts';
@@ -15,7 +16,7 @@ import { describeError, outcomeOf, type S3Bucket } from './client.ts';
 import { PROBE_FOLDER } from './probe-store.ts';
 import { createReadAhead, type ReadAhead } from './read-ahead.ts';
 import { withRetries, type Retrying } from './retry.ts';
-import { damaged, fetchVersion, headVersion, holds, type StoredVersion } from './stored-version.ts';
+import { damaged, fetchVersion, headVersion, type StoredVersion } from './stored-version.ts';
 import { listKeyVersions, namesBelow, type KeyVersions, type ObjectVersion } from './versions.ts';
 
 interface S3ReaderOptions {
@@ -49,9 +50,9 @@ export function openS3Reader(options: S3ReaderOptions): ArchiveReader {
     namesIn: (folder) => namesBelow(bucket, retrying, `${prefix}${folder}`),
     walk: (findings) => walk(context, findings),
     read: (key) => context.ahead.read(key),
-    checkLock(key, { problems = [] }, index, findings) {
+    checkLock(key, { lock, problems = [] }, index, findings) {
       for (const { code, detail } of problems) findings.fail(code, index ?? indexOf(parseKey(key)), detail);
-      return Promise.resolve();
+      return Promise.resolve(problems.length === 0 ? lock : undefined);
     },
     // The lock of a version is part of it, so a lock without an object cannot exist.
     orphanLocks: () => noOrphanLocks(),
@@ -153,7 +154,7 @@ async function readObject(context: Context, key: string, versionId: string): Pro
     const isLast = failures + 1 >= retrying.limits.maxAttempts;
     if (stored.sha256 !== undefined && stored.sha256 !== sha256 && !isLast) throw damaged(path);
     const problems = await problemsOf(context, key, { stored, sha256 });
-    return { bytes, sha256, sizeBytes: bytes.length, problems };
+    return { bytes, sha256, sizeBytes: bytes.length, lock: stored.lock, problems };
   });
 }
 

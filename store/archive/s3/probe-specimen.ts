@@ -8,7 +8,7 @@ import {
 import { createHash } from 'node:crypto';
 import { toInstant, type Clock } from '../../../schemas/clock.ts';
 import { PipelineError } from '../../../schemas/errors.ts';
-import type { ArchiveLock } from '../archive.ts';
+import type { ArchiveLock } from '../../../schemas/archive-lock.ts';
 import { describeError, outcomeOf, type S3Bucket } from './client.ts';
 import { headVersion, readVersion } from './stored-version.ts';
 

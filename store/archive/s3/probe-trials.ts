@@ -7,7 +7,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { toInstant } from '../../../schemas/clock.ts';
 import type { ProbeCode } from '../../../schemas/probe.ts';
-import type { ArchiveLock } from '../archive.ts';
+import type { ArchiveLock } from '../../../schemas/archive-lock.ts';
 import {
   attempt,
   changeRetention,

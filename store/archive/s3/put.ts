@@ -4,12 +4,11 @@
  */
 import { PutObjectRetentionCommand } from '@aws-sdk/client-s3';
 import { PipelineError } from '../../../schemas/errors.ts';
-import type { ArchiveLock } from '../archive.ts';
+import { holds, type ArchiveLock } from '../../../schemas/archive-lock.ts';
 import { outcomeOf, type S3Bucket } from './client.ts';
 import { withRetries, type Retrying } from './retry.ts';
 import {
   headVersion,
-  holds,
   judgeVersions,
   readVersion,
   type StoredVersion,

@@ -7,7 +7,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { createHash } from 'node:crypto';
 import { PipelineError } from '../../../schemas/errors.ts';
-import type { ArchiveLock } from '../archive.ts';
+import type { ArchiveLock } from '../../../schemas/archive-lock.ts';
 import type { S3Bucket } from './client.ts';
 import { IN_TRANSIT } from './retry.ts';
 import type { KeyVersions } from './versions.ts';
@@ -159,13 +159,6 @@ function toLock(mode: string | undefined, retain_until: string | undefined): Arc
   if (mode !== 'compliance' && mode !== 'governance') return undefined;
   if (retain_until === undefined || Number.isNaN(Date.parse(retain_until))) return undefined;
   return { mode, retain_until };
-}
-
-/** Whether a lock keeps an object at least as strictly and as long as the lock that was asked for. */
-export function holds(present: ArchiveLock | undefined, asked: ArchiveLock): boolean {
-  if (present === undefined) return false;
-  const keepsMode = present.mode === 'compliance' || asked.mode === 'governance';
-  return keepsMode && Date.parse(present.retain_until) >= Date.parse(asked.retain_until);
 }
 
 /** Both digests must match where both are known. Bytes without any digest are refused. */

@@ -8,7 +8,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { createHash } from 'node:crypto';
 import { PipelineError } from '../../../schemas/errors.ts';
-import type { ArchiveLock } from '../archive.ts';
+import type { ArchiveLock } from '../../../schemas/archive-lock.ts';
 import type { S3Bucket } from './client.ts';
 import { withRetries, type Retrying } from './retry.ts';
 import { METADATA } from './stored-version.ts';

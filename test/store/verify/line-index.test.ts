@@ -3,6 +3,7 @@ import { packLines } from '../../../store/chain/bundle-bytes.ts';
 import { commitment, payloadLine, sha256Hex } from '../../../store/chain/leaf.ts';
 import { checkPayload } from '../../../store/verify/payload.ts';
 import { createFindings } from '../../../store/verify/report.ts';
+import { testLock } from '../../support/ledger.ts';
 
 const SALT = 'a'.repeat(64);
 const PART = '{"collector":"workstation","source_event":"PreToolUse"}';
@@ -20,6 +21,7 @@ async function findingsOf(named: number) {
     sha256: stored.sha256,
     size_bytes: stored.sizeBytes,
     line_count: 1,
+    lock: testLock(),
   } as const;
   const expected = { indexes: [4], digests: [sha256Hex(line)], commitments: [commitment(SALT, PART)] };
   await checkPayload(ref, stored, expected, findings);

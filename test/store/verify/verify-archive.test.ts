@@ -396,7 +396,9 @@ describe('verifying an archive', () => {
     await replaceObject(archive.dir, genesisKey('p0'), Buffer.from(`${forged}\n`));
     const report = await verify();
     expect(report).toMatchObject({ ok: false, anchoring: 'broken' });
-    expect(new Set(codes(report))).toEqual(new Set(['checkpoint_other_key', 'bundle_unsigned']));
+    expect(new Set(codes(report))).toEqual(
+      new Set(['genesis_unsigned', 'checkpoint_other_key', 'bundle_unsigned']),
+    );
     await overwrite(at(genesisKey('p0')), '{}');
     expect(codes(await verify())).toContain('genesis_malformed');
   });

@@ -17,7 +17,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { lockFileName, STAGING_FOLDER } from '../../../../schemas/archive-lock.ts';
-import type { ArchiveLock } from '../../../../store/archive/archive.ts';
+import type { ArchiveLock } from '../../../../schemas/archive-lock.ts';
 import { sha256Hex } from '../../../../store/chain/leaf.ts';
 import { formatLockFile, parseLockFile } from '../../../../store/verify/lock-file.ts';
 import { openLocalArchive } from '../../../../store/archive/local/archive.ts';

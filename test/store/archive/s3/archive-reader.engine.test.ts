@@ -10,7 +10,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { VerificationReport } from '../../../../schemas/verification.ts';
-import type { ArchiveLock } from '../../../../store/archive/archive.ts';
+import type { ArchiveLock } from '../../../../schemas/archive-lock.ts';
 import { bundleKey, checkpointKey, genesisKey } from '../../../../store/chain/layout.ts';
 import { verifyArchive } from '../../../../store/verify/verify-archive.ts';
 import { openLedger } from '../../../../store/ledger/ledger.ts';

@@ -5,7 +5,7 @@ import {
   PutObjectRetentionCommand,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { ArchiveLock } from '../../../../store/archive/archive.ts';
+import type { ArchiveLock } from '../../../../schemas/archive-lock.ts';
 import type { S3Bucket } from '../../../../store/archive/s3/client.ts';
 import { headVersion, readVersion } from '../../../../store/archive/s3/stored-version.ts';
 import { listKeyVersions, type KeyVersions } from '../../../../store/archive/s3/versions.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { ArchiveLock } from '../../../../store/archive/archive.ts';
+import type { ArchiveLock } from '../../../../schemas/archive-lock.ts';
 import type { S3Bucket } from '../../../../store/archive/s3/client.ts';
 import {
   allVersions,

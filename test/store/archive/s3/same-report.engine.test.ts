@@ -2,7 +2,7 @@ import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ArchiveLock } from '../../../../store/archive/archive.ts';
+import type { ArchiveLock } from '../../../../schemas/archive-lock.ts';
 import { bundleKey, checkpointKey, genesisKey } from '../../../../store/chain/layout.ts';
 import { verifyArchive } from '../../../../store/verify/verify-archive.ts';
 import type { S3Bucket } from '../../../../store/archive/s3/client.ts';

@@ -1,0 +1,53 @@
+/** Writes and reads the first object of a log. */
+import { Value } from 'typebox/value';
+import { LogGenesis } from '../../schemas/bundle.ts';
+import { toInstant, type Clock } from '../../schemas/clock.ts';
+import { PipelineError } from '../../schemas/errors.ts';
+import type { Archive } from '../archive/archive.ts';
+import { formatGenesis, genesisMessage, isGenesisSigned, namesItsKey } from '../chain/genesis.ts';
+import { genesisKey } from '../chain/layout.ts';
+import type { Signer } from '../keys/signer.ts';
+import type { LedgerOptions } from './options.ts';
+
+export interface NewLog extends Pick<LedgerOptions, 'log' | 'lockFor'> {
+  readonly archive: Archive;
+  readonly signer: Signer;
+  readonly clock: Clock;
+  /** @default false */
+  readonly isSynthetic?: boolean;
+}
+
+/** Writes the first object of a log. The archive refuses to create it twice with other content. */
+export async function createLog({ log, archive, signer, clock, lockFor, isSynthetic = false }: NewLog) {
+  const nowMs = clock();
+  const genesis = {
+    v: 1 as const,
+    origin: signer.name,
+    vkey: signer.vkey,
+    created_at: toInstant(nowMs),
+    synthetic: isSynthetic,
+    lock: lockFor('log', log, nowMs),
+  };
+  const signature = Buffer.from(await signer.sign(genesisMessage(genesis))).toString('base64');
+  await archive.put(genesisKey(log), formatGenesis({ ...genesis, signature }), genesis.lock);
+}
+
+/** Undefined without a log. Throws ARCHIVE_DAMAGED where the genesis does not read or its own key did not sign it. */
+export async function readGenesis(archive: Archive, log: string): Promise<LogGenesis | undefined> {
+  const bytes = await archive.get(genesisKey(log));
+  if (bytes === undefined) return undefined;
+  const genesis = parse(bytes);
+  if (genesis !== undefined && namesItsKey(genesis) && isGenesisSigned(genesis)) return genesis;
+  throw new PipelineError(
+    'ARCHIVE_DAMAGED',
+    `${genesisKey(log)} is not a genesis that the key of the log signed`,
+  );
+}
+
+function parse(bytes: Uint8Array): LogGenesis | undefined {
+  try {
+    return Value.Parse(LogGenesis, JSON.parse(Buffer.from(bytes).toString('utf8')));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,4 +1,4 @@
-import { hmacSha256Hex } from '../store/chain/sha256.ts';
+import { hmacSha256 } from '../store/chain/sha256.ts';
 
 /**
  * Keyed names for ids and people: a leaf is kept for ever, so they must be recognisable in it without being readable.
@@ -17,7 +17,7 @@ export interface Surrogates {
 export function createSurrogates(key: Uint8Array): Surrogates {
   function surrogate(domain: string, parts: readonly string[]): string {
     // JSON escapes unpaired UTF-16 surrogates, so different parts never encode alike.
-    return hmacSha256Hex(key, Buffer.from(JSON.stringify([`affidavit/v1/${domain}`, ...parts])));
+    return hmacSha256('hex', key, Buffer.from(JSON.stringify([`affidavit/v1/${domain}`, ...parts])));
   }
   return {
     recordId: (naturalKey) => surrogate('record-id', naturalKey),

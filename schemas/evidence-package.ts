@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox';
 import { ControlResult, FrameworkId, Period } from './control.ts';
-import { HashHex, InstantUtc, SafeCount } from './primitives.ts';
+import { HashBase64Url, HashHex, InstantUtc, SafeCount } from './primitives.ts';
 import { Facts } from './record.ts';
 
 export const PACKAGE_PATHS = {
@@ -49,7 +49,7 @@ export const PackageRecord = Type.Object(
     index: SafeCount,
     leaf: Type.String({ description: 'canonical leaf text, the bytes that were hashed' }),
     facts: Facts,
-    facts_salt: HashHex,
+    facts_salt: HashBase64Url,
   },
   { additionalProperties: false },
 );

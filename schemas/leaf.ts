@@ -1,10 +1,21 @@
 import { Type, type Static } from 'typebox';
-import { HashHex, InstantUtc, RetentionClass } from './primitives.ts';
+import { HashBase64Url, HashHex, InstantUtc, RetentionClass } from './primitives.ts';
 import { RecordSource, RecordType } from './record.ts';
+
+function partOf<Name extends string>(name: Name) {
+  return Type.Object({ name: Type.Literal(name), digest: HashBase64Url }, { additionalProperties: false });
+}
+
+/** The parts of a record by name, each with its digest: the facts always, the content where the record has some. */
+export const LeafParts = Type.Union([
+  Type.Tuple([partOf('facts')]),
+  Type.Tuple([partOf('content'), partOf('facts')]),
+]);
+export type LeafParts = Static<typeof LeafParts>;
 
 /**
  * The leaf of a record, version 1: canonical JSON of exactly these members is hashed into the tree. It can never be
- * erased, so it holds no personal data: surrogates are keyed, commitments are salted, digests cover bytes that contain the salt.
+ * erased, so it holds no personal data: surrogates are keyed, and the digest of a part covers a salt.
  */
 export const Leaf = Type.Object(
   {
@@ -16,10 +27,7 @@ export const Leaf = Type.Object(
     principal: Type.String(),
     subject: Type.Union([Type.String(), Type.Null()]),
     retention_class: RetentionClass,
-    facts_commitment: HashHex,
-    facts_digest: HashHex,
-    content_commitment: Type.Union([HashHex, Type.Null()]),
-    content_digest: Type.Union([HashHex, Type.Null()]),
+    parts: LeafParts,
   },
   { additionalProperties: false },
 );

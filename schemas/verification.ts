@@ -263,9 +263,9 @@ export const FAILURES = {
     meaning: 'the content in a row of the record store is not the sealed content',
     action: REBUILD,
   },
-  row_salt_edited: {
+  row_secret_edited: {
     axis: 'integrity',
-    meaning: 'a salt in a row of the record store is not the sealed one, so the part could not be proven',
+    meaning: 'a secret in a row of the record store is not the sealed one, so its part could not be proven',
     action: REBUILD,
   },
   row_column_edited: {

@@ -1,7 +1,8 @@
 import { Type } from 'typebox';
 import { PipelineError } from '../../schemas/errors.ts';
-import { HashHex, SafeCount } from '../../schemas/primitives.ts';
+import { HashBase64Url, HashHex, SafeCount } from '../../schemas/primitives.ts';
 import { leafHash, rootFromInclusion, type LeafRange } from '../../store/chain/merkle.ts';
+import { saltOf } from '../../store/chain/part.ts';
 import { formatTlogProof } from '../../store/chain/tlog-proof.ts';
 import type { PublishedCheckpoint, PublishedLog } from '../../store/ledger/published-log.ts';
 import { leafHashes } from '../../store/records/queries/leaves.ts';
@@ -23,7 +24,7 @@ const ProofView = Type.Object({
   leaf_hash: HashHex,
   hashes: Type.Array(Type.String(), { description: 'RFC 6962 audit path from the leaf upwards, base64' }),
   checkpoint: Type.String({ description: 'signed note over tree size and root' }),
-  facts_salt: Type.Optional(HashHex),
+  facts_salt: Type.Optional(HashBase64Url),
 });
 
 /** Proof that a record is in the log, against the newest published checkpoint. */
@@ -109,8 +110,13 @@ function toProofView(record: DetailedRecord, checkpoint: PublishedCheckpoint, pa
     leaf_hash: Buffer.from(leafHash(Buffer.from(record.leaf))).toString('hex'),
     hashes: path.map((hash) => Buffer.from(hash).toString('base64')),
     checkpoint: checkpoint.note,
-    ...(record.facts_salt === '' ? {} : { facts_salt: record.facts_salt }),
+    ...(record.facts_secret === '' ? {} : { facts_salt: factsSalt(record) }),
   };
+}
+
+/** The salt of this record alone: the secret would open its neighbours too. */
+function factsSalt({ facts_secret, leaf_index }: DetailedRecord): string {
+  return saltOf(Buffer.from(facts_secret, 'base64url'), leaf_index, 'facts');
 }
 
 /** JSON unless text is asked for by name, and not less than JSON (RFC 9110 section 12.5.1). */

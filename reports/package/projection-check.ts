@@ -35,11 +35,8 @@ LIMIT 1`,
 
 const CHECKS: readonly (readonly [what: string, holds: string])[] = [
   ['leaf_hash', `leaf_hash = lower(hex(SHA256(concat(char(0), leaf))))`],
-  ['facts', `JSONExtractString(leaf, 'facts_digest') = ${payloadDigest('facts', 'facts_salt')}`],
-  [
-    'content',
-    `content = '' OR JSONExtractString(leaf, 'content_digest') = ${payloadDigest('content', 'content_salt')}`,
-  ],
+  ['facts', `${digestInLeaf('facts')} = ${digestOfPart('facts')}`],
+  ['content', `content = '' OR ${digestInLeaf('content')} = ${digestOfPart('content')}`],
   ...['id', 'type', 'source', 'principal', 'subject', 'retention_class'].map(
     (name): readonly [string, string] => [name, `${name} = JSONExtractString(leaf, '${name}')`],
   ),
@@ -51,10 +48,17 @@ const CHECKS: readonly (readonly [what: string, holds: string])[] = [
   ['a column of the facts', factsColumnsHold()],
 ];
 
-/** SHA-256 of the payload line, as the leaf commits to it. */
-function payloadDigest(part: string, salt: string): string {
-  const line = `concat('{"index":', toString(leaf_index), ',"part":', ${part}, ',"salt":"', ${salt}, '"}')`;
-  return `lower(hex(SHA256(${line})))`;
+/** The digest that a leaf names for a part. */
+function digestInLeaf(name: string): string {
+  const digests = `arrayMap(part -> JSONExtractString(part, 'digest'), arrayFilter(part -> JSONExtractString(part, 'name') = '${name}', JSONExtractArrayRaw(leaf, 'parts')))`;
+  return `${digests}[1]`;
+}
+
+/** The digest of a part as store/chain/part.ts defines it. */
+function digestOfPart(name: string): string {
+  const salt = `base64URLEncode(HMAC('SHA256', concat(toString(leaf_index), ' ${name}'), base64URLDecode(${name}_secret)))`;
+  const line = `concat('{"index":', toString(leaf_index), ',"name":"${name}","part":', ${name}, ',"salt":"', ${salt}, '"}')`;
+  return `base64URLEncode(SHA256(${line}))`;
 }
 
 /** All members of the facts against their columns, with one parse of the text. */

@@ -7,8 +7,9 @@ import { canonicalJson } from '../../schemas/canonical.ts';
 import type { JsonValue } from '../../schemas/json.ts';
 import type { Leaf } from '../../schemas/leaf.ts';
 import { PACKAGE_PATHS } from '../../schemas/evidence-package.ts';
-import { commitment } from '../../store/chain/leaf.ts';
+import { digestIn } from '../../store/chain/leaf.ts';
 import { leafHash } from '../../store/chain/merkle.ts';
+import { partDigest, partLine, saltOf } from '../../store/chain/part.ts';
 import { formatTlogProof } from '../../store/chain/tlog-proof.ts';
 import type { PublishedCheckpoint } from '../../store/ledger/published-log.ts';
 import { leavesByIndex, type PackagedRecord } from '../../store/records/queries/leaves.ts';
@@ -140,9 +141,10 @@ function requireLeaf({ leaf_index, leaf }: PackagedRecord, sealed: Uint8Array | 
 }
 
 /** One line of records.jsonl: canonical JSON; its `facts` are the text that was sealed. */
-function recordLine({ leaf_index, leaf, facts, facts_salt }: PackagedRecord): string {
-  const committed = JSON.parse(leaf) as Leaf;
-  if (commitment(facts_salt, facts) !== committed.facts_commitment) {
+function recordLine({ leaf_index, leaf, facts, facts_secret }: PackagedRecord): string {
+  const facts_salt = saltOf(Buffer.from(facts_secret, 'base64url'), leaf_index, 'facts');
+  const digest = partDigest(partLine(leaf_index, 'facts', facts), facts_salt);
+  if (digest !== digestIn(JSON.parse(leaf) as Leaf, 'facts')) {
     throw diverged(`facts of record ${leaf_index} are not what its leaf commits to`, String(leaf_index));
   }
   return canonicalJson({ index: leaf_index, leaf, facts: JSON.parse(facts) as JsonValue, facts_salt });

@@ -32,7 +32,7 @@ keys/log.vkey       the key that signed both
 results.json        results of every control: populations, queries, exceptions, completeness
 report.pdf          the same for people
 populations/        one CSV per population; record_ids are ids in records.jsonl
-records.jsonl       the records: the leaf as it was hashed, the facts, and the salt that opens their commitment
+records.jsonl       the records: the leaf as it was hashed, the facts, and the salt that their digest covers
 proofs.jsonl        inclusion proof of each record, same order
 proofs/             stand-alone proofs of every exception record and of a sample of up to 25 records
 
@@ -60,8 +60,8 @@ With independent tools, after unpacking:
     openssl pkeyutl -verify -pubin -inkey key.der -keyform DER -rawin -in signed.txt -sigfile signature.raw
  4. A record is in the log: each file in proofs/ is a C2SP tlog-proof over
     SHA-256(00 || leaf), where leaf is the text of the member "leaf" in records.jsonl.
- 5. Facts belong to their leaf: facts_commitment in the leaf is HMAC-SHA-256 over the canonical JSON of "facts"
-    (RFC 8785), keyed with the bytes of facts_salt.
+ 5. Facts belong to their leaf: the digest of "facts" in the leaf's "parts" is SHA-256, base64url without padding, over
+    the canonical JSON (RFC 8785) of {"index", "name": "facts", "part": <facts>, "salt": <facts_salt>}.
  6. The sample: rank records by SHA-256(root hash || leaf hash) and take the 25 smallest.
 
 Compare keys/log.vkey with a copy that you got from the operator through another channel. A key that came only with

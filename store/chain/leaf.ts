@@ -1,21 +1,17 @@
 /**
- * From a record to its leaf, which is hashed, and its payload lines, which are stored. A record is split into two salted parts, facts and content;
- * the leaf commits to both and holds neither. Pure: salts come from the caller.
+ * From a record to its leaf, which is hashed, and its part lines, which are stored. The leaf names a digest of each part
+ * and holds none of them. Pure: secrets come from the caller.
  */
 import { hash } from 'node:crypto';
+import type { PartKind } from '../../schemas/bundle.ts';
 import { canonicalJson } from '../../schemas/canonical.ts';
-import type { Leaf } from '../../schemas/leaf.ts';
+import type { Leaf, LeafParts } from '../../schemas/leaf.ts';
 import type { AuditRecord } from '../../schemas/record.ts';
 import { leafHash } from './merkle.ts';
-import { hmacSha256Hex } from './sha256.ts';
+import { partDigest, partLine, saltOf } from './part.ts';
 
-export const SALT_BYTES = 32;
-
-/** Fresh random salts of one record, hex, 32 bytes each. */
-interface LeafSalts {
-  readonly facts: string;
-  readonly content: string;
-}
+/** A secret for each part, 32 random bytes. */
+export type PartSecrets = Readonly<Record<PartKind, Uint8Array>>;
 
 export interface SealedRecord {
   readonly leaf: Leaf;
@@ -29,37 +25,29 @@ export interface SealedRecord {
   readonly content_text: string | null;
   readonly facts_line: string;
   readonly content_line: string | null;
-  readonly salts: LeafSalts;
+  readonly secrets: PartSecrets;
 }
 
-/** HMAC-SHA-256 under the salt over the canonical text of the part, hex. Without the salt it reveals nothing. */
-export function commitment(saltHex: string, part: string): string {
-  return hmacSha256Hex(Buffer.from(saltHex, 'hex'), Buffer.from(part));
-}
-
-/** SHA-256 of a text, hex. Over a payload line it reveals nothing, because the line holds the salt. */
+/** SHA-256 of a text or of bytes, hex. */
 export function sha256Hex(bytes: string | Uint8Array): string {
   return hash('sha256', bytes, 'hex');
 }
 
-/** One line of a payload object, without its newline: canonical JSON of `{index, part, salt}`. */
-export function payloadLine(index: number, saltHex: string, partText: string): string {
-  return `{"index":${String(index)},"part":${partText},"salt":"${saltHex}"}`;
+/** Digest that a leaf names for a part; undefined where the record has no such part. */
+export function digestIn({ parts }: Pick<Leaf, 'parts'>, kind: PartKind): string | undefined {
+  return parts.find(({ name }) => name === kind)?.digest;
 }
 
-/** Builds the leaf of a record at its index, and the payload lines that the leaf commits to. */
-export function sealRecord(record: AuditRecord, index: number, salts: LeafSalts): SealedRecord {
+/** Builds the leaf of a record at its index, and the part lines that the leaf commits to. */
+export function sealRecord(record: AuditRecord, index: number, secrets: PartSecrets): SealedRecord {
   const facts_text = canonicalJson(record.facts);
   const content_text = record.content === null ? null : canonicalJson(record.content);
-  const facts_line = payloadLine(index, salts.facts, facts_text);
-  const content_line = content_text === null ? null : payloadLine(index, salts.content, content_text);
+  const facts_line = partLine(index, 'facts', facts_text);
+  const content_line = content_text === null ? null : partLine(index, 'content', content_text);
   // In the order of the canonical form, so that sorting the members costs nothing.
   const leaf: Leaf = {
-    content_commitment: content_text === null ? null : commitment(salts.content, content_text),
-    content_digest: content_line === null ? null : sha256Hex(content_line),
-    facts_commitment: commitment(salts.facts, facts_text),
-    facts_digest: sha256Hex(facts_line),
     id: record.id,
+    parts: partsOf(index, secrets, facts_line, content_line),
     principal: record.principal,
     received_at: record.received_at,
     retention_class: record.retention_class,
@@ -77,6 +65,21 @@ export function sealRecord(record: AuditRecord, index: number, salts: LeafSalts)
     content_text,
     facts_line,
     content_line,
-    salts,
+    secrets,
   };
+}
+
+function partsOf(
+  index: number,
+  secrets: PartSecrets,
+  factsLine: string,
+  contentLine: string | null,
+): LeafParts {
+  const facts = {
+    digest: partDigest(factsLine, saltOf(secrets.facts, index, 'facts')),
+    name: 'facts',
+  } as const;
+  if (contentLine === null) return [facts];
+  const digest = partDigest(contentLine, saltOf(secrets.content, index, 'content'));
+  return [{ digest, name: 'content' }, facts];
 }

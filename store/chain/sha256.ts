@@ -14,7 +14,7 @@ const OUTER_PAD = 0x5c;
 const OUTER = Buffer.alloc(BLOCK_BYTES + 32);
 
 /** Digest of the concatenation; `binary` is one character a byte. */
-export function sha256(encoding: 'hex' | 'binary', ...parts: readonly Uint8Array[]): string {
+export function sha256(encoding: 'hex' | 'binary' | 'base64url', ...parts: readonly Uint8Array[]): string {
   let length = 0;
   for (const part of parts) length += part.length;
   const bytes = roomFor(length);
@@ -27,17 +27,17 @@ export function sha256(encoding: 'hex' | 'binary', ...parts: readonly Uint8Array
 }
 
 /**
- * FIPS 198-1: SHA-256(key ^ outer pad || SHA-256(key ^ inner pad || message)), hex. By hand because of the call again:
- * over 400 bytes it takes 1.6 µs, `createHmac` 2.3 µs (Node 20), and every record needs three to five of them.
+ * FIPS 198-1: SHA-256(key ^ outer pad || SHA-256(key ^ inner pad || message)). By hand because of the call again: over
+ * 400 bytes it takes 1.6 µs, `createHmac` 2.3 µs (Node 20), and every record needs two or more of them.
  */
-export function hmacSha256Hex(key: Uint8Array, message: Uint8Array): string {
+export function hmacSha256(encoding: 'hex' | 'base64url', key: Uint8Array, message: Uint8Array): string {
   if (key.length > BLOCK_BYTES) throw new RangeError('the key is longer than one block');
   const inner = roomFor(BLOCK_BYTES + message.length);
   putBlock(inner, key, INNER_PAD);
   inner.set(message, BLOCK_BYTES);
   putBlock(OUTER, key, OUTER_PAD);
   OUTER.write(hash('sha256', inner, 'binary'), BLOCK_BYTES, 'latin1');
-  return hash('sha256', OUTER, 'hex');
+  return hash('sha256', OUTER, encoding);
 }
 
 function roomFor(length: number): Buffer {

@@ -12,8 +12,9 @@ import { isSealable } from '../../schemas/sealable.ts';
 import { leavesRef, packBundle, packLines } from '../chain/bundle-bytes.ts';
 import { headerMessage } from '../chain/bundle-signature.ts';
 import { bundleKey, payloadKey } from '../chain/layout.ts';
-import { SALT_BYTES, sealRecord, sha256Hex, type SealedRecord } from '../chain/leaf.ts';
+import { sealRecord, sha256Hex, type PartSecrets, type SealedRecord } from '../chain/leaf.ts';
 import { appendLeaves, chainHash, frontierRoot } from '../chain/merkle.ts';
+import { SECRET_BYTES, secretLine } from '../chain/part.ts';
 import { toSealedRow } from '../records/record-row.ts';
 import type { RecordRow } from '../records/record-store.ts';
 import type { Head } from './head.ts';
@@ -124,22 +125,22 @@ function composeRows(log: string, header: BundleHeader, { batch, sealed, chains 
   );
 }
 
-/** Draws the salts for the whole batch at once: one call for each would cost more than the hashing. */
+/** Seals the records under fresh secrets, one for each payload object. */
 function sealAll(
   { randomBytes }: LedgerOptions,
   records: readonly AuditRecord[],
   startIndex: number,
 ): SealedRecord[] {
-  const random = Buffer.from(randomBytes(2 * SALT_BYTES * records.length)).toString('hex');
-  const digits = 2 * SALT_BYTES;
-  return records.map((record, position) => {
-    const at = 2 * digits * position;
-    const salts = {
-      facts: random.slice(at, at + digits),
-      content: random.slice(at + digits, at + 2 * digits),
-    };
-    return sealRecord(record, startIndex + position, salts);
-  });
+  const classes = [...new Set(records.map(({ retention_class }) => retention_class))];
+  const secretsOf = new Map(
+    classes.map((name): [string, PartSecrets] => [
+      name,
+      { facts: randomBytes(SECRET_BYTES), content: randomBytes(SECRET_BYTES) },
+    ]),
+  );
+  return records.map((record, position) =>
+    sealRecord(record, startIndex + position, secretsOf.get(record.retention_class) ?? never()),
+  );
 }
 
 async function putPayloads(
@@ -157,7 +158,8 @@ async function putPayloads(
     };
     for (const kind of ['facts', 'content'] as const) {
       if (parts[kind].length === 0) continue;
-      const bytes = await packLines(parts[kind]);
+      const secret = ofClass[0]?.secrets[kind] ?? never();
+      const bytes = await packLines([secretLine(secret), ...parts[kind]]);
       const named = { kind, retention_class, sha256: sha256Hex(bytes) };
       const key = payloadKey(options.log, named, startIndex);
       const lock = options.lockFor(kind, retention_class, nowMs);

@@ -6,7 +6,8 @@ import type { Archive } from '../archive/archive.ts';
 import { areLeavesOf, decodeBundle, decodeLines } from '../chain/bundle-bytes.ts';
 import { bundleKey } from '../chain/layout.ts';
 import { sha256Hex } from '../chain/leaf.ts';
-import type { SealedBundle } from '../records/record-row.ts';
+import { parseSecretLine } from '../chain/part.ts';
+import type { SealedBundle, StoredPart } from '../records/record-row.ts';
 import { bundleKeys, lastNumber, numbersAfter } from './numbered-keys.ts';
 
 /** Start indexes of all bundles, rising. */
@@ -27,12 +28,12 @@ export async function readSealedBundle(archive: Archive, log: string, start: num
   return { log, header, leafTexts, ...(await readPayloads(archive, header)) };
 }
 
-/** Payload lines of a bundle, by leaf index. Throws ARCHIVE_DAMAGED for an object that its header does not name. */
+/** Stored parts of a bundle, by leaf index. Throws ARCHIVE_DAMAGED for an object that its header does not name. */
 export async function readPayloads(
   archive: Archive,
   header: BundleHeader,
-): Promise<Pick<SealedBundle, 'factsLines' | 'contentLines'>> {
-  const lines = { facts: new Map<number, string>(), content: new Map<number, string>() };
+): Promise<Pick<SealedBundle, 'facts' | 'content'>> {
+  const parts = { facts: new Map<number, StoredPart>(), content: new Map<number, StoredPart>() };
   for (const payload of header.payloads) {
     const bytes = await archive.get(payload.key);
     if (bytes === undefined || sha256Hex(bytes) !== payload.sha256) {
@@ -41,9 +42,13 @@ export async function readPayloads(
         `payload ${payload.key} is missing or is not what its bundle names`,
       );
     }
-    for (const line of decodeLines(bytes)) lines[payload.kind].set(indexOf(line), line);
+    const [first = '', ...lines] = decodeLines(bytes);
+    const secret = parseSecretLine(first);
+    if (secret === undefined)
+      throw new PipelineError('ARCHIVE_DAMAGED', `payload ${payload.key} begins with no secret`);
+    for (const line of lines) parts[payload.kind].set(indexOf(line), { line, secret });
   }
-  return { factsLines: lines.facts, contentLines: lines.content };
+  return parts;
 }
 
 /** Leaf texts of one bundle, without its payloads. */

@@ -18,9 +18,9 @@ const OWN_COLUMNS = [
   'received_at',
   'integrated_at',
   'facts',
-  'facts_salt',
+  'facts_secret',
   'content',
-  'content_salt',
+  'content_secret',
 ] as const satisfies readonly Exclude<keyof RecordRow, keyof Facts>[];
 
 /** The order in which rows are written and read: first these members, then the facts. */

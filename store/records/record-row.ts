@@ -1,34 +1,37 @@
 import { Compile } from 'typebox/compile';
-import type { BundleHeader } from '../../schemas/bundle.ts';
+import type { BundleHeader, PartKind } from '../../schemas/bundle.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import { Leaf } from '../../schemas/leaf.ts';
 import { Facts } from '../../schemas/record.ts';
-import { sha256Hex, type SealedRecord } from '../chain/leaf.ts';
+import { digestIn, type SealedRecord } from '../chain/leaf.ts';
 import { chainHash, leafHash } from '../chain/merkle.ts';
+import { partDigest, partPrefix, saltOf } from '../chain/part.ts';
 import type { RecordRow } from './record-store.ts';
 
-/** A created bundle with its payload lines, read back from the archive. */
+/** A created bundle with its stored parts, read back from the archive. */
 export interface SealedBundle {
   readonly log: string;
   readonly header: BundleHeader;
   readonly leafTexts: readonly string[];
-  /** Payload lines by leaf index; a record without content has no content line. */
-  readonly factsLines: ReadonlyMap<number, string>;
-  readonly contentLines: ReadonlyMap<number, string>;
+  /** Stored parts by leaf index. */
+  readonly facts: ReadonlyMap<number, StoredPart>;
+  readonly content: ReadonlyMap<number, StoredPart>;
+}
+
+/** A line of a payload object, and the secret of that object. */
+export interface StoredPart {
+  readonly line: string;
+  readonly secret: Uint8Array;
 }
 
 /** Compiled once: an interpreted check of every row costs more than hashing it. */
 const leafShape = Compile(Leaf);
 const factsShape = Compile(Facts);
 
-/** The text before the part of a payload line, and the text behind it with the salt. */
-const LINE_HEAD = /^\{"index":(0|[1-9][0-9]{0,15}),"part":/;
-const LINE_TAIL = /,"salt":"([0-9a-f]{64})"\}$/;
-
 /**
  * Rows of one bundle in leaf order, equal to those that `toSealedRow` makes when the bundle is written. Throws
- * ARCHIVE_DAMAGED where the leaves are not those that the header names, or a payload line is missing or is not the one
- * its leaf commits to.
+ * ARCHIVE_DAMAGED where the leaves are not those that the header names, or a part is missing or is not the one that its
+ * leaf commits to.
  *
  * @param previousChain chain value of the leaf before the bundle
  */
@@ -57,11 +60,11 @@ interface PlacedLeaf {
 
 function toRow(bundle: SealedBundle, { index, leafText, hash, chain }: PlacedLeaf): RecordRow {
   const leaf = checked(leafShape, leafText, index);
-  const facts = openLine(bundle.factsLines.get(index), leaf.facts_digest, index);
-  const content =
-    leaf.content_digest === null
-      ? undefined
-      : openLine(bundle.contentLines.get(index), leaf.content_digest, index);
+  const facts = openPart(bundle.facts.get(index), leaf, { index, kind: 'facts' });
+  const hasContent = digestIn(leaf, 'content') !== undefined;
+  const content = hasContent
+    ? openPart(bundle.content.get(index), leaf, { index, kind: 'content' })
+    : undefined;
   return composeRow(leaf, {
     log: bundle.log,
     leaf_index: index,
@@ -72,9 +75,9 @@ function toRow(bundle: SealedBundle, { index, leafText, hash, chain }: PlacedLea
       leaf_hash: Buffer.from(hash).toString('hex'),
       leaf: leafText,
       facts: facts.partText,
-      facts_salt: facts.salt,
+      facts_secret: facts.secret,
       content: content?.partText ?? '',
-      content_salt: content?.salt ?? '',
+      content_secret: content?.secret ?? '',
     },
   });
 }
@@ -92,14 +95,17 @@ export function toSealedRow(sealed: SealedRecord, position: RowPosition): Record
       leaf_hash: Buffer.from(sealed.leaf_hash).toString('hex'),
       leaf: sealed.leaf_text,
       facts: sealed.facts_text,
-      facts_salt: sealed.salts.facts,
+      facts_secret: toBase64Url(sealed.secrets.facts),
       content: sealed.content_text ?? '',
-      content_salt: sealed.content_text === null ? '' : sealed.salts.content,
+      content_secret: sealed.content_text === null ? '' : toBase64Url(sealed.secrets.content),
     },
   });
 }
 
-type RowTexts = Pick<RecordRow, 'leaf_hash' | 'leaf' | 'facts' | 'facts_salt' | 'content' | 'content_salt'>;
+type RowTexts = Pick<
+  RecordRow,
+  'leaf_hash' | 'leaf' | 'facts' | 'facts_secret' | 'content' | 'content_secret'
+>;
 
 /** The facts come last: with members behind the spread, building the object takes sixty times as long. */
 function composeRow(leaf: Leaf, position: RowPosition & { readonly texts: RowTexts }): RecordRow {
@@ -112,9 +118,9 @@ function composeRow(leaf: Leaf, position: RowPosition & { readonly texts: RowTex
     leaf_hash: texts.leaf_hash,
     leaf: texts.leaf,
     facts: texts.facts,
-    facts_salt: texts.facts_salt,
+    facts_secret: texts.facts_secret,
     content: texts.content,
-    content_salt: texts.content_salt,
+    content_secret: texts.content_secret,
     id: leaf.id,
     type: leaf.type,
     source: leaf.source,
@@ -126,21 +132,27 @@ function composeRow(leaf: Leaf, position: RowPosition & { readonly texts: RowTex
   };
 }
 
-/** Cuts the text of the part out of a payload line, so that the row stores the very text that was hashed. */
-function openLine(
-  line: string | undefined,
-  digest: string,
-  index: number,
-): { partText: string; salt: string } {
-  const head = line === undefined ? null : LINE_HEAD.exec(line);
-  const tail = line === undefined ? null : LINE_TAIL.exec(line);
-  if (line === undefined || head === null || tail?.[1] === undefined || sha256Hex(line) !== digest) {
+/** Cuts the text of the part out of its line, so that the row stores the very text that was hashed. */
+function openPart(
+  part: StoredPart | undefined,
+  leaf: Leaf,
+  { index, kind }: { readonly index: number; readonly kind: PartKind },
+): { partText: string; secret: string } {
+  const prefix = partPrefix(index, kind);
+  if (
+    part?.line.startsWith(prefix) !== true ||
+    partDigest(part.line, saltOf(part.secret, index, kind)) !== digestIn(leaf, kind)
+  ) {
     throw new PipelineError(
       'ARCHIVE_DAMAGED',
-      `payload of leaf ${String(index)} is not the one its leaf commits to`,
+      `${kind} of leaf ${String(index)} are not what its leaf commits to`,
     );
   }
-  return { partText: line.slice(head[0].length, tail.index), salt: tail[1] };
+  return { partText: part.line.slice(prefix.length, -1), secret: toBase64Url(part.secret) };
+}
+
+function toBase64Url(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url');
 }
 
 interface Shape<T> {

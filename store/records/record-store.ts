@@ -3,7 +3,7 @@ import type { JsonValue } from '../../schemas/json.ts';
 
 /**
  * One row of the `records` table as it is inserted: the leaf, its place in the log, and the two parts as canonical
- * JSON text with their salts. The members of `facts` travel beside it under their own names (see `toRow`), so that
+ * JSON text with the secrets that their salts follow from. The members of `facts` travel beside it under their own names (see `toRow`), so that
  * columns are filled without a mapping. Content columns are '' where a record has none.
  */
 export interface RecordRow extends Omit<Facts, never> {
@@ -21,9 +21,9 @@ export interface RecordRow extends Omit<Facts, never> {
   readonly received_at: string;
   readonly integrated_at: string;
   readonly facts: string;
-  readonly facts_salt: string;
+  readonly facts_secret: string;
   readonly content: string;
-  readonly content_salt: string;
+  readonly content_secret: string;
 }
 
 /** A parameterised SELECT. `params` fill `{name: Type}` placeholders; values never enter the text. */

@@ -1,11 +1,17 @@
-/** The commitments of a leaf to the parts of its record, read from its line. */
+/** The parts that a leaf names, read from its line. */
 import type { Leaf } from '../../schemas/leaf.ts';
-import { byteSet, endOfHash, endOfQuoted, endOfRun, endOfText, NO_MATCH, QUOTE } from './line-bytes.ts';
+import {
+  byteSet,
+  endOfBase64UrlHash,
+  endOfHash,
+  endOfQuoted,
+  endOfRun,
+  endOfText,
+  NO_MATCH,
+} from './line-bytes.ts';
 
-export type LeafCommitments = Pick<
-  Leaf,
-  'retention_class' | 'facts_commitment' | 'facts_digest' | 'content_commitment' | 'content_digest'
->;
+/** The members of a leaf that name its parts. */
+export type LeafOfParts = Pick<Leaf, 'retention_class' | 'parts'>;
 
 const LETTERS = 'abcdefghijklmnopqrstuvwxyz';
 const DIGITS = '0123456789';
@@ -33,7 +39,9 @@ const MAX_FRACTION_DIGITS = 9;
 const MAX_CLASS_LENGTH = 32;
 /** Characters of a record type. */
 const MAX_TYPE_LENGTH = 64;
-const HASH_DIGITS = 64;
+const DIGEST_DIGITS = 43;
+/** The text before the digest of a part. */
+const DIGEST = '{"digest":';
 const SMALL_N = 0x6e;
 const DOT = 0x2e;
 const ZERO = 0x30;
@@ -43,13 +51,14 @@ const ZERO = 0x30;
  * A line that it reads is the canonical JSON of a leaf. Undefined decides nothing: only `parseCanonical` judges lines
  * with escapes or other characters than ASCII.
  */
-export function readLeafLine(line: Buffer): LeafCommitments | undefined {
-  const contentCommitment = endOfText(line, 0, '{"content_commitment":');
-  const contentDigest = endOfText(line, endOfHashOrNull(line, contentCommitment), ',"content_digest":');
-  const factsCommitment = endOfText(line, endOfHashOrNull(line, contentDigest), ',"facts_commitment":');
-  const factsDigest = endOfText(line, endOfHash(line, factsCommitment), ',"facts_digest":');
-  const id = endOfText(line, endOfHash(line, factsDigest), ',"id":');
-  const principal = endOfText(line, endOfHash(line, id), ',"principal":');
+export function readLeafLine(line: Buffer): LeafOfParts | undefined {
+  const id = endOfText(line, 0, '{"id":');
+  const parts = endOfText(line, endOfHash(line, id), ',"parts":[');
+  const content = endOfText(line, parts, DIGEST);
+  const contentEnd = endOfText(line, endOfBase64UrlHash(line, content), ',"name":"content"},');
+  const facts = endOfText(line, contentEnd === NO_MATCH ? parts : contentEnd, DIGEST);
+  const factsEnd = endOfText(line, endOfBase64UrlHash(line, facts), ',"name":"facts"}]');
+  const principal = endOfText(line, factsEnd, ',"principal":');
   const receivedAt = endOfText(line, endOfQuoted(line, principal, PLAIN), ',"received_at":"');
   const retentionClass = endOfText(line, endOfInstant(line, receivedAt), '","retention_class":"');
   const classEnd = endOfClass(line, retentionClass);
@@ -58,25 +67,18 @@ export function readLeafLine(line: Buffer): LeafCommitments | undefined {
   const type = endOfText(line, endOfPlainOrNull(line, subject), ',"type":"');
   const end = endOfText(line, endOfType(line, type), '","v":1}');
   if (end !== line.length) return undefined;
+  const factsPart = { digest: digestAt(line, facts), name: 'facts' } as const;
   return {
-    content_commitment: hashOrNullAt(line, contentCommitment),
-    content_digest: hashOrNullAt(line, contentDigest),
-    facts_commitment: hashAt(line, factsCommitment),
-    facts_digest: hashAt(line, factsDigest),
+    parts:
+      contentEnd === NO_MATCH
+        ? [factsPart]
+        : [{ digest: digestAt(line, content), name: 'content' }, factsPart],
     retention_class: line.toString('latin1', retentionClass, classEnd),
   };
 }
 
-function hashAt(line: Buffer, at: number): string {
-  return line.toString('latin1', at + 1, at + 1 + HASH_DIGITS);
-}
-
-function hashOrNullAt(line: Buffer, at: number): string | null {
-  return line[at] === QUOTE ? hashAt(line, at) : null;
-}
-
-function endOfHashOrNull(line: Buffer, at: number): number {
-  return line[at] === SMALL_N ? endOfText(line, at, 'null') : endOfHash(line, at);
+function digestAt(line: Buffer, at: number): string {
+  return line.toString('latin1', at + 1, at + 1 + DIGEST_DIGITS);
 }
 
 function endOfPlainOrNull(line: Buffer, at: number): number {

@@ -11,12 +11,12 @@ type ByteSet = Uint8Array;
 
 const LOWER_HEX = byteSet('0123456789abcdef');
 
+const BASE64URL = byteSet('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_');
+const LAST_OF_BASE64URL = byteSet('AEIMQUYcgkosw048');
+
 export const QUOTE = 0x22;
 const HASH_DIGITS = 64;
-const HALF_BYTE = 4;
-/** Value of each hex digit in lower case. */
-const DIGIT_VALUES = new Uint8Array(256);
-'0123456789abcdef'.split('').forEach((digit, value) => (DIGIT_VALUES[digit.charCodeAt(0)] = value));
+const BASE64URL_DIGITS = 43;
 
 export function byteSet(chars: string): ByteSet {
   const set = new Uint8Array(256);
@@ -46,17 +46,15 @@ export function endOfQuoted(line: Uint8Array, at: number, set: ByteSet): number 
   return line[end] === QUOTE ? end + 1 : NO_MATCH;
 }
 
+/** Offset behind 32 bytes as base64url, in quotation marks: the last character holds four bits. */
+export function endOfBase64UrlHash(line: Uint8Array, at: number): number {
+  const end = endOfQuoted(line, at, BASE64URL);
+  const isLong = end === at + BASE64URL_DIGITS + 2;
+  return isLong && LAST_OF_BASE64URL[line[end - 2] ?? 0] === 1 ? end : NO_MATCH;
+}
+
 /** Offset behind a SHA-256 in hex, in quotation marks. */
 export function endOfHash(line: Uint8Array, at: number): number {
   const end = endOfQuoted(line, at, LOWER_HEX);
   return end === at + HASH_DIGITS + 2 ? end : NO_MATCH;
-}
-
-/** Fills `bytes` from hex digits that were checked before. */
-export function decodeHex(line: Uint8Array, at: number, bytes: Uint8Array): void {
-  for (let position = 0; position < bytes.length; position += 1) {
-    const high = DIGIT_VALUES[line[at + 2 * position] ?? 0] ?? 0;
-    const low = DIGIT_VALUES[line[at + 2 * position + 1] ?? 0] ?? 0;
-    bytes[position] = (high << HALF_BYTE) | low;
-  }
 }

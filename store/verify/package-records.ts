@@ -2,7 +2,8 @@
 import { canonicalJson } from '../../schemas/canonical.ts';
 import { PACKAGE_PATHS, PackageProof, PackageRecord } from '../../schemas/evidence-package.ts';
 import { Leaf } from '../../schemas/leaf.ts';
-import { commitment, payloadLine, sha256Hex } from '../chain/leaf.ts';
+import { digestIn } from '../chain/leaf.ts';
+import { partDigest, partLine } from '../chain/part.ts';
 import { leafHash, rootFromInclusion } from '../chain/merkle.ts';
 import { fromBase64 } from '../chain/note.ts';
 import { parseTlogProof } from '../chain/tlog-proof.ts';
@@ -86,18 +87,15 @@ interface SealedLeaf {
 
 /**
  * SPEC (evidence-package.md): canonical lines, rising by index, below the tree size; the leaf text is the canonical JSON
- * of a leaf. The facts lead to the leaf's commitment under their salt, and the payload line to the leaf's digest.
+ * of a leaf. The facts with their index and salt lead to the digest that the leaf names.
  */
 function parseRecord(line: string, previous: number, { tree, findings }: RecordRun): SealedLeaf | undefined {
   const record = parseCanonical(PackageRecord, line);
   const leaf = record && parseCanonical(Leaf, record.leaf);
   if (record === undefined || leaf === undefined) return undefined;
   if (record.index <= previous || record.index >= tree.tree_size) return undefined;
-  const facts = canonicalJson(record.facts);
-  const isCommitted =
-    commitment(record.facts_salt, facts) === leaf.facts_commitment &&
-    sha256Hex(payloadLine(record.index, record.facts_salt, facts)) === leaf.facts_digest;
-  if (!isCommitted)
+  const facts = partLine(record.index, 'facts', canonicalJson(record.facts));
+  if (partDigest(facts, record.facts_salt) !== digestIn(leaf, 'facts'))
     findings.fail('record_mismatch', record.index, 'the facts are not those that were sealed');
   return { index: record.index, leaf, hash: leafHash(Buffer.from(record.leaf)) };
 }

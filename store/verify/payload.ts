@@ -1,12 +1,11 @@
 /** Checks of payload objects against the leaves of their bundle. No I/O. */
 import { isUtf8 } from 'node:buffer';
-import type { BundleHeader, PayloadRef } from '../../schemas/bundle.ts';
+import type { BundleHeader, PartKind, PayloadRef } from '../../schemas/bundle.ts';
 import { isCanonicalJson } from '../chain/canonical-bytes.ts';
 import { payloadKey } from '../chain/layout.ts';
-import { SALT_BYTES, sha256Hex } from '../chain/leaf.ts';
-import { hmacSha256Hex } from '../chain/sha256.ts';
+import { parseSecretLine, partDigestOfBytes, partPrefix, saltOf } from '../chain/part.ts';
 import { visitLines } from './inflate.ts';
-import { decodeHex, endOfHash, endOfText, NO_MATCH } from './line-bytes.ts';
+import { endOfText, NO_MATCH } from './line-bytes.ts';
 import type { Findings } from './report.ts';
 import type { StoredObject } from './stored-object.ts';
 
@@ -15,20 +14,18 @@ export interface ExpectedLines {
   /** Leaf index of each line. */
   readonly indexes: number[];
   readonly digests: string[];
-  readonly commitments: string[];
 }
 
 /** Expected lines by `payloadGroup`. */
 export type PayloadLines = ReadonlyMap<string, ExpectedLines>;
 
 export function noLines(): ExpectedLines {
-  return { indexes: [], digests: [], commitments: [] };
+  return { indexes: [], digests: [] };
 }
 
-export function addLine(lines: ExpectedLines, index: number, digest: string, commitment: string): void {
+export function addLine(lines: ExpectedLines, index: number, digest: string): void {
   lines.indexes.push(index);
   lines.digests.push(digest);
-  lines.commitments.push(commitment);
 }
 
 /** Part kind and retention class: a bundle has one payload object for each pair that its leaves demand. */
@@ -63,9 +60,9 @@ export function checkPayloadRefs(
 }
 
 /**
- * SPEC (archive.md): a payload object is gzip of lines, one per leaf that has the part, rising by index. A line is the
- * canonical JSON of {index, part, salt}; its SHA-256 is the digest of the leaf, and HMAC-SHA-256 under the salt over
- * the canonical part is the commitment of the leaf.
+ * SPEC (archive.md): a payload object is gzip of lines: its secret, then one line per leaf that has the part, rising by
+ * index. Such a line is the canonical JSON of {index, name, part}. The digest in the leaf is SHA-256 over the canonical
+ * JSON of {index, name, part, salt}, and the salt is HMAC-SHA-256 under the secret over index and name.
  */
 export async function checkPayload(
   ref: PayloadRef,
@@ -74,7 +71,7 @@ export async function checkPayload(
   findings: Findings,
 ): Promise<void> {
   const first = expected.indexes[0] ?? null;
-  const read = await compareLines(bytes, expected);
+  const read = await compareLines(bytes, ref.kind, expected);
   if (read === undefined) {
     findings.fail('payload_damaged', first, `${ref.key} does not decode`);
   } else if (read.brokenIndex !== undefined) {
@@ -93,15 +90,27 @@ interface Comparison {
   readonly brokenIndex: number | undefined;
 }
 
-/** Undefined where the bytes are not gzip of UTF-8 lines, which shows only when all of them were read. */
-async function compareLines(bytes: Uint8Array, expected: ExpectedLines): Promise<Comparison | undefined> {
+/**
+ * Undefined where the bytes are not gzip of UTF-8 lines that begin with a secret. That shows only when all of them were
+ * read.
+ */
+async function compareLines(
+  bytes: Uint8Array,
+  kind: PartKind,
+  expected: ExpectedLines,
+): Promise<Comparison | undefined> {
+  let secret: Uint8Array | undefined;
   let lineCount = 0;
   let brokenIndex: number | undefined;
   try {
     await visitLines(bytes, (line) => {
+      if (secret === undefined) {
+        secret = secretOf(line);
+        return;
+      }
       const position = lineCount;
       lineCount += 1;
-      if (brokenIndex === undefined && isCommitted(line, expected, position)) return;
+      if (brokenIndex === undefined && isCommitted(line, { kind, secret, expected, position })) return;
       requireUtf8(line);
       brokenIndex ??= expected.indexes[position];
     });
@@ -111,30 +120,32 @@ async function compareLines(bytes: Uint8Array, expected: ExpectedLines): Promise
   return { lineCount, brokenIndex: brokenIndex ?? expected.indexes[lineCount] };
 }
 
-/** Canonical JSON puts `part` between `index` and `salt`. The text around the part is known except for the salt. */
-const SALT_MEMBER = ',"salt":';
-/** Hex digits, two quotation marks and the brace that ends the line. */
-const SALT_TEXT_BYTES = 64 + 3;
-/** Scratch of `isCommitted`: the salt of the line at hand. */
-const SALT = new Uint8Array(SALT_BYTES);
+/** Throws where the first line is not a secret: without it no line can be compared. */
+function secretOf(line: Buffer): Uint8Array {
+  const secret = parseSecretLine(line.toString('latin1'));
+  if (secret === undefined) throw new RangeError('the object begins with no secret');
+  return secret;
+}
+
+/** Demand on one line: the part of this kind that the leaf at `position` names. */
+interface LineDemand {
+  readonly kind: PartKind;
+  readonly secret: Uint8Array;
+  readonly expected: ExpectedLines;
+  readonly position: number;
+}
 
 /** Whether this is the line that is expected at that position. */
-function isCommitted(
-  line: Buffer,
-  { indexes, digests, commitments }: ExpectedLines,
-  position: number,
-): boolean {
-  const index = indexes[position];
-  if (index === undefined || sha256Hex(line) !== digests[position]) return false;
-  const part = endOfText(line, 0, `{"index":${String(index)},"part":`);
-  const partEnd = line.length - SALT_TEXT_BYTES - SALT_MEMBER.length;
-  if (part === NO_MATCH || partEnd < part) return false;
-  const salt = endOfText(line, partEnd, SALT_MEMBER);
-  if (endOfText(line, endOfHash(line, salt), '}') !== line.length) return false;
-  decodeHex(line, salt + 1, SALT);
+function isCommitted(line: Buffer, { kind, secret, expected, position }: LineDemand): boolean {
+  const index = expected.indexes[position];
+  if (index === undefined) return false;
+  const part = endOfText(line, 0, partPrefix(index, kind));
+  const partEnd = line.length - 1;
   return (
-    isCanonicalJson(line, part, partEnd) &&
-    hmacSha256Hex(SALT, line.subarray(part, partEnd)) === commitments[position]
+    part !== NO_MATCH &&
+    endOfText(line, partEnd, '}') === line.length &&
+    partDigestOfBytes(line, saltOf(secret, index, kind)) === expected.digests[position] &&
+    isCanonicalJson(line, part, partEnd)
   );
 }
 

@@ -3,7 +3,7 @@ import type { BundleHeader } from '../../schemas/bundle.ts';
 import { areLeavesOf, cutBundle } from '../chain/bundle-bytes.ts';
 import { leafHash } from '../chain/merkle.ts';
 import { visitLines } from './inflate.ts';
-import type { LeafCommitments } from './leaf-line.ts';
+import type { LeafOfParts } from './leaf-line.ts';
 import {
   addLine,
   noLines,
@@ -29,7 +29,7 @@ export interface ReadBundle {
 /** Reads the lines of a bundle. Undefined refuses a line. */
 export interface LineReaders {
   header(line: Buffer): BundleHeader | undefined;
-  leaf(line: Buffer): LeafCommitments | undefined;
+  leaf(line: Buffer): LeafOfParts | undefined;
 }
 
 /** The log and the start index under which a bundle was found. */
@@ -124,11 +124,8 @@ function addLeaf(read: LinesRead, start: number, line: Buffer, readers: LineRead
     return;
   }
   const index = start + position;
-  const { retention_class } = leaf;
-  addLine(linesOf(read, 'facts', retention_class), index, leaf.facts_digest, leaf.facts_commitment);
-  const { content_digest: digest, content_commitment: commitment } = leaf;
-  if (digest === null && commitment === null) return;
-  addLine(linesOf(read, 'content', retention_class), index, digest ?? '', commitment ?? '');
+  for (const { name, digest } of leaf.parts)
+    addLine(linesOf(read, name, leaf.retention_class), index, digest);
 }
 
 function linesOf({ payloadLines }: LinesRead, kind: string, retentionClass: string): ExpectedLines {

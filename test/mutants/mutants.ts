@@ -8,12 +8,13 @@ const TRACE = { tests: ['test/fault/order-of-durability.test.ts'], isSlow: true,
 
 export const MUTANTS: readonly Mutant[] = [
   {
-    name: 'content_salt_is_facts_salt',
-    defect: 'Facts and content of a record share one salt, so who gets the facts can guess the content.',
+    name: 'content_secret_is_facts_secret',
+    defect:
+      'Facts and content of a bundle share one secret, so who gets the object of one can guess the other.',
     file: 'store/ledger/commit.ts',
-    find: 'content: random.slice(at + digits, at + 2 * digits)',
-    replace: 'content: random.slice(at, at + digits)',
-    tests: ['test/store/ledger/salts.test.ts'],
+    find: '{ facts: randomBytes(SECRET_BYTES), content: randomBytes(SECRET_BYTES) },',
+    replace: '((secret) => ({ facts: secret, content: secret }))(randomBytes(SECRET_BYTES)),',
+    tests: ['test/store/ledger/secrets.test.ts'],
   },
   {
     name: 'other_root_accepted',
@@ -321,7 +322,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'line_index_unchecked',
     defect: 'The verifier accepts a payload line that names the index of another record.',
     file: 'store/verify/payload.ts',
-    find: 'const part = endOfText(line, 0, `{"index":${String(index)},"part":`);',
+    find: 'const part = endOfText(line, 0, partPrefix(index, kind));',
     replace: `const part = line.indexOf('"part":') + 7;`,
     tests: ['test/store/verify/line-index.test.ts'],
   },

@@ -3,11 +3,12 @@ import type { BundleHeader } from '../../schemas/bundle.ts';
 import { Facts } from '../../schemas/record.ts';
 import { decodeBundle, decodeLines } from '../../store/chain/bundle-bytes.ts';
 import { isHeaderSigned } from '../../store/chain/bundle-signature.ts';
+import { parseSecretLine } from '../../store/chain/part.ts';
 import { openCheckpoint } from '../../store/chain/checkpoint.ts';
 import { bundlePrefix, checkpointPrefix } from '../../store/chain/layout.ts';
 import { chainStart } from '../../store/chain/merkle.ts';
 import { parseVkey } from '../../store/chain/note.ts';
-import { toRows } from '../../store/records/record-row.ts';
+import { toRows, type StoredPart } from '../../store/records/record-row.ts';
 import type { RecordRow } from '../../store/records/record-store.ts';
 import { parseShape } from '../../store/verify/shape.ts';
 import type { ArchiveModel } from './archive-model.ts';
@@ -61,13 +62,13 @@ function rowsOfArchive({ archive }: Stores, { log, judge }: Lane): RecordRow[] {
     const header = JSON.parse(headerText) as BundleHeader;
     if (!isHeaderSigned(header, keyOf(log))) judge.find('damaged', `${name} is not signed`);
     if (header.start_index !== rows.length) judge.find('gap', `${name} does not begin at ${rows.length}`);
-    const lines = { facts: new Map<number, string>(), content: new Map<number, string>() };
+    const parts = { facts: new Map<number, StoredPart>(), content: new Map<number, StoredPart>() };
     for (const payload of header.payloads) {
-      for (const line of decodeLines(archive.objects.get(payload.key)!))
-        lines[payload.kind].set(Number(/[0-9]+/.exec(line)?.[0]), line);
+      const [first, ...lines] = decodeLines(archive.objects.get(payload.key)!);
+      const secret = parseSecretLine(first!)!;
+      for (const line of lines) parts[payload.kind].set(Number(/[0-9]+/.exec(line)?.[0]), { line, secret });
     }
-    const { facts: factsLines, content: contentLines } = lines;
-    rows.push(...toRows({ log, header, leafTexts, factsLines, contentLines }, chain));
+    rows.push(...toRows({ log, header, leafTexts, ...parts }, chain));
     chain = Buffer.from(header.chain_head, 'hex');
   }
   return rows;
@@ -89,7 +90,16 @@ function checkRows({ table }: Stores, { log, judge }: Lane, sealed: readonly Rec
     const isSame =
       found?.leaf_index === index &&
       (
-        ['id', 'leaf', 'leaf_hash', 'chain_hash', 'facts', 'facts_salt', 'content', 'content_salt'] as const
+        [
+          'id',
+          'leaf',
+          'leaf_hash',
+          'chain_hash',
+          'facts',
+          'facts_secret',
+          'content',
+          'content_secret',
+        ] as const
       ).every((column) => found[column] === row[column]);
     if (!isSame) judge.find('gap', `row ${index} is not what was sealed`);
   }

@@ -10,6 +10,7 @@ import { headerMessage } from '../../store/chain/bundle-signature.ts';
 import { bundleKey, payloadKey } from '../../store/chain/layout.ts';
 import { sealRecord, sha256Hex, type SealedRecord } from '../../store/chain/leaf.ts';
 import { appendLeaves, chainHash, chainStart, frontierRoot, leafHash } from '../../store/chain/merkle.ts';
+import { secretLine } from '../../store/chain/part.ts';
 import { formatLockFile, parseLockFile } from '../../store/verify/lock-file.ts';
 import type { LedgerOptions } from '../../store/ledger/options.ts';
 import type { Signer } from '../../store/keys/signer.ts';
@@ -144,7 +145,7 @@ export async function rewriteFrom(
     const old = decodeBundle(await readFile(join(dir, key)));
     const header = JSON.parse(old.headerText) as BundleHeader;
     const sealed = Array.from({ length: count }, (_, offset) =>
-      sealRecord(mixedRecord(1000 + size + offset), size + offset, SALTS),
+      sealRecord(mixedRecord(1000 + size + offset), size + offset, SECRETS),
     );
     const leafTexts = size < start ? old.leafTexts : sealed.map(({ leaf_text }) => leaf_text);
     const hashes = leafTexts.map((text) => leafHash(Buffer.from(text)));
@@ -165,14 +166,14 @@ export async function rewriteFrom(
   }
 }
 
-const SALTS = { facts: 'a'.repeat(64), content: 'b'.repeat(64) };
+const SECRETS = { facts: Buffer.alloc(32, 'a'), content: Buffer.alloc(32, 'b') };
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
 
 async function putPayloads({ options }: TestArchive, sealed: readonly SealedRecord[], start: number) {
   const payloads: BundleHeader['payloads'] = [];
   const put = async (kind: 'facts' | 'content', retention_class: string, lines: readonly string[]) => {
     if (lines.length === 0) return;
-    const bytes = await packLines(lines);
+    const bytes = await packLines([secretLine(SECRETS[kind]), ...lines]);
     const named = { kind, retention_class, sha256: sha256Hex(bytes) };
     const key = payloadKey('p0', named, start);
     const lock = options.lockFor(kind, retention_class, 0);

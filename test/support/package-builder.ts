@@ -11,6 +11,7 @@ import { checkpointText } from '../../store/chain/checkpoint.ts';
 import { sealRecord, sha256Hex } from '../../store/chain/leaf.ts';
 import { inclusionProof, rootOf } from '../../store/chain/merkle.ts';
 import { formatNote, parseVkey } from '../../store/chain/note.ts';
+import { saltOf } from '../../store/chain/part.ts';
 import { formatTlogProof } from '../../store/chain/tlog-proof.ts';
 import type { Signer } from '../../store/keys/signer.ts';
 import { createTestSigner, testRecord } from './ledger.ts';
@@ -82,15 +83,14 @@ async function writeFiles(dir: string, files: PackageFiles): Promise<void> {
   }
 }
 
+const SECRETS = { facts: Buffer.alloc(32, 'f'), content: Buffer.alloc(32, 'c') };
+
 async function signedContents(
   signer: Signer,
   { leafCount = 7, completeness = 'incomplete' }: TestPackageOptions,
 ) {
   const sealed = Array.from({ length: leafCount }, (_, index) =>
-    sealRecord(testRecord(index), index, {
-      facts: sha256Hex(`f${index}`),
-      content: sha256Hex(`c${index}`),
-    }),
+    sealRecord(testRecord(index), index, SECRETS),
   );
   const hashes = sealed.map(({ leaf_hash }) => leaf_hash);
   const head = { tree_size: leafCount, root_hash: Buffer.from(rootOf(hashes)).toString('hex') };
@@ -116,7 +116,7 @@ async function signedContents(
         index,
         leaf: sealed[index]!.leaf_text,
         facts: JSON.parse(sealed[index]!.facts_text) as JsonValue,
-        facts_salt: sha256Hex(`f${index}`),
+        facts_salt: saltOf(SECRETS.facts, index, 'facts'),
       })),
     ],
     [

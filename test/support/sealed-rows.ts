@@ -26,12 +26,13 @@ export function auditRecord(
   };
 }
 
-/** Rows as the ledger would insert them, from the start of log `p0`; salts are derived so that runs repeat. */
+const SECRETS = { facts: Buffer.alloc(32, 'f'), content: Buffer.alloc(32, 'c') };
+
+/** Rows as the ledger would insert them, from the start of log `p0`; secrets are the same in each run. */
 export function sealedRows(records: readonly AuditRecord[], log = 'p0'): RecordRow[] {
   let chain: Uint8Array = chainStart();
   return records.map((record, leaf_index) => {
-    const salts = { facts: sha256Hex(`facts ${record.id}`), content: sha256Hex(`content ${record.id}`) };
-    const sealed = sealRecord(record, leaf_index, salts);
+    const sealed = sealRecord(record, leaf_index, SECRETS);
     chain = chainHash(chain, sealed.leaf_hash);
     return {
       ...record.facts,
@@ -49,9 +50,9 @@ export function sealedRows(records: readonly AuditRecord[], log = 'p0'): RecordR
       received_at: record.received_at,
       integrated_at: '2026-03-02T00:00:00.000Z',
       facts: sealed.facts_text,
-      facts_salt: salts.facts,
+      facts_secret: SECRETS.facts.toString('base64url'),
       content: sealed.content_text ?? '',
-      content_salt: sealed.content_text === null ? '' : salts.content,
+      content_secret: sealed.content_text === null ? '' : SECRETS.content.toString('base64url'),
     };
   });
 }

@@ -106,7 +106,13 @@ export async function payloadRef(dir: string, start: number, kind: 'facts' | 'co
   return header.payloads.find((ref) => ref.kind === kind && ref.retention_class === 'standard')!;
 }
 
+/** The part lines of a payload object. */
 export async function payloadLines(dir: string, start: number, kind: 'facts' | 'content'): Promise<string[]> {
+  return (await storedLines(dir, start, kind)).slice(1);
+}
+
+/** All lines of a payload object: its secret, then its parts. */
+async function storedLines(dir: string, start: number, kind: 'facts' | 'content'): Promise<string[]> {
   return decodeLines(await readFile(join(dir, (await payloadRef(dir, start, kind)).key)));
 }
 
@@ -117,8 +123,18 @@ export async function forgePayload(
   kind: 'facts' | 'content',
   change: (lines: string[]) => readonly string[],
 ): Promise<void> {
+  await forgeStored(dir, start, kind, ([secret, ...lines]) => [secret!, ...change(lines)]);
+}
+
+/** The same for all lines of the object, of which the first is its secret. */
+export async function forgeStored(
+  dir: string,
+  start: number,
+  kind: 'facts' | 'content',
+  change: (lines: string[]) => readonly string[],
+): Promise<void> {
   const ref = await payloadRef(dir, start, kind);
-  const bytes = await packLines(change(await payloadLines(dir, start, kind)));
+  const bytes = await packLines(change(await storedLines(dir, start, kind)));
   const sha256 = sha256Hex(bytes);
   const key = payloadKey('p0', { ...ref, sha256 }, start);
   await removeObject(dir, ref.key);

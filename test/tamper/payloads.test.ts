@@ -3,12 +3,14 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { packLines } from '../../store/chain/bundle-bytes.ts';
 import { payloadKey } from '../../store/chain/layout.ts';
 import { sha256Hex } from '../../store/chain/leaf.ts';
+import { secretLine } from '../../store/chain/part.ts';
 import { overwrite, removeObject, replaceObject } from '../support/archive-folder.ts';
 import { describeArchiveCases, exchanged, read, type ArchiveCase } from './archive-cases.ts';
 import {
   edited,
   forgeBundle,
   forgePayload,
+  forgeStored,
   payloadLines,
   payloadRef,
   putObject,
@@ -55,6 +57,38 @@ const PAYLOADS: readonly ArchiveCase[] = [
       code: 'payload_mismatch',
       index: 14,
       names: `${kind} of leaf 14`,
+    },
+    {
+      name: `the secret of ${kind} replaced`,
+      tamper: (dir) =>
+        forgeStored(dir, 10, kind, (lines) => lines.with(0, secretLine(Buffer.alloc(32, 'other')))),
+      code: 'payload_mismatch',
+      index: 11,
+      names: `${kind} of leaf 11`,
+    },
+    {
+      name: `the secret of ${kind} dropped`,
+      tamper: (dir) => forgeStored(dir, 10, kind, (lines) => lines.slice(1)),
+      code: 'payload_damaged',
+      index: 11,
+      names: `log/p0/${kind}/standard/00000000000000000010`,
+    },
+    {
+      name: `the secret of ${kind} in another spelling`,
+      tamper: (dir) => forgeStored(dir, 10, kind, (lines) => lines.with(0, lines[0]!.replace('":"', '": "'))),
+      code: 'payload_damaged',
+      index: 11,
+      names: `log/p0/${kind}/standard/00000000000000000010`,
+    },
+    {
+      name: `a part of ${kind} that says it is of the other kind`,
+      tamper: (dir) =>
+        forgePayload(dir, 10, kind, (lines) =>
+          lines.with(0, lines[0]!.replace(`"name":"${kind}"`, '"name":"person"')),
+        ),
+      code: 'payload_mismatch',
+      index: 11,
+      names: `${kind} of leaf 11`,
     },
     {
       name: `${kind} replaced by those of an older bundle`,

@@ -227,23 +227,23 @@ const TEXTS: readonly Case[] = [
     index: 12,
   },
   {
-    name: 'the salt of facts edited',
-    rows: replacing(at(13, 'facts_salt', `reverse(facts_salt)`)),
-    code: 'row_salt_edited',
+    name: 'the secret of facts edited',
+    rows: replacing(at(13, 'facts_secret', `reverse(facts_secret)`)),
+    code: 'row_secret_edited',
     index: 13,
-    names: 'facts_salt',
+    names: 'facts_secret',
   },
   {
-    name: 'the salt of content edited',
-    rows: replacing(at(13, 'content_salt', `reverse(content_salt)`)),
-    code: 'row_salt_edited',
+    name: 'the secret of content edited',
+    rows: replacing(at(13, 'content_secret', `reverse(content_secret)`)),
+    code: 'row_secret_edited',
     index: 13,
-    names: 'content_salt',
+    names: 'content_secret',
   },
   {
-    name: 'the salt of content taken away, its text left',
-    rows: replacing(at(13, 'content_salt', `''`)),
-    code: 'row_salt_edited',
+    name: 'the secret of content taken away, its text left',
+    rows: replacing(at(13, 'content_secret', `''`)),
+    code: 'row_secret_edited',
     index: 13,
   },
 ];
@@ -319,8 +319,8 @@ describe('what a record store may lack without alarm:', () => {
     await copy.dispose();
   });
 
-  it('content that was taken away, with its salt or without', async () => {
-    await fill(replacing(`'' AS content`, `if(leaf_index < 15, '', content_salt) AS content_salt`));
+  it('content that was taken away, with its secret or without', async () => {
+    await fill(replacing(`'' AS content`, `if(leaf_index < 15, '', content_secret) AS content_secret`));
     const report = await verify();
     expect(report).toMatchObject({ ok: true, failures: [], notices: [{ code: 'content_absent', index: 1 }] });
     expect(report.notices[0]?.detail).toContain('content of 22 rows');

@@ -28,7 +28,7 @@ export function chainOfLeaf(params: {
   };
 }
 
-/** The part of a record that an evidence package carries: the hashed text, the facts and the salt that opens them. */
+/** The part of a record that an evidence package carries: the hashed text, the facts and the secret that their salt follows from. */
 export interface PackagedRecord {
   readonly log: string;
   readonly leaf_index: number;
@@ -36,10 +36,10 @@ export interface PackagedRecord {
   readonly id: string;
   readonly leaf: string;
   readonly facts: string;
-  readonly facts_salt: string;
+  readonly facts_secret: string;
 }
 
-const PACKAGED_COLUMNS = 'log, leaf_index, leaf_hash, id, leaf, facts, facts_salt';
+const PACKAGED_COLUMNS = 'log, leaf_index, leaf_hash, id, leaf, facts, facts_secret';
 
 /** Records by id, in the order of the log. The ids travel with the query, so ask for them in portions. */
 export function recordsForPackage(params: {

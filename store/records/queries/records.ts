@@ -51,9 +51,9 @@ export interface ListedRecord extends RecordPosition {
 export interface DetailedRecord extends ListedRecord {
   readonly chain_hash: string;
   readonly leaf: string;
-  readonly facts_salt: string;
-  /** Opens the content. Present only if the query asked for the content. */
-  readonly content_salt?: string;
+  readonly facts_secret: string;
+  /** The salt of the content follows from it. Present only if the query asked for the content. */
+  readonly content_secret?: string;
 }
 
 const LISTED_COLUMNS = [
@@ -116,8 +116,8 @@ export function getRecord(params: {
     ...LISTED_COLUMNS,
     'chain_hash',
     'leaf',
-    'facts_salt',
-    ...(params.withContent === true ? ['content', 'content_salt'] : []),
+    'facts_secret',
+    ...(params.withContent === true ? ['content', 'content_secret'] : []),
   ];
   return {
     name: 'get_record',

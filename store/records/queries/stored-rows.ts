@@ -10,9 +10,9 @@ export interface StoredRow extends Readonly<Record<string, StoredValue>> {
   readonly chain_hash: string;
   readonly leaf: string;
   readonly facts: string;
-  readonly facts_salt: string;
+  readonly facts_secret: string;
   readonly content: string;
-  readonly content_salt: string;
+  readonly content_secret: string;
 }
 
 /** Enough to show that an index is repeated. Without the bound, many repeats would make one read large. */

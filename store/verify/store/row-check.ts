@@ -139,12 +139,12 @@ function compareRow(sealed: RecordRow, row: StoredRow, findings: Findings): void
   if (row.leaf_hash !== sealed.leaf_hash) fail('row_leaf_hash_edited', 'leaf_hash');
   if (row.chain_hash !== sealed.chain_hash) fail('row_chain_hash_edited', 'chain_hash');
   if (row.facts !== sealed.facts) fail('row_facts_edited', 'facts');
-  else if (row.facts_salt !== sealed.facts_salt) fail('row_salt_edited', 'facts_salt');
-  // Content that was taken away leaves its columns empty, with or without the salt.
+  else if (row.facts_secret !== sealed.facts_secret) fail('row_secret_edited', 'facts_secret');
+  // Content that was taken away leaves its columns empty, with or without the secret.
   const isAbsent = row.content === '';
   if (!isAbsent && row.content !== sealed.content) fail('row_content_edited', 'content');
-  else if (row.content_salt !== sealed.content_salt && !(isAbsent && row.content_salt === ''))
-    fail('row_salt_edited', 'content_salt');
+  else if (row.content_secret !== sealed.content_secret && !(isAbsent && row.content_secret === ''))
+    fail('row_secret_edited', 'content_secret');
   const columns = editedColumns(sealed, row);
   if (columns.length > 0) fail('row_column_edited', columns.join(', '));
 }

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Problem } from '../../../schemas/problem.ts';
 import { openCheckpoint } from '../../../store/chain/checkpoint.ts';
-import { commitment } from '../../../store/chain/leaf.ts';
+import type { Leaf } from '../../../schemas/leaf.ts';
+import { digestIn } from '../../../store/chain/leaf.ts';
+import { partDigest, partLine } from '../../../store/chain/part.ts';
 import { leafHash, rootFromInclusion } from '../../../store/chain/merkle.ts';
 import { parseVkey } from '../../../store/chain/note.ts';
 import { parseTlogProof } from '../../../store/chain/tlog-proof.ts';
@@ -69,11 +71,12 @@ describe('proof of a record', () => {
     check(answer.json<Proof>(), rows[at]!);
   });
 
-  it('opens the commitment to the facts with the salt it gives', async () => {
+  it('opens the facts with the salt it gives, and gives no secret', async () => {
     stack.published.publish(hashesOf(rows));
     const proof = (await stack.get(`/v1/records/${rows[3]!.id}/proof`)).json<Proof>();
-    const leaf = JSON.parse(proof.leaf) as { facts_commitment: string };
-    expect(commitment(proof.facts_salt, rows[3]!.facts)).toBe(leaf.facts_commitment);
+    const line = partLine(3, 'facts', rows[3]!.facts);
+    expect(partDigest(line, proof.facts_salt)).toBe(digestIn(JSON.parse(proof.leaf) as Leaf, 'facts'));
+    expect(JSON.stringify(proof)).not.toContain(rows[3]!.facts_secret);
   });
 
   it('speaks of the newest checkpoint as the log grows', async () => {

@@ -1,8 +1,8 @@
 -- first_diverged_row
 -- {"log":"p0","from_index":0,"to_index":100}
 SELECT leaf_index, multiIf(NOT ifNull(leaf_hash = lower(hex(SHA256(concat(char(0), leaf)))), false), 'leaf_hash',
-    NOT ifNull(JSONExtractString(leaf, 'facts_digest') = lower(hex(SHA256(concat('{"index":', toString(leaf_index), ',"part":', facts, ',"salt":"', facts_salt, '"}')))), false), 'facts',
-    NOT ifNull(content = '' OR JSONExtractString(leaf, 'content_digest') = lower(hex(SHA256(concat('{"index":', toString(leaf_index), ',"part":', content, ',"salt":"', content_salt, '"}')))), false), 'content',
+    NOT ifNull(arrayMap(part -> JSONExtractString(part, 'digest'), arrayFilter(part -> JSONExtractString(part, 'name') = 'facts', JSONExtractArrayRaw(leaf, 'parts')))[1] = base64URLEncode(SHA256(concat('{"index":', toString(leaf_index), ',"name":"facts","part":', facts, ',"salt":"', base64URLEncode(HMAC('SHA256', concat(toString(leaf_index), ' facts'), base64URLDecode(facts_secret))), '"}'))), false), 'facts',
+    NOT ifNull(content = '' OR arrayMap(part -> JSONExtractString(part, 'digest'), arrayFilter(part -> JSONExtractString(part, 'name') = 'content', JSONExtractArrayRaw(leaf, 'parts')))[1] = base64URLEncode(SHA256(concat('{"index":', toString(leaf_index), ',"name":"content","part":', content, ',"salt":"', base64URLEncode(HMAC('SHA256', concat(toString(leaf_index), ' content'), base64URLDecode(content_secret))), '"}'))), false), 'content',
     NOT ifNull(id = JSONExtractString(leaf, 'id'), false), 'id',
     NOT ifNull(type = JSONExtractString(leaf, 'type'), false), 'type',
     NOT ifNull(source = JSONExtractString(leaf, 'source'), false), 'source',

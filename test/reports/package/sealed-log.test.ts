@@ -55,7 +55,7 @@ describe('the record store held against the signed log', () => {
   });
 
   it('accepts content that was taken away', async () => {
-    await expect(check(withRow({ content: '', content_salt: '' }))).resolves.toBeTypeOf('string');
+    await expect(check(withRow({ content: '', content_secret: '' }))).resolves.toBeTypeOf('string');
   });
 
   it('accepts an instant that the column cannot hold and the facts keep', async () => {
@@ -72,7 +72,7 @@ describe('the record store held against the signed log', () => {
     ['leaf_hash', { leaf_hash: other.leaf_hash }],
     ['leaf_hash', { leaf: other.leaf }],
     ['facts', { facts: ROWS[CHANGED]!.facts.replace('denied', 'failed') }],
-    ['facts', { facts_salt: other.facts_salt }],
+    ['facts', { facts_secret: 'A'.repeat(43) }],
     ['content', { content: '{"text":"other"}' }],
     ['id', { id: other.id }],
     ['type', { type: 'tool.decided' }],

@@ -1,6 +1,6 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { hmacSha256Hex, sha256 } from '../../../store/chain/sha256.ts';
+import { hmacSha256, sha256 } from '../../../store/chain/sha256.ts';
 
 /** Around the block of SHA-256, and beyond the bytes that are kept for joining. */
 const LENGTHS = [0, 1, 55, 56, 63, 64, 65, 1000, 64 * 1024 - 1, 64 * 1024, 64 * 1024 + 1, 300_000];
@@ -29,19 +29,19 @@ describe('HMAC-SHA-256', () => {
       ],
     ] as const;
     for (const [key, message, mac] of vectors)
-      expect(hmacSha256Hex(Buffer.from(key, 'hex'), Buffer.from(message))).toBe(mac);
+      expect(hmacSha256('hex', Buffer.from(key, 'hex'), Buffer.from(message))).toBe(mac);
     const key = Buffer.from(Array.from({ length: 25 }, (_, place) => place + 1));
-    expect(hmacSha256Hex(key, Buffer.alloc(50, 0xcd))).toBe(
+    expect(hmacSha256('hex', key, Buffer.alloc(50, 0xcd))).toBe(
       '82558a389a443c0ea4cc819899f2083a85f0faa3e578f8077a2e3ff46729665b',
     );
   });
 
   it.each(LENGTHS)('is that of node:crypto for a message of %i bytes', (length) => {
     const [key, message] = [randomBytes(32), randomBytes(length)];
-    expect(hmacSha256Hex(key, message)).toBe(createHmac('sha256', key).update(message).digest('hex'));
+    expect(hmacSha256('hex', key, message)).toBe(createHmac('sha256', key).update(message).digest('hex'));
   });
 
   it('refuses a key that would have to be hashed first', () => {
-    expect(() => hmacSha256Hex(randomBytes(65), Buffer.of())).toThrow(RangeError);
+    expect(() => hmacSha256('hex', randomBytes(65), Buffer.of())).toThrow(RangeError);
   });
 });

@@ -2,12 +2,15 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { canonicalJson } from '../../../schemas/canonical.ts';
 import { Leaf } from '../../../schemas/leaf.ts';
-import { readLeafLine, type LeafCommitments } from '../../../store/verify/leaf-line.ts';
+import { readLeafLine, type LeafOfParts } from '../../../store/verify/leaf-line.ts';
 import { parseCanonical } from '../../../store/verify/shape.ts';
 
 const text = (chars: string, minLength: number, maxLength: number) =>
   fc.string({ unit: fc.constantFrom(...chars.split(/(?=.)/)), minLength, maxLength });
 const hash = text('0123456789abcdef', 64, 64);
+const digest = fc
+  .uint8Array({ minLength: 32, maxLength: 32 })
+  .map((bytes) => Buffer.from(bytes).toString('base64url'));
 const orNull = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: null });
 const digits = (count: number) => text('0123456789', count, count);
 const instant = fc
@@ -29,19 +32,18 @@ const plainLeaf: fc.Arbitrary<Leaf> = fc.record({
   principal: text('abc019 !#$[]{}:,.~', 0, 40),
   subject: orNull(text('abc019-', 0, 40)),
   retention_class: fc.constantFrom('standard', 'a', `a-${'9'.repeat(30)}`),
-  facts_commitment: hash,
-  facts_digest: hash,
-  content_commitment: orNull(hash),
-  content_digest: orNull(hash),
+  parts: fc.tuple(digest, fc.option(digest)).map(([facts, content]): Leaf['parts'] => {
+    const factsPart = { digest: facts, name: 'facts' } as const;
+    return content === null ? [factsPart] : [{ digest: content, name: 'content' }, factsPart];
+  }),
 });
 /** Leaves that need an escape or more than ASCII. */
 const unusualLeaf = fc
   .tuple(plainLeaf, fc.string({ unit: 'grapheme' }), fc.constantFrom('"', '\\', '\n', 'é', '😂', '\u007f'))
   .map(([leaf, beginning, mark]): Leaf => ({ ...leaf, principal: beginning + mark }));
 
-function partsOf(leaf: Leaf): LeafCommitments {
-  const { retention_class, facts_commitment, facts_digest, content_commitment, content_digest } = leaf;
-  return { content_commitment, content_digest, facts_commitment, facts_digest, retention_class };
+function partsOf({ parts, retention_class }: Leaf): LeafOfParts {
+  return { parts, retention_class };
 }
 
 describe('reading the line of a leaf at sight', () => {
@@ -106,6 +108,11 @@ describe('reading the line of a leaf at sight', () => {
       ),
       hash,
       fc.constant([]),
+      fc.constant([{ digest: 'A'.repeat(43), name: 'content' }]),
+      fc.constant([{ digest: `${'A'.repeat(42)}B`, name: 'facts' }]),
+      fc.constant(['facts', 'content'].map((name) => ({ digest: 'A'.repeat(43), name }))),
+      fc.constant(['facts', 'facts'].map((name) => ({ digest: 'A'.repeat(43), name }))),
+      fc.constant([{ digest: 'A'.repeat(43), name: 'person' }]),
     );
     const name = fc.oneof(
       fc.constantFrom(...Object.keys(Leaf.properties)),
@@ -124,7 +131,7 @@ describe('reading the line of a leaf at sight', () => {
   });
 
   it('reads a hostile line in time that grows with its length alone', () => {
-    const leaf = `{"content_commitment":null,"content_digest":null,"facts_commitment":"${'0'.repeat(64)}"`;
+    const leaf = `{"id":"${'0'.repeat(64)}","parts":[{"digest":"${'A'.repeat(43)}","name":"facts"}]`;
     const dots = `"type":"${'a.'.repeat(500_000)}`;
     expect(readLeafLine(Buffer.from(`${leaf},${dots}"`))).toBeUndefined();
   });

@@ -1,17 +1,18 @@
 import { expect, it } from 'vitest';
 import { packLines } from '../../../store/chain/bundle-bytes.ts';
-import { commitment, payloadLine, sha256Hex } from '../../../store/chain/leaf.ts';
+import { sha256Hex } from '../../../store/chain/leaf.ts';
+import { partDigest, partLine, saltOf, secretLine } from '../../../store/chain/part.ts';
 import { checkPayload } from '../../../store/verify/payload.ts';
 import { createFindings } from '../../../store/verify/report.ts';
 import { testLock } from '../../support/ledger.ts';
 
-const SALT = 'a'.repeat(64);
+const SECRET = Buffer.alloc(32, 'a');
 const PART = '{"collector":"workstation","source_event":"PreToolUse"}';
 
 /** Checks a payload object of one line, which names `named`, for the leaf at index 4 that commits to exactly this line. */
 async function findingsOf(named: number) {
-  const line = payloadLine(named, SALT, PART);
-  const bytes = Buffer.from(await packLines([line]));
+  const line = partLine(named, 'facts', PART);
+  const bytes = Buffer.from(await packLines([secretLine(SECRET), line]));
   const stored = { bytes, sha256: sha256Hex(bytes), sizeBytes: bytes.length };
   const findings = createFindings();
   const ref = {
@@ -23,7 +24,7 @@ async function findingsOf(named: number) {
     line_count: 1,
     lock: testLock(),
   } as const;
-  const expected = { indexes: [4], digests: [sha256Hex(line)], commitments: [commitment(SALT, PART)] };
+  const expected = { indexes: [4], digests: [partDigest(line, saltOf(SECRET, 4, 'facts'))] };
   await checkPayload(ref, stored, expected, findings);
   return findings.failures();
 }

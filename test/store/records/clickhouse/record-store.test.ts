@@ -76,17 +76,17 @@ describe('rows in the engine in process', () => {
           );
           const rows = sealedRows(records);
           await insertFresh(rows);
-          const columns = 'leaf, facts, content, file_path, leaf_hash, facts_salt, content_salt';
+          const columns = 'leaf, facts, content, file_path, leaf_hash, facts_secret, content_secret';
           const back = await readAll<RecordRow>(columns);
           expect(back).toEqual(
-            rows.map(({ leaf, facts, content, file_path, leaf_hash, facts_salt, content_salt }) => ({
+            rows.map(({ leaf, facts, content, file_path, leaf_hash, facts_secret, content_secret }) => ({
               leaf,
               facts,
               content,
               file_path,
               leaf_hash,
-              facts_salt,
-              content_salt,
+              facts_secret,
+              content_secret,
             })),
           );
         },

@@ -152,12 +152,12 @@ describe('questions about records', () => {
     expect(found).toMatchObject({
       leaf: rows[1]!.leaf,
       facts: rows[1]!.facts,
-      facts_salt: rows[1]!.facts_salt,
+      facts_secret: rows[1]!.facts_secret,
       chain_hash: rows[1]!.chain_hash,
     });
-    expect(found).not.toHaveProperty('content_salt');
+    expect(found).not.toHaveProperty('content_secret');
     const [whole] = await store.read(getRecord({ id: rows[1]!.id, withContent: true }));
-    expect(whole).toMatchObject({ content: rows[1]!.content, content_salt: rows[1]!.content_salt });
+    expect(whole).toMatchObject({ content: rows[1]!.content, content_secret: rows[1]!.content_secret });
     expect(await store.read(getRecord({ id: 'unknown' }))).toEqual([]);
   });
 
@@ -173,14 +173,14 @@ describe('questions about records', () => {
     const byIndex = await store.read(leavesByIndex({ log: 'p0', indexes: [3, 0] }));
     expect(byId).toEqual(byIndex);
     expect(byId).toEqual(
-      [rows[0]!, rows[3]!].map(({ log, leaf_index, leaf_hash, id, leaf, facts, facts_salt }) => ({
+      [rows[0]!, rows[3]!].map(({ log, leaf_index, leaf_hash, id, leaf, facts, facts_secret }) => ({
         log,
         leaf_index,
         leaf_hash,
         id,
         leaf,
         facts,
-        facts_salt,
+        facts_secret,
       })),
     );
   });

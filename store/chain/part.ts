@@ -1,0 +1,55 @@
+/**
+ * A part of a record as it is stored and as it is hashed. The leaf names one digest of each part. The digest covers a
+ * salt, or guesses of short parts could be tried against it. Salts are not stored: they follow from one secret of the
+ * payload object. Pure.
+ */
+import { hash } from 'node:crypto';
+import type { PartKind } from '../../schemas/bundle.ts';
+import { hmacSha256, sha256 } from './sha256.ts';
+
+export const SECRET_BYTES = 32;
+
+/**
+ * Salt of a part: HMAC-SHA-256 under the secret over the text `<index> <name>`, base64url. The salt that is disclosed with
+ * one part says nothing about the secret or the salt of another part.
+ */
+export function saltOf(secret: Uint8Array, index: number, name: PartKind): string {
+  return hmacSha256('base64url', secret, Buffer.from(`${String(index)} ${name}`));
+}
+
+/** One line of a payload object, without its newline: canonical JSON of `{index, name, part}`. */
+export function partLine(index: number, name: PartKind, partText: string): string {
+  return `${partPrefix(index, name)}${partText}}`;
+}
+
+/** The text of a line before its part. */
+export function partPrefix(index: number, name: PartKind): string {
+  return `{"index":${String(index)},"name":"${name}","part":`;
+}
+
+/** Digest of a part: SHA-256 over the canonical JSON of `{index, name, part, salt}`, base64url. */
+export function partDigest(line: string, salt: string): string {
+  return hash('sha256', line.slice(0, -1) + saltTail(salt), 'base64url');
+}
+
+/** The same over the bytes of a line. */
+export function partDigestOfBytes(line: Uint8Array, salt: string): string {
+  return sha256('base64url', line.subarray(0, -1), Buffer.from(saltTail(salt)));
+}
+
+function saltTail(salt: string): string {
+  return `,"salt":"${salt}"}`;
+}
+
+/** First line of a payload object, without its newline. */
+export function secretLine(secret: Uint8Array): string {
+  return `{"secret":"${Buffer.from(secret).toString('base64url')}"}`;
+}
+
+const SECRET_LINE = /^\{"secret":"([A-Za-z0-9_-]{42}[AEIMQUYcgkosw048])"\}$/;
+
+/** The secret of a payload object; undefined where its first line names none. */
+export function parseSecretLine(line: string): Uint8Array | undefined {
+  const text = SECRET_LINE.exec(line)?.[1];
+  return text === undefined ? undefined : Buffer.from(text, 'base64url');
+}

@@ -69,7 +69,8 @@ async function readBundle(
   const events: number[] = [];
   for (const { kind, key } of header.payloads) {
     if (kind !== 'facts') continue;
-    for (const line of decodeLines(await readFile(join(dir, key)))) {
+    // The first line is the secret of the object.
+    for (const line of decodeLines(await readFile(join(dir, key))).slice(1)) {
       const { part } = JSON.parse(line) as { part: { tool_use_id?: unknown } };
       const event = eventOf(part.tool_use_id);
       if (event !== undefined) events.push(event);

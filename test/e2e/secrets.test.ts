@@ -146,7 +146,10 @@ async function keepFiles(root: string, stage: string): Promise<void> {
     const path = join(entry.parentPath, entry.name);
     const bytes = await readFile(path);
     remains.set(`${stage} ${path}`, bytes);
-    if (bytes[0] === 0x1f && bytes[1] === 0x8b) remains.set(`${stage} ${path} inflated`, gunzipSync(bytes));
+    // A bundle has a plain line before its gzip.
+    const gzipped = bytes.subarray(path.includes('/bundle/') ? bytes.indexOf('\n') + 1 : 0);
+    if (gzipped[0] === 0x1f && gzipped[1] === 0x8b)
+      remains.set(`${stage} ${path} inflated`, gunzipSync(gzipped));
   }
 }
 

@@ -47,7 +47,8 @@ async function readBundle(archive: Archive, log: string, key: string): Promise<S
   const events: number[] = [];
   for (const payload of (JSON.parse(headerText) as BundleHeader).payloads) {
     if (payload.kind !== 'facts') continue;
-    for (const line of decodeLines(await read(archive, payload.key))) {
+    // The first line is the secret of the object.
+    for (const line of decodeLines(await read(archive, payload.key)).slice(1)) {
       const event = eventOf((JSON.parse(line) as { part: { tool_use_id?: unknown } }).part.tool_use_id);
       if (event !== undefined) events.push(event);
     }

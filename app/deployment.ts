@@ -18,6 +18,7 @@ import { closeToOthers } from './folder-modes.ts';
 import { dataPaths, logOf, type DataPaths } from './paths.ts';
 import type { Config } from '../config.ts';
 import { toInstant } from '../schemas/clock.ts';
+import type { LogGenesis } from '../schemas/bundle.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import { OWN_COLLECTOR } from '../schemas/native-event.ts';
 import type { ArchiveLock } from '../schemas/archive-lock.ts';
@@ -201,13 +202,16 @@ async function createLogs(
   const { clock, newId } = system;
   const paths = dataPaths(config);
   const count = partitionCountOf(config);
-  const base = (await earlierOrigin(archive, logOf(0))) ?? config.origin ?? `affidavit.invalid/${newId()}/p0`;
+  const base =
+    (await earlierGenesis(archive, logOf(0)))?.origin ?? config.origin ?? `affidavit.invalid/${newId()}/p0`;
   const logs: DeployedLog[] = [];
   for (let partition = 0; partition < count; partition += 1) {
     const log = logOf(partition);
     const origin = partition === 0 && count === 1 ? base : `${base.replace(/\/p0$/, '')}/${log}`;
     logs.push({ log, origin });
-    if ((await earlierOrigin(archive, log)) !== undefined) continue;
+    const earlier = await earlierGenesis(archive, log);
+    if (earlier !== undefined) requireSameMark(log, earlier, isSynthetic);
+    if (earlier !== undefined) continue;
     const signer = await openFileSigner(paths.signingKey, origin);
     await createLog({ archive, signer, clock, lockFor: lockPolicy(config), log, isSynthetic });
   }
@@ -219,9 +223,19 @@ async function createLogs(
 }
 
 /** A start that died after it wrote a genesis is continued with the origin in that genesis. */
-async function earlierOrigin(archive: Archive, log: string): Promise<string | undefined> {
+async function earlierGenesis(archive: Archive, log: string): Promise<LogGenesis | undefined> {
   const { readGenesis } = await import('../store/ledger/genesis.ts');
-  return (await readGenesis(archive, log))?.origin;
+  return readGenesis(archive, log);
+}
+
+/** Throws CONFIG_INVALID where the log that an earlier `init` began is marked otherwise: a genesis is for good. */
+function requireSameMark(log: string, { synthetic }: LogGenesis, isSynthetic: boolean): void {
+  if (synthetic === isSynthetic) return;
+  const begun = synthetic ? 'as synthetic' : 'as a log of real events';
+  throw new PipelineError(
+    'CONFIG_INVALID',
+    `an earlier init began log ${log} ${begun}; run it in the same way again, or begin in an empty archive`,
+  );
 }
 
 /** How long objects are locked: content and everything else have a retention period each. */

@@ -1,8 +1,10 @@
 import { Type } from 'typebox';
 import { PipelineError } from '../../schemas/errors.ts';
+import type { Leaf } from '../../schemas/leaf.ts';
 import { HashBase64Url, HashHex, SafeCount } from '../../schemas/primitives.ts';
+import { digestIn } from '../../store/chain/leaf.ts';
 import { leafHash, rootFromInclusion, type LeafRange } from '../../store/chain/merkle.ts';
-import { saltOf } from '../../store/chain/part.ts';
+import { partDigest, partLine, saltOf, SECRET_BYTES } from '../../store/chain/part.ts';
 import { formatTlogProof } from '../../store/chain/tlog-proof.ts';
 import type { PublishedCheckpoint, PublishedLog } from '../../store/ledger/published-log.ts';
 import { leafHashes } from '../../store/records/queries/leaves.ts';
@@ -114,9 +116,17 @@ function toProofView(record: DetailedRecord, checkpoint: PublishedCheckpoint, pa
   };
 }
 
-/** The salt of this record alone: the secret would open its neighbours too. */
-function factsSalt({ facts_secret, leaf_index }: DetailedRecord): string {
-  return saltOf(Buffer.from(facts_secret, 'base64url'), leaf_index, 'facts');
+/**
+ * The salt of this record alone: the secret would open its neighbours too. Throws STORE_DIVERGED where it does not open
+ * the facts.
+ */
+function factsSalt({ log, leaf_index, leaf, facts, facts_secret }: DetailedRecord): string {
+  const secret = Buffer.from(facts_secret, 'base64url');
+  const salt = secret.length === SECRET_BYTES ? saltOf(secret, leaf_index, 'facts') : '';
+  const digest = partDigest(partLine(leaf_index, 'facts', facts), salt);
+  if (digest === digestIn(JSON.parse(leaf) as Leaf, 'facts')) return salt;
+  const detail = `the row of leaf ${leaf_index} of log ${log} does not open its facts`;
+  throw new PipelineError('STORE_DIVERGED', detail);
 }
 
 /** JSON unless text is asked for by name, and not less than JSON (RFC 9110 section 12.5.1). */

@@ -10,6 +10,10 @@ export interface DivergedRow {
 /** The engine holds instants in 64 bits; an instant outside of that range is in the facts only. */
 const SEALED_OCCURRED_AT = `parseDateTime64BestEffortOrNull(JSONExtractString(facts, 'occurred_at'), 9, 'UTC')`;
 
+/** Whether the column can hold the sealed instant: `isStorableInstant` of record-columns.ts in SQL. */
+const SEALED_DAY = `substring(JSONExtractString(facts, 'occurred_at'), 1, 10)`;
+const IS_STORABLE = `(${SEALED_DAY} >= '1900' AND ${SEALED_DAY} < '2262' AND ifNull(toString(toDate32OrNull(${SEALED_DAY})) = ${SEALED_DAY}, false))`;
+
 /**
  * First row of [from_index, to_index) whose columns, facts or content are not what its leaf commits to, or no row.
  * Populations are drawn from columns, so each column is compared with the sealed facts. Absent content
@@ -44,7 +48,7 @@ const CHECKS: readonly (readonly [what: string, holds: string])[] = [
     'received_at',
     `received_at = parseDateTime64BestEffortOrNull(JSONExtractString(leaf, 'received_at'), 3, 'UTC')`,
   ],
-  ['occurred_at', `occurred_at IS NULL OR occurred_at = ${SEALED_OCCURRED_AT}`],
+  ['occurred_at', `if(occurred_at IS NULL, NOT ${IS_STORABLE}, occurred_at = ${SEALED_OCCURRED_AT})`],
   ['a column of the facts', factsColumnsHold()],
 ];
 
@@ -56,7 +60,7 @@ function digestInLeaf(name: string): string {
 
 /** The digest of a part as store/chain/part.ts defines it. */
 function digestOfPart(name: string): string {
-  const salt = `base64URLEncode(HMAC('SHA256', concat(toString(leaf_index), ' ${name}'), base64URLDecode(${name}_secret)))`;
+  const salt = `base64URLEncode(HMAC('SHA256', concat(toString(leaf_index), ' ${name}'), tryBase64URLDecode(${name}_secret)))`;
   const line = `concat('{"index":', toString(leaf_index), ',"name":"${name}","part":', ${name}, ',"salt":"', ${salt}, '"}')`;
   return `base64URLEncode(SHA256(${line}))`;
 }

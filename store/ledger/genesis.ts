@@ -46,7 +46,9 @@ export async function readGenesis(archive: Archive, log: string): Promise<LogGen
 
 function parse(bytes: Uint8Array): LogGenesis | undefined {
   try {
-    return Value.Parse(LogGenesis, JSON.parse(Buffer.from(bytes).toString('utf8')));
+    const genesis = Value.Parse(LogGenesis, JSON.parse(Buffer.from(bytes).toString('utf8')));
+    // One spelling, as the verifier asks.
+    return formatGenesis(genesis).equals(bytes) ? genesis : undefined;
   } catch {
     return undefined;
   }

@@ -1,6 +1,7 @@
 /** Reads sealed bundles back from the archive. In: an archive and a log. Out: bundles with their payload lines. */
 import { Value } from 'typebox/value';
 import { BundleHeader } from '../../schemas/bundle.ts';
+import { canonicalJson } from '../../schemas/canonical.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { Archive } from '../archive/archive.ts';
 import { areLeavesOf, decodeBundle, decodeLines } from '../chain/bundle-bytes.ts';
@@ -74,6 +75,7 @@ export async function readHeaderAndLeaves(
   try {
     const { headerText, leaves, leafTexts } = decodeBundle(bytes);
     const header = Value.Parse(BundleHeader, JSON.parse(headerText));
+    if (canonicalJson(header) !== headerText) throw new RangeError('the header line has another spelling');
     if (header.leaf_count === leafTexts.length && areLeavesOf(header, leaves)) return { header, leafTexts };
   } catch (cause) {
     throw new PipelineError('ARCHIVE_DAMAGED', `bundle ${key} does not decode`, { cause });

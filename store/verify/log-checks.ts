@@ -1,7 +1,8 @@
 /** The checks of a log besides its bundles: its checkpoints, and the objects and locks that no bundle names. */
 import type { ArchiveLock } from '../../schemas/archive-lock.ts';
-import { openCheckpoint } from '../chain/checkpoint.ts';
+import { openCheckpoint, type Checkpoint } from '../chain/checkpoint.ts';
 import { checkpointKey, parseKey, type ParsedKey } from '../chain/layout.ts';
+import { parseNote, type VerifierKey } from '../chain/note.ts';
 import { checkLockHolds, readObject } from './archive-reader.ts';
 import type { LogEnd, LogRun } from './log-run.ts';
 import { rootHex } from './tree.ts';
@@ -13,8 +14,8 @@ export interface CheckpointPlace extends Pick<LogEnd, 'tree' | 'signedSize'> {
 }
 
 /**
- * SPEC (archive.md): a signed note by the key of the genesis, its origin that of the genesis, its size that of its
- * name. If the root differs, some leaf since the last good checkpoint is not the leaf that was signed.
+ * SPEC (archive.md): a note with one signature, by the key of the genesis; its origin is that of the genesis, its size that
+ * of its name. A further signature line would hold bytes that nobody signed. If the root differs, some leaf since the last good checkpoint is not the leaf that was signed.
  */
 export async function isCheckpointGood(
   { reader, listing, key, findings }: LogRun,
@@ -25,9 +26,8 @@ export async function isCheckpointGood(
   const object = await readObject(reader, name, null, findings);
   checkLockHolds(name, { lock: object?.lock, signed }, null, findings);
   if (key === undefined) return false;
-  const note = object?.bytes.toString('utf8') ?? '';
-  const checkpoint = openCheckpoint(note, key);
-  if (checkpoint?.tree_size !== size || !Buffer.from(note).equals(object?.bytes ?? Buffer.of())) {
+  const checkpoint = object && openAlone(object.bytes, key);
+  if (checkpoint?.tree_size !== size) {
     findings.fail('checkpoint_invalid', null, name);
     return false;
   }
@@ -36,6 +36,13 @@ export async function isCheckpointGood(
   const detail = `${name} signs root ${checkpoint.root_hash}, the leaves make ${rootHex(tree)}`;
   findings.fail('checkpoint_root_mismatch', signedSize, detail);
   return false;
+}
+
+/** The checkpoint of a note whose bytes are UTF-8 and whose only signature is a good one by the key. */
+function openAlone(bytes: Buffer, key: VerifierKey): Checkpoint | undefined {
+  const note = bytes.toString('utf8');
+  const isExact = Buffer.from(note).equals(bytes) && parseNote(note)?.signatures.length === 1;
+  return isExact ? openCheckpoint(note, key) : undefined;
 }
 
 /**

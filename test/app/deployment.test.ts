@@ -56,6 +56,20 @@ describe('a deployment', () => {
     });
   });
 
+  it.each([true, false])(
+    'is not begun as one kind and completed as the other (synthetic first: %s)',
+    async (isSynthetic) => {
+      await initialise(context, { isSynthetic });
+      await rm(at('keys', 'deployment.json'));
+      await expect(initialise(context, { isSynthetic: !isSynthetic })).rejects.toMatchObject({
+        code: 'CONFIG_INVALID',
+        detail: expect.stringContaining('an earlier init began log p0') as string,
+      });
+      expect(existsSync(at('keys', 'deployment.json'))).toBe(false);
+      await expect(initialise(context, { isSynthetic })).resolves.toBeDefined();
+    },
+  );
+
   it('gets new tokens where their file is lost, and keeps those that it has', async () => {
     await initialise(context);
     const before = await readFile(at('keys', 'tokens.json'));

@@ -53,6 +53,28 @@ const CHECKPOINTS: readonly ArchiveCase[] = [
     names: C15,
   },
   {
+    name: 'a checkpoint with a second signature line, of a key that nobody knows',
+    tamper: async (dir) =>
+      replaceObject(
+        dir,
+        C15,
+        Buffer.from(`${(await read(dir, C15)).toString()}— x.example aGlkZGVuIGJ5dGVz\n`),
+      ),
+    code: 'checkpoint_invalid',
+    index: null,
+    names: C15,
+  },
+  {
+    name: 'a checkpoint with its own signature twice',
+    tamper: async (dir) => {
+      const note = (await read(dir, C15)).toString();
+      await replaceObject(dir, C15, Buffer.from(note + note.slice(note.indexOf('\n\n') + 2)));
+    },
+    code: 'checkpoint_invalid',
+    index: null,
+    names: C15,
+  },
+  {
     name: 'a checkpoint removed from the middle',
     tamper: (dir) => removeCheckpoints(dir, [15]),
     code: 'checkpoint_missing',

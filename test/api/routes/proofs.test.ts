@@ -131,6 +131,24 @@ describe('proof of a record', () => {
     expect([answer.statusCode, answer.json<Problem>().code]).toEqual([404, 'NOT_FOUND']);
   });
 
+  it.each(['A'.repeat(43), 'A'.repeat(200), '!!!!'])(
+    'is refused where the row does not open its facts, as with the secret %s',
+    async (facts_secret) => {
+      const edited: RecordStore = {
+        ...store,
+        read: async <Row>(query: Query<Row>) =>
+          (await store.read(query)).map((row) =>
+            Object.hasOwn(row as object, 'facts_secret') ? { ...row, facts_secret } : row,
+          ),
+      };
+      const own = await openApiStack(edited);
+      own.published.publish(hashesOf(rows));
+      const answer = await own.get(`/v1/records/${rows[3]!.id}/proof`);
+      expect([answer.statusCode, answer.json<Problem>().code]).toEqual([500, 'STORE_DIVERGED']);
+      await own.close();
+    },
+  );
+
   it('is refused, not made up, when the rows are not what was signed, and given again after repair', async () => {
     const edits = new Map([[rows[40]!.leaf_hash, 'ee'.repeat(32)]]);
     const edited: RecordStore = {

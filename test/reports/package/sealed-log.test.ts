@@ -67,12 +67,25 @@ describe('the record store held against the signed log', () => {
     expect(tree.size).toBe(1);
   });
 
+  it('names a row whose instant was emptied, though the column could hold it', async () => {
+    const emptied = Object.fromEntries(
+      Object.entries(ROWS[CHANGED]!).filter(([name]) => name !== 'occurred_at'),
+    ) as unknown as RecordRow;
+    const rows = ROWS.with(CHANGED, emptied);
+    await expect(check(rows)).rejects.toMatchObject({
+      code: 'STORE_DIVERGED',
+      detail: expect.stringContaining('occurred_at') as string,
+    });
+  });
+
   const other = ROWS[100]!;
   it.each<[string, Partial<RecordRow>]>([
     ['leaf_hash', { leaf_hash: other.leaf_hash }],
     ['leaf_hash', { leaf: other.leaf }],
     ['facts', { facts: ROWS[CHANGED]!.facts.replace('denied', 'failed') }],
     ['facts', { facts_secret: 'A'.repeat(43) }],
+    ['facts', { facts_secret: '!!!!' }],
+    ['facts', { facts_secret: '' }],
     ['content', { content: '{"text":"other"}' }],
     ['id', { id: other.id }],
     ['type', { type: 'tool.decided' }],

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { BundleHeader } from '../../../schemas/bundle.ts';
 import type { AuditRecord } from '../../../schemas/record.ts';
-import { decodeBundle } from '../../../store/chain/bundle-bytes.ts';
+import { cutBundle, decodeBundle } from '../../../store/chain/bundle-bytes.ts';
 import { toBundle } from '../../support/bundle-file.ts';
 import { openCheckpoint } from '../../../store/chain/checkpoint.ts';
-import { bundleKey } from '../../../store/chain/layout.ts';
+import { bundleKey, genesisKey } from '../../../store/chain/layout.ts';
 import { inclusionProof, leafHash, rootOf } from '../../../store/chain/merkle.ts';
 import { parseVkey } from '../../../store/chain/note.ts';
 import { openLedger, type Ledger } from '../../../store/ledger/ledger.ts';
@@ -388,6 +388,31 @@ describe('the ledger refuses to start', () => {
     }
     await expect(openLedger(options)).rejects.toMatchObject({ code: 'START_REFUSED' });
     expect(store.rows).toHaveLength(8);
+  });
+
+  it.each<[string, (line: string) => string]>([
+    ['a blank in it', (line) => line.replace('{', '{ ')],
+    ['a member twice', (line) => line.replace('{', '{"duplicate_count":7,')],
+    ['a carriage return at its end', (line) => `${line}\r`],
+  ])('on a bundle whose signed header line has %s', async (_, respell) => {
+    const { archive, options } = await sealedLog();
+    const key = bundleKey('p0', 4);
+    const { headerLine, leaves } = cutBundle(archive.objects.get(key)!);
+    const line = respell(Buffer.from(headerLine).toString());
+    archive.objects.set(key, Buffer.concat([Buffer.from(`${line}\n`), leaves]));
+    await expect(openLedger(options)).rejects.toMatchObject({ code: 'ARCHIVE_DAMAGED' });
+  });
+
+  it.each<[string, (line: string) => string]>([
+    ['a blank in it', (line) => line.replace('{', '{ ')],
+    ['a member twice', (line) => line.replace('{', '{"synthetic":true,')],
+    ['no newline at its end', (line) => line.trimEnd()],
+  ])('on a genesis with %s', async (_, respell) => {
+    const { archive, options } = await sealedLog();
+    const key = genesisKey('p0');
+    const line = Buffer.from(archive.objects.get(key)!).toString();
+    archive.objects.set(key, Buffer.from(respell(line)));
+    await expect(openLedger(options)).rejects.toMatchObject({ code: 'ARCHIVE_DAMAGED' });
   });
 
   it('on a rebuild from a bundle whose leaves are not those that its signed header names', async () => {

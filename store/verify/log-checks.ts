@@ -14,8 +14,9 @@ export interface CheckpointPlace extends Pick<LogEnd, 'tree' | 'signedSize'> {
 }
 
 /**
- * SPEC (archive.md): a note with one signature, by the key of the genesis; its origin is that of the genesis, its size that
- * of its name. A further signature line would hold bytes that nobody signed. If the root differs, some leaf since the last good checkpoint is not the leaf that was signed.
+ * SPEC (archive.md): a note with one signature, by the key of the genesis; its origin is that of the genesis, its size
+ * that of its name. A further signature line would hold bytes that nobody signed. If the root differs, some leaf since the
+ * last good checkpoint is not the leaf that was signed.
  */
 export async function isCheckpointGood(
   { reader, listing, key, findings }: LogRun,

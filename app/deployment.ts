@@ -17,8 +17,8 @@ import { commitToEventLogKey, makeEventLogKey, readEventLogKey } from './event-l
 import { closeToOthers } from './folder-modes.ts';
 import { dataPaths, logOf, type DataPaths } from './paths.ts';
 import type { Config } from '../config.ts';
-import { toInstant } from '../schemas/clock.ts';
 import type { LogGenesis } from '../schemas/bundle.ts';
+import { toInstant } from '../schemas/clock.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import { OWN_COLLECTOR } from '../schemas/native-event.ts';
 import type { ArchiveLock } from '../schemas/archive-lock.ts';
@@ -210,8 +210,10 @@ async function createLogs(
     const origin = partition === 0 && count === 1 ? base : `${base.replace(/\/p0$/, '')}/${log}`;
     logs.push({ log, origin });
     const earlier = await earlierGenesis(archive, log);
-    if (earlier !== undefined) requireSameMark(log, earlier, isSynthetic);
-    if (earlier !== undefined) continue;
+    if (earlier !== undefined) {
+      requireSameMark(log, earlier, isSynthetic);
+      continue;
+    }
     const signer = await openFileSigner(paths.signingKey, origin);
     await createLog({ archive, signer, clock, lockFor: lockPolicy(config), log, isSynthetic });
   }

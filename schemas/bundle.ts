@@ -1,30 +1,10 @@
 import { Type, type Static } from 'typebox';
 import { ArchiveLock } from './archive-lock.ts';
-import {
-  DecimalString,
-  HashBase64Url,
-  HashHex,
-  InstantUtc,
-  RetentionClass,
-  SafeCount,
-} from './primitives.ts';
+import { DecimalString, HashHex, InstantUtc, RetentionClass, SafeCount } from './primitives.ts';
 
 /** The two parts of a record, which are stored, kept and erased separately. */
 export const PartKind = Type.Union([Type.Literal('facts'), Type.Literal('content')]);
 export type PartKind = Static<typeof PartKind>;
-
-/** First line of a payload object: the secret that the salts of its parts follow from. Its bytes are canonical JSON. */
-export const SecretLine = Type.Object({ secret: HashBase64Url }, { additionalProperties: false });
-
-/** Each further line of a payload object: a part of the record at `index`. Its bytes are canonical JSON. */
-export const PartLine = Type.Object(
-  {
-    index: SafeCount,
-    name: PartKind,
-    part: Type.Unknown({ description: 'facts or content of the record' }),
-  },
-  { additionalProperties: false },
-);
 
 /** A payload object as its bundle names it; `sha256` and `size_bytes` are of the stored (compressed) bytes. */
 export const PayloadRef = Type.Object(

@@ -1,10 +1,8 @@
 import { Type } from 'typebox';
 import { PipelineError } from '../../schemas/errors.ts';
-import type { Leaf } from '../../schemas/leaf.ts';
 import { HashBase64Url, HashHex, SafeCount } from '../../schemas/primitives.ts';
-import { digestIn } from '../../store/chain/leaf.ts';
+import { saltThatOpens } from '../../store/chain/leaf.ts';
 import { leafHash, rootFromInclusion, type LeafRange } from '../../store/chain/merkle.ts';
-import { partDigest, partLine, saltOf, SECRET_BYTES } from '../../store/chain/part.ts';
 import { formatTlogProof } from '../../store/chain/tlog-proof.ts';
 import type { PublishedCheckpoint, PublishedLog } from '../../store/ledger/published-log.ts';
 import { leafHashes } from '../../store/records/queries/leaves.ts';
@@ -121,10 +119,9 @@ function toProofView(record: DetailedRecord, checkpoint: PublishedCheckpoint, pa
  * the facts.
  */
 function factsSalt({ log, leaf_index, leaf, facts, facts_secret }: DetailedRecord): string {
-  const secret = Buffer.from(facts_secret, 'base64url');
-  const salt = secret.length === SECRET_BYTES ? saltOf(secret, leaf_index, 'facts') : '';
-  const digest = partDigest(partLine(leaf_index, 'facts', facts), salt);
-  if (digest === digestIn(JSON.parse(leaf) as Leaf, 'facts')) return salt;
+  const part = { index: leaf_index, kind: 'facts', text: facts, secret: facts_secret } as const;
+  const salt = saltThatOpens(leaf, part);
+  if (salt !== undefined) return salt;
   const detail = `the row of leaf ${leaf_index} of log ${log} does not open its facts`;
   throw new PipelineError('STORE_DIVERGED', detail);
 }

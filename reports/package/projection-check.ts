@@ -10,14 +10,15 @@ export interface DivergedRow {
 /** The engine holds instants in 64 bits; an instant outside of that range is in the facts only. */
 const SEALED_OCCURRED_AT = `parseDateTime64BestEffortOrNull(JSONExtractString(facts, 'occurred_at'), 9, 'UTC')`;
 
-/** Whether the column can hold the sealed instant: `isStorableInstant` of record-columns.ts in SQL. */
+/** The day of the sealed instant as text; '' where the facts claim none. */
 const SEALED_DAY = `substring(JSONExtractString(facts, 'occurred_at'), 1, 10)`;
+/** Whether the column can hold the sealed instant: `isStorableInstant` of record-columns.ts in SQL. */
 const IS_STORABLE = `(${SEALED_DAY} >= '1900' AND ${SEALED_DAY} < '2262' AND ifNull(toString(toDate32OrNull(${SEALED_DAY})) = ${SEALED_DAY}, false))`;
 
 /**
  * First row of [from_index, to_index) whose columns, facts or content are not what its leaf commits to, or no row.
  * Populations are drawn from columns, so each column is compared with the sealed facts. Absent content
- * ('') is not a difference. Formats: docs/formats/record.md and store/chain/leaf.ts.
+ * ('') is not a difference. Formats: docs/formats/record.md and store/chain/part.ts.
  */
 export function firstDivergedRow(params: {
   readonly log: string;

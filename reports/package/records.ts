@@ -5,11 +5,9 @@ import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
 import { canonicalJson } from '../../schemas/canonical.ts';
 import type { JsonValue } from '../../schemas/json.ts';
-import type { Leaf } from '../../schemas/leaf.ts';
 import { PACKAGE_PATHS } from '../../schemas/evidence-package.ts';
-import { digestIn } from '../../store/chain/leaf.ts';
+import { saltThatOpens } from '../../store/chain/leaf.ts';
 import { leafHash } from '../../store/chain/merkle.ts';
-import { partDigest, partLine, saltOf } from '../../store/chain/part.ts';
 import { formatTlogProof } from '../../store/chain/tlog-proof.ts';
 import type { PublishedCheckpoint } from '../../store/ledger/published-log.ts';
 import { leavesByIndex, type PackagedRecord } from '../../store/records/queries/leaves.ts';
@@ -141,13 +139,11 @@ function requireLeaf({ leaf_index, leaf }: PackagedRecord, sealed: Uint8Array | 
 }
 
 /** One line of records.jsonl: canonical JSON; its `facts` are the text that was sealed. */
-function recordLine({ leaf_index, leaf, facts, facts_secret }: PackagedRecord): string {
-  const facts_salt = saltOf(Buffer.from(facts_secret, 'base64url'), leaf_index, 'facts');
-  const digest = partDigest(partLine(leaf_index, 'facts', facts), facts_salt);
-  if (digest !== digestIn(JSON.parse(leaf) as Leaf, 'facts')) {
-    throw diverged(`facts of record ${leaf_index} are not what its leaf commits to`, String(leaf_index));
-  }
-  return canonicalJson({ index: leaf_index, leaf, facts: JSON.parse(facts) as JsonValue, facts_salt });
+function recordLine({ leaf_index: index, leaf, facts, facts_secret }: PackagedRecord): string {
+  const facts_salt = saltThatOpens(leaf, { index, kind: 'facts', text: facts, secret: facts_secret });
+  if (facts_salt === undefined)
+    throw diverged(`facts of record ${index} are not what its leaf commits to`, String(index));
+  return canonicalJson({ index, leaf, facts: JSON.parse(facts) as JsonValue, facts_salt });
 }
 
 /** Path of the stand-alone proof of a leaf inside the package. */

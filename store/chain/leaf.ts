@@ -8,7 +8,7 @@ import { canonicalJson } from '../../schemas/canonical.ts';
 import type { Leaf, LeafParts } from '../../schemas/leaf.ts';
 import type { AuditRecord } from '../../schemas/record.ts';
 import { leafHash } from './merkle.ts';
-import { partDigest, partLine, saltOf } from './part.ts';
+import { partDigest, partLine, saltOf, SECRET_BYTES } from './part.ts';
 
 /** A secret for each part, 32 random bytes. */
 export type PartSecrets = Readonly<Record<PartKind, Uint8Array>>;
@@ -36,6 +36,23 @@ export function sha256Hex(bytes: string | Uint8Array): string {
 /** Digest that a leaf names for a part; undefined where the record has no such part. */
 export function digestIn({ parts }: Pick<Leaf, 'parts'>, kind: PartKind): string | undefined {
   return parts.find(({ name }) => name === kind)?.digest;
+}
+
+/** A part as a row keeps it: its canonical JSON, and the secret of its payload object as base64url. */
+export interface KeptPart {
+  readonly index: number;
+  readonly kind: PartKind;
+  readonly text: string;
+  readonly secret: string;
+}
+
+/** The salt that opens a part, base64url; undefined where text and secret do not lead to the digest in the leaf. */
+export function saltThatOpens(leafText: string, { index, kind, text, secret }: KeptPart): string | undefined {
+  const key = Buffer.from(secret, 'base64url');
+  if (key.length !== SECRET_BYTES) return undefined;
+  const salt = saltOf(key, index, kind);
+  const digest = partDigest(partLine(index, kind, text), salt);
+  return digest === digestIn(JSON.parse(leafText) as Leaf, kind) ? salt : undefined;
 }
 
 /** Builds the leaf of a record at its index, and the part lines that the leaf commits to. */

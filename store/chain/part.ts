@@ -46,10 +46,8 @@ export function secretLine(secret: Uint8Array): string {
   return `{"secret":"${Buffer.from(secret).toString('base64url')}"}`;
 }
 
-const SECRET_LINE = /^\{"secret":"([A-Za-z0-9_-]{42}[AEIMQUYcgkosw048])"\}$/;
-
-/** The secret of a payload object; undefined where its first line names none. */
+/** The secret of a payload object; undefined where its first line is not exactly the line of one. */
 export function parseSecretLine(line: string): Uint8Array | undefined {
-  const text = SECRET_LINE.exec(line)?.[1];
-  return text === undefined ? undefined : Buffer.from(text, 'base64url');
+  const secret = Buffer.from(line.slice('{"secret":"'.length, -'"}'.length), 'base64url');
+  return secret.length === SECRET_BYTES && secretLine(secret) === line ? secret : undefined;
 }

@@ -10,9 +10,9 @@ const NEWEST_ALONE = 16;
  * In: consecutive bundles of one log, up to its head. Out: the same in the same order, in windows: a window holds the
  * bundles that begin between two multiples of 4,096 leaves.
  *
- * Windows depend on the log and not on where a replay begins, so two processes that replay the same log make the same
- * writes, which the record store recognises. The newest bundles come alone, as sealing applies them: a process that was
- * stopped may still apply one of them.
+ * The log alone decides where a window ends. So two processes that replay it from the same leaf on make the same writes,
+ * and the record store recognises the second ones. The newest bundles come alone, as sealing applies them: a process that
+ * was stopped may still apply one of them.
  */
 export async function* inWindows(
   bundles: AsyncIterable<ProjectedBundle>,

@@ -83,7 +83,7 @@ WHERE log = {log: String} AND leaf_index BETWEEN {first: UInt64} AND {last: UInt
   return new Set(found.map((row) => row.leaf_index));
 }
 
-/** The index behind the last row of each log. Reads the table of any version. The list is empty where there is no table. */
+/** The index behind the last row of each log, in a table of any version. A missing table gives an empty list. */
 export async function storedEnds(client: ClickHouseClient): Promise<StoredEnd[]> {
   const [table] = await ask<{ result: number }>(client, 'EXISTS TABLE records', {});
   if (table?.result !== 1) return [];

@@ -52,8 +52,6 @@ export interface DetailedRecord extends ListedRecord {
   readonly chain_hash: string;
   readonly leaf: string;
   readonly facts_secret: string;
-  /** The salt of the content follows from it. Present only if the query asked for the content. */
-  readonly content_secret?: string;
 }
 
 const LISTED_COLUMNS = [
@@ -117,7 +115,7 @@ export function getRecord(params: {
     'chain_hash',
     'leaf',
     'facts_secret',
-    ...(params.withContent === true ? ['content', 'content_secret'] : []),
+    ...(params.withContent === true ? ['content'] : []),
   ];
   return {
     name: 'get_record',

@@ -155,9 +155,10 @@ describe('questions about records', () => {
       facts_secret: rows[1]!.facts_secret,
       chain_hash: rows[1]!.chain_hash,
     });
-    expect(found).not.toHaveProperty('content_secret');
+    expect(found).not.toHaveProperty('content');
     const [whole] = await store.read(getRecord({ id: rows[1]!.id, withContent: true }));
-    expect(whole).toMatchObject({ content: rows[1]!.content, content_secret: rows[1]!.content_secret });
+    expect(whole).toMatchObject({ content: rows[1]!.content });
+    expect(whole).not.toHaveProperty('content_secret');
     expect(await store.read(getRecord({ id: 'unknown' }))).toEqual([]);
   });
 

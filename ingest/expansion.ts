@@ -5,7 +5,7 @@
 import type { JsonValue } from '../schemas/json.ts';
 import type { AuditRecord } from '../schemas/record.ts';
 
-/** Characters that the facts and the content of one record may have in canonical form. */
+/** Characters that the parts of one record may have in canonical form. */
 export const MAX_RECORD_LENGTH = 128 * 1024 * 1024;
 /** Characters that the records of one envelope may have in canonical form beyond the bytes of its body. */
 export const MAX_ADDED_LENGTH = 128 * 1024 * 1024;
@@ -40,8 +40,8 @@ export function isWithinLimits(
   });
 }
 
-function lengthOf({ facts, content }: AuditRecord, textLength: MeasureText): number {
-  return measure(facts, textLength) + measure(content, textLength);
+function lengthOf({ facts, person, content }: AuditRecord, textLength: MeasureText): number {
+  return measure(facts, textLength) + measure(person, textLength) + measure(content, textLength);
 }
 
 /** NaN, which each sum keeps, for a value that canonical JSON cannot hold. */

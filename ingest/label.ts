@@ -3,11 +3,11 @@ import { findPersonal } from '../connectors/detect/personal.ts';
 import { DATA_CLASSES, SECRET_TYPES, type DataClass } from '../schemas/data-class.ts';
 import { toShortSegment } from '../schemas/json-pointer.ts';
 import { isJsonObject, setMember, type JsonObject, type JsonValue } from '../schemas/json.ts';
-import type { Content, Facts } from '../schemas/record.ts';
+import type { Content, StatedFacts } from '../schemas/record.ts';
 import { Findings } from './findings.ts';
 
 interface RecordToLabel {
-  readonly facts: Facts;
+  readonly facts: StatedFacts;
   readonly content: Content | null;
   /** Whether a receiver has replaced secrets by marks in the body of this record. */
   readonly isRedacted: boolean;
@@ -160,8 +160,8 @@ function findMarks(
   });
 }
 
-/** Facts are identifiers and are not searched; only marks in them count. */
-function markFacts(facts: Facts, labels: Labels): void {
+/** StatedFacts are identifiers and are not searched; only marks in them count. */
+function markFacts(facts: StatedFacts, labels: Labels): void {
   for (const fact of Object.values(facts)) {
     if (typeof fact === 'string') for (const { type } of findMarks(fact)) labels.claim(type);
   }

@@ -9,6 +9,7 @@ import type { AuditRecord } from '../schemas/record.ts';
 import { isSealable } from '../schemas/sealable.ts';
 import { isWithinLimits, MAX_ADDED_LENGTH, plainLengthOf } from './expansion.ts';
 import { createLabeller, type LabelRecord, type RecordLabels } from './label.ts';
+import { splitPerson } from './person.ts';
 import type { Surrogates } from './surrogates.ts';
 
 export interface NormaliserOptions {
@@ -63,7 +64,7 @@ export function createNormaliser({
         principal,
         subject: claimed_subject === null ? null : subjectOf(claimed_subject),
         received_at,
-        facts: facts.collector === collector ? facts : { ...facts, collector },
+        ...splitPerson(facts.collector === collector ? facts : { ...facts, collector }),
         content,
       };
     };

@@ -29,6 +29,7 @@ export function createOwnRecords({ surrogates, retentionClass }: OwnRecordOption
     subject: null,
     received_at,
     facts: { ...facts, source_event: type, collector: OWN_COLLECTOR },
+    person: null,
     content: null,
   });
 }

@@ -2,9 +2,12 @@ import { Type, type Static } from 'typebox';
 import { ArchiveLock } from './archive-lock.ts';
 import { DecimalString, HashHex, InstantUtc, RetentionClass, SafeCount } from './primitives.ts';
 
-/** The two parts of a record, which are stored, kept and erased separately. */
-export const PartKind = Type.Union([Type.Literal('facts'), Type.Literal('content')]);
+/** The parts of a record, which are stored, kept and erased separately. */
+export const PartKind = Type.Union([Type.Literal('facts'), Type.Literal('person'), Type.Literal('content')]);
 export type PartKind = Static<typeof PartKind>;
+
+/** The order in which parts are sealed and stored. */
+export const PART_KINDS = ['facts', 'person', 'content'] as const satisfies readonly PartKind[];
 
 /** A payload object as its bundle names it; `sha256` and `size_bytes` are of the stored (compressed) bytes. */
 export const PayloadRef = Type.Object(

@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox';
 import { ControlResult, FrameworkId, Period } from './control.ts';
 import { HashBase64Url, HashHex, InstantUtc, SafeCount } from './primitives.ts';
-import { Facts } from './record.ts';
+import { Facts, Person } from './record.ts';
 
 export const PACKAGE_PATHS = {
   manifest: 'manifest.json',
@@ -50,6 +50,8 @@ export const PackageRecord = Type.Object(
     leaf: Type.String({ description: 'canonical leaf text, the bytes that were hashed' }),
     facts: Facts,
     facts_salt: HashBase64Url,
+    person: Type.Optional(Person),
+    person_salt: Type.Optional(HashBase64Url),
   },
   { additionalProperties: false },
 );

@@ -6,10 +6,14 @@ function partOf<Name extends string>(name: Name) {
   return Type.Object({ name: Type.Literal(name), digest: HashBase64Url }, { additionalProperties: false });
 }
 
-/** The parts of a record by name, each with its digest: the facts always, the content where the record has some. */
+/**
+ * The parts of a record by name, each with its digest: the facts always, content and person where the record has them.
+ */
 export const LeafParts = Type.Union([
   Type.Tuple([partOf('facts')]),
   Type.Tuple([partOf('content'), partOf('facts')]),
+  Type.Tuple([partOf('facts'), partOf('person')]),
+  Type.Tuple([partOf('content'), partOf('facts'), partOf('person')]),
 ]);
 export type LeafParts = Static<typeof LeafParts>;
 

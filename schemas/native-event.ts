@@ -1,16 +1,16 @@
 import { Type, type Static } from 'typebox';
 import { InstantUtc } from './primitives.ts';
-import { Facts, RecordType } from './record.ts';
+import { StatedFacts, RecordType } from './record.ts';
 
 /** Collector id of the program itself; no credential may carry it. */
 export const OWN_COLLECTOR = 'affidavit';
 
 /**
- * Facts that a sender of `/v1/events` may state. Left out are facts that the receiver knows better (collector, source
+ * StatedFacts that a sender of `/v1/events` may state. Left out are facts that the receiver knows better (collector, source
  * event), members of the event beside its facts, and facts that only this program writes.
  */
 export const NativeFacts = Type.Omit(
-  Facts,
+  StatedFacts,
   [
     'source_event',
     'collector',

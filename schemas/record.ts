@@ -27,18 +27,31 @@ export const PolicyOutcome = Type.Union([
 export type PolicyOutcome = Static<typeof PolicyOutcome>;
 
 /**
- * The person, event, times, decision, outcome, model, cost and join keys of one record. Facts hold no prompt, file or
- * output text. An absent member means that the source did not say. The names are also the names of SQL columns and
- * API members.
+ * Who was involved: names, logins, and ids of persons and of their devices. This part can be erased, and facts and
+ * populations stay.
+ */
+export const Person = Type.Object(
+  {
+    claimed_user: Text,
+    claimed_user_source: Text,
+    install_id: Text,
+    target_user: Text,
+    virtual_key: Text,
+  },
+  { additionalProperties: false },
+);
+export type Person = Static<typeof Person>;
+
+/**
+ * The event, times, decision, outcome, model, cost and join keys of one record. Facts name no person, and hold no prompt,
+ * file or output text. An absent member means that the source did not say. The names are also the names of SQL columns
+ * and API members.
  */
 export const Facts = Type.Object(
   {
     source_event: Type.String({ description: "the source's own name of the event" }),
     occurred_at: Type.Optional(InstantUtc),
     collector: Type.String({ description: 'sender of the record, from the credential' }),
-    claimed_user: Text,
-    claimed_user_source: Text,
-    install_id: Text,
     organization_id: Text,
     department: Text,
     team_id: Text,
@@ -85,11 +98,9 @@ export const Facts = Type.Object(
     synthetic: Flag,
     gateway: Text,
     provider: Text,
-    virtual_key: Text,
     policy_outcome: Type.Optional(PolicyOutcome),
     repository: Text,
     change_id: Text,
-    target_user: Text,
     collector_boot_id: Text,
     collector_sequence: Count,
     envelope_count: Count,
@@ -106,6 +117,13 @@ export const Facts = Type.Object(
   { additionalProperties: false },
 );
 export type Facts = Static<typeof Facts>;
+
+/** Facts and person together, as a source states them in one object. The normaliser takes them apart. */
+export const StatedFacts = Type.Object(
+  { ...Facts.properties, ...Person.properties },
+  { additionalProperties: false },
+);
+export type StatedFacts = Static<typeof StatedFacts>;
 
 /**
  * Text that a person typed or a tool printed. Members that the normaliser does not know are kept under `extensions`, as
@@ -208,5 +226,7 @@ export const AuditRecordHeader = Type.Object({
 
 export interface AuditRecord extends Static<typeof AuditRecordHeader> {
   readonly facts: Facts;
+  /** Null where the source names nobody. */
+  readonly person: Person | null;
   readonly content: Content | null;
 }

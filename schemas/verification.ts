@@ -258,6 +258,11 @@ export const FAILURES = {
     meaning: 'the facts in a row of the record store are not those that were sealed',
     action: REBUILD,
   },
+  row_person_edited: {
+    axis: 'integrity',
+    meaning: 'the person in a row of the record store is not the sealed one, or was taken away',
+    action: REBUILD,
+  },
   row_content_edited: {
     axis: 'integrity',
     meaning: 'the content in a row of the record store is not the sealed content',

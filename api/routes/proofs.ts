@@ -25,6 +25,7 @@ const ProofView = Type.Object({
   hashes: Type.Array(Type.String(), { description: 'RFC 6962 audit path from the leaf upwards, base64' }),
   checkpoint: Type.String({ description: 'signed note over tree size and root' }),
   facts_salt: Type.Optional(HashBase64Url),
+  person_salt: Type.Optional(HashBase64Url),
 });
 
 /** Proof that a record is in the log, against the newest published checkpoint. */
@@ -110,20 +111,23 @@ function toProofView(record: DetailedRecord, checkpoint: PublishedCheckpoint, pa
     leaf_hash: Buffer.from(leafHash(Buffer.from(record.leaf))).toString('hex'),
     hashes: path.map((hash) => Buffer.from(hash).toString('base64')),
     checkpoint: checkpoint.note,
-    ...(record.facts_secret === '' ? {} : { facts_salt: factsSalt(record) }),
+    ...(record.facts_secret === '' ? {} : { facts_salt: saltIn(record, 'facts') }),
+    ...(record.person_secret === '' ? {} : { person_salt: saltIn(record, 'person') }),
   };
 }
 
 /**
- * The salt of this record alone: the secret would open its neighbours too. Throws STORE_DIVERGED where it does not open
- * the facts.
+ * The salt of this part of this record alone: the secret would open its neighbours too. Throws STORE_DIVERGED where it
+ * does not open the part.
  */
-function factsSalt({ log, leaf_index, leaf, facts, facts_secret }: DetailedRecord): string {
-  const part = { index: leaf_index, kind: 'facts', text: facts, secret: facts_secret } as const;
-  const salt = saltThatOpens(leaf, part);
+function saltIn(record: DetailedRecord, kind: 'facts' | 'person'): string {
+  const { log, leaf_index: index, leaf } = record;
+  const salt = saltThatOpens(leaf, { index, kind, text: record[kind], secret: record[`${kind}_secret`] });
   if (salt !== undefined) return salt;
-  const detail = `the row of leaf ${leaf_index} of log ${log} does not open its facts`;
-  throw new PipelineError('STORE_DIVERGED', detail);
+  throw new PipelineError(
+    'STORE_DIVERGED',
+    `the row of leaf ${index} of log ${log} does not open its ${kind}`,
+  );
 }
 
 /** JSON unless text is asked for by name, and not less than JSON (RFC 9110 section 12.5.1). */

@@ -1,10 +1,10 @@
 import { Type, type Static } from 'typebox';
 import type { JsonObject } from '../../schemas/json.ts';
 import { HashHex, InstantUtc, RetentionClass, SafeCount } from '../../schemas/primitives.ts';
-import { Facts, RecordSource, RecordType } from '../../schemas/record.ts';
+import { Facts, Person, RecordSource, RecordType } from '../../schemas/record.ts';
 import type { RecordRow } from '../../store/records/record-store.ts';
 
-/** A record as the API shows it: its facts, its content where asked for, and its place in the log. */
+/** A record as the API shows it: its facts, its person, its content where asked for, and its place in the log. */
 export const RecordView = Type.Object({
   id: HashHex,
   type: RecordType,
@@ -18,6 +18,7 @@ export const RecordView = Type.Object({
   subject: Type.Union([Type.String(), Type.Null()]),
   retention_class: RetentionClass,
   facts: Facts,
+  person: Type.Union([Person, Type.Null()], { description: 'null where the record names nobody' }),
   content: Type.Optional(
     Type.Union([Type.Record(Type.String(), Type.Unknown()), Type.Null()], {
       description: 'only with include=content; null where the record has none',
@@ -49,17 +50,19 @@ export type RecordViewRow = Pick<
   | 'subject'
   | 'retention_class'
   | 'facts'
+  | 'person'
   | 'leaf_hash'
 > & { readonly content?: string; readonly chain_hash?: string };
 
-export interface RecordShown extends Omit<RecordViewRow, 'subject' | 'facts' | 'content'> {
+export interface RecordShown extends Omit<RecordViewRow, 'subject' | 'facts' | 'person' | 'content'> {
   readonly occurred_at: string | null;
   readonly subject: string | null;
   readonly facts: Static<typeof Facts>;
+  readonly person: Static<typeof Person> | null;
   readonly content?: JsonObject | null;
 }
 
-/** Facts and content are read from the canonical text that was hashed, never from the columns derived from it. */
+/** Parts are read from the canonical text that was hashed, never from the columns derived from it. */
 export function toRecordView(row: RecordViewRow): RecordShown {
   const facts = JSON.parse(row.facts) as Static<typeof Facts>;
   return {
@@ -75,6 +78,7 @@ export function toRecordView(row: RecordViewRow): RecordShown {
     subject: row.subject === '' ? null : row.subject,
     retention_class: row.retention_class,
     facts,
+    person: row.person === '' ? null : (JSON.parse(row.person) as Static<typeof Person>),
     ...(row.content === undefined ? {} : { content: openContent(row.content) }),
     leaf_hash: row.leaf_hash,
     ...(row.chain_hash === undefined ? {} : { chain_hash: row.chain_hash }),

@@ -1,5 +1,5 @@
 import { setMember, type JsonObject, type JsonValue } from '../../schemas/json.ts';
-import type { Facts } from '../../schemas/record.ts';
+import type { StatedFacts } from '../../schemas/record.ts';
 
 /** A longer text is not an identifier; it stays in the content. */
 const MAX_FACT_CHARACTERS = 4_096;
@@ -96,10 +96,10 @@ export function toFlag(value: JsonValue): boolean | undefined {
 /**
  * Adds a fact that the source stated. An undefined fact is left out, because absent and undefined must hash alike.
  */
-export function setFact<Name extends keyof Facts>(
-  facts: Facts,
+export function setFact<Name extends keyof StatedFacts>(
+  facts: StatedFacts,
   name: Name,
-  fact: Facts[Name] | undefined,
+  fact: StatedFacts[Name] | undefined,
 ): void {
   if (fact !== undefined) facts[name] = fact;
 }

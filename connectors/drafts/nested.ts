@@ -1,6 +1,6 @@
 /** Reads values that lie several objects deep. Names may come from outside, so prototypes are never searched. */
 import { isJsonObject, type JsonObject, type JsonValue } from '../../schemas/json.ts';
-import type { Facts } from '../../schemas/record.ts';
+import type { StatedFacts } from '../../schemas/record.ts';
 import { toUtcInstant } from './instants.ts';
 import { toCount, toText, toWord } from './members.ts';
 
@@ -40,11 +40,11 @@ export function instantAt(value: JsonValue | undefined, ...path: readonly string
   return toUtcInstant(valueAt(value, ...path));
 }
 
-/** Facts of which a source may leave out any. */
-export type PossibleFacts = { readonly [Name in keyof Facts]?: Facts[Name] | undefined };
+/** StatedFacts of which a source may leave out any. */
+export type PossibleFacts = { readonly [Name in keyof StatedFacts]?: StatedFacts[Name] | undefined };
 
 /** The facts that are defined: absent and undefined must hash alike. */
-export function statedFacts(possible: PossibleFacts): Partial<Facts> {
+export function statedFacts(possible: PossibleFacts): Partial<StatedFacts> {
   const stated = Object.entries(possible).filter(([, fact]) => fact !== undefined);
   return Object.fromEntries(stated);
 }

@@ -1,6 +1,6 @@
 import type { Envelope, EnvelopeHeader } from '../../schemas/envelope.ts';
 import type { QuarantineReason } from '../../schemas/quarantine.ts';
-import type { Content, Facts, RecordSource } from '../../schemas/record.ts';
+import type { Content, StatedFacts, RecordSource } from '../../schemas/record.ts';
 import type { ItemPlace, UnitProblem } from '../wire/body.ts';
 import type { OtlpSignal } from '../wire/otlp/descriptor.ts';
 import type { Holder, UnitSequence } from '../wire/pieces.ts';
@@ -18,7 +18,7 @@ export interface DraftRecord {
   readonly natural_key: readonly string[];
   /** Claimed person, from the source's own attributes; becomes the subject surrogate. */
   readonly claimed_subject: string | null;
-  readonly facts: Facts;
+  readonly facts: StatedFacts;
   readonly content: Content | null;
 }
 

@@ -1,4 +1,4 @@
-import { Facts } from '../../schemas/record.ts';
+import { Facts, Person } from '../../schemas/record.ts';
 import type { Query } from '../../store/records/record-store.ts';
 
 /** The first difference between a row of the record store and its leaf. */
@@ -16,7 +16,7 @@ const SEALED_DAY = `substring(JSONExtractString(facts, 'occurred_at'), 1, 10)`;
 const IS_STORABLE = `(${SEALED_DAY} >= '1900' AND ${SEALED_DAY} < '2262' AND ifNull(toString(toDate32OrNull(${SEALED_DAY})) = ${SEALED_DAY}, false))`;
 
 /**
- * First row of [from_index, to_index) whose columns, facts or content are not what its leaf commits to, or no row.
+ * First row of [from_index, to_index) whose columns or parts are not what its leaf commits to, or no row.
  * Populations are drawn from columns, so each column is compared with the sealed facts. Absent content
  * ('') is not a difference. Formats: docs/formats/record.md and store/chain/part.ts.
  */
@@ -41,6 +41,8 @@ LIMIT 1`,
 const CHECKS: readonly (readonly [what: string, holds: string])[] = [
   ['leaf_hash', `leaf_hash = lower(hex(SHA256(concat(char(0), leaf))))`],
   ['facts', `${digestInLeaf('facts')} = ${digestOfPart('facts')}`],
+  // A row without its person would hide who acted, so the leaf must name none either.
+  ['person', `${digestInLeaf('person')} = if(person = '', '', ${digestOfPart('person')})`],
   ['content', `content = '' OR ${digestInLeaf('content')} = ${digestOfPart('content')}`],
   ...['id', 'type', 'source', 'principal', 'subject', 'retention_class'].map(
     (name): readonly [string, string] => [name, `${name} = JSONExtractString(leaf, '${name}')`],
@@ -50,7 +52,8 @@ const CHECKS: readonly (readonly [what: string, holds: string])[] = [
     `received_at = parseDateTime64BestEffortOrNull(JSONExtractString(leaf, 'received_at'), 3, 'UTC')`,
   ],
   ['occurred_at', `if(occurred_at IS NULL, NOT ${IS_STORABLE}, occurred_at = ${SEALED_OCCURRED_AT})`],
-  ['a column of the facts', factsColumnsHold()],
+  ['a column of the facts', columnsHold('facts', Facts.properties as Members)],
+  ['a column of the person', columnsHold('person', Person.properties)],
 ];
 
 /** The digest that a leaf names for a part. */
@@ -66,15 +69,16 @@ function digestOfPart(name: string): string {
   return `base64URLEncode(SHA256(${line}))`;
 }
 
-/** All members of the facts against their columns, with one parse of the text. */
-function factsColumnsHold(): string {
-  const members = Object.entries(Facts.properties as Record<string, { readonly type?: string }>).filter(
-    ([name]) => name !== 'occurred_at',
-  );
+/** Members of a part with their types in JSON Schema. */
+type Members = Readonly<Record<string, { readonly type?: string }>>;
+
+/** All members of a part against their columns, with one parse of the text. */
+function columnsHold(part: string, properties: Members): string {
+  const members = Object.entries(properties).filter(([name]) => name !== 'occurred_at');
   const types = members.map(([name, { type }]) => `${name} ${engineType(type)}`);
   const columns = members.map(([name, { type }]) => `CAST(${name}, '${engineType(type)}')`);
   // As text, because NULL equals NULL there.
-  return `toString(JSONExtract(facts, 'Tuple(${types.join(', ')})')) = toString(tuple(${columns.join(', ')}))`;
+  return `toString(JSONExtract(${part}, 'Tuple(${types.join(', ')})')) = toString(tuple(${columns.join(', ')}))`;
 }
 
 /** Members without a plain type are unions of texts. */

@@ -138,12 +138,24 @@ function requireLeaf({ leaf_index, leaf }: PackagedRecord, sealed: Uint8Array | 
   }
 }
 
-/** One line of records.jsonl: canonical JSON; its `facts` are the text that was sealed. */
-function recordLine({ leaf_index: index, leaf, facts, facts_secret }: PackagedRecord): string {
-  const facts_salt = saltThatOpens(leaf, { index, kind: 'facts', text: facts, secret: facts_secret });
-  if (facts_salt === undefined)
-    throw diverged(`facts of record ${index} are not what its leaf commits to`, String(index));
-  return canonicalJson({ index, leaf, facts: JSON.parse(facts) as JsonValue, facts_salt });
+/** One line of records.jsonl: canonical JSON; its `facts` and `person` are the texts that were sealed. */
+function recordLine(record: PackagedRecord): string {
+  const { leaf_index: index, leaf, facts, person } = record;
+  const facts_salt = openedBy(record, 'facts');
+  const named = person === '' ? {} : { person: parse(person), person_salt: openedBy(record, 'person') };
+  return canonicalJson({ index, leaf, facts: parse(facts), facts_salt, ...named });
+}
+
+function parse(text: string): JsonValue {
+  return JSON.parse(text) as JsonValue;
+}
+
+/** The salt of a part. Throws STORE_DIVERGED where the part is not the one that its leaf names. */
+function openedBy(record: PackagedRecord, kind: 'facts' | 'person'): string {
+  const { leaf_index: index, leaf } = record;
+  const salt = saltThatOpens(leaf, { index, kind, text: record[kind], secret: record[`${kind}_secret`] });
+  if (salt !== undefined) return salt;
+  throw diverged(`${kind} of record ${index} are not what its leaf commits to`, String(index));
 }
 
 /** Path of the stand-alone proof of a leaf inside the package. */

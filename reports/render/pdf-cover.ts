@@ -27,7 +27,10 @@ const FILES: readonly (readonly [path: string, contents: string])[] = [
     'results of every control for machines: populations, queries, exceptions, completeness',
   ],
   ['populations/', 'one CSV per population; record_ids are ids of records in records.jsonl'],
-  [PACKAGE_PATHS.records, 'every record that a population or an exception rests on: leaf, facts and salt'],
+  [
+    PACKAGE_PATHS.records,
+    'every record that a population or an exception rests on: leaf, facts and person with their salts',
+  ],
   [PACKAGE_PATHS.proofs, 'the inclusion proof of each of these records'],
   ['proofs/', 'stand-alone proofs of exception records and of the sample'],
   [PACKAGE_PATHS.checkpoint, 'signed size and root hash of the log that everything refers to'],

@@ -32,7 +32,7 @@ keys/log.vkey       the key that signed both
 results.json        results of every control: populations, queries, exceptions, completeness
 report.pdf          the same for people
 populations/        one CSV per population; record_ids are ids in records.jsonl
-records.jsonl       the records: the leaf as it was hashed, the facts, and the salt that their digest covers
+records.jsonl       the records: the leaf as it was hashed, facts and person, and the salts that their digests cover
 proofs.jsonl        inclusion proof of each record, same order
 proofs/             stand-alone proofs of every exception record and of a sample of up to 25 records
 
@@ -61,7 +61,8 @@ With independent tools, after unpacking:
  4. A record is in the log: each file in proofs/ is a C2SP tlog-proof over
     SHA-256(00 || leaf), where leaf is the text of the member "leaf" in records.jsonl.
  5. Facts belong to their leaf: the digest of "facts" in the leaf's "parts" is SHA-256, base64url without padding, over
-    the canonical JSON (RFC 8785) of {"index", "name": "facts", "part": <facts>, "salt": <facts_salt>}.
+    the canonical JSON (RFC 8785) of {"index", "name": "facts", "part": <facts>, "salt": <facts_salt>}. The person of a
+    record belongs to it in the same way, with the name "person" and person_salt.
  6. The sample: rank records by SHA-256(root hash || leaf hash) and take the 25 smallest.
 
 Compare keys/log.vkey with a copy that you got from the operator through another channel. A key that came only with
@@ -69,7 +70,7 @@ the package proves only that the package agrees with itself.
 
 WHAT IS IN IT
 
-records.jsonl holds facts: who, what, when, decision and outcome, among them claimed user names and file paths. It
+records.jsonl holds facts and persons: who, what, when, decision and outcome, among them user names and file paths. It
 holds no prompts, no answers, no tool input and no output; the leaves commit to these without disclosing them.
 `;
 }

@@ -1,16 +1,16 @@
 /** The keys of a log's objects in an archive. Numbers are zero-padded, so byte order is log order. Pure. */
-import type { PayloadRef } from '../../schemas/bundle.ts';
+import type { PartKind, PayloadRef } from '../../schemas/bundle.ts';
 
 /** A key, taken apart. `position` is a leaf index or tree size, undefined for the genesis. */
 export interface ParsedKey {
   readonly log: string;
-  readonly folder: 'genesis' | 'bundle' | 'checkpoint' | 'facts' | 'content';
+  readonly folder: 'genesis' | 'bundle' | 'checkpoint' | PartKind;
   readonly position: number | undefined;
 }
 
-/** genesis | bundle/<20 digits> | checkpoint/<20 digits> | facts or content/<class>/<20 digits>-<16 hex digits> */
+/** genesis | bundle/<20 digits> | checkpoint/<20 digits> | facts, person or content/<class>/<20 digits>-<16 hex digits> */
 const KEY =
-  /^log\/([A-Za-z0-9_][A-Za-z0-9._-]*)\/(?:(genesis)|(bundle|checkpoint)\/([0-9]{20})|(facts|content)\/[a-z][a-z0-9-]{0,31}\/([0-9]{20})-[0-9a-f]{16})$/;
+  /^log\/([A-Za-z0-9_][A-Za-z0-9._-]*)\/(?:(genesis)|(bundle|checkpoint)\/([0-9]{20})|(facts|person|content)\/[a-z][a-z0-9-]{0,31}\/([0-9]{20})-[0-9a-f]{16})$/;
 /** Enough for any 64-bit number. */
 const DIGITS = 20;
 

@@ -6,6 +6,7 @@ import { hash } from 'node:crypto';
 import type { PartKind } from '../../schemas/bundle.ts';
 import { canonicalJson } from '../../schemas/canonical.ts';
 import type { Leaf, LeafParts } from '../../schemas/leaf.ts';
+import type { JsonObject } from '../../schemas/json.ts';
 import type { AuditRecord } from '../../schemas/record.ts';
 import { leafHash } from './merkle.ts';
 import { partDigest, partLine, saltOf, SECRET_BYTES } from './part.ts';
@@ -13,18 +14,22 @@ import { partDigest, partLine, saltOf, SECRET_BYTES } from './part.ts';
 /** A secret for each part, 32 random bytes. */
 export type PartSecrets = Readonly<Record<PartKind, Uint8Array>>;
 
+/** A part of a sealed record: its canonical JSON, and the line that is stored. */
+export interface SealedPart {
+  readonly text: string;
+  readonly line: string;
+}
+
 export interface SealedRecord {
   readonly leaf: Leaf;
   /** Canonical JSON of the leaf: the bytes that are hashed. */
   readonly leaf_text: string;
   /** RFC 6962 leaf hash. */
   readonly leaf_hash: Uint8Array;
-  /** Canonical JSON of the facts. */
-  readonly facts_text: string;
-  /** Canonical JSON of the content, or null where the record has none. */
-  readonly content_text: string | null;
-  readonly facts_line: string;
-  readonly content_line: string | null;
+  readonly facts: SealedPart;
+  /** Null where the record has no such part. */
+  readonly person: SealedPart | null;
+  readonly content: SealedPart | null;
   readonly secrets: PartSecrets;
 }
 
@@ -55,16 +60,23 @@ export function saltThatOpens(leafText: string, { index, kind, text, secret }: K
   return digest === digestIn(JSON.parse(leafText) as Leaf, kind) ? salt : undefined;
 }
 
-/** Builds the leaf of a record at its index, and the part lines that the leaf commits to. */
+/** Builds the leaf of a record at its index, and the parts that the leaf commits to. */
 export function sealRecord(record: AuditRecord, index: number, secrets: PartSecrets): SealedRecord {
-  const facts_text = canonicalJson(record.facts);
-  const content_text = record.content === null ? null : canonicalJson(record.content);
-  const facts_line = partLine(index, 'facts', facts_text);
-  const content_line = content_text === null ? null : partLine(index, 'content', content_text);
+  const facts = sealPart(index, 'facts', record.facts);
+  const person = record.person === null ? null : sealPart(index, 'person', record.person);
+  const content = record.content === null ? null : sealPart(index, 'content', record.content);
+  const digestOf = <Name extends PartKind>(name: Name, { line }: SealedPart) => ({
+    digest: partDigest(line, saltOf(secrets[name], index, name)),
+    name,
+  });
   // In the order of the canonical form, so that sorting the members costs nothing.
   const leaf: Leaf = {
     id: record.id,
-    parts: partsOf(index, secrets, facts_line, content_line),
+    parts: [
+      ...(content === null ? [] : [digestOf('content', content)]),
+      digestOf('facts', facts),
+      ...(person === null ? [] : [digestOf('person', person)]),
+    ] as LeafParts,
     principal: record.principal,
     received_at: record.received_at,
     retention_class: record.retention_class,
@@ -74,29 +86,10 @@ export function sealRecord(record: AuditRecord, index: number, secrets: PartSecr
     v: 1,
   };
   const leaf_text = canonicalJson(leaf);
-  return {
-    leaf,
-    leaf_text,
-    leaf_hash: leafHash(Buffer.from(leaf_text)),
-    facts_text,
-    content_text,
-    facts_line,
-    content_line,
-    secrets,
-  };
+  return { leaf, leaf_text, leaf_hash: leafHash(Buffer.from(leaf_text)), facts, person, content, secrets };
 }
 
-function partsOf(
-  index: number,
-  secrets: PartSecrets,
-  factsLine: string,
-  contentLine: string | null,
-): LeafParts {
-  const facts = {
-    digest: partDigest(factsLine, saltOf(secrets.facts, index, 'facts')),
-    name: 'facts',
-  } as const;
-  if (contentLine === null) return [facts];
-  const digest = partDigest(contentLine, saltOf(secrets.content, index, 'content'));
-  return [{ digest, name: 'content' }, facts];
+function sealPart(index: number, name: PartKind, value: JsonObject): SealedPart {
+  const text = canonicalJson(value);
+  return { text, line: partLine(index, name, text) };
 }

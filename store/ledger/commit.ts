@@ -4,7 +4,13 @@
  * before it may be repeated, everything after it can be derived. `ledger.ts` takes the steps.
  */
 import type { ArchiveLock } from '../../schemas/archive-lock.ts';
-import type { BundleHeader, PayloadRef, UnsignedBundleHeader, WriterHeads } from '../../schemas/bundle.ts';
+import {
+  PART_KINDS,
+  type BundleHeader,
+  type PayloadRef,
+  type UnsignedBundleHeader,
+  type WriterHeads,
+} from '../../schemas/bundle.ts';
 import { toInstant } from '../../schemas/clock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { AuditRecord } from '../../schemas/record.ts';
@@ -117,7 +123,7 @@ function composeRows(log: string, header: BundleHeader, { batch, sealed, chains 
   return sealed.map((one, position) =>
     toSealedRow(one, {
       log,
-      facts: batch.records[position]?.facts ?? never(),
+      record: batch.records[position] ?? never(),
       leaf_index: header.start_index + position,
       chain_hash: hex(chains[position] ?? never()),
       integrated_at: header.integrated_at,
@@ -135,7 +141,11 @@ function sealAll(
   const secretsOf = new Map(
     classes.map((name): [string, PartSecrets] => [
       name,
-      { facts: randomBytes(SECRET_BYTES), content: randomBytes(SECRET_BYTES) },
+      {
+        facts: randomBytes(SECRET_BYTES),
+        person: randomBytes(SECRET_BYTES),
+        content: randomBytes(SECRET_BYTES),
+      },
     ]),
   );
   return records.map((record, position) =>
@@ -152,19 +162,16 @@ async function putPayloads(
   const refs: PayloadRef[] = [];
   for (const retention_class of new Set(sealed.map(({ leaf }) => leaf.retention_class))) {
     const ofClass = sealed.filter(({ leaf }) => leaf.retention_class === retention_class);
-    const parts = {
-      facts: ofClass.map(({ facts_line }) => facts_line),
-      content: ofClass.map(({ content_line }) => content_line).filter((line) => line !== null),
-    };
-    for (const kind of ['facts', 'content'] as const) {
-      if (parts[kind].length === 0) continue;
+    for (const kind of PART_KINDS) {
+      const lines = ofClass.flatMap((record) => record[kind]?.line ?? []);
+      if (lines.length === 0) continue;
       const secret = ofClass[0]?.secrets[kind] ?? never();
-      const bytes = await packLines([secretLine(secret), ...parts[kind]]);
+      const bytes = await packLines([secretLine(secret), ...lines]);
       const named = { kind, retention_class, sha256: sha256Hex(bytes) };
       const key = payloadKey(options.log, named, startIndex);
       const lock = options.lockFor(kind, retention_class, nowMs);
       await options.archive.put(key, bytes, lock);
-      refs.push({ ...named, key, size_bytes: bytes.length, line_count: parts[kind].length, lock });
+      refs.push({ ...named, key, size_bytes: bytes.length, line_count: lines.length, lock });
     }
   }
   return refs;

@@ -1,6 +1,6 @@
 /** Reads sealed bundles back from the archive. In: an archive and a log. Out: bundles with their payload lines. */
 import { Value } from 'typebox/value';
-import { BundleHeader } from '../../schemas/bundle.ts';
+import { BundleHeader, type PartKind } from '../../schemas/bundle.ts';
 import { canonicalJson } from '../../schemas/canonical.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { Archive } from '../archive/archive.ts';
@@ -33,8 +33,12 @@ export async function readSealedBundle(archive: Archive, log: string, start: num
 export async function readPayloads(
   archive: Archive,
   header: BundleHeader,
-): Promise<Pick<SealedBundle, 'facts' | 'content'>> {
-  const parts = { facts: new Map<number, StoredPart>(), content: new Map<number, StoredPart>() };
+): Promise<Pick<SealedBundle, PartKind>> {
+  const parts = {
+    facts: new Map<number, StoredPart>(),
+    person: new Map<number, StoredPart>(),
+    content: new Map<number, StoredPart>(),
+  };
   for (const payload of header.payloads) {
     const bytes = await archive.get(payload.key);
     if (bytes === undefined || sha256Hex(bytes) !== payload.sha256) {

@@ -3,7 +3,7 @@ import type { RecordRow, RecordStore } from '../records/record-store.ts';
 import type { ProjectedBundle, Projection } from '../ledger/projection.ts';
 
 /** Version of the rows: it rises when a bundle yields other rows than before. */
-const ROWS_VERSION = 2;
+const ROWS_VERSION = 3;
 /** A bundle with more characters a row than this is inserted alone, which bounds the memory of an insert. */
 const MAX_SHARED_TEXT_PER_ROW = 4_096;
 
@@ -57,5 +57,9 @@ async function insertGroup(records: Pick<RecordStore, 'insert'>, { bundles, rows
 }
 
 function textOf(rows: readonly RecordRow[]): number {
-  return rows.reduce((sum, { leaf, facts, content }) => sum + leaf.length + facts.length + content.length, 0);
+  return rows.reduce(
+    (sum, { leaf, facts, person, content }) =>
+      sum + leaf.length + facts.length + person.length + content.length,
+    0,
+  );
 }

@@ -1,8 +1,8 @@
 /** The columns of the `records` table: their order, and the range of the column for claimed instants. Pure. */
-import { Facts } from '../../schemas/record.ts';
+import { StatedFacts, type Facts, type Person } from '../../schemas/record.ts';
 import type { RecordRow } from './record-store.ts';
 
-/** The members of a row that are not facts. */
+/** The members of a row that are neither facts nor of the person. */
 const OWN_COLUMNS = [
   'log',
   'leaf_index',
@@ -19,14 +19,16 @@ const OWN_COLUMNS = [
   'integrated_at',
   'facts',
   'facts_secret',
+  'person',
+  'person_secret',
   'content',
   'content_secret',
-] as const satisfies readonly Exclude<keyof RecordRow, keyof Facts>[];
+] as const satisfies readonly Exclude<keyof RecordRow, keyof Facts | keyof Person>[];
 
-/** The order in which rows are written and read: first these members, then the facts. */
+/** The order in which rows are written and read: first these members, then facts and person. */
 export const ROW_COLUMNS: readonly (keyof RecordRow)[] = [
   ...OWN_COLUMNS,
-  ...(Object.keys(Facts.properties) as (keyof Facts)[]),
+  ...(Object.keys(StatedFacts.properties) as (keyof StatedFacts)[]),
 ];
 
 /**

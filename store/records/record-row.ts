@@ -2,7 +2,7 @@ import { Compile } from 'typebox/compile';
 import type { BundleHeader, PartKind } from '../../schemas/bundle.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import { Leaf } from '../../schemas/leaf.ts';
-import { Facts } from '../../schemas/record.ts';
+import { Facts, Person } from '../../schemas/record.ts';
 import { digestIn, type SealedRecord } from '../chain/leaf.ts';
 import { chainHash, leafHash } from '../chain/merkle.ts';
 import { partDigest, partPrefix, saltOf } from '../chain/part.ts';
@@ -15,6 +15,7 @@ export interface SealedBundle {
   readonly leafTexts: readonly string[];
   /** Stored parts by leaf index. */
   readonly facts: ReadonlyMap<number, StoredPart>;
+  readonly person: ReadonlyMap<number, StoredPart>;
   readonly content: ReadonlyMap<number, StoredPart>;
 }
 
@@ -27,6 +28,7 @@ export interface StoredPart {
 /** Compiled once: an interpreted check of every row costs more than hashing it. */
 const leafShape = Compile(Leaf);
 const factsShape = Compile(Facts);
+const personShape = Compile(Person);
 
 /**
  * Rows of one bundle in leaf order, equal to those that `toSealedRow` makes when the bundle is written. Throws
@@ -60,31 +62,36 @@ interface PlacedLeaf {
 
 function toRow(bundle: SealedBundle, { index, leafText, hash, chain }: PlacedLeaf): RecordRow {
   const leaf = checked(leafShape, leafText, index);
-  const facts = openPart(bundle.facts.get(index), leaf, { index, kind: 'facts' });
-  const hasContent = digestIn(leaf, 'content') !== undefined;
-  const content = hasContent
-    ? openPart(bundle.content.get(index), leaf, { index, kind: 'content' })
-    : undefined;
+  const open = (kind: PartKind) => openPart(bundle[kind].get(index), leaf, { index, kind });
+  const openNamed = (kind: PartKind) => (digestIn(leaf, kind) === undefined ? NO_PART : open(kind));
+  const facts = open('facts');
+  const person = openNamed('person');
+  const content = openNamed('content');
   return composeRow(leaf, {
     log: bundle.log,
     leaf_index: index,
     chain_hash: Buffer.from(chain).toString('hex'),
     integrated_at: bundle.header.integrated_at,
-    facts: checked(factsShape, facts.partText, index),
+    record: {
+      facts: checked(factsShape, facts.text, index),
+      person: person.text === '' ? null : checked(personShape, person.text, index),
+    },
     texts: {
       leaf_hash: Buffer.from(hash).toString('hex'),
       leaf: leafText,
-      facts: facts.partText,
+      facts: facts.text,
       facts_secret: facts.secret,
-      content: content?.partText ?? '',
-      content_secret: content?.secret ?? '',
+      person: person.text,
+      person_secret: person.secret,
+      content: content.text,
+      content_secret: content.secret,
     },
   });
 }
 
-/** Position of a sealed record in its log, and its facts as an object. */
+/** Position of a sealed record in its log, and its members that are columns. */
 interface RowPosition extends Pick<RecordRow, 'log' | 'leaf_index' | 'chain_hash' | 'integrated_at'> {
-  readonly facts: Facts;
+  readonly record: { readonly facts: Facts; readonly person: Person | null };
 }
 
 /** The row of a record that was just sealed, equal to the one that recovery makes of its bundle. */
@@ -94,20 +101,19 @@ export function toSealedRow(sealed: SealedRecord, position: RowPosition): Record
     texts: {
       leaf_hash: Buffer.from(sealed.leaf_hash).toString('hex'),
       leaf: sealed.leaf_text,
-      facts: sealed.facts_text,
+      facts: sealed.facts.text,
       facts_secret: toBase64Url(sealed.secrets.facts),
-      content: sealed.content_text ?? '',
-      content_secret: sealed.content_text === null ? '' : toBase64Url(sealed.secrets.content),
+      person: sealed.person?.text ?? '',
+      person_secret: sealed.person === null ? '' : toBase64Url(sealed.secrets.person),
+      content: sealed.content?.text ?? '',
+      content_secret: sealed.content === null ? '' : toBase64Url(sealed.secrets.content),
     },
   });
 }
 
-type RowTexts = Pick<
-  RecordRow,
-  'leaf_hash' | 'leaf' | 'facts' | 'facts_secret' | 'content' | 'content_secret'
->;
+type RowTexts = Pick<RecordRow, 'leaf_hash' | 'leaf' | PartKind | `${PartKind}_secret`>;
 
-/** The facts come last: with members behind the spread, building the object takes sixty times as long. */
+/** Facts and person come last: with members behind the spread, building the object takes sixty times as long. */
 function composeRow(leaf: Leaf, position: RowPosition & { readonly texts: RowTexts }): RecordRow {
   const { texts } = position;
   return {
@@ -119,6 +125,8 @@ function composeRow(leaf: Leaf, position: RowPosition & { readonly texts: RowTex
     leaf: texts.leaf,
     facts: texts.facts,
     facts_secret: texts.facts_secret,
+    person: texts.person,
+    person_secret: texts.person_secret,
     content: texts.content,
     content_secret: texts.content_secret,
     id: leaf.id,
@@ -128,16 +136,25 @@ function composeRow(leaf: Leaf, position: RowPosition & { readonly texts: RowTex
     subject: leaf.subject ?? '',
     retention_class: leaf.retention_class,
     received_at: leaf.received_at,
-    ...position.facts,
+    ...position.record.facts,
+    ...position.record.person,
   };
 }
+
+/** A part as a row holds it: its canonical JSON, and the secret as base64url. */
+interface OpenPart {
+  readonly text: string;
+  readonly secret: string;
+}
+
+const NO_PART: OpenPart = { text: '', secret: '' };
 
 /** Cuts the text of the part out of its line, so that the row stores the very text that was hashed. */
 function openPart(
   part: StoredPart | undefined,
   leaf: Leaf,
   { index, kind }: { readonly index: number; readonly kind: PartKind },
-): { partText: string; secret: string } {
+): OpenPart {
   const prefix = partPrefix(index, kind);
   if (
     part?.line.startsWith(prefix) !== true ||
@@ -148,7 +165,7 @@ function openPart(
       `${kind} of leaf ${String(index)} are not what its leaf commits to`,
     );
   }
-  return { partText: part.line.slice(prefix.length, -1), secret: toBase64Url(part.secret) };
+  return { text: part.line.slice(prefix.length, -1), secret: toBase64Url(part.secret) };
 }
 
 function toBase64Url(bytes: Uint8Array): string {

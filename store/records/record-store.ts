@@ -1,12 +1,12 @@
-import type { Facts } from '../../schemas/record.ts';
+import type { Facts, Person } from '../../schemas/record.ts';
 import type { JsonValue } from '../../schemas/json.ts';
 
 /**
- * One row of the `records` table as it is inserted: the leaf, its place in the log, and the two parts as canonical
- * JSON text with the secrets that their salts follow from. The members of `facts` travel beside it under their own names (see `toRow`), so that
- * columns are filled without a mapping. Content columns are '' where a record has none.
+ * One row of the `records` table as it is inserted: the leaf, its place in the log, and its parts as canonical
+ * JSON text with the secrets that their salts follow from. The members of `facts` and `person` travel beside them under their own names (see `toRow`), so that
+ * columns are filled without a mapping. Columns of a part are '' where a record has none.
  */
-export interface RecordRow extends Omit<Facts, never> {
+export interface RecordRow extends Omit<Facts, never>, Omit<Person, never> {
   readonly log: string;
   readonly leaf_index: number;
   readonly leaf_hash: string;
@@ -22,6 +22,8 @@ export interface RecordRow extends Omit<Facts, never> {
   readonly integrated_at: string;
   readonly facts: string;
   readonly facts_secret: string;
+  readonly person: string;
+  readonly person_secret: string;
   readonly content: string;
   readonly content_secret: string;
 }

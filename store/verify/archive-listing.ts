@@ -64,7 +64,7 @@ export async function listArchive(
 }
 
 function addTo(listing: LogListing | undefined, key: string, { folder, position = 0 }: ParsedKey): void {
-  if (folder === 'facts' || folder === 'content') listing?.payloads.add(key);
+  if (folder === 'facts' || folder === 'person' || folder === 'content') listing?.payloads.add(key);
   else if (folder === 'bundle') listing?.bundles.push(position);
   else if (folder === 'checkpoint') listing?.checkpoints.push(position);
 }

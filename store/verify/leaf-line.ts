@@ -1,5 +1,5 @@
 /** The parts that a leaf names, read from its line. */
-import type { Leaf } from '../../schemas/leaf.ts';
+import type { Leaf, LeafParts } from '../../schemas/leaf.ts';
 import {
   byteSet,
   endOfBase64UrlHash,
@@ -57,8 +57,11 @@ export function readLeafLine(line: Buffer): LeafOfParts | undefined {
   const content = endOfText(line, parts, DIGEST);
   const contentEnd = endOfText(line, endOfBase64UrlHash(line, content), ',"name":"content"},');
   const facts = endOfText(line, contentEnd === NO_MATCH ? parts : contentEnd, DIGEST);
-  const factsEnd = endOfText(line, endOfBase64UrlHash(line, facts), ',"name":"facts"}]');
-  const principal = endOfText(line, factsEnd, ',"principal":');
+  const factsEnd = endOfText(line, endOfBase64UrlHash(line, facts), ',"name":"facts"}');
+  const person = endOfText(line, factsEnd, `,${DIGEST}`);
+  const personEnd = endOfText(line, endOfBase64UrlHash(line, person), ',"name":"person"}');
+  const partsEnd = endOfText(line, personEnd === NO_MATCH ? factsEnd : personEnd, ']');
+  const principal = endOfText(line, partsEnd, ',"principal":');
   const receivedAt = endOfText(line, endOfQuoted(line, principal, PLAIN), ',"received_at":"');
   const retentionClass = endOfText(line, endOfInstant(line, receivedAt), '","retention_class":"');
   const classEnd = endOfClass(line, retentionClass);
@@ -67,12 +70,12 @@ export function readLeafLine(line: Buffer): LeafOfParts | undefined {
   const type = endOfText(line, endOfPlainOrNull(line, subject), ',"type":"');
   const end = endOfText(line, endOfType(line, type), '","v":1}');
   if (end !== line.length) return undefined;
-  const factsPart = { digest: digestAt(line, facts), name: 'facts' } as const;
   return {
-    parts:
-      contentEnd === NO_MATCH
-        ? [factsPart]
-        : [{ digest: digestAt(line, content), name: 'content' }, factsPart],
+    parts: [
+      ...(contentEnd === NO_MATCH ? [] : [{ digest: digestAt(line, content), name: 'content' }]),
+      { digest: digestAt(line, facts), name: 'facts' },
+      ...(personEnd === NO_MATCH ? [] : [{ digest: digestAt(line, person), name: 'person' }]),
+    ] as LeafParts,
     retention_class: line.toString('latin1', retentionClass, classEnd),
   };
 }

@@ -1,6 +1,8 @@
 /** The records of a package against the signed root, line by line, so that memory does not grow with the package. */
 import { canonicalJson } from '../../schemas/canonical.ts';
+import type { PartKind } from '../../schemas/bundle.ts';
 import { PACKAGE_PATHS, PackageProof, PackageRecord } from '../../schemas/evidence-package.ts';
+import type { JsonObject } from '../../schemas/json.ts';
 import { Leaf } from '../../schemas/leaf.ts';
 import { digestIn } from '../chain/leaf.ts';
 import { partDigest, partLine } from '../chain/part.ts';
@@ -87,17 +89,24 @@ interface SealedLeaf {
 
 /**
  * SPEC (evidence-package.md): canonical lines, rising by index, below the tree size; the leaf text is the canonical JSON
- * of a leaf. The facts with their index and salt lead to the digest that the leaf names.
+ * of a leaf. Facts and person, each with index and salt, lead to the digests that the leaf names.
  */
 function parseRecord(line: string, previous: number, { tree, findings }: RecordRun): SealedLeaf | undefined {
   const record = parseCanonical(PackageRecord, line);
   const leaf = record && parseCanonical(Leaf, record.leaf);
   if (record === undefined || leaf === undefined) return undefined;
   if (record.index <= previous || record.index >= tree.tree_size) return undefined;
-  const facts = partLine(record.index, 'facts', canonicalJson(record.facts));
-  if (partDigest(facts, record.facts_salt) !== digestIn(leaf, 'facts'))
-    findings.fail('record_mismatch', record.index, 'the facts are not those that were sealed');
+  const { index, facts, facts_salt, person, person_salt } = record;
+  if (digestOf(index, 'facts', facts, facts_salt) !== digestIn(leaf, 'facts'))
+    findings.fail('record_mismatch', index, 'the facts are not those that were sealed');
+  const named = person === undefined ? undefined : digestOf(index, 'person', person, person_salt);
+  if (named !== digestIn(leaf, 'person'))
+    findings.fail('record_mismatch', index, 'the person is not the one that was sealed');
   return { index: record.index, leaf, hash: leafHash(Buffer.from(record.leaf)) };
+}
+
+function digestOf(index: number, name: PartKind, part: JsonObject, salt = ''): string {
+  return partDigest(partLine(index, name, canonicalJson(part)), salt);
 }
 
 function checkProof(

@@ -28,12 +28,12 @@ export function datasetRecord(seed: string, index: number, receivedAt: string): 
       source_event: isRequest ? 'PreToolUse' : 'PostToolUse',
       occurred_at: receivedAt,
       collector: 'dataset',
-      claimed_user: `person-${person}@example.com`,
       session_id: `session-${session}`,
       tool_use_id: `toolu_${call}`,
       tool_name: TOOLS[call % TOOLS.length] ?? TOOLS[0],
       permission_mode: 'default',
     },
+    person: { claimed_user: `person-${person}@example.com` },
     content: isRequest ? { tool_input: { command: `make target-${call}` } } : { tool_response: { code: 0 } },
   };
 }

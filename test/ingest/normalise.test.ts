@@ -35,17 +35,18 @@ describe('createNormaliser', () => {
         subject: null,
         received_at: '2026-11-21T09:00:00.000Z',
         facts: { source_event: 'Stop', collector: 'laptop-1', session_id: 's', success: true },
+        person: null,
         content: null,
       },
     ]);
   });
 
-  it('turns the claimed person into a surrogate and keeps the claim in the facts alone', () => {
+  it('turns the claimed person into a surrogate and keeps the claim in the person alone', () => {
     const { records } = normalise(envelope('native', { type: 'a', facts: { claimed_user: 'alice' } }));
-    const [{ facts, ...leafParts } = expect.fail('no record')] = records;
+    const [{ person, ...leafParts } = expect.fail('no record')] = records;
     expect(leafParts.subject).toBe(surrogates.subject('alice'));
     expect(JSON.stringify(leafParts)).not.toContain('alice');
-    expect(facts.claimed_user).toBe('alice');
+    expect(person).toEqual({ claimed_user: 'alice' });
   });
 
   it('gives every record of all recordings an id of its own, and the same id when it is delivered again', () => {

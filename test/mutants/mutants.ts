@@ -12,8 +12,8 @@ export const MUTANTS: readonly Mutant[] = [
     defect:
       'Facts and content of a bundle share one secret, so who gets the object of one can guess the other.',
     file: 'store/ledger/commit.ts',
-    find: '{ facts: randomBytes(SECRET_BYTES), content: randomBytes(SECRET_BYTES) },',
-    replace: '((secret) => ({ facts: secret, content: secret }))(randomBytes(SECRET_BYTES)),',
+    find: 'content: randomBytes(SECRET_BYTES),',
+    replace: 'get content() { return this.facts; },',
     tests: ['test/store/ledger/secrets.test.ts'],
   },
   {

@@ -1,16 +1,20 @@
-import type { AuditRecord, Facts } from '../../schemas/record.ts';
+import type { AuditRecord, StatedFacts } from '../../schemas/record.ts';
 import type { RecordRow } from '../../store/records/record-store.ts';
 import { auditRecord, sealedRows } from '../support/sealed-rows.ts';
 
 export type Draft = Pick<AuditRecord, 'type' | 'source'> & {
-  facts: Partial<Facts>;
+  facts: Partial<StatedFacts>;
   content?: AuditRecord['content'];
 };
 
 const PERSON = { claimed_user: 'dana@example.com', claimed_user_source: 'user.email' };
 
 /** The records of an ordinary tool call, as hooks and telemetry report it. */
-export function executedCall(session_id: string, tool_use_id: string, more: Partial<Facts> = {}): Draft[] {
+export function executedCall(
+  session_id: string,
+  tool_use_id: string,
+  more: Partial<StatedFacts> = {},
+): Draft[] {
   const facts = { session_id, tool_use_id, tool_name: 'Bash', ...more };
   return [
     { type: 'tool.requested', source: 'hook', facts },

@@ -62,7 +62,11 @@ function rowsOfArchive({ archive }: Stores, { log, judge }: Lane): RecordRow[] {
     const header = JSON.parse(headerText) as BundleHeader;
     if (!isHeaderSigned(header, keyOf(log))) judge.find('damaged', `${name} is not signed`);
     if (header.start_index !== rows.length) judge.find('gap', `${name} does not begin at ${rows.length}`);
-    const parts = { facts: new Map<number, StoredPart>(), content: new Map<number, StoredPart>() };
+    const parts = {
+      facts: new Map<number, StoredPart>(),
+      person: new Map<number, StoredPart>(),
+      content: new Map<number, StoredPart>(),
+    };
     for (const payload of header.payloads) {
       const [first, ...lines] = decodeLines(archive.objects.get(payload.key)!);
       const secret = parseSecretLine(first!)!;

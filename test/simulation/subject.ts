@@ -24,6 +24,7 @@ export function recordOf(n: number): AuditRecord {
     subject: null,
     received_at: RECEIVED_AT,
     facts: { source_event: `Event${n}`, collector: 'workstation' },
+    person: n % 2 === 0 ? null : { claimed_user: `person ${n % 7}` },
     content: n % 3 === 0 ? null : { text: `content of ${n}` },
   };
   known.set(n, record);

@@ -3,7 +3,12 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { lockFileName, type ArchiveLockRecord } from '../../schemas/archive-lock.ts';
 import type { AuditRecord } from '../../schemas/record.ts';
-import type { BundleHeader, UnsignedBundleHeader } from '../../schemas/bundle.ts';
+import {
+  PART_KINDS,
+  type BundleHeader,
+  type PartKind,
+  type UnsignedBundleHeader,
+} from '../../schemas/bundle.ts';
 import { decodeBundle, packLines } from '../../store/chain/bundle-bytes.ts';
 import { toBundle } from './bundle-file.ts';
 import { headerMessage } from '../../store/chain/bundle-signature.ts';
@@ -166,12 +171,16 @@ export async function rewriteFrom(
   }
 }
 
-const SECRETS = { facts: Buffer.alloc(32, 'a'), content: Buffer.alloc(32, 'b') };
+const SECRETS = {
+  facts: Buffer.alloc(32, 'a'),
+  person: Buffer.alloc(32, 'p'),
+  content: Buffer.alloc(32, 'b'),
+};
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
 
 async function putPayloads({ options }: TestArchive, sealed: readonly SealedRecord[], start: number) {
   const payloads: BundleHeader['payloads'] = [];
-  const put = async (kind: 'facts' | 'content', retention_class: string, lines: readonly string[]) => {
+  const put = async (kind: PartKind, retention_class: string, lines: readonly string[]) => {
     if (lines.length === 0) return;
     const bytes = await packLines([secretLine(SECRETS[kind]), ...lines]);
     const named = { kind, retention_class, sha256: sha256Hex(bytes) };
@@ -182,16 +191,10 @@ async function putPayloads({ options }: TestArchive, sealed: readonly SealedReco
   };
   for (const retentionClass of ['standard', 'short']) {
     const ofClass = sealed.filter(({ leaf }) => leaf.retention_class === retentionClass);
-    await put(
-      'facts',
-      retentionClass,
-      ofClass.map(({ facts_line }) => facts_line),
-    );
-    await put(
-      'content',
-      retentionClass,
-      ofClass.flatMap(({ content_line }) => content_line ?? []),
-    );
+    for (const kind of PART_KINDS) {
+      const lines = ofClass.flatMap((record) => record[kind]?.line ?? []);
+      await put(kind, retentionClass, lines);
+    }
   }
   return payloads;
 }

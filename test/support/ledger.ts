@@ -110,6 +110,7 @@ export function testRecord(n: number, over: Partial<AuditRecord> = {}): AuditRec
       tool_use_id: `toolu_${n}`,
       tool_name: 'Bash',
     },
+    person: n % 2 === 0 ? null : { claimed_user: `person-${n % 3}@example.com` },
     content: n % 4 === 0 ? null : { tool_input: { command: `echo "${n}" é \u2028` } },
     ...over,
   };

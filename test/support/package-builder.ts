@@ -83,7 +83,11 @@ async function writeFiles(dir: string, files: PackageFiles): Promise<void> {
   }
 }
 
-const SECRETS = { facts: Buffer.alloc(32, 'f'), content: Buffer.alloc(32, 'c') };
+const SECRETS = {
+  facts: Buffer.alloc(32, 'f'),
+  person: Buffer.alloc(32, 'p'),
+  content: Buffer.alloc(32, 'c'),
+};
 
 async function signedContents(
   signer: Signer,
@@ -115,8 +119,10 @@ async function signedContents(
       lines((index) => ({
         index,
         leaf: sealed[index]!.leaf_text,
-        facts: JSON.parse(sealed[index]!.facts_text) as JsonValue,
+        facts: JSON.parse(sealed[index]!.facts.text) as JsonValue,
         facts_salt: saltOf(SECRETS.facts, index, 'facts'),
+        person: JSON.parse(sealed[index]!.person!.text) as JsonValue,
+        person_salt: saltOf(SECRETS.person, index, 'person'),
       })),
     ],
     [

@@ -1,5 +1,6 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
-import type { AuditRecord } from '../../schemas/record.ts';
+import { splitPerson } from '../../ingest/person.ts';
+import type { AuditRecord, StatedFacts } from '../../schemas/record.ts';
 import { checkpointText } from '../../store/chain/checkpoint.ts';
 import { sealRecord, sha256Hex } from '../../store/chain/leaf.ts';
 import { chainHash, chainStart, rootOf } from '../../store/chain/merkle.ts';
@@ -10,7 +11,7 @@ import type { RecordRow } from '../../store/records/record-store.ts';
 /** A record of a test: what is not said is filled in; `name` gives the id. */
 export function auditRecord(
   name: string,
-  record: Partial<Omit<AuditRecord, 'id' | 'facts'>> & { facts?: Partial<AuditRecord['facts']> } = {},
+  record: Partial<Omit<AuditRecord, 'id' | 'facts' | 'person'>> & { facts?: Partial<StatedFacts> } = {},
 ): AuditRecord {
   return {
     type: 'event.observed',
@@ -22,11 +23,15 @@ export function auditRecord(
     content: null,
     ...record,
     id: sha256Hex(name),
-    facts: { source_event: 'Test', collector: 'laptop-1', ...record.facts },
+    ...splitPerson({ source_event: 'Test', collector: 'laptop-1', ...record.facts }),
   };
 }
 
-const SECRETS = { facts: Buffer.alloc(32, 'f'), content: Buffer.alloc(32, 'c') };
+const SECRETS = {
+  facts: Buffer.alloc(32, 'f'),
+  person: Buffer.alloc(32, 'p'),
+  content: Buffer.alloc(32, 'c'),
+};
 
 /** Rows as the ledger would insert them, from the start of log `p0`; secrets are the same in each run. */
 export function sealedRows(records: readonly AuditRecord[], log = 'p0'): RecordRow[] {
@@ -36,6 +41,7 @@ export function sealedRows(records: readonly AuditRecord[], log = 'p0'): RecordR
     chain = chainHash(chain, sealed.leaf_hash);
     return {
       ...record.facts,
+      ...record.person,
       log,
       leaf_index,
       leaf_hash: Buffer.from(sealed.leaf_hash).toString('hex'),
@@ -49,10 +55,12 @@ export function sealedRows(records: readonly AuditRecord[], log = 'p0'): RecordR
       retention_class: record.retention_class,
       received_at: record.received_at,
       integrated_at: '2026-03-02T00:00:00.000Z',
-      facts: sealed.facts_text,
+      facts: sealed.facts.text,
       facts_secret: SECRETS.facts.toString('base64url'),
-      content: sealed.content_text ?? '',
-      content_secret: sealed.content_text === null ? '' : SECRETS.content.toString('base64url'),
+      person: sealed.person?.text ?? '',
+      person_secret: sealed.person === null ? '' : SECRETS.person.toString('base64url'),
+      content: sealed.content?.text ?? '',
+      content_secret: sealed.content === null ? '' : SECRETS.content.toString('base64url'),
     };
   });
 }

@@ -3,7 +3,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { lockFileName } from '../../schemas/archive-lock.ts';
-import type { BundleHeader } from '../../schemas/bundle.ts';
+import type { BundleHeader, PartKind } from '../../schemas/bundle.ts';
 import type { VerificationReport } from '../../schemas/verification.ts';
 import { decodeBundle, decodeLines, packLines } from '../../store/chain/bundle-bytes.ts';
 import { toBundle } from '../support/bundle-file.ts';
@@ -101,18 +101,18 @@ export async function forgeBundle(dir: string, start: number, change: (bundle: B
   await replaceObject(dir, bundleKey('p0', start), await toBundle(header, leafTexts));
 }
 
-export async function payloadRef(dir: string, start: number, kind: 'facts' | 'content') {
+export async function payloadRef(dir: string, start: number, kind: PartKind) {
   const { header } = await readBundle(dir, start);
   return header.payloads.find((ref) => ref.kind === kind && ref.retention_class === 'standard')!;
 }
 
 /** The part lines of a payload object. */
-export async function payloadLines(dir: string, start: number, kind: 'facts' | 'content'): Promise<string[]> {
+export async function payloadLines(dir: string, start: number, kind: PartKind): Promise<string[]> {
   return (await storedLines(dir, start, kind)).slice(1);
 }
 
 /** All lines of a payload object: its secret, then its parts. */
-async function storedLines(dir: string, start: number, kind: 'facts' | 'content'): Promise<string[]> {
+async function storedLines(dir: string, start: number, kind: PartKind): Promise<string[]> {
   return decodeLines(await readFile(join(dir, (await payloadRef(dir, start, kind)).key)));
 }
 
@@ -120,7 +120,7 @@ async function storedLines(dir: string, start: number, kind: 'facts' | 'content'
 export async function forgePayload(
   dir: string,
   start: number,
-  kind: 'facts' | 'content',
+  kind: PartKind,
   change: (lines: string[]) => readonly string[],
 ): Promise<void> {
   await forgeStored(dir, start, kind, ([secret, ...lines]) => [secret!, ...change(lines)]);
@@ -130,7 +130,7 @@ export async function forgePayload(
 export async function forgeStored(
   dir: string,
   start: number,
-  kind: 'facts' | 'content',
+  kind: PartKind,
   change: (lines: string[]) => readonly string[],
 ): Promise<void> {
   const ref = await payloadRef(dir, start, kind);
@@ -162,7 +162,8 @@ export async function rewriteWithoutKey(dir: string, signer: Signer, start: numb
 /** Cuts the log back to a size at which a bundle ends, and leaves no trace of what was behind. */
 export async function cutBackTo(dir: string, size: number): Promise<void> {
   for (const file of await filesBelow(dir)) {
-    const [, kind, place] = /log\/p0\/(bundle|checkpoint|facts|content).*\/([0-9]{20})/.exec(file) ?? [];
+    const [, kind, place] =
+      /log\/p0\/(bundle|checkpoint|facts|person|content).*\/([0-9]{20})/.exec(file) ?? [];
     const isBehind = kind === 'checkpoint' ? Number(place) > size : Number(place) >= size;
     if (kind !== undefined && isBehind) await rm(join(dir, file));
   }

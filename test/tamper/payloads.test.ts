@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
+import { PART_KINDS } from '../../schemas/bundle.ts';
 import { packLines } from '../../store/chain/bundle-bytes.ts';
 import { payloadKey } from '../../store/chain/layout.ts';
 import { sha256Hex } from '../../store/chain/leaf.ts';
@@ -17,8 +18,17 @@ import {
   TREE_SIZE,
 } from './forge.ts';
 
+/** A line of the bundle at 10 in each kind of object, and the index of its leaf. */
+const REWRITTEN = {
+  facts: { line: 2, index: 13 },
+  person: { line: 1, index: 13 },
+  content: { line: 2, index: 14 },
+};
+/** Index of the last leaf of that bundle that has the part. */
+const LAST = { facts: 14, person: 13, content: 14 };
+
 const PAYLOADS: readonly ArchiveCase[] = [
-  ...(['facts', 'content'] as const).flatMap((kind): ArchiveCase[] => [
+  ...PART_KINDS.flatMap((kind): ArchiveCase[] => [
     {
       name: `a byte of ${kind} edited`,
       tamper: async (dir) => {
@@ -39,9 +49,11 @@ const PAYLOADS: readonly ArchiveCase[] = [
     {
       name: `a line of ${kind} rewritten, and all digests made to fit`,
       tamper: (dir) =>
-        forgePayload(dir, 10, kind, (lines) => lines.with(2, lines[2]!.replace(/Bash|echo/, 'exec'))),
+        forgePayload(dir, 10, kind, (lines) =>
+          lines.with(REWRITTEN[kind].line, lines[REWRITTEN[kind].line]!.replace(/Bash|echo|person-/, 'exec')),
+        ),
       code: 'payload_mismatch',
-      index: kind === 'facts' ? 13 : 14,
+      index: REWRITTEN[kind].index,
       names: `${kind} of leaf`,
     },
     {
@@ -55,8 +67,8 @@ const PAYLOADS: readonly ArchiveCase[] = [
       name: `the last line of ${kind} dropped`,
       tamper: (dir) => forgePayload(dir, 10, kind, (lines) => lines.slice(0, -1)),
       code: 'payload_mismatch',
-      index: 14,
-      names: `${kind} of leaf 14`,
+      index: LAST[kind],
+      names: `${kind} of leaf ${String(LAST[kind])}`,
     },
     {
       name: `the secret of ${kind} replaced`,
@@ -84,7 +96,7 @@ const PAYLOADS: readonly ArchiveCase[] = [
       name: `a part of ${kind} that says it is of the other kind`,
       tamper: (dir) =>
         forgePayload(dir, 10, kind, (lines) =>
-          lines.with(0, lines[0]!.replace(`"name":"${kind}"`, '"name":"person"')),
+          lines.with(0, lines[0]!.replace(`"name":"${kind}"`, '"name":"other"')),
         ),
       code: 'payload_mismatch',
       index: 11,
@@ -146,4 +158,4 @@ const PAYLOADS: readonly ArchiveCase[] = [
   },
 ];
 
-describeArchiveCases('facts and content', PAYLOADS);
+describeArchiveCases('facts, person and content', PAYLOADS);

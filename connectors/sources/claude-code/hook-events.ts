@@ -6,7 +6,7 @@ export interface HookEvent {
   /** Member that names the error by a word of a closed list; becomes `facts.error_type`. */
   readonly error?: string;
   readonly success?: boolean;
-  /** Facts that the event itself states: only the auto-mode classifier fires PermissionDenied. */
+  /** StatedFacts that the event itself states: only the auto-mode classifier fires PermissionDenied. */
   readonly decided?: { readonly decision: string; readonly decision_source: string };
 }
 

@@ -1,7 +1,7 @@
 import type { Envelope } from '../../../schemas/envelope.ts';
 import { PipelineError } from '../../../schemas/errors.ts';
 import { isJsonObject, toHashable, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
-import type { Content, Facts } from '../../../schemas/record.ts';
+import type { Content, StatedFacts } from '../../../schemas/record.ts';
 import { digestItem } from '../../drafts/digest.ts';
 import { cutValues } from '../../wire/json/cut-values.ts';
 import { parseStrict } from '../../wire/json/strict-json.ts';
@@ -161,8 +161,8 @@ function expandOne(hook: Hook, item: JsonObject, fallbackKey: string): Expanded 
   };
 }
 
-function toHookFacts(envelope: Envelope, item: JsonObject, members: Members): Facts {
-  const facts: Facts = {
+function toHookFacts(envelope: Envelope, item: JsonObject, members: Members): StatedFacts {
+  const facts: StatedFacts = {
     source_event: members.text('hook_event_name') ?? 'unnamed',
     collector: envelope.principal,
   };
@@ -190,7 +190,7 @@ function toHookFacts(envelope: Envelope, item: JsonObject, members: Members): Fa
   return facts;
 }
 
-function setEventFacts(facts: Facts, event: HookEvent, members: Members): void {
+function setEventFacts(facts: StatedFacts, event: HookEvent, members: Members): void {
   if (event.reason !== undefined) setFact(facts, 'reason', members.word(event.reason));
   if (event.error !== undefined) setFact(facts, 'error_type', members.word(event.error));
   setFact(facts, 'success', event.success);

@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonValue } from '../../../schemas/json.ts';
-import type { Facts, Told } from '../../../schemas/record.ts';
+import type { StatedFacts, Told } from '../../../schemas/record.ts';
 import { setFact } from '../../drafts/members.ts';
 
 /** The outcome of a tool call, read from the result text that the model received. */
@@ -124,7 +124,7 @@ function unwrap(text: string): string {
 
 /** Sets the facts of a result that the model received. The source may also say whether it is an error. */
 export function setToldResult(
-  facts: Facts,
+  facts: StatedFacts,
   toolName: string | undefined,
   { response, isError }: { readonly response: JsonValue; readonly isError: boolean | undefined },
 ): void {

@@ -1,6 +1,6 @@
 import type { Envelope } from '../../../schemas/envelope.ts';
 import { isJsonObject, toHashable, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
-import type { Facts } from '../../../schemas/record.ts';
+import type { StatedFacts } from '../../../schemas/record.ts';
 import { digestItem } from '../../drafts/digest.ts';
 import type { DraftRecord } from '../../drafts/source.ts';
 import { readMessage, type Block } from '../../drafts/conversation.ts';
@@ -89,7 +89,7 @@ function toLineDraft(envelope: Envelope, value: JsonObject): Draft {
 }
 
 /** Members, and the facts that carry them. */
-const MEMBER_FACTS: readonly (readonly [member: string, fact: keyof Facts])[] = [
+const MEMBER_FACTS: readonly (readonly [member: string, fact: keyof StatedFacts])[] = [
   ['sessionId', 'session_id'],
   ['timestamp', 'occurred_at'],
   ['version', 'app_version'],
@@ -98,14 +98,14 @@ const MEMBER_FACTS: readonly (readonly [member: string, fact: keyof Facts])[] = 
 ];
 
 /** The line without the members that its facts carry word for word. */
-function besideFacts(value: JsonObject, facts: Facts): JsonObject {
+function besideFacts(value: JsonObject, facts: StatedFacts): JsonObject {
   const carried = MEMBER_FACTS.filter(([member, fact]) => value[member] === facts[fact]);
   return omitMembers(value, new Set(carried.map(([member]) => member)));
 }
 
-function openFacts(envelope: Envelope, value: JsonObject, source_event: string): Facts {
+function openFacts(envelope: Envelope, value: JsonObject, source_event: string): StatedFacts {
   const members = openMembers(value);
-  const facts: Facts = { source_event, collector: envelope.principal };
+  const facts: StatedFacts = { source_event, collector: envelope.principal };
   setFact(facts, 'occurred_at', instantOf(members));
   setFact(facts, 'session_id', members.text('sessionId'));
   setFact(facts, 'prompt_id', members.text('promptId'));
@@ -132,7 +132,7 @@ function instantOf(members: Members): string | undefined {
  * Sets the decision and what decided it, if the client says so. A refusal by a rule is one even if its `source` says
  * that the user refused.
  */
-function setDecision(facts: Facts, decided: unknown): void {
+function setDecision(facts: StatedFacts, decided: unknown): void {
   if (!isJsonObject(decided)) return;
   const members = openMembers(decided);
   const decision = members.word('decision');

@@ -1,6 +1,6 @@
 import type { Envelope } from '../../../schemas/envelope.ts';
 import { toHashable, type JsonObject } from '../../../schemas/json.ts';
-import type { Facts } from '../../../schemas/record.ts';
+import type { StatedFacts } from '../../../schemas/record.ts';
 import { digestItem } from '../../drafts/digest.ts';
 import type { DraftRecord } from '../../drafts/source.ts';
 import { toContent } from '../../drafts/members.ts';
@@ -10,7 +10,7 @@ export interface ForgeEvent {
   readonly type: string;
   /** The forge's own name of the event. */
   readonly event: string;
-  readonly facts: Partial<Facts>;
+  readonly facts: Partial<StatedFacts>;
   readonly content: JsonObject;
   /** The forge's own id of the event, if it has one. */
   readonly id?: string;

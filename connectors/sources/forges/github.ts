@@ -1,6 +1,6 @@
 import type { Envelope } from '../../../schemas/envelope.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
-import type { Facts } from '../../../schemas/record.ts';
+import type { StatedFacts } from '../../../schemas/record.ts';
 import { epochSecondsToInstant } from '../gateways/units.ts';
 import { itemSource } from '../../drafts/item-source.ts';
 import { omitMembers } from '../../drafts/members.ts';
@@ -38,7 +38,7 @@ function toEvents(envelope: Envelope, payload: JsonObject): ForgeEvent[] {
   return [{ type, event, facts: { ...common, ...statedFacts(facts) }, content: payload }];
 }
 
-function commonFacts(envelope: Envelope, payload: JsonObject): Partial<Facts> {
+function commonFacts(envelope: Envelope, payload: JsonObject): Partial<StatedFacts> {
   const sender = textAt(payload, 'sender', 'login');
   const repository = textAt(payload, 'repository', 'full_name');
   const number = numberOfChange(payload);
@@ -67,7 +67,7 @@ function numberOfChange(payload: JsonObject): string | undefined {
 }
 
 /** One event for the push of a branch or tag, and one for each of its commits. */
-function pushEvents(payload: JsonObject, common: Partial<Facts>): ForgeEvent[] {
+function pushEvents(payload: JsonObject, common: Partial<StatedFacts>): ForgeEvent[] {
   const type = 'change.pushed';
   const pushedAt = valueAt(payload, 'repository', 'pushed_at');
   const occurred_at = epochSecondsToInstant(pushedAt) ?? instantAt(pushedAt);

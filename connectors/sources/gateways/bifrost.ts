@@ -55,7 +55,7 @@ function sessionOfRow(value: JsonObject): string | undefined {
   return names.find((name) => name !== undefined);
 }
 
-/** Facts about the caller, the same for both kinds of rows. */
+/** StatedFacts about the caller, the same for both kinds of rows. */
 function commonFacts(value: JsonObject): PossibleFacts {
   const id = textAt(value, 'user_id');
   const user = id ?? textAt(value, 'user_name');

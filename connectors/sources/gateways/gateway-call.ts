@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Envelope } from '../../../schemas/envelope.ts';
 import { toHashable, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
-import type { Facts } from '../../../schemas/record.ts';
+import type { StatedFacts } from '../../../schemas/record.ts';
 import { digestItem } from '../../drafts/digest.ts';
 import type { DraftRecord } from '../../drafts/source.ts';
 import type { Block } from '../../drafts/conversation.ts';
@@ -15,8 +15,8 @@ export interface GatewayCall {
   /** The gateway's own name of the event. */
   readonly event: string;
   readonly has_failed: boolean;
-  /** Facts that the gateway reports: people, model, tokens, cost, policy, join keys. */
-  readonly facts: Omit<Partial<Facts>, 'source_event' | 'collector'>;
+  /** StatedFacts that the gateway reports: people, model, tokens, cost, policy, join keys. */
+  readonly facts: Omit<Partial<StatedFacts>, 'source_event' | 'collector'>;
   /** The conversation so far, as the client sent it, and the answer of the model. */
   readonly messages: readonly Block[];
   readonly answer: readonly Block[];
@@ -37,7 +37,12 @@ export function toGatewayDrafts(
   item: JsonObject,
   call: GatewayCall,
 ): DraftRecord[] {
-  const facts: Facts = { ...call.facts, source_event: call.event, collector: envelope.principal, gateway };
+  const facts: StatedFacts = {
+    ...call.facts,
+    source_event: call.event,
+    collector: envelope.principal,
+    gateway,
+  };
   const claimed_subject = facts.claimed_user ?? null;
   const nameOf = toolNames([...call.messages, ...call.answer]);
   const shared = sharedFacts(facts);
@@ -57,9 +62,9 @@ export function toGatewayDrafts(
   ];
 }
 
-/** Facts that a part of the conversation takes from the call that showed it first. */
-function sharedFacts(facts: Facts): Facts {
-  const shared: Facts = { source_event: '', collector: facts.collector };
+/** StatedFacts that a part of the conversation takes from the call that showed it first. */
+function sharedFacts(facts: StatedFacts): StatedFacts {
+  const shared: StatedFacts = { source_event: '', collector: facts.collector };
   const names = ['occurred_at', 'claimed_user', 'claimed_user_source', 'install_id', 'session_id'] as const;
   for (const name of names) setFact(shared, name, facts[name]);
   for (const name of ['organization_id', 'team_id', 'agent_id', 'gateway'] as const)
@@ -81,7 +86,11 @@ function sourceEventOf(block: Block): string {
 
 type PartDraft = Pick<DraftRecord, 'type' | 'natural_key' | 'facts' | 'content'>;
 
-function toPartDraft(block: Block, facts: Facts, nameOf: (id: string) => string | undefined): PartDraft {
+function toPartDraft(
+  block: Block,
+  facts: StatedFacts,
+  nameOf: (id: string) => string | undefined,
+): PartDraft {
   const scope = facts.session_id ?? facts.trace_id ?? '';
   const key = (kind: string, ...more: string[]) => [
     'gateway-part',
@@ -111,7 +120,12 @@ function toPartDraft(block: Block, facts: Facts, nameOf: (id: string) => string 
   }
 }
 
-function setTool(facts: Facts, id: string, name: string | undefined, input: JsonValue | undefined): void {
+function setTool(
+  facts: StatedFacts,
+  id: string,
+  name: string | undefined,
+  input: JsonValue | undefined,
+): void {
   facts.tool_use_id = id;
   if (name === undefined || name === '') return;
   facts.tool_name = name;
@@ -120,7 +134,7 @@ function setTool(facts: Facts, id: string, name: string | undefined, input: Json
 }
 
 /** Text of a person or of the model is kept. Of instructions only size and digest are kept. */
-function toMessageDraft(facts: Facts, key: string[], role: string, value: JsonValue): PartDraft {
+function toMessageDraft(facts: StatedFacts, key: string[], role: string, value: JsonValue): PartDraft {
   const text = typeof value === 'string' ? value : JSON.stringify(value);
   facts.body_sha256 = hash('sha256', text, 'hex');
   facts.input_size_bytes = Buffer.byteLength(text);

@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
-import type { Facts, PolicyOutcome } from '../../../schemas/record.ts';
+import type { StatedFacts, PolicyOutcome } from '../../../schemas/record.ts';
 import { parsedText } from '../../wire/json/strict-json.ts';
 import { gatewaySource } from './gateway-source.ts';
 import { omitMembers, openMembers, setFact, type Members } from '../../drafts/members.ts';
@@ -79,9 +79,9 @@ function readCall(value: JsonObject): GatewayCall {
 function toFacts(item: Item): GatewayCall['facts'] {
   const { value, members, metadata, client, session } = item;
   const key = openMembers(metadata);
-  const facts: Partial<Facts> = {};
-  const set = <Name extends keyof Facts>(name: Name, fact: Facts[Name] | undefined) =>
-    setFact(facts as Facts, name, fact);
+  const facts: Partial<StatedFacts> = {};
+  const set = <Name extends keyof StatedFacts>(name: Name, fact: StatedFacts[Name] | undefined) =>
+    setFact(facts as StatedFacts, name, fact);
   set('occurred_at', epochSecondsToInstant(value['startTime']));
   set('duration_ms', toDurationMs(value['startTime'], value['endTime']));
   set('session_id', session());
@@ -104,7 +104,7 @@ function toFacts(item: Item): GatewayCall['facts'] {
 
 const PERSON_MEMBERS = ['user_api_key_user_email', 'user_api_key_user_id'] as const;
 
-function setPerson(facts: Partial<Facts>, { metadata, value, client }: Item): void {
+function setPerson(facts: Partial<StatedFacts>, { metadata, value, client }: Item): void {
   const members = openMembers(metadata);
   const name = PERSON_MEMBERS.find((one) => members.text(one) !== undefined);
   if (name !== undefined) {
@@ -119,16 +119,16 @@ function setPerson(facts: Partial<Facts>, { metadata, value, client }: Item): vo
 }
 
 /** The gateway counts cached tokens among those of the prompt; the facts count them separately. */
-function setUsage(facts: Partial<Facts>, { members, metadata, value }: Item): void {
+function setUsage(facts: Partial<StatedFacts>, { members, metadata, value }: Item): void {
   const usage = openMembers(objectAt(metadata, 'usage_object'));
   const read = usage.count('cache_read_input_tokens');
   const created = usage.count('cache_creation_input_tokens');
   const prompt = members.count('prompt_tokens');
   if (prompt !== undefined) facts.input_tokens = Math.max(prompt - (read ?? 0) - (created ?? 0), 0);
-  setFact(facts as Facts, 'output_tokens', members.count('completion_tokens'));
-  setFact(facts as Facts, 'cache_read_tokens', read);
-  setFact(facts as Facts, 'cache_creation_tokens', created);
-  setFact(facts as Facts, 'cost_usd_micros', toMicros(value['response_cost']));
+  setFact(facts as StatedFacts, 'output_tokens', members.count('completion_tokens'));
+  setFact(facts as StatedFacts, 'cache_read_tokens', read);
+  setFact(facts as StatedFacts, 'cache_creation_tokens', created);
+  setFact(facts as StatedFacts, 'cost_usd_micros', toMicros(value['response_cost']));
 }
 
 /** The outcome of the guardrails; undefined if none ran. */

@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox';
 import type { Envelope } from '../../../schemas/envelope.ts';
 import { toHashable, type JsonObject } from '../../../schemas/json.ts';
-import type { Facts } from '../../../schemas/record.ts';
+import type { StatedFacts } from '../../../schemas/record.ts';
 import { compileValidator } from '../../../schemas/validate.ts';
 import { digestItem } from '../../drafts/digest.ts';
 import type { DraftRecord } from '../../drafts/source.ts';
@@ -64,7 +64,7 @@ export function toIdentityDraft(envelope: Envelope, value: JsonObject): DraftRec
   const read = value as unknown as IdentityEvent;
   const { event, by, occurred_at, source, id } = read;
   const instant = toUtcInstant(occurred_at);
-  const facts: Facts = {
+  const facts: StatedFacts = {
     source_event: event,
     collector: envelope.principal,
     ...statedFacts({

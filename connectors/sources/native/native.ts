@@ -1,7 +1,7 @@
 import type { Envelope } from '../../../schemas/envelope.ts';
 import { toHashable, type JsonObject } from '../../../schemas/json.ts';
 import { NativeEvent } from '../../../schemas/native-event.ts';
-import type { Facts } from '../../../schemas/record.ts';
+import type { StatedFacts } from '../../../schemas/record.ts';
 import { compileValidator } from '../../../schemas/validate.ts';
 import { digestItem } from '../../drafts/digest.ts';
 import { COUNTED_ITEMS } from '../../drafts/answers.ts';
@@ -51,7 +51,7 @@ function findShapeProblem(value: JsonObject): string | undefined {
 function toDraft(envelope: Envelope, { value }: JsonItem): DraftRecord {
   const event = value as JsonObject & NativeEvent;
   const { type, session_id, event_id, occurred_at } = event;
-  const facts: Facts = { ...event.facts, source_event: type, collector: envelope.principal };
+  const facts: StatedFacts = { ...event.facts, source_event: type, collector: envelope.principal };
   setFact(facts, 'session_id', session_id);
   setFact(facts, 'occurred_at', occurred_at);
   return {

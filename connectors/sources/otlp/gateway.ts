@@ -90,7 +90,7 @@ export function gatewayOf({ attributes, item, isClaudeCode }: OtelEvent): OtelGa
 
 const GENERIC_PEOPLE = ['enduser.id', 'user.email', 'user.id'] as const;
 
-/** Facts about the caller. The gateway's own attributes come before those that all gateways share. */
+/** StatedFacts about the caller. The gateway's own attributes come before those that all gateways share. */
 export function gatewayFacts(gateway: OtelGateway, event: OtelEvent): PossibleFacts {
   const { attributes } = event;
   const members = openMembers(attributes);

@@ -1,5 +1,5 @@
 import type { JsonValue } from '../../../schemas/json.ts';
-import type { Facts } from '../../../schemas/record.ts';
+import type { StatedFacts } from '../../../schemas/record.ts';
 import { SYNTHETIC_ATTRIBUTE } from '../../drafts/synthetic.ts';
 import { setFact, type Members } from '../../drafts/members.ts';
 import type { OtelEvent } from './otel-event.ts';
@@ -9,9 +9,9 @@ import { filePathOf, gitCommitOf, mcpServerOf } from '../../drafts/tool-facts.ts
 export const SESSION_ATTRIBUTES = ['session.id', 'gen_ai.conversation.id'] as const;
 
 /** The facts of an event that mean the same in every signal and for every emitter. */
-export function openOtelFacts({ envelope, item, members }: OtelEvent, source_event: string): Facts {
+export function openOtelFacts({ envelope, item, members }: OtelEvent, source_event: string): StatedFacts {
   const { traceId, spanId } = item.record;
-  const facts: Facts = { source_event, collector: envelope.principal };
+  const facts: StatedFacts = { source_event, collector: envelope.principal };
   setClaimedUser(facts, members);
   setFact(facts, 'install_id', members.text('user.id'));
   setFact(facts, 'organization_id', members.text('organization.id'));
@@ -29,7 +29,7 @@ export function openOtelFacts({ envelope, item, members }: OtelEvent, source_eve
  * The person who is claimed to have acted. The operator of the fleet sets `enduser.id`, and the login sets
  * `user.email`. `user.id` is an installation or, with a gateway login, the person.
  */
-function setClaimedUser(facts: Facts, members: Members): void {
+function setClaimedUser(facts: StatedFacts, members: Members): void {
   for (const claimed_user_source of ['enduser.id', 'user.email', 'user.id']) {
     const claimed_user = members.text(claimed_user_source);
     if (claimed_user === undefined) continue;
@@ -39,8 +39,8 @@ function setClaimedUser(facts: Facts, members: Members): void {
   }
 }
 
-/** Facts from Claude Code's own attributes, which are the same in logs, metrics and spans. */
-export function setClaudeCodeFacts(facts: Facts, event: OtelEvent): void {
+/** StatedFacts from Claude Code's own attributes, which are the same in logs, metrics and spans. */
+export function setClaudeCodeFacts(facts: StatedFacts, event: OtelEvent): void {
   const { members } = event;
   setFact(facts, 'prompt_id', members.text('prompt.id'));
   setFact(facts, 'request_id', members.text('request_id'));
@@ -61,7 +61,7 @@ export function setClaudeCodeFacts(facts: Facts, event: OtelEvent): void {
   setFact(facts, 'hook_error_count', members.count('num_non_blocking_error'));
 }
 
-function setTool(facts: Facts, { attributes, members }: OtelEvent): void {
+function setTool(facts: StatedFacts, { attributes, members }: OtelEvent): void {
   const tool = members.text('tool_name', 'gen_ai.tool.name');
   const server = members.text('mcp_server.name', 'mcp_server_name', 'server_name');
   setFact(facts, 'tool_name', tool);
@@ -74,7 +74,7 @@ function setTool(facts: Facts, { attributes, members }: OtelEvent): void {
   setFact(facts, 'result_size_bytes', members.count('tool_result_size_bytes'));
 }
 
-function setUsage(facts: Facts, { attributes, members }: OtelEvent): void {
+function setUsage(facts: StatedFacts, { attributes, members }: OtelEvent): void {
   setFact(facts, 'model', members.text('model', 'gen_ai.request.model'));
   setFact(facts, 'input_tokens', members.count('input_tokens'));
   setFact(facts, 'output_tokens', members.count('output_tokens'));

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../../../schemas/json.ts';
-import type { Facts } from '../../../schemas/record.ts';
+import type { StatedFacts } from '../../../schemas/record.ts';
 import type { DraftRecord } from '../../drafts/source.ts';
 import { setPart, setFact, toExactInstant, copyWithout, type ContentParts } from '../../drafts/members.ts';
 import { toOtelContent } from './otel-content.ts';
@@ -53,7 +53,7 @@ function timesOf({ timeUnixNano, observedTimeUnixNano }: JsonObject, stamped: st
   return { time, stamped, claimed: isInstant ? stamped : undefined, observed };
 }
 
-function setLogFacts(facts: Facts, event: OtelEvent): void {
+function setLogFacts(facts: StatedFacts, event: OtelEvent): void {
   const { members } = event;
   const { source_event: name } = facts;
   setClaudeCodeFacts(facts, event);
@@ -72,7 +72,7 @@ const CARRIED: ReadonlySet<string> = new Set([
 ]);
 
 /** Members of the record that no fact carries. */
-function leftOver(record: JsonObject, facts: Facts, { time, stamped, observed }: Times): ContentParts {
+function leftOver(record: JsonObject, facts: StatedFacts, { time, stamped, observed }: Times): ContentParts {
   const left = copyWithout(record, CARRIED);
   const { eventName: given, timeUnixNano, observedTimeUnixNano } = record;
   const { source_event, occurred_at } = facts;

@@ -1,5 +1,5 @@
 import type { JsonValue } from '../../../schemas/json.ts';
-import type { Facts } from '../../../schemas/record.ts';
+import type { StatedFacts } from '../../../schemas/record.ts';
 import type { DraftRecord } from '../../drafts/source.ts';
 import {
   ifAny,
@@ -37,7 +37,7 @@ export function toPointDraft(event: OtelEvent): DraftRecord {
 }
 
 /** Members of the metric and of the point that no fact carries. */
-function leftOver({ metric, record }: OtelEvent['item'], facts: Facts): ContentParts {
+function leftOver({ metric, record }: OtelEvent['item'], facts: StatedFacts): ContentParts {
   const ofMetric = new Set(metric['name'] === facts.metric_name ? ['unknown', 'name'] : ['unknown']);
   const ofPoint = new Set(['attributes', 'unknown', record['asInt'] === undefined ? 'asDouble' : 'asInt']);
   if (facts.occurred_at !== undefined) ofPoint.add('timeUnixNano');

@@ -9,7 +9,7 @@ export interface InsertBlock {
 
 /** Far below the largest block that the engine writes at once (about a million rows, 256 MiB). */
 const MAX_ROWS_PER_BLOCK = 100_000;
-/** Characters of leaves, facts and content in one block. */
+/** Characters of leaves and parts in one block. */
 const MAX_TEXT_PER_BLOCK = 64 * 1024 * 1024;
 
 /**
@@ -33,7 +33,7 @@ function cutBySize(rows: readonly RecordRow[]): RecordRow[][] {
   let text = 0;
   for (const row of rows) {
     const open = cuts.at(-1);
-    const size = row.content.length + row.facts.length + row.leaf.length;
+    const size = row.content.length + row.person.length + row.facts.length + row.leaf.length;
     if (open === undefined || open.length >= MAX_ROWS_PER_BLOCK || text + size > MAX_TEXT_PER_BLOCK) {
       cuts.push([row]);
       text = size;

@@ -28,7 +28,7 @@ export function chainOfLeaf(params: {
   };
 }
 
-/** The part of a record that an evidence package carries: the hashed text, the facts and the secret that their salt follows from. */
+/** The part of a record that an evidence package carries: the hashed text, facts and person, and the secrets that their salts follow from. */
 export interface PackagedRecord {
   readonly log: string;
   readonly leaf_index: number;
@@ -37,9 +37,12 @@ export interface PackagedRecord {
   readonly leaf: string;
   readonly facts: string;
   readonly facts_secret: string;
+  /** '' where the record names nobody. */
+  readonly person: string;
+  readonly person_secret: string;
 }
 
-const PACKAGED_COLUMNS = 'log, leaf_index, leaf_hash, id, leaf, facts, facts_secret';
+const PACKAGED_COLUMNS = 'log, leaf_index, leaf_hash, id, leaf, facts, facts_secret, person, person_secret';
 
 /** Records by id, in the order of the log. The ids travel with the query, so ask for them in portions. */
 export function recordsForPackage(params: {

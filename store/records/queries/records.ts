@@ -31,7 +31,7 @@ export interface RecordPosition {
   readonly leaf_index: number;
 }
 
-/** A record as lists show it. `facts` is canonical JSON text; so is `content`, '' where there is none. */
+/** A record as lists show it. Its parts are canonical JSON text, '' where there is none. */
 export interface ListedRecord extends RecordPosition {
   readonly leaf_hash: string;
   readonly id: string;
@@ -43,6 +43,7 @@ export interface ListedRecord extends RecordPosition {
   readonly received_at: string;
   readonly integrated_at: string;
   readonly facts: string;
+  readonly person: string;
   /** Present only if the query asked for it. */
   readonly content?: string;
 }
@@ -52,6 +53,7 @@ export interface DetailedRecord extends ListedRecord {
   readonly chain_hash: string;
   readonly leaf: string;
   readonly facts_secret: string;
+  readonly person_secret: string;
 }
 
 const LISTED_COLUMNS = [
@@ -67,6 +69,7 @@ const LISTED_COLUMNS = [
   'received_at',
   'integrated_at',
   'facts',
+  'person',
 ] as const;
 
 /** One page of records in the order of the log, from behind `after`. */
@@ -115,6 +118,7 @@ export function getRecord(params: {
     'chain_hash',
     'leaf',
     'facts_secret',
+    'person_secret',
     ...(params.withContent === true ? ['content'] : []),
   ];
   return {

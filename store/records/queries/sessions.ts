@@ -131,7 +131,7 @@ export function sessionTimeline(params: {
     name: 'session_timeline',
     sql: tidy(`
 SELECT ${instantText(OBSERVED_AT)} AS ordered_at, log, leaf_index, leaf_hash, id, type, source, principal, subject,
-    retention_class, received_at, integrated_at, facts${params.withContent === true ? ', content' : ''}
+    retention_class, received_at, integrated_at, facts, person${params.withContent === true ? ', content' : ''}
 FROM records
 ${where(conditions)}
 ORDER BY ${OBSERVED_AT}, log, leaf_index

@@ -11,6 +11,8 @@ export interface StoredRow extends Readonly<Record<string, StoredValue>> {
   readonly leaf: string;
   readonly facts: string;
   readonly facts_secret: string;
+  readonly person: string;
+  readonly person_secret: string;
   readonly content: string;
   readonly content_secret: string;
 }

@@ -2,7 +2,8 @@
  * Rows of the record store against the rows that follow from the archive. In: both, range by range in leaf order. Out:
  * failures and notices. Pure. Texts are compared as they are, because the store holds the very texts that were hashed.
  */
-import { Facts } from '../../../schemas/record.ts';
+import { PART_KINDS, type PartKind } from '../../../schemas/bundle.ts';
+import { StatedFacts } from '../../../schemas/record.ts';
 import type { FailureCode } from '../../../schemas/verification.ts';
 import { leafHash } from '../../chain/merkle.ts';
 import type { Findings } from '../report.ts';
@@ -138,21 +139,30 @@ function compareRow(sealed: RecordRow, row: StoredRow, findings: Findings): void
   };
   if (row.leaf_hash !== sealed.leaf_hash) fail('row_leaf_hash_edited', 'leaf_hash');
   if (row.chain_hash !== sealed.chain_hash) fail('row_chain_hash_edited', 'chain_hash');
-  if (row.facts !== sealed.facts) fail('row_facts_edited', 'facts');
-  else if (row.facts_secret !== sealed.facts_secret) fail('row_secret_edited', 'facts_secret');
-  // Content that was taken away leaves its columns empty, with or without the secret.
-  const isAbsent = row.content === '';
-  if (!isAbsent && row.content !== sealed.content) fail('row_content_edited', 'content');
-  else if (row.content_secret !== sealed.content_secret && !(isAbsent && row.content_secret === ''))
-    fail('row_secret_edited', 'content_secret');
+  for (const kind of PART_KINDS) comparePart(kind, { sealed, row, fail });
   const columns = editedColumns(sealed, row);
   if (columns.length > 0) fail('row_column_edited', columns.join(', '));
 }
 
+interface ComparedRow {
+  readonly sealed: RecordRow;
+  readonly row: StoredRow;
+  readonly fail: (code: FailureCode, what: string) => void;
+}
+
+function comparePart(kind: PartKind, { sealed, row, fail }: ComparedRow): void {
+  const secret = `${kind}_secret` as const;
+  // Content that was taken away leaves its columns empty, with or without the secret.
+  const isAbsent = kind === 'content' && row.content === '';
+  if (!isAbsent && row[kind] !== sealed[kind]) fail(`row_${kind}_edited`, kind);
+  else if (row[secret] !== sealed[secret] && !(isAbsent && row[secret] === ''))
+    fail('row_secret_edited', secret);
+}
+
 const LEAF_COLUMNS = ['id', 'type', 'source', 'principal', 'subject', 'retention_class'] as const;
-const FACTS_TYPES = Object.entries(Facts.properties as Record<string, { readonly type?: string }>).filter(
-  ([name]) => name !== 'occurred_at',
-);
+const FACTS_TYPES = Object.entries(
+  StatedFacts.properties as Record<string, { readonly type?: string }>,
+).filter(([name]) => name !== 'occurred_at');
 const MILLISECOND_DIGITS = 3;
 const NANOSECOND_DIGITS = 9;
 

@@ -86,6 +86,7 @@ describe('one record', () => {
       subject: null,
       retention_class: row.retention_class,
       facts: JSON.parse(row.facts) as unknown,
+      person: JSON.parse(row.person) as unknown,
       leaf_hash: row.leaf_hash,
       chain_hash: row.chain_hash,
     });

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { EnvelopeSource } from '../../../connectors/sources/index.ts';
-import type { Facts } from '../../../schemas/record.ts';
+import type { StatedFacts } from '../../../schemas/record.ts';
 import { envelope, expandEnvelope } from '../sources/recorded.ts';
 
-function factsOf(source: EnvelopeSource, body: object): Facts[] {
+function factsOf(source: EnvelopeSource, body: object): StatedFacts[] {
   return expandEnvelope(envelope(source, body)).map((expanded) => {
     if (expanded.kind === 'quarantined') throw new Error(expanded.item.reason);
     expect(JSON.stringify(expanded.draft.content)).not.toContain('affidavit');

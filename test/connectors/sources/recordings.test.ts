@@ -9,13 +9,13 @@ import { toExactInstant } from '../../../connectors/drafts/members.ts';
 import { canonicalJson } from '../../../schemas/canonical.ts';
 import type { Envelope } from '../../../schemas/envelope.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../../schemas/json.ts';
-import { Facts, RECORD_TYPES } from '../../../schemas/record.ts';
+import { StatedFacts, RECORD_TYPES } from '../../../schemas/record.ts';
 import { compileValidator } from '../../../schemas/validate.ts';
 import { toProtobuf } from '../wire/otlp/to-protobuf.ts';
 import { envelope, recordedRequests, expandEnvelope } from './recorded.ts';
 
 const REQUESTS = recordedRequests();
-const checkFacts = compileValidator(Facts);
+const checkFacts = compileValidator(StatedFacts);
 
 function draftsOf(request: Envelope): DraftRecord[] {
   return expandEnvelope(request).map((expanded) => {

@@ -1,7 +1,7 @@
 -- session_timeline
 -- {"session_id":"s1","after_at":"2026-01-01T00:00:00Z","after_log":"p0","after_index":7,"limit":100}
 SELECT replaceRegexpOne(replaceOne(toString(coalesce(occurred_at, toDateTime64(received_at, 9, 'UTC'))), ' ', 'T'), '0{0,6}$', 'Z') AS ordered_at, log, leaf_index, leaf_hash, id, type, source, principal, subject,
-    retention_class, received_at, integrated_at, facts
+    retention_class, received_at, integrated_at, facts, person
 FROM records
 WHERE session_id = {session_id: String}
   AND (coalesce(occurred_at, toDateTime64(received_at, 9, 'UTC')), log, leaf_index) > (parseDateTime64BestEffort({after_at: String}, 9, 'UTC'), {after_log: String}, {after_index: UInt64})

@@ -112,12 +112,11 @@ describe('a pull of the compliance API, from a stub', () => {
     expect(records[1]).toMatchObject({
       facts: {
         source_event: 'sso_login_succeeded',
-        claimed_user: 'ada@example.com',
-        claimed_user_source: 'actor.email_address',
         organization_id: 'org-1',
         occurred_at: '2026-03-01T09:00:00.000Z',
         request_id: 'activity_0',
       },
+      person: { claimed_user: 'ada@example.com', claimed_user_source: 'actor.email_address' },
       content: ACTIVITIES[0],
     });
     const told = { start_cursor: null, last_id: 'activity_4', count: 5 };

@@ -240,11 +240,7 @@ describe('holes in the counters', () => {
 });
 
 function renamed(record: AuditRecord, copy: number): AuditRecord {
-  const { session_id, install_id } = record.facts;
-  const facts = {
-    ...record.facts,
-    session_id: `${session_id!} ${copy}`,
-    install_id: `${install_id!} ${copy}`,
-  };
-  return { ...record, id: auditRecord(`${record.id} ${copy}`).id, facts };
+  const facts = { ...record.facts, session_id: `${record.facts.session_id!} ${copy}` };
+  const person = { ...record.person, install_id: `${record.person!.install_id!} ${copy}` };
+  return { ...record, id: auditRecord(`${record.id} ${copy}`).id, facts, person };
 }

@@ -1,6 +1,7 @@
 import { createHash, createHmac } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { PART_KINDS } from '../../../schemas/bundle.ts';
 import { canonicalJson } from '../../../schemas/canonical.ts';
 import {
   parseSecretLine,
@@ -13,7 +14,7 @@ import {
 
 const SECRET = Buffer.alloc(32, 7);
 const secret = fc.uint8Array({ minLength: 32, maxLength: 32 });
-const kind = fc.constantFrom('facts' as const, 'content' as const);
+const kind = fc.constantFrom(...PART_KINDS);
 const index = fc.maxSafeNat();
 const part = fc.dictionary(fc.string(), fc.string()).map((value) => canonicalJson({ ...value }));
 
@@ -73,8 +74,7 @@ describe('the digest of a part', () => {
 describe('salts', () => {
   it('differ for each index and each part under one secret', () => {
     const salts = Array.from({ length: 2_000 }, (_, at) => [
-      saltOf(SECRET, at, 'facts'),
-      saltOf(SECRET, at, 'content'),
+      ...PART_KINDS.map((name) => saltOf(SECRET, at, name)),
     ]).flat();
     expect(new Set(salts).size).toBe(salts.length);
   });

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { expect, it } from 'vitest';
+import { PART_KINDS } from '../../../schemas/bundle.ts';
 import { openLedger } from '../../../store/ledger/ledger.ts';
 import { appendWhole, createTestLog, testRecord } from '../../support/ledger.ts';
 import { createMemoryArchive } from '../../support/memory-archive.ts';
@@ -18,12 +19,12 @@ it('the ledger draws a secret for each payload object: bundles, classes and part
   const objectsOf = new Map<string, Set<string>>();
   for (const row of records.rows) {
     const bundle = `${String(Math.floor(row.leaf_index / 6))} ${row.retention_class}`;
-    for (const kind of ['facts', 'content'] as const) {
+    for (const kind of PART_KINDS) {
       const secret = row[`${kind}_secret`];
       if (secret !== '') objectsOf.set(secret, (objectsOf.get(secret) ?? new Set()).add(`${bundle} ${kind}`));
     }
   }
   expect([...objectsOf.keys()].every((secret) => Buffer.from(secret, 'base64url').length === 32)).toBe(true);
   expect([...objectsOf.values()].every((objects) => objects.size === 1)).toBe(true);
-  expect(objectsOf.size).toBe(3 * 2 * 2);
+  expect(objectsOf.size).toBe(3 * 2 * 3 - 3);
 });

@@ -32,10 +32,16 @@ const plainLeaf: fc.Arbitrary<Leaf> = fc.record({
   principal: text('abc019 !#$[]{}:,.~', 0, 40),
   subject: orNull(text('abc019-', 0, 40)),
   retention_class: fc.constantFrom('standard', 'a', `a-${'9'.repeat(30)}`),
-  parts: fc.tuple(digest, fc.option(digest)).map(([facts, content]): Leaf['parts'] => {
-    const factsPart = { digest: facts, name: 'facts' } as const;
-    return content === null ? [factsPart] : [{ digest: content, name: 'content' }, factsPart];
-  }),
+  parts: fc
+    .tuple(fc.option(digest), digest, fc.option(digest))
+    .map(
+      ([content, facts, person]) =>
+        [
+          ...(content === null ? [] : [{ digest: content, name: 'content' }]),
+          { digest: facts, name: 'facts' },
+          ...(person === null ? [] : [{ digest: person, name: 'person' }]),
+        ] as Leaf['parts'],
+    ),
 });
 /** Leaves that need an escape or more than ASCII. */
 const unusualLeaf = fc
@@ -113,6 +119,8 @@ describe('reading the line of a leaf at sight', () => {
       fc.constant(['facts', 'content'].map((name) => ({ digest: 'A'.repeat(43), name }))),
       fc.constant(['facts', 'facts'].map((name) => ({ digest: 'A'.repeat(43), name }))),
       fc.constant([{ digest: 'A'.repeat(43), name: 'person' }]),
+      fc.constant(['content', 'person'].map((name) => ({ digest: 'A'.repeat(43), name }))),
+      fc.constant(['person', 'facts'].map((name) => ({ digest: 'A'.repeat(43), name }))),
     );
     const name = fc.oneof(
       fc.constantFrom(...Object.keys(Leaf.properties)),

@@ -214,6 +214,19 @@ describe('verifying an evidence package', () => {
         1,
         (files) => swap(files, records, '"tool_name":"Bash"', '"tool_name":"Read"'),
       ],
+      ['another person', 'record_mismatch', 1, (files) => swap(files, records, /person-[0-9]@/, 'person-9@')],
+      [
+        'a person left out',
+        'record_mismatch',
+        1,
+        (files) => swap(files, records, /,"person":\{[^}]*\},"person_salt":"[^"]*"/, ''),
+      ],
+      [
+        'another salt of the person',
+        'record_mismatch',
+        1,
+        (files) => swap(files, records, /"person_salt":"./, '"person_salt":"0'),
+      ],
       [
         'another salt',
         'record_mismatch',

@@ -85,11 +85,11 @@ describe('telemetry of the apps', () => {
         type: 'tool.decided',
         facts: {
           session_id: 's-cowork',
-          claimed_user: 'ada@example.com',
           tool_use_id: 'toolu_1',
           decision: 'reject',
           decision_source: 'user_reject',
         },
+        person: { claimed_user: 'ada@example.com' },
       },
     ]);
   });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Control, ExceptionRow, PopulationRow, Scope } from '../../../../reports/controls/control.ts';
 import { SOC2 } from '../../../../reports/frameworks/soc2/soc2.ts';
-import type { Facts } from '../../../../schemas/record.ts';
+import type { StatedFacts } from '../../../../schemas/record.ts';
 import { deniedCall, executedCall, rowsOf, session, type Draft } from '../../agent-week.ts';
 import { commitId, forgeStory } from '../../../support/forge-story.ts';
 import { openTestStore, type TestStore } from '../../support.ts';
@@ -67,7 +67,7 @@ describe('the questions of the catalogue', () => {
       if (page.length < limit) return rows;
     }
   }
-  const hook = (type: string, facts: Partial<Facts>, content?: Draft['content']): Draft => ({
+  const hook = (type: string, facts: Partial<StatedFacts>, content?: Draft['content']): Draft => ({
     type,
     source: 'hook',
     facts,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Facts } from '../../../../schemas/record.ts';
+import { StatedFacts } from '../../../../schemas/record.ts';
 import type { RecordRow, RecordStore } from '../../../../store/records/record-store.ts';
 import { recordStoreContract } from '../../../contract/record-store.contract.ts';
 import { chdbPlace } from '../../../support/chdb-store.ts';
@@ -34,12 +34,12 @@ describe('rows in the engine in process', () => {
       params: {},
     });
     const names = columns.map((column) => column.name);
-    expect(names).toEqual(expect.arrayContaining(Object.keys(Facts.properties)));
+    expect(names).toEqual(expect.arrayContaining(Object.keys(StatedFacts.properties)));
   });
 
   it('gives back every member of facts as it was, and tells absent from zero and false', async () => {
     const full: Record<string, unknown> = {};
-    for (const [name, schema] of Object.entries(Facts.properties)) {
+    for (const [name, schema] of Object.entries(StatedFacts.properties)) {
       const type = (schema as { type?: string }).type;
       full[name] = type === 'integer' ? 0 : type === 'boolean' ? false : `text of ${name}`;
     }
@@ -50,7 +50,7 @@ describe('rows in the engine in process', () => {
     full['body_sha256'] = 'ab'.repeat(32);
     const filled = auditRecord('full', { facts: full });
     await insertFresh(sealedRows([filled, auditRecord('bare')]));
-    const names = Object.keys(Facts.properties);
+    const names = Object.keys(StatedFacts.properties);
     const [whole, bare] = await readAll<Record<string, unknown>>(names.join(', '));
     expect(whole).toEqual({ ...full, occurred_at: '2026-11-21T08:15:02.623000000Z' });
     for (const name of names.filter((member) => member !== 'source_event' && member !== 'collector')) {

@@ -174,15 +174,19 @@ describe('questions about records', () => {
     const byIndex = await store.read(leavesByIndex({ log: 'p0', indexes: [3, 0] }));
     expect(byId).toEqual(byIndex);
     expect(byId).toEqual(
-      [rows[0]!, rows[3]!].map(({ log, leaf_index, leaf_hash, id, leaf, facts, facts_secret }) => ({
-        log,
-        leaf_index,
-        leaf_hash,
-        id,
-        leaf,
-        facts,
-        facts_secret,
-      })),
+      [rows[0]!, rows[3]!].map(
+        ({ log, leaf_index, leaf_hash, id, leaf, facts, facts_secret, person, person_secret }) => ({
+          log,
+          leaf_index,
+          leaf_hash,
+          id,
+          leaf,
+          facts,
+          facts_secret,
+          person,
+          person_secret,
+        }),
+      ),
     );
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { AuditRecord, Facts } from '../../../../schemas/record.ts';
+import type { AuditRecord, StatedFacts } from '../../../../schemas/record.ts';
 import { rosterCounts, rosterDifferences } from '../../../../store/records/queries/roster.ts';
 import { useQueryStore } from '../../../support/query-store.ts';
 import { auditRecord } from '../../../support/sealed-rows.ts';
@@ -8,7 +8,7 @@ const store = useQueryStore();
 const day = (number: number) => new Date(Date.UTC(2026, 2, number)).toISOString();
 let names = 0;
 
-function fed(type: string, facts: Partial<Facts>, onDay = 1): AuditRecord {
+function fed(type: string, facts: Partial<StatedFacts>, onDay = 1): AuditRecord {
   names += 1;
   return auditRecord(`fed ${String(names)}`, {
     type: `identity.${type}`,

@@ -1,19 +1,23 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { AuditRecord, Facts } from '../../../../schemas/record.ts';
+import type { AuditRecord, StatedFacts } from '../../../../schemas/record.ts';
 import type { ToolCall } from '../../../../schemas/tool-call.ts';
 import { countToolCalls, listToolCalls } from '../../../../store/records/queries/tool-calls.ts';
 import { shuffled, useQueryStore } from '../../../support/query-store.ts';
 import { readRecording, RECORDING_NAMES } from '../../../support/recorded-records.ts';
 import { auditRecord } from '../../../support/sealed-rows.ts';
 
-type Told = Pick<AuditRecord, 'type' | 'source'> & { facts: Partial<Facts> };
+type Told = Pick<AuditRecord, 'type' | 'source'> & { facts: Partial<StatedFacts> };
 
-const hook = (type: string, facts: Partial<Facts> = {}): Told => ({ type, source: 'hook', facts });
-const otel = (type: string, facts: Partial<Facts> = {}): Told => ({ type, source: 'otel', facts });
+const hook = (type: string, facts: Partial<StatedFacts> = {}): Told => ({ type, source: 'hook', facts });
+const otel = (type: string, facts: Partial<StatedFacts> = {}): Told => ({ type, source: 'otel', facts });
 
-const gateway = (facts: Partial<Facts>): Told => ({ type: 'tool.reported', source: 'gateway', facts });
-const transcript = (facts: Partial<Facts>): Told => ({ type: 'tool.reported', source: 'transcript', facts });
+const gateway = (facts: Partial<StatedFacts>): Told => ({ type: 'tool.reported', source: 'gateway', facts });
+const transcript = (facts: Partial<StatedFacts>): Told => ({
+  type: 'tool.reported',
+  source: 'transcript',
+  facts,
+});
 
 const EVIDENCE = {
   requested: hook('tool.requested'),

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { Facts } from '../../../../schemas/record.ts';
+import { StatedFacts } from '../../../../schemas/record.ts';
 import { createFindings } from '../../../../store/verify/report.ts';
 import type { StoredRow } from '../../../../store/records/queries/stored-rows.ts';
 import type { RecordRow } from '../../../../store/records/record-store.ts';
 import { RowCheck } from '../../../../store/verify/store/row-check.ts';
 import { auditRecord, sealedRows } from '../../../support/sealed-rows.ts';
 
-const TYPES = Object.entries(Facts.properties as Record<string, { readonly type?: string }>);
+const TYPES = Object.entries(StatedFacts.properties as Record<string, { readonly type?: string }>);
 
 /** What the engine would give back for a row. */
 function stored(row: RecordRow, over: Partial<Record<string, string | number | null>> = {}): StoredRow {

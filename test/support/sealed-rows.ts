@@ -8,10 +8,10 @@ import { formatNote, formatVkey, verifierKey } from '../../store/chain/note.ts';
 import type { PublishedCheckpoint, PublishedLog } from '../../store/ledger/published-log.ts';
 import type { RecordRow } from '../../store/records/record-store.ts';
 
-/** A record of a test: what is not said is filled in; `name` gives the id. */
+/** A record of a test: what is not said is filled in; `name` gives the id. Facts may hold members of the person. */
 export function auditRecord(
   name: string,
-  record: Partial<Omit<AuditRecord, 'id' | 'facts' | 'person'>> & { facts?: Partial<StatedFacts> } = {},
+  record: Partial<Omit<AuditRecord, 'id' | 'facts'>> & { facts?: Partial<StatedFacts> } = {},
 ): AuditRecord {
   return {
     type: 'event.observed',
@@ -23,7 +23,7 @@ export function auditRecord(
     content: null,
     ...record,
     id: sha256Hex(name),
-    ...splitPerson({ source_event: 'Test', collector: 'laptop-1', ...record.facts }),
+    ...splitPerson({ source_event: 'Test', collector: 'laptop-1', ...record.facts, ...record.person }),
   };
 }
 

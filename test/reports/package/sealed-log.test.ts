@@ -15,6 +15,7 @@ const RECORDS = Array.from({ length: 700 }, (_, n) =>
       success: n % 3 === 0,
       ...(n % 4 === 0 ? {} : { duration_ms: n, synthetic: false }),
       told: 'denied',
+      ...(n % 2 === 0 ? {} : { claimed_user: `person-${n % 9}@example.com` }),
       file_path: 'a "quoted"\n päth/\u{1F600}',
       cost_usd_micros: Number.MAX_SAFE_INTEGER,
     },

@@ -2,9 +2,10 @@
 import { findPersonal } from '../connectors/detect/personal.ts';
 import { DATA_CLASSES, SECRET_TYPES, type DataClass } from '../schemas/data-class.ts';
 import { toShortSegment } from '../schemas/json-pointer.ts';
-import { isJsonObject, setMember, type JsonObject, type JsonValue } from '../schemas/json.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../schemas/json.ts';
 import type { Content, StatedFacts } from '../schemas/record.ts';
 import { Findings } from './findings.ts';
+import { setAside } from './own-members.ts';
 
 interface RecordToLabel {
   readonly facts: StatedFacts;
@@ -54,7 +55,7 @@ function labelRecord(
   for (const claimed of facts.data_classes ?? []) labels.claim(claimed);
   if (isRedacted) markFacts(facts, labels);
   if (content === null) return { content, data_classes: labels.classes() };
-  const own = withoutFindings(content);
+  const own = setAside(content, OWN_MEMBERS);
   walkContent(own, labels, shared);
   const quarantined = facts.quarantine_reason === undefined ? undefined : own['body_base64'];
   if (typeof quarantined === 'string') labels.takeBytes(Buffer.from(quarantined, 'base64'));
@@ -176,22 +177,6 @@ function toPointer(path: ValuePath | undefined): string {
 
 /** Members that only this file writes. */
 const OWN_MEMBERS = ['data_findings', 'data_findings_omitted'];
-
-/** Moves members of these names from the source to `extensions`, into the present object or around it. */
-function withoutFindings(content: Content): Content {
-  if (!OWN_MEMBERS.some((name) => Object.hasOwn(content, name))) return content;
-  const rest: Record<string, JsonValue> = {};
-  const aside: Record<string, JsonValue> = {};
-  for (const name of Object.keys(content)) {
-    if (name !== 'extensions')
-      setMember(OWN_MEMBERS.includes(name) ? aside : rest, name, content[name] ?? null);
-  }
-  const own = content['extensions'];
-  const mayJoin = isJsonObject(own) && !OWN_MEMBERS.some((name) => Object.hasOwn(own, name));
-  const extensions =
-    own === undefined ? aside : mayJoin ? { ...own, ...aside } : { content: own, event: aside };
-  return { ...rest, extensions };
-}
 
 function withFindings(content: Content, { listed, omitted }: Findings): Content {
   if (listed.length === 0 && omitted === 0) return content;

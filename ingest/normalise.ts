@@ -10,6 +10,7 @@ import { isSealable } from '../schemas/sealable.ts';
 import { isWithinLimits, MAX_ADDED_LENGTH, plainLengthOf } from './expansion.ts';
 import { createLabeller, type LabelRecord, type RecordLabels } from './label.ts';
 import { splitPerson } from './person.ts';
+import { sealFacts } from './sealed-facts.ts';
 import type { Surrogates } from './surrogates.ts';
 
 export interface NormaliserOptions {
@@ -69,11 +70,13 @@ export function createNormaliser({
       };
     };
     const label = ({ facts, content }: DraftRecord) => classify({ facts, content, isRedacted });
-    const composed = composeSafely(sourceOf(envelope), envelope, (draft) => toRecord(draft, label(draft)));
+    const composeWith = (labelOf: typeof label) => (draft: DraftRecord) => {
+      const sealed = sealFacts(draft);
+      return toRecord(sealed, labelOf(sealed));
+    };
+    const composed = composeSafely(sourceOf(envelope), envelope, composeWith(label));
     if (typeof composed !== 'string') return composed;
-    const kept = quarantineWhole(envelope, composed).map((draft) =>
-      toRecord(draft, labelSafely(draft, label)),
-    );
+    const kept = quarantineWhole(envelope, composed).map(composeWith((draft) => labelSafely(draft, label)));
     return toNormalised(
       kept,
       kept.reduce((sum, record) => sum + plainLengthOf(record), 0),

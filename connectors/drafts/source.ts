@@ -7,6 +7,14 @@ import type { Holder, UnitSequence } from '../wire/pieces.ts';
 import type { WebhookProof } from '../wire/webhook-proof.ts';
 import type { Answer } from './answers.ts';
 
+/** Folders that a source states beside an event. By them `ingest/sealed-path.ts` finds the sealed form of a path. */
+export interface StatedFolders {
+  /** The folder in which the session works at this moment. */
+  readonly working?: string | undefined;
+  /** The file that holds the session's transcript. */
+  readonly transcript?: string | undefined;
+}
+
 /** A record as a source yields it, before ids, surrogates and retention are added by `ingest/normalise.ts`. */
 export interface DraftRecord {
   readonly type: string;
@@ -18,7 +26,9 @@ export interface DraftRecord {
   readonly natural_key: readonly string[];
   /** Claimed person, from the source's own attributes; becomes the subject surrogate. */
   readonly claimed_subject: string | null;
+  /** Paths are as the source wrote them; the normaliser seals them. */
   readonly facts: StatedFacts;
+  readonly folders?: StatedFolders;
   readonly content: Content | null;
 }
 

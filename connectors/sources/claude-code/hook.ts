@@ -23,6 +23,7 @@ import {
   type Members,
   type ContentParts,
 } from '../../drafts/members.ts';
+import { textAt } from '../../drafts/nested.ts';
 import { readTold } from './refusals.ts';
 import { filePathOf, mcpServerOf } from '../../drafts/tool-facts.ts';
 
@@ -156,6 +157,7 @@ function expandOne(hook: Hook, item: JsonObject, fallbackKey: string): Expanded 
       natural_key: ['hook', session_id, source_event, place, delivery, hook.digest],
       claimed_subject: null,
       facts,
+      folders: { working: textAt(item, 'cwd'), transcript: textAt(item, 'transcript_path') },
       content: toHookContent(members.rest()),
     },
   };

@@ -6,6 +6,7 @@ import type { DraftRecord } from '../../drafts/source.ts';
 import { readMessage, type Block } from '../../drafts/conversation.ts';
 import { itemSource } from '../../drafts/item-source.ts';
 import { omitMembers, openMembers, setFact, toContent, type Members } from '../../drafts/members.ts';
+import { textAt } from '../../drafts/nested.ts';
 import { setToldResult } from './refusals.ts';
 import { filePathOf, mcpServerOf } from '../../drafts/tool-facts.ts';
 
@@ -46,6 +47,7 @@ function toDrafts(envelope: Envelope, value: JsonObject): DraftRecord[] {
     source: 'transcript',
     natural_key: [...key, String(place), digest],
     claimed_subject: null,
+    folders: { working: textAt(value, 'cwd') },
   }));
 }
 

@@ -18,7 +18,10 @@ export function isScim(value: JsonObject): boolean {
   return schemasOf(value).some((schema) => schema === USER || schema === GROUP || schema === PATCH);
 }
 
-/** At least one draft. Only the content of the first holds the members that all changes of an item share. */
+/**
+ * At least one draft. Only the content of the first holds the members that all changes of an item share. The resource's
+ * id is content and not a fact, because it can be the id of a person.
+ */
 export function toScimDrafts(envelope: Envelope, value: JsonObject): DraftRecord[] {
   const by = textAt(value, 'by');
   const shared = {
@@ -26,7 +29,6 @@ export function toScimDrafts(envelope: Envelope, value: JsonObject): DraftRecord
     claimed_user: by,
     claimed_user_source: by === undefined ? undefined : 'by',
     organization_id: textAt(value, 'organization'),
-    request_id: textAt(value, 'id'),
   };
   const digest = digestItem(value);
   return readChanges(value).map(({ type, facts, content }, index) => ({

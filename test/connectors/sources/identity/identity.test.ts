@@ -127,8 +127,9 @@ describe('synthetic SCIM', () => {
       source_event: 'scim.patch',
       claimed_user: 'okta',
       occurred_at: '2026-06-30T15:00:00Z',
-      request_id: '2819c223',
     });
+    expect(drafts.map(({ facts }) => facts.request_id)).toEqual([undefined, undefined, undefined, undefined]);
+    expect(drafts[0]!.content).toMatchObject({ id: '2819c223' });
     const operations = BODIES.get('scim-patch-user')!['Operations'] as object[];
     expect(drafts.map(({ content }) => content?.['operation'])).toEqual([
       operations[0],

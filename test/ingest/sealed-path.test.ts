@@ -1,0 +1,266 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { readPlaces, sealPath } from '../../ingest/sealed-path.ts';
+
+const NOWHERE = readPlaces({});
+const LAPTOP = readPlaces({
+  working: '/home/alice/acme-web',
+  transcript: '/home/alice/.claude/projects/-home-alice-acme-web/8b1f.jsonl',
+});
+
+describe('sealPath without any stated folder', () => {
+  it.each([
+    // POSIX
+    ['/home/alice/acme-web/.env', '~/acme-web/.env'],
+    ['/home/alice/acme-web/', '~/acme-web'],
+    ['/home/alice', '~'],
+    ['/home//alice/./acme//a.ts', '~/acme/a.ts'],
+    ['//home/alice/a.ts', '~/a.ts'],
+    ['/home/alice/../bob/.ssh/id_rsa', '~/.ssh/id_rsa'],
+    ['/home/alice/../../etc/passwd', '/etc/passwd'],
+    ['/srv/../home/alice/a', '~/a'],
+    ['/home/alice.smith@corp.example.com/a', '~/a'],
+    ['/home/CORP/alice/a', '~/a'],
+    ['/home/ålice ö/a', '~/a'],
+    ['/var/home/alice/a', '~/a'],
+    ['/export/home/alice/a', '~/a'],
+    ['/mnt/nas/home/alice/a', '~/a'],
+    ['/proc/self/root/home/alice/a', '~/a'],
+    ['/root/.ssh/id_rsa', '~root/.ssh/id_rsa'],
+    ['/root', '~root'],
+    ['/etc/passwd', '/etc/passwd'],
+    ['/tmp/x', '/tmp/x'],
+    ['/home', '/home'],
+    ['/', '/'],
+    ['/srv/app/home/index.html', '/srv/app/home/index.html'],
+    ['/run/media/alice/USB/a', '/run/media/~/USB/a'],
+    ['/var/mail/alice', '/var/mail/~'],
+    ['/var/spool/cron/crontabs/root', '/var/spool/cron/crontabs/root'],
+    ['/tmp/claude-0/-home-alice-acme-web/tasks/1.output', '/tmp/claude-0/-~/tasks/1.output'],
+    ['/home/alice/.claude/projects/-home-alice-acme-web/1.jsonl', '~/.claude/projects/-~/1.jsonl'],
+    ['/home/alice/work/alice/notes.md', '~/work/~/notes.md'],
+    // macOS
+    ['/Users/alice/acme/a.ts', '~/acme/a.ts'],
+    ['/users/Alice Smith/a', '~/a'],
+    ['/System/Volumes/Data/Users/alice/a', '~/a'],
+    ['/Volumes/Macintosh HD/Users/alice/a', '~/a'],
+    ['/Users/Shared/a', '/Users/Shared/a'],
+    ['/private/tmp/x', '/tmp/x'],
+    ['/private/var/root/a', '~root/a'],
+    // Windows
+    ['C:\\Users\\alice\\acme\\.env', '~/acme/.env'],
+    ['c:/users/Alice Smith/acme\\.env', '~/acme/.env'],
+    ['C:\\Users\\ALICE~1\\AppData\\Local\\a', '~/AppData/Local/a'],
+    ['C:\\Documents and Settings\\alice\\a', '~/a'],
+    ['C:\\Users\\Public\\a', 'C:/Users/Public/a'],
+    ['d:\\src\\acme\\a.ts', 'D:/src/acme/a.ts'],
+    ['C:\\', 'C:/'],
+    ['C:', 'C:/'],
+    ['C:Users\\alice\\a', '~/a'],
+    ['\\Users\\alice\\a', '~/a'],
+    ['\\\\?\\C:\\Users\\alice\\a', '~/a'],
+    ['\\\\.\\C:\\Users\\alice\\a', '~/a'],
+    ['\\\\server\\share\\alice', '//~'],
+    ['\\\\server\\share\\alice\\acme\\.env', '//~/acme/.env'],
+    ['\\\\server\\share\\.env', '//~/.env'],
+    ['\\\\server\\users$\\alice\\acme\\a', '~/acme/a'],
+    ['\\\\alice-pc\\c$\\Users\\alice\\a', '~/a'],
+    ['\\\\?\\UNC\\server\\home\\alice\\a', '~/a'],
+    ['//server/share/alice/a.ts', '//~/a.ts'],
+    // WSL and other mounts of drives
+    ['/mnt/c/Users/alice/a', '~/a'],
+    ['/mnt/c/Users\\alice\\a', '~/a'],
+    ['/cygdrive/c/Users/alice/a', '~/a'],
+    ['/c/Users/alice/a', '~/a'],
+    ['\\\\wsl$\\Ubuntu\\home\\alice\\a', '~/a'],
+    ['\\\\wsl.localhost\\Ubuntu\\etc\\passwd', '/etc/passwd'],
+    ['/mnt/d/src/acme/a.ts', '/mnt/d/src/acme/a.ts'],
+    // Home folders as shells write them
+    ['~/acme/a.ts', '~/acme/a.ts'],
+    ['~', '~'],
+    ['~\\acme\\a.ts', '~/acme/a.ts'],
+    ['~alice/a', '~/a'],
+    ['~root/a', '~root/a'],
+    ['~/../bob/a', '~/a'],
+    ['~/../../etc/passwd', '/etc/passwd'],
+    // URLs
+    ['file:///home/alice/a%20b.ts', '~/a b.ts'],
+    ['file://localhost/home/alice/a', '~/a'],
+    ['FILE:/home/alice/a#L3', '~/a'],
+    ['file:///C:/Users/alice/a', '~/a'],
+    ['file://C:/Users/alice/a', '~/a'],
+    ['file://server/share/alice/a', '//~/a'],
+    ['file:///home/%61lice/%E9/a', '~/\ufffd/a'],
+    ['%2Fhome%2Falice%2Fa', '~/a'],
+    ['c%3A%5CUsers%5Calice%5Ca', '~/a'],
+    ['vscode-remote://wsl+ubuntu/home/alice/a', '~/a'],
+    ['https://alice@example.com/repo/a', 'https://example.com/repo/a'],
+    // Relative paths
+    ['src/../.env', '.env'],
+    ['./src/a.ts/', 'src/a.ts'],
+    ['src\\a.ts', 'src/a.ts'],
+    ['users/list/a.tsx', 'users/list/a.tsx'],
+    ['.', '.'],
+    ['../../../home/alice/a', '~/a'],
+    ['../lib/a.ts', '../lib/a.ts'],
+    ['./~cache/a', './~cache/a'],
+    ['', ''],
+  ])('%j is %j', (stated, sealed) => {
+    expect(sealPath(stated, NOWHERE)).toBe(sealed);
+  });
+});
+
+describe('sealPath with the folders of a session', () => {
+  it.each([
+    ['/home/alice/acme-web/src/a.ts', '~/acme-web/src/a.ts'],
+    ['/home/bob/.ssh/id_rsa', '~other/.ssh/id_rsa'],
+    ['../../bob/.ssh/id_rsa', '~other/.ssh/id_rsa'],
+    ['../../../etc/passwd', '/etc/passwd'],
+    ['README.md', 'README.md'],
+    ['/root/.ssh/id_rsa', '~root/.ssh/id_rsa'],
+    ['/mnt/c/Users/ALICE/a', '~/a'],
+    ['~bob/a', '~other/a'],
+    ['/backup/alice/a', '/backup/~/a'],
+    ['/tmp/-backup-alice-acme/a', '/tmp/-~/a'],
+    ['/etc/passwd', '/etc/passwd'],
+  ])('in a home folder: %j is %j', (stated, sealed) => {
+    expect(sealPath(stated, LAPTOP)).toBe(sealed);
+  });
+
+  const project = (working: string, name: string) =>
+    readPlaces({ working, transcript: `/root/.claude/projects/${name}/1.jsonl` });
+
+  it.each([
+    ['is relative to the project', '/work/acme', '/work/acme/src/a.ts', 'src/a.ts'],
+    ['stays so after a change of the working folder', '/work/acme/src', '/work/acme/src/a.ts', 'src/a.ts'],
+    ['stays so outside of the project', '/tmp', '/work/acme/src/a.ts', 'src/a.ts'],
+    [
+      'keeps folders that steer agents',
+      '/work/acme/.claude',
+      '/work/acme/.claude/hooks/a.sh',
+      '.claude/hooks/a.sh',
+    ],
+    ['is absolute outside of both', '/work/acme', '/work/other/a.ts', '/work/other/a.ts'],
+    ['is not taken for a neighbour of the same beginning', '/work/acme', '/work/acme-2/a', '/work/acme-2/a'],
+    ['is relative to a working folder beside the project', '/work/other', '/work/other/a.ts', 'a.ts'],
+    ['is absolute in a folder of the system', '/etc', '/etc/passwd', '/etc/passwd'],
+    ['is absolute where work is done in the root', '/', '/srv/a', '/srv/a'],
+    ['says that it is the project itself', '/work/acme', '/work/acme/', '.'],
+    ['does not begin like a home folder', '/work/acme', '/work/acme/~bob/a', './~bob/a'],
+  ])('a repository outside of home folders %s', (_, working, stated, sealed) => {
+    expect(sealPath(stated, project(working, '-work-acme'))).toBe(sealed);
+  });
+
+  it('a session that begins in a settings folder does not hide the folder', () => {
+    const places = project('/work/acme/.claude', '-work-acme--claude');
+    expect(sealPath('/work/acme/.claude/settings.json', places)).toBe('.claude/settings.json');
+  });
+
+  it('a transcript states the working folder alone', () => {
+    const places = readPlaces({ working: 'D:\\Src\\acme' });
+    expect(sealPath('d:/src/acme/a.ts', places)).toBe('a.ts');
+    expect(sealPath('D:\\src\\other\\a.ts', places)).toBe('D:/src/other/a.ts');
+    expect(sealPath('\\\\srv\\git\\acme\\a', readPlaces({ working: '//srv/git/acme' }))).toBe('a');
+  });
+
+  it('the settings folder of the client shows a home folder that no layout shows', () => {
+    const transcript = '/data/people/alice/.claude/projects/-work-acme/1.jsonl';
+    const places = readPlaces({ working: '/work/acme', transcript });
+    expect(sealPath('/data/people/alice/notes/a', places)).toBe('~/notes/a');
+    expect(sealPath('/backup/alice/a', places)).toBe('/backup/~/a');
+    expect(sealPath('/home/bob/a', places)).toBe('~other/a');
+  });
+
+  it('an account that machines share names nobody, so its name stays in paths', () => {
+    const places = readPlaces({ working: '/home/node/app' });
+    expect(sealPath('/home/node/app/node/a.ts', places)).toBe('~/app/node/a.ts');
+  });
+});
+
+const segment = fc.oneof(
+  fc.constantFrom(
+    'home',
+    'Users',
+    'users',
+    'root',
+    'alice',
+    'Alice',
+    'bob',
+    '..',
+    '.',
+    '',
+    'src',
+    '.claude',
+    '~',
+  ),
+  fc.constantFrom(
+    'C:',
+    'mnt',
+    'c',
+    'server',
+    'share',
+    '~alice',
+    '-home-alice-x',
+    'wsl$',
+    'private',
+    'var',
+    'proc',
+  ),
+  fc.constantFrom('file:', '%2Fhome', '%61lice', '?', 'https:', 'a@b', 'tmp', 'etc', 'work', 'acme', 'media'),
+  fc.string({ maxLength: 6 }),
+  fc.string({ unit: 'grapheme', maxLength: 4 }),
+);
+const path = fc
+  .tuple(
+    fc.constantFrom('', '/', '//', '\\\\', '\\\\?\\', 'C:\\', 'file://', '~', './'),
+    fc.array(segment, { maxLength: 9 }),
+    fc.constantFrom('/', '\\'),
+  )
+  .map(([start, segments, slash]) => start + segments.join(slash));
+const places = fc
+  .record({ working: fc.option(path, { nil: undefined }), transcript: fc.option(path, { nil: undefined }) })
+  .map(readPlaces);
+
+describe('sealPath on any text', () => {
+  it('changes nothing in a sealed path', () => {
+    fc.assert(
+      fc.property(path, fc.oneof(places, fc.constantFrom(NOWHERE, LAPTOP)), (stated, known) => {
+        const sealed = sealPath(stated, known);
+        expect(sealPath(sealed, known)).toBe(sealed);
+      }),
+      { numRuns: 4_000 },
+    );
+  });
+
+  it('leaves no folder that is named after the owner of a stated home folder', () => {
+    fc.assert(
+      fc.property(path, (stated) => {
+        const sealed = sealPath(stated, LAPTOP);
+        const folders = sealed.toLowerCase().split('/');
+        expect(folders).not.toContain('alice');
+        expect(folders.some((folder) => folder.startsWith('-') && folder.includes('-alice-'))).toBe(false);
+      }),
+      { numRuns: 4_000 },
+    );
+  });
+
+  it.each([
+    ['slashes', (n: number) => '/'.repeat(n)],
+    ['folders', (n: number) => '/a'.repeat(n)],
+    ['steps up', (n: number) => '/a'.repeat(n) + '/..'.repeat(n)],
+    ['relative steps up', (n: number) => '../'.repeat(n)],
+    ['escapes', (n: number) => `file:///${'%61'.repeat(n)}`],
+    ['broken escapes', (n: number) => `file:///${'%6'.repeat(n)}`],
+    ['aliases', (n: number) => '/proc/1/root'.repeat(n)],
+    ['dashes', (n: number) => `/-${'home'.repeat(n)}-`],
+    ['dashes in capitals', (n: number) => `/${'-HOME'.repeat(n)}`],
+    ['backslashes', (n: number) => '\\'.repeat(n)],
+    ['one name', (n: number) => `/home/${'x'.repeat(n)}`],
+    ['scheme letters', (n: number) => 'a'.repeat(n)],
+  ])('takes time in proportion to the text: %s', (_, make) => {
+    const known = readPlaces({ working: make(2_000), transcript: make(2_000) });
+    const startedMs = performance.now();
+    for (const places of [LAPTOP, known]) sealPath(make(400_000), places);
+    expect(performance.now() - startedMs).toBeLessThan(3_000);
+  });
+});

@@ -81,9 +81,7 @@ export function loadConfig(
   const value = readConfigFile(file ?? environment[FILE_VARIABLE], problems);
   applyEnvironment(value, { ...environment, ...given }, problems);
   takeRemoved(value, problems);
-  for (const [section, { properties }] of Object.entries(CONFIG_SCHEMA.properties ?? {})) {
-    if (properties !== undefined) value[section] ??= {};
-  }
+  addSections(value, CONFIG_SCHEMA);
   const checked = validate(value);
   problems.push(...(checked.ok ? contradictions(checked.value) : checked.problems));
   if (!checked.ok || problems.length > 0) throw configError(problems);
@@ -135,11 +133,27 @@ function applyEnvironment(
 
 /** Text that cannot be read as the type of the key is kept as text, so that validation reports it. */
 function setPath(value: Record<string, JsonValue>, { path, type }: ConfigKey, text: string): void {
-  const [first, second] = path;
-  const read = readText(type, text);
-  if (first === undefined) return;
-  if (second === undefined) value[first] = read;
-  else value[first] = { ...(isJsonObject(value[first]) ? value[first] : {}), [second]: read };
+  let section = value;
+  for (const name of path.slice(0, -1)) {
+    const held = section[name];
+    const inner: Record<string, JsonValue> = isJsonObject(held) ? { ...held } : {};
+    section[name] = inner;
+    section = inner;
+  }
+  const last = path.at(-1);
+  if (last !== undefined) section[last] = readText(type, text);
+}
+
+/** Adds the sections that nothing names, so that their keys get defaults. */
+function addSections(value: Record<string, JsonValue>, { properties = {} }: SchemaNode): void {
+  for (const [name, node] of Object.entries(properties)) {
+    if (node.properties === undefined) continue;
+    const held = value[name] ?? {};
+    if (!isJsonObject(held)) continue;
+    const section = { ...held };
+    addSections(section, node);
+    value[name] = section;
+  }
 }
 
 function readText(type: string, text: string): JsonValue {

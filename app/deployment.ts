@@ -21,13 +21,12 @@ import type { LogGenesis } from '../schemas/bundle.ts';
 import { toInstant } from '../schemas/clock.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import { OWN_COLLECTOR } from '../schemas/native-event.ts';
-import type { ArchiveLock } from '../schemas/archive-lock.ts';
 import type { Archive } from '../store/archive/archive.ts';
 import { bundlePrefix, genesisKey } from '../store/chain/layout.ts';
 import { createSigningKey, openFileSigner } from '../store/keys/file-signer.ts';
 import { makeSecretFolder, writeSecretFile } from '../store/keys/secret-file.ts';
 import { readTokens, toTokenEntry, writeTokens } from '../store/keys/tokens.ts';
-import type { LockKind } from '../store/ledger/options.ts';
+import type { LedgerOptions } from '../store/ledger/options.ts';
 
 const DAY_MS = 86_400_000;
 const TOKEN_BYTES = 32;
@@ -240,10 +239,10 @@ function requireSameMark(log: string, { synthetic }: LogGenesis, isSynthetic: bo
   );
 }
 
-/** How long objects are locked: content and everything else have a retention period each. */
-export function lockPolicy(config: Config) {
-  return (kind: LockKind, _retentionClass: string, now: number): ArchiveLock => {
-    const days = kind === 'content' ? config.store.content_retention_days : config.store.retention_days;
-    return { mode: config.store.lock_mode, retain_until: toInstant(now + days * DAY_MS) };
-  };
+/** How long objects are locked: each as long as its retention class asks. */
+export function lockPolicy({ store, retention }: Config): LedgerOptions['lockFor'] {
+  return (retentionClass, nowMs) => ({
+    mode: store.lock_mode,
+    retain_until: toInstant(nowMs + retention[retentionClass].archive_days * DAY_MS),
+  });
 }

@@ -21,8 +21,6 @@ import { PipelineError } from '../schemas/errors.ts';
 import { toClockStepEvent, toParkedEvent, type ClockStep } from '../schemas/sealing-events.ts';
 import type { Ledger } from '../store/ledger/ledger.ts';
 
-const RETENTION_CLASS = 'standard';
-
 /** Sealing as the other roles of this process see it. */
 export interface Sequencing {
   /** Rejects where no sequencer of this process can go on; resolves after the stack was closed. */
@@ -60,10 +58,7 @@ export async function startSequencing(
   stack: CloseStack,
 ): Promise<Sequencing> {
   const { config, replaced } = context;
-  const named = {
-    surrogates: createSurrogates(await readPseudonymKey(config)),
-    retentionClass: RETENTION_CLASS,
-  };
+  const named = { surrogates: createSurrogates(await readPseudonymKey(config)) };
   const normalise = createNormaliser({ ...named, sources: sourcesWith(await readGatewayMappings(config)) });
   const ownRecord = createOwnRecords(named);
   const partitions = new Partitions(logOf);

@@ -10,12 +10,12 @@ import { isSealable } from '../schemas/sealable.ts';
 import { isWithinLimits, MAX_ADDED_LENGTH, plainLengthOf } from './expansion.ts';
 import { createLabeller, type LabelRecord, type RecordLabels } from './label.ts';
 import { splitPerson } from './person.ts';
+import { recordClassOf } from './record-class.ts';
 import { sealFacts } from './sealed-facts.ts';
 import type { Surrogates } from './surrogates.ts';
 
 export interface NormaliserOptions {
   readonly surrogates: Surrogates;
-  readonly retentionClass: string;
   /** The outside systems whose envelopes are read; those of any other are kept in quarantine. @default all known ones */
   readonly sources?: readonly Source[];
   /** How records are labelled. @default by the detectors of `connectors/detect` */
@@ -39,7 +39,6 @@ export type Normalise = (envelope: Envelope) => Normalised;
  */
 export function createNormaliser({
   surrogates,
-  retentionClass,
   sources = SOURCES,
   classify = createLabeller(),
 }: NormaliserOptions): Normalise {
@@ -61,7 +60,7 @@ export function createNormaliser({
         id: surrogates.recordId(natural_key),
         type,
         source,
-        retention_class: retentionClass,
+        retention_class: recordClassOf(draft),
         principal,
         subject: claimed_subject === null ? null : subjectOf(claimed_subject),
         received_at,

@@ -5,7 +5,6 @@ import type { Surrogates } from './surrogates.ts';
 
 export interface OwnRecordOptions {
   readonly surrogates: Pick<Surrogates, 'recordId' | 'principal'>;
-  readonly retentionClass: string;
 }
 
 export interface OwnRecord {
@@ -18,13 +17,13 @@ export interface OwnRecord {
 
 export type MakeOwnRecord = (own: OwnRecord) => AuditRecord;
 
-export function createOwnRecords({ surrogates, retentionClass }: OwnRecordOptions): MakeOwnRecord {
+export function createOwnRecords({ surrogates }: OwnRecordOptions): MakeOwnRecord {
   const principal = surrogates.principal(OWN_COLLECTOR);
   return ({ type, naturalKey, received_at, facts }) => ({
     id: surrogates.recordId([type, ...naturalKey]),
     type,
     source: 'affidavit',
-    retention_class: retentionClass,
+    retention_class: 'admin',
     principal,
     subject: null,
     received_at,

@@ -1,6 +1,7 @@
 import { Type, type Static } from 'typebox';
 import { ArchiveLock } from './archive-lock.ts';
-import { DecimalString, HashHex, InstantUtc, RetentionClass, SafeCount } from './primitives.ts';
+import { DecimalString, HashHex, InstantUtc, SafeCount } from './primitives.ts';
+import { RecordClass } from './retention.ts';
 
 /** The parts of a record, which are stored, kept and erased separately. */
 export const PartKind = Type.Union([Type.Literal('facts'), Type.Literal('person'), Type.Literal('content')]);
@@ -13,7 +14,7 @@ export const PART_KINDS = ['facts', 'person', 'content'] as const satisfies read
 export const PayloadRef = Type.Object(
   {
     kind: PartKind,
-    retention_class: RetentionClass,
+    retention_class: RecordClass,
     key: Type.String(),
     sha256: HashHex,
     size_bytes: SafeCount,

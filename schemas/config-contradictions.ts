@@ -1,5 +1,6 @@
 /** Settings that are valid one by one and wrong together. Pure. */
 import type { Config } from './config.ts';
+import { RETENTION_CLASSES } from './retention.ts';
 import type { ShapeProblem } from './validate.ts';
 
 /** Share of the backlog that one collector may fill, in percent; beyond it receivers answer 429. */
@@ -15,6 +16,7 @@ export function contradictions(config: Config): ShapeProblem[] {
     ...groupsIncomplete(config),
     ...authorityWithoutTls(config),
     ...replicasTooFew(config),
+    ...clocksOutOfOrder(config),
   ];
 }
 
@@ -75,4 +77,22 @@ function replicasTooFew({ kafka }: Config): ShapeProblem[] {
   if (kafka.min_insync_replicas <= kafka.replication_factor) return [];
   const message = `wants more brokers than replication_factor, which is ${String(kafka.replication_factor)}`;
   return [{ pointer: '/kafka/min_insync_replicas', message }];
+}
+
+/** Nothing can be proven longer than its proofs are kept, and rows are rebuilt from the archive alone. */
+function clocksOutOfOrder({ retention }: Config): ShapeProblem[] {
+  const proofDays = retention.proof.archive_days;
+  return RETENTION_CLASSES.flatMap((name) => {
+    const { hot_days, archive_days } = retention[name];
+    const problems: ShapeProblem[] = [];
+    if (archive_days > proofDays) {
+      const message = `is longer than retention.proof.archive_days, which is ${String(proofDays)}: nothing could be proven once its bundle is gone`;
+      problems.push({ pointer: `/retention/${name}/archive_days`, message });
+    }
+    if (hot_days > archive_days) {
+      const message = `is longer than archive_days, which is ${String(archive_days)}: the record store is rebuilt from the archive`;
+      problems.push({ pointer: `/retention/${name}/hot_days`, message });
+    }
+    return problems;
+  });
 }

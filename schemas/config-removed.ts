@@ -13,6 +13,10 @@ export const REMOVED_KEYS: Readonly<Record<string, string>> = {
   'ingest.webhook_secrets': 'was removed: write the secrets into webhook-secrets.json in the keys folder',
   'sequencer.max_batch_envelopes': 'was removed: a bundle holds at most 5000 requests',
   'sequencer.max_batch_bytes': 'was removed: a bundle holds at most 4 MiB of requests, or one larger request',
+  'store.retention_days':
+    'was renamed: set retention.proof.archive_days, and archive_days of the classes facts, person and admin',
+  'store.content_retention_days':
+    'was renamed: set retention.content.archive_days, and retention.file.archive_days for text of files',
   'store.max_query_rows':
     'was removed: one query may read 1000000000 rows, and store.max_query_ms bounds its time',
   'kafka.session_timeout_ms':

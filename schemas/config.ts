@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox';
 import { ClickHouseConfig, KafkaConfig, S3Config } from './config-engines.ts';
+import { RetentionConfig } from './config-retention.ts';
 
 const Port = (description: string, preset: number) =>
   Type.Integer({
@@ -136,23 +137,10 @@ export const Config = Type.Object(
     ),
     store: Type.Object(
       {
-        retention_days: Type.Integer({
-          minimum: 1,
-          maximum: 36_500,
-          default: 2_190,
-          description:
-            'days for which bundles, checkpoints and facts are locked in the archive (six years, 45 CFR 164.316(b)(2))',
-        }),
         lock_mode: Type.Union([Type.Literal('governance'), Type.Literal('compliance')], {
           default: 'governance',
           description:
             'lock of archive objects: a special right can lift governance; nobody can lift compliance before its date',
-        }),
-        content_retention_days: Type.Integer({
-          minimum: 1,
-          maximum: 36_500,
-          default: 365,
-          description: 'days for which prompts, tool input and tool output are locked in the archive',
         }),
         max_query_ms: Type.Integer({
           minimum: 10,
@@ -170,6 +158,7 @@ export const Config = Type.Object(
       },
       { additionalProperties: false },
     ),
+    retention: RetentionConfig,
     clickhouse: ClickHouseConfig,
     kafka: KafkaConfig,
     s3: S3Config,

@@ -1,6 +1,7 @@
 import { Type, type Static } from 'typebox';
-import { HashBase64Url, HashHex, InstantUtc, RetentionClass } from './primitives.ts';
+import { HashBase64Url, HashHex, InstantUtc } from './primitives.ts';
 import { RecordSource, RecordType } from './record.ts';
+import { RecordClass } from './retention.ts';
 
 function partOf<Name extends string>(name: Name) {
   return Type.Object({ name: Type.Literal(name), digest: HashBase64Url }, { additionalProperties: false });
@@ -30,7 +31,7 @@ export const Leaf = Type.Object(
     received_at: InstantUtc,
     principal: Type.String(),
     subject: Type.Union([Type.String(), Type.Null()]),
-    retention_class: RetentionClass,
+    retention_class: RecordClass,
     parts: LeafParts,
   },
   { additionalProperties: false },

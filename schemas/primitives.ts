@@ -14,8 +14,5 @@ export const InstantUtc = Type.String({
 /** A non-negative integer as decimal digits, for values that may pass 2^53. */
 export const DecimalString = Type.String({ pattern: '^(0|[1-9][0-9]{0,19})$' });
 
-/** Name of a retention class; purge rules attach to it later. */
-export const RetentionClass = Type.String({ pattern: '^[a-z][a-z0-9-]{0,31}$' });
-
 /** Count or index below 2^53. */
 export const SafeCount = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });

@@ -1,6 +1,7 @@
 import { Type, type Static } from 'typebox';
 import type { JsonObject } from './json.ts';
-import { InstantUtc, RetentionClass, SafeCount, HashHex } from './primitives.ts';
+import { InstantUtc, SafeCount, HashHex } from './primitives.ts';
+import { RecordClass } from './retention.ts';
 
 const Text = Type.Optional(Type.String());
 const Count = Type.Optional(SafeCount);
@@ -218,7 +219,7 @@ export const AuditRecordHeader = Type.Object({
   id: HashHex,
   type: RecordType,
   source: RecordSource,
-  retention_class: RetentionClass,
+  retention_class: RecordClass,
   principal: Type.String({ description: 'keyed surrogate of the collector' }),
   subject: Type.Union([Type.String({ description: 'keyed surrogate of the claimed person' }), Type.Null()]),
   received_at: InstantUtc,

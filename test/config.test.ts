@@ -36,7 +36,9 @@ describe('the configuration', () => {
   });
 
   it('reports every problem at once, each with its place', async () => {
-    const path = await file('{"ingest":{"port":"x","oops":1},"nonsense":true,"store":{"retention_days":0}}');
+    const path = await file(
+      '{"ingest":{"port":"x","oops":1},"nonsense":true,"retention":{"facts":{"hot_days":0}}}',
+    );
     const load = () => loadConfig(path, { AFFIDAVIT_MISTYPED: '1', AFFIDAVIT_API_PORT: '70000' });
     expect(load).toThrow(
       expect.objectContaining({
@@ -48,7 +50,7 @@ describe('the configuration', () => {
       '/ingest/port',
       '/ingest/oops',
       '/nonsense',
-      '/store/retention_days',
+      '/retention/facts/hot_days',
       'AFFIDAVIT_MISTYPED',
       '/api/port',
     ]) {
@@ -73,11 +75,34 @@ describe('the configuration', () => {
     expect(() => loadConfig(undefined, { [variable]: text })).toThrow(place);
   });
 
+  it('takes each clock of a retention class alone, and the defaults for the others', async () => {
+    const path = await file('{"retention":{"file":{"hot_days":7}}}');
+    const { retention } = loadConfig(path, { AFFIDAVIT_RETENTION_FILE_ARCHIVE_DAYS: '14' });
+    expect(retention.file).toEqual({ hot_days: 7, archive_days: 14 });
+    expect(retention.content).toEqual({ hot_days: 90, archive_days: 365 });
+  });
+
+  it.each([
+    [
+      'CONTENT_ARCHIVE_DAYS',
+      '2191',
+      '/retention/content/archive_days is longer than retention.proof.archive_days',
+    ],
+    [
+      'PROOF_ARCHIVE_DAYS',
+      '2189',
+      '/retention/facts/archive_days is longer than retention.proof.archive_days',
+    ],
+    ['FILE_HOT_DAYS', '91', '/retention/file/hot_days is longer than archive_days, which is 90'],
+  ])('refuses a clock that runs longer than its ground: retention %s of %s', (name, text, problem) => {
+    expect(() => loadConfig(undefined, { [`AFFIDAVIT_RETENTION_${name}`]: text })).toThrow(problem);
+  });
+
   it('gives every key a variable of its own and a description', () => {
     const keys = configKeys();
     expect(new Set(keys.map(({ variable }) => variable)).size).toBe(keys.length);
     expect(keys.filter(({ description }) => description.length < 10)).toEqual([]);
-    expect(keys.length).toBeLessThanOrEqual(45);
+    expect(keys.length).toBeLessThanOrEqual(57);
     expect(keys.map(({ variable }) => variable)).toEqual(
       expect.arrayContaining([
         'AFFIDAVIT_DATA',

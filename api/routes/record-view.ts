@@ -1,6 +1,7 @@
 import { Type, type Static } from 'typebox';
 import type { JsonObject } from '../../schemas/json.ts';
-import { HashHex, InstantUtc, RetentionClass, SafeCount } from '../../schemas/primitives.ts';
+import { HashHex, InstantUtc, SafeCount } from '../../schemas/primitives.ts';
+import { RecordClass } from '../../schemas/retention.ts';
 import { Facts, Person, RecordSource, RecordType } from '../../schemas/record.ts';
 import type { RecordRow } from '../../store/records/record-store.ts';
 
@@ -16,7 +17,7 @@ export const RecordView = Type.Object({
   occurred_at: Type.Union([InstantUtc, Type.Null({ description: 'the source did not say' })]),
   principal: Type.String(),
   subject: Type.Union([Type.String(), Type.Null()]),
-  retention_class: RetentionClass,
+  retention_class: RecordClass,
   facts: Facts,
   person: Type.Union([Person, Type.Null()], { description: 'null where the record names nobody' }),
   content: Type.Optional(

@@ -14,6 +14,7 @@ import {
 import { toInstant } from '../../schemas/clock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { AuditRecord } from '../../schemas/record.ts';
+import { classOfPart } from '../../schemas/retention.ts';
 import { isSealable } from '../../schemas/sealable.ts';
 import { leavesRef, packBundle, packLines } from '../chain/bundle-bytes.ts';
 import { headerMessage } from '../chain/bundle-signature.ts';
@@ -73,7 +74,7 @@ export async function draftBundle(options: LedgerOptions, before: Head, batch: B
 
   const leaves = await packLines(sealed.map(({ leaf_text }) => leaf_text));
   const chains = extendChain(before.chainHead, sealed);
-  const lock = options.lockFor('log', '', nowMs);
+  const lock = options.lockFor('proof', nowMs);
   const head = extendHead(before, { batch, sealed, chains, nowMs, lock });
   const header = await sign(options, {
     v: 1,
@@ -169,7 +170,7 @@ async function putPayloads(
       const bytes = await packLines([secretLine(secret), ...lines]);
       const named = { kind, retention_class, sha256: sha256Hex(bytes) };
       const key = payloadKey(options.log, named, startIndex);
-      const lock = options.lockFor(kind, retention_class, nowMs);
+      const lock = options.lockFor(classOfPart(kind, retention_class), nowMs);
       await options.archive.put(key, bytes, lock);
       refs.push({ ...named, key, size_bytes: bytes.length, line_count: lines.length, lock });
     }

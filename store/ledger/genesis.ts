@@ -26,7 +26,7 @@ export async function createLog({ log, archive, signer, clock, lockFor, isSynthe
     vkey: signer.vkey,
     created_at: toInstant(nowMs),
     synthetic: isSynthetic,
-    lock: lockFor('log', log, nowMs),
+    lock: lockFor('proof', nowMs),
   };
   const signature = Buffer.from(await signer.sign(genesisMessage(genesis))).toString('base64');
   await archive.put(genesisKey(log), formatGenesis({ ...genesis, signature }), genesis.lock);

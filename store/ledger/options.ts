@@ -1,14 +1,11 @@
 /** The ports and settings of a ledger. */
-import type { PartKind } from '../../schemas/bundle.ts';
 import type { Clock } from '../../schemas/clock.ts';
 import type { ClockStep } from '../../schemas/sealing-events.ts';
 import type { ArchiveLock } from '../../schemas/archive-lock.ts';
+import type { RetentionClass } from '../../schemas/retention.ts';
 import type { Archive } from '../archive/archive.ts';
 import type { HeadGuard, Signer } from '../keys/signer.ts';
 import type { Projection } from './projection.ts';
-
-/** Kind of object that gets a lock. Facts, content and the log itself have separate retention times. */
-export type LockKind = PartKind | 'log';
 
 export interface LedgerOptions {
   /** Short name of the log, e.g. `p0`. */
@@ -20,7 +17,8 @@ export interface LedgerOptions {
   readonly guard: HeadGuard;
   readonly clock: Clock;
   readonly randomBytes: (count: number) => Uint8Array;
-  readonly lockFor: (kind: LockKind, retentionClass: string, nowMs: number) => ArchiveLock;
+  /** The lock of an object of this class that is written now. */
+  readonly lockFor: (retentionClass: RetentionClass, nowMs: number) => ArchiveLock;
   /** The furthest that the clock may be ahead of everything it is compared with; without it nothing is refused. */
   readonly maxClockAheadMs?: number;
   /** Called for each bundle that is sealed behind the bundle before it or behind its own records. Must not throw. */

@@ -1,5 +1,6 @@
 /** The parts that a leaf names, read from its line. */
 import type { Leaf, LeafParts } from '../../schemas/leaf.ts';
+import { RECORD_CLASSES, type RecordClass } from '../../schemas/retention.ts';
 import {
   byteSet,
   endOfBase64UrlHash,
@@ -18,7 +19,6 @@ const DIGITS = '0123456789';
 const LETTER = byteSet(LETTERS);
 const DIGIT = byteSet(DIGITS);
 const TYPE_CHARS = byteSet(`${LETTERS}${DIGITS}_`);
-const CLASS_CHARS = byteSet(`${LETTERS}${DIGITS}-`);
 /** ASCII without quotation mark and backslash: the canonical form does not escape these characters. */
 const PLAIN = byteSet(` !#$%&'()*+,-./${DIGITS}:;<=>?@${LETTERS.toUpperCase()}[]^_\`${LETTERS}{|}~`);
 const SOURCES = [
@@ -31,12 +31,11 @@ const SOURCES = [
   '"native"',
   '"affidavit"',
 ];
+const CLASSES = RECORD_CLASSES.map((name) => `"${name}"`);
 /** An instant up to its seconds; each 0 stands for a digit. */
 const INSTANT = '0000-00-00T00:00:00';
 /** Digits of nanoseconds, the finest fraction of an instant. */
 const MAX_FRACTION_DIGITS = 9;
-/** Characters of a retention class. */
-const MAX_CLASS_LENGTH = 32;
 /** Characters of a record type. */
 const MAX_TYPE_LENGTH = 64;
 const DIGEST_DIGITS = 43;
@@ -63,10 +62,10 @@ export function readLeafLine(line: Buffer): LeafOfParts | undefined {
   const partsEnd = endOfText(line, personEnd === NO_MATCH ? factsEnd : personEnd, ']');
   const principal = endOfText(line, partsEnd, ',"principal":');
   const receivedAt = endOfText(line, endOfQuoted(line, principal, PLAIN), ',"received_at":"');
-  const retentionClass = endOfText(line, endOfInstant(line, receivedAt), '","retention_class":"');
-  const classEnd = endOfClass(line, retentionClass);
-  const source = endOfText(line, classEnd, '","source":');
-  const subject = endOfText(line, endOfSource(line, source), ',"subject":');
+  const retentionClass = endOfText(line, endOfInstant(line, receivedAt), '","retention_class":');
+  const classEnd = endOfAny(line, retentionClass, CLASSES);
+  const source = endOfText(line, classEnd, ',"source":');
+  const subject = endOfText(line, endOfAny(line, source, SOURCES), ',"subject":');
   const type = endOfText(line, endOfPlainOrNull(line, subject), ',"type":"');
   const end = endOfText(line, endOfType(line, type), '","v":1}');
   if (end !== line.length) return undefined;
@@ -76,7 +75,7 @@ export function readLeafLine(line: Buffer): LeafOfParts | undefined {
       { digest: digestAt(line, facts), name: 'facts' },
       ...(personEnd === NO_MATCH ? [] : [{ digest: digestAt(line, person), name: 'person' }]),
     ] as LeafParts,
-    retention_class: line.toString('latin1', retentionClass, classEnd),
+    retention_class: line.toString('latin1', retentionClass + 1, classEnd - 1) as RecordClass,
   };
 }
 
@@ -103,15 +102,9 @@ function endOfInstant(line: Buffer, at: number): number {
   return digits >= 1 && digits <= MAX_FRACTION_DIGITS ? endOfText(line, fraction, 'Z') : NO_MATCH;
 }
 
-function endOfClass(line: Buffer, at: number): number {
-  if (at === NO_MATCH || LETTER[line[at] ?? 0] !== 1) return NO_MATCH;
-  const end = endOfRun(line, at, CLASS_CHARS);
-  return end - at <= MAX_CLASS_LENGTH ? end : NO_MATCH;
-}
-
-function endOfSource(line: Buffer, at: number): number {
-  for (const source of SOURCES) {
-    const end = endOfText(line, at, source);
+function endOfAny(line: Buffer, at: number, words: readonly string[]): number {
+  for (const word of words) {
+    const end = endOfText(line, at, word);
     if (end !== NO_MATCH) return end;
   }
   return NO_MATCH;

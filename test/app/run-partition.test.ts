@@ -18,7 +18,7 @@ import { createMemoryArchive } from '../support/memory-archive.ts';
 import { createMemoryRecordStore } from '../support/memory-record-store.ts';
 
 const NOW_MS = Date.parse('2026-11-21T09:00:00.000Z');
-const named = { surrogates: createSurrogates(Buffer.alloc(32, 7)), retentionClass: 'standard' };
+const named = { surrogates: createSurrogates(Buffer.alloc(32, 7)) };
 const sealing = {
   normalise: createNormaliser(named),
   ownRecord: createOwnRecords(named),

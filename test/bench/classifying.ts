@@ -133,7 +133,7 @@ async function measureShares(bench: Bench, modules: Modules, body: Buffer) {
     withIt: () => readWithoutSecrets(otlpLogs, envelope, fingerprint),
     without: () => otlpLogs.read(envelope),
   });
-  const options = { surrogates: createSurrogates(new Uint8Array(32)), retentionClass: 'standard' };
+  const options = { surrogates: createSurrogates(new Uint8Array(32)) };
   const labels = createNormaliser(options);
   const plain = createNormaliser({ ...options, classify: ({ content }) => ({ content, data_classes: [] }) });
   const normalise = await compare(bench, 'classify_normalise', {

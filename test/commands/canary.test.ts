@@ -36,7 +36,7 @@ function send(options: object = {}): Promise<boolean> {
 
 function records() {
   const surrogates = createSurrogates(Buffer.alloc(32, 7));
-  const normalise = createNormaliser({ surrogates, retentionClass: 'standard' });
+  const normalise = createNormaliser({ surrogates });
   return bench.appended.flatMap((envelope) => normalise(envelope).records);
 }
 const words = () => records().filter(({ type }) => type === 'canary.sent');

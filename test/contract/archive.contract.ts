@@ -173,12 +173,12 @@ export function archiveContract(name: string, makeFixture: () => Promise<Archive
 
     it('shows what one handle put to a handle opened later', async () => {
       const bytes = createHash('sha512').update('seed').digest();
-      await archive.put('log/p0/content/standard/0', bytes, LOCK);
+      await archive.put('log/p0/content/content/0', bytes, LOCK);
       await archive.close();
       await archive.close();
       const again = await fixture.open();
-      expect(await again.get('log/p0/content/standard/0')).toEqual(bytes);
-      expect(await keysOf(again, 'log/')).toEqual(['log/p0/content/standard/0']);
+      expect(await again.get('log/p0/content/content/0')).toEqual(bytes);
+      expect(await keysOf(again, 'log/')).toEqual(['log/p0/content/content/0']);
       await again.close();
     });
   });

@@ -106,7 +106,7 @@ export function recordStoreContract(name: string, makePlace: () => Promise<Recor
     it('writes a bundle of several retention classes and months once', async () => {
       const mixed = rows.slice(0, 9).map((row, n) => ({
         ...row,
-        retention_class: n % 2 === 0 ? 'standard' : 'short',
+        retention_class: n % 2 === 0 ? 'content' : 'file',
         integrated_at: n < 4 ? '2026-03-31T23:59:59.999Z' : '2026-04-01T00:00:00.000Z',
       }));
       await store.insert('p0', mixed, 'bundle-0');

@@ -20,7 +20,7 @@ export function datasetRecord(seed: string, index: number, receivedAt: string): 
     id: datasetId(seed, index),
     type: isRequest ? 'tool.requested' : 'tool.completed',
     source: 'hook',
-    retention_class: 'standard',
+    retention_class: 'content',
     principal: surrogate(`${seed} collector`),
     subject: surrogate(`${seed} person ${person}`),
     received_at: receivedAt,

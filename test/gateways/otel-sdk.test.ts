@@ -24,7 +24,6 @@ const TAKEN_BETWEEN = 20;
 
 const normalise = createNormaliser({
   surrogates: createSurrogates(Buffer.alloc(32, 7)),
-  retentionClass: 'standard',
 });
 const door = { taken: 0, pushedBack: 0, shutUntilMs: 0 };
 const bench = prepareBench({

@@ -153,7 +153,6 @@ describe('classify', () => {
 describe('records', () => {
   const normalise = createNormaliser({
     surrogates: createSurrogates(new Uint8Array(32).fill(3)),
-    retentionClass: 'standard',
   });
 
   it('carry the classes of their content as a fact, and none where there are none', () => {

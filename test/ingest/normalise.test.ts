@@ -14,11 +14,11 @@ import type { JsonValue } from '../../schemas/json.ts';
 import { envelope, recordedRequests } from '../connectors/sources/recorded.ts';
 
 const surrogates = createSurrogates(new Uint8Array(32).fill(3));
-const normalise = createNormaliser({ surrogates, retentionClass: 'standard' });
+const normalise = createNormaliser({ surrogates });
 const hook = (body: unknown, more: Partial<Envelope> = {}) => envelope('claude-code-hook', body, more);
 
 function withSource(source: Pick<Source, 'expand'>) {
-  return createNormaliser({ surrogates, retentionClass: 'standard', sources: [{ ...native, ...source }] });
+  return createNormaliser({ surrogates, sources: [{ ...native, ...source }] });
 }
 
 describe('createNormaliser', () => {
@@ -30,7 +30,7 @@ describe('createNormaliser', () => {
         id: expect.stringMatching(/^[0-9a-f]{64}$/) as string,
         type: 'turn.ended',
         source: 'hook',
-        retention_class: 'standard',
+        retention_class: 'content',
         principal: surrogates.principal('laptop-1'),
         subject: null,
         received_at: '2026-11-21T09:00:00.000Z',
@@ -225,7 +225,6 @@ describe('createNormaliser', () => {
   it('keeps an envelope whole whose records cannot be labelled', () => {
     const fails = createNormaliser({
       surrogates,
-      retentionClass: 'standard',
       classify: () => {
         throw new RangeError('a defect');
       },

@@ -10,7 +10,6 @@ it('become records of the collector that no credential can be', () => {
   );
   const normalise = createNormaliser({
     surrogates: createSurrogates(Buffer.alloc(32, 1)),
-    retentionClass: 'standard',
   });
   const { records, quarantinedCount } = normalise(envelope);
   expect(quarantinedCount).toBe(0);

@@ -7,7 +7,7 @@ import type { AuditRecord, StatedFacts } from '../../schemas/record.ts';
 import { envelope, expandEnvelope, recordedRequests } from '../connectors/sources/recorded.ts';
 
 const surrogates = createSurrogates(new Uint8Array(32).fill(3));
-const normalise = createNormaliser({ surrogates, retentionClass: 'standard' });
+const normalise = createNormaliser({ surrogates });
 const REQUESTS = recordedRequests();
 
 function draft(facts: Partial<StatedFacts>, content: DraftRecord['content'] = null): DraftRecord {

@@ -50,7 +50,7 @@ afterEach(async () => {
   await folder.remove();
 });
 
-const named = { surrogates: createSurrogates(Buffer.alloc(32, 7)), retentionClass: 'standard' };
+const named = { surrogates: createSurrogates(Buffer.alloc(32, 7)) };
 const normalise = createNormaliser(named);
 const ownRecord = createOwnRecords(named);
 

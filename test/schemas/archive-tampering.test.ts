@@ -18,7 +18,6 @@ const finding: ArchiveTampering = {
 };
 const normalise = createNormaliser({
   surrogates: createSurrogates(new Uint8Array(32).fill(3)),
-  retentionClass: 'standard',
 });
 
 describe('a finding of tampering', () => {

@@ -48,7 +48,6 @@ describe('a report of a probe', () => {
   it('is sealed as a record whose facts say how it went and whose content is the whole report', () => {
     const normalise = createNormaliser({
       surrogates: createSurrogates(new Uint8Array(32).fill(3)),
-      retentionClass: 'standard',
     });
     const probed = report(['lock_kept']);
     const event = toProbeEvent(probed);

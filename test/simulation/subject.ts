@@ -19,7 +19,7 @@ export function recordOf(n: number): AuditRecord {
     id: sha256Hex(`record ${n}`),
     type: 'event.observed',
     source: 'hook' as const,
-    retention_class: n % 5 === 4 ? 'short' : 'standard',
+    retention_class: n % 5 === 4 ? 'file' : 'content',
     principal: PRINCIPAL,
     subject: null,
     received_at: RECEIVED_AT,
@@ -55,7 +55,6 @@ export function envelopeOf(records: readonly number[]): Envelope {
 /** Records that the sequencer makes itself. They have no number. */
 export const ownRecord = createOwnRecords({
   surrogates: { recordId: (parts) => sha256Hex(JSON.stringify(parts)), principal: () => PRINCIPAL },
-  retentionClass: 'standard',
 });
 
 const normalise: Normalise = ({ body }) => ({

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { lockFileName, type ArchiveLockRecord } from '../../schemas/archive-lock.ts';
 import type { AuditRecord } from '../../schemas/record.ts';
+import { classOfPart, type RecordClass } from '../../schemas/retention.ts';
 import {
   PART_KINDS,
   type BundleHeader,
@@ -48,7 +49,7 @@ export async function writeTestArchive(batchSizes: readonly number[]): Promise<T
 
 /** Two retention classes, with and without content. */
 export function mixedRecord(n: number): AuditRecord {
-  return testRecord(n, n % 5 === 0 ? { retention_class: 'short' } : {});
+  return testRecord(n, n % 5 === 0 ? { retention_class: 'file' } : {});
 }
 
 /** Paths of all files below the folder, relative, sorted. */
@@ -180,16 +181,16 @@ const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
 
 async function putPayloads({ options }: TestArchive, sealed: readonly SealedRecord[], start: number) {
   const payloads: BundleHeader['payloads'] = [];
-  const put = async (kind: PartKind, retention_class: string, lines: readonly string[]) => {
+  const put = async (kind: PartKind, retention_class: RecordClass, lines: readonly string[]) => {
     if (lines.length === 0) return;
     const bytes = await packLines([secretLine(SECRETS[kind]), ...lines]);
     const named = { kind, retention_class, sha256: sha256Hex(bytes) };
     const key = payloadKey('p0', named, start);
-    const lock = options.lockFor(kind, retention_class, 0);
+    const lock = options.lockFor(classOfPart(kind, retention_class), 0);
     await options.archive.put(key, bytes, lock);
     payloads.push({ ...named, key, size_bytes: bytes.length, line_count: lines.length, lock });
   };
-  for (const retentionClass of ['standard', 'short']) {
+  for (const retentionClass of ['content', 'file'] as const) {
     const ofClass = sealed.filter(({ leaf }) => leaf.retention_class === retentionClass);
     for (const kind of PART_KINDS) {
       const lines = ofClass.flatMap((record) => record[kind]?.line ?? []);

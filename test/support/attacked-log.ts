@@ -25,7 +25,7 @@ import { makeTempDir } from './server.ts';
 
 /** The clock of the sequencer. */
 export const NOW_MS = Date.parse('2026-11-21T09:00:00.000Z');
-const named = { surrogates: createSurrogates(Buffer.alloc(32, 7)), retentionClass: 'standard' };
+const named = { surrogates: createSurrogates(Buffer.alloc(32, 7)) };
 
 let folder: Awaited<ReturnType<typeof makeTempDir>>;
 export let archive: ReturnType<typeof createMemoryArchive>;

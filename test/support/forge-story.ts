@@ -58,7 +58,6 @@ interface Pull {
 export function forgeStory() {
   const normalise = createNormaliser({
     surrogates: createSurrogates(new Uint8Array(32).fill(7)),
-    retentionClass: 'standard',
   });
   const records: AuditRecord[] = [];
   let deliveries = 0;

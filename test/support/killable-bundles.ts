@@ -11,7 +11,7 @@ export function killableBundle(index: number): { rows: RecordRow[]; token: strin
     ...model,
     leaf_index: start + n,
     id: String(start + n).padStart(64, '0'),
-    retention_class: n % 2 === 0 ? 'standard' : 'short',
+    retention_class: n % 2 === 0 ? 'content' : 'file',
   }));
   return { rows, token: `bundle/${start}` };
 }

@@ -99,7 +99,7 @@ export function testRecord(n: number, over: Partial<AuditRecord> = {}): AuditRec
     id: createHash('sha256').update(`record ${n}`).digest('hex'),
     type: 'tool.requested',
     source: 'hook',
-    retention_class: 'standard',
+    retention_class: 'content',
     principal: '0'.repeat(32),
     subject: n % 2 === 0 ? null : '1'.repeat(32),
     received_at: '2026-11-21T08:59:59.000Z',

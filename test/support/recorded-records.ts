@@ -30,7 +30,6 @@ export function readRecording(name: (typeof RECORDING_NAMES)[number]): Recording
   const dir = join(RECORDINGS, name);
   const normalise = createNormaliser({
     surrogates: createSurrogates(new Uint8Array(32).fill(7)),
-    retentionClass: 'standard',
   });
   const files = readdirSync(dir).filter((file) => sourceOf(file) !== undefined);
   const records = files.sort().flatMap((file, place) => normalise(toEnvelope(dir, file, place)).records);

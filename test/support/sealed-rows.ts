@@ -16,7 +16,7 @@ export function auditRecord(
   return {
     type: 'event.observed',
     source: 'hook',
-    retention_class: 'standard',
+    retention_class: 'content',
     principal: 'c-0001',
     subject: null,
     received_at: '2026-03-01T10:00:00.000Z',

@@ -103,7 +103,7 @@ export async function forgeBundle(dir: string, start: number, change: (bundle: B
 
 export async function payloadRef(dir: string, start: number, kind: PartKind) {
   const { header } = await readBundle(dir, start);
-  return header.payloads.find((ref) => ref.kind === kind && ref.retention_class === 'standard')!;
+  return header.payloads.find((ref) => ref.kind === kind && ref.retention_class === 'content')!;
 }
 
 /** The part lines of a payload object. */

@@ -58,7 +58,7 @@ async function eachFile(dir: string, work: (path: string) => Promise<void>): Pro
 /** A payload object that a writer left who died before its bundle. */
 async function leavePayload(dir: string, start: number): Promise<void> {
   const bytes = await packLines([`{"left":${String(start)}}`]);
-  const ref = { kind: 'content', retention_class: 'standard', sha256: sha256Hex(bytes) } as const;
+  const ref = { kind: 'content', retention_class: 'content', sha256: sha256Hex(bytes) } as const;
   await putObject(dir, payloadKey('p0', ref, start), bytes);
 }
 
@@ -302,8 +302,8 @@ describe('the record store raises no alarm after', () => {
       'a partition was detached and attached',
       () =>
         run(
-          `ALTER TABLE records DETACH PARTITION (202611, 'short')`,
-          `ALTER TABLE records ATTACH PARTITION (202611, 'short')`,
+          `ALTER TABLE records DETACH PARTITION (202611, 'file')`,
+          `ALTER TABLE records ATTACH PARTITION (202611, 'file')`,
         ),
     ],
     ['its table was detached and attached', () => run('DETACH TABLE records', 'ATTACH TABLE records')],

@@ -255,7 +255,7 @@ const COLUMNS = Object.entries({
   source: `'otel'`,
   principal: `'1'`,
   subject: `'2'`,
-  retention_class: `'short-lived'`,
+  retention_class: `'admin'`,
   received_at: `received_at + 1`,
   integrated_at: `integrated_at + INTERVAL 1 DAY`,
   tool_name: `'Read'`,
@@ -297,7 +297,7 @@ describe('edits by the engine’s own statements:', () => {
     [`ALTER TABLE records UPDATE reason = 'x' WHERE leaf_index = 9`, 'row_column_edited', 9],
     ['ALTER TABLE records DELETE WHERE leaf_index = 9', 'row_missing', 9],
     ['DELETE FROM records WHERE leaf_index = 9', 'row_missing', 9],
-    [`ALTER TABLE records DROP PARTITION (202611, 'short')`, 'row_missing_at_start', 0],
+    [`ALTER TABLE records DROP PARTITION (202611, 'file')`, 'row_missing_at_start', 0],
   ] as const)('%s is named %s at %i', async (query, code, index) => {
     await fill('SELECT * FROM pristine');
     await engine.command({ query, clickhouse_settings: { mutations_sync: '2' } });

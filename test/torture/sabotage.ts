@@ -9,7 +9,7 @@ import type { Sabotage } from './arguments.ts';
  * verification after a round that must see it. Throws if there is none.
  */
 export async function damage(archive: string, how: Sabotage): Promise<void> {
-  const folder = join(archive, LOG_ROOT, 'p0', 'facts', 'standard');
+  const folder = join(archive, LOG_ROOT, 'p0', 'facts', 'content');
   const [first] = (await readdir(folder)).filter((name) => /^[0-9]{20}-[0-9a-f]{16}$/.test(name)).sort();
   if (first === undefined) throw new Error('there is no facts object to damage yet');
   const path = join(folder, first);

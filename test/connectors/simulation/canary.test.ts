@@ -17,7 +17,6 @@ describe('a canary', () => {
     expect(answer.statusCode).toBe(200);
     const normalise = createNormaliser({
       surrogates: createSurrogates(Buffer.alloc(32, 7)),
-      retentionClass: 'standard',
     });
     const { records } = normalise(bench.appended[0]!);
     expect(records).toMatchObject([

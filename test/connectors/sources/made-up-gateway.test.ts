@@ -32,7 +32,6 @@ async function send(options: object = {}) {
 const normaliserOf = (more: object) =>
   createNormaliser({
     surrogates: createSurrogates(new Uint8Array(32).fill(3)),
-    retentionClass: 'standard',
     ...more,
   });
 

@@ -85,7 +85,7 @@ const cursor = async () =>
 
 function recordsOf() {
   const surrogates = createSurrogates(Buffer.alloc(32, 7));
-  const normalise = createNormaliser({ surrogates, retentionClass: 'standard' });
+  const normalise = createNormaliser({ surrogates });
   return bench.appended.flatMap((envelope) => normalise(envelope).records);
 }
 

@@ -427,7 +427,6 @@ describe('a pull into real receivers', () => {
     });
     const normalise = createNormaliser({
       surrogates: createSurrogates(Buffer.alloc(32, 7)),
-      retentionClass: 'standard',
     });
     const records = bench.appended.flatMap((envelope) => normalise(envelope).records);
     expect(records.map(({ type }) => type)).toEqual(['model.called', 'quarantined', 'collector.pulled']);

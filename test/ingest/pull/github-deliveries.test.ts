@@ -71,7 +71,7 @@ const redelivered = () =>
 
 function records() {
   const surrogates = createSurrogates(Buffer.alloc(32, 7));
-  const normalise = createNormaliser({ surrogates, retentionClass: 'standard' });
+  const normalise = createNormaliser({ surrogates });
   return bench.appended.flatMap((envelope) => normalise(envelope).records);
 }
 

@@ -7,7 +7,6 @@ import { JSON_HEADERS, prepareBench } from './setup.ts';
 const BODY = '{"session_id":"s","hook_event_name":"Stop"}';
 const normalise = createNormaliser({
   surrogates: createSurrogates(Buffer.alloc(32, 7)),
-  retentionClass: 'standard',
 });
 
 async function send(run: Readonly<Record<string, string>>) {

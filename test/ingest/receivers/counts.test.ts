@@ -7,7 +7,6 @@ import { toProtobuf } from '../../connectors/wire/otlp/to-protobuf.ts';
 
 const normalise = createNormaliser({
   surrogates: createSurrogates(Buffer.alloc(32, 7)),
-  retentionClass: 'default',
 });
 
 interface Counted {

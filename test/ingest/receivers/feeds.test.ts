@@ -8,7 +8,6 @@ import { BEARER, prepareBench } from './setup.ts';
 
 const normalise = createNormaliser({
   surrogates: createSurrogates(Buffer.alloc(32, 7)),
-  retentionClass: 'standard',
 });
 const idsOf = (envelopes: readonly Envelope[]) =>
   envelopes.flatMap((one) => normalise(one).records.map(({ id }) => id)).sort();

@@ -27,7 +27,6 @@ const bench = prepareBench({
 const app = buildReceivers(bench.options);
 const normalise = createNormaliser({
   surrogates: createSurrogates(Buffer.alloc(32, 7)),
-  retentionClass: 'standard',
 });
 const seen = new Set<string>();
 

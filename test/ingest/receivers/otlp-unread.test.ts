@@ -7,7 +7,6 @@ import { JSON_HEADERS, PROTOBUF_HEADERS, prepareBench } from './setup.ts';
 
 const normalise = createNormaliser({
   surrogates: createSurrogates(Buffer.alloc(32, 7)),
-  retentionClass: 'default',
 });
 
 async function send(url: string, body: Buffer | object, splitBySession = false) {

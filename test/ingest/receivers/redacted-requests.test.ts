@@ -13,7 +13,6 @@ const KEY_ID = ['AK', 'IAIOSFODNN7EXAMPLE'].join('');
 const MARK = `[secret:aws_access_key_id:${FINGERPRINT(KEY_ID)}]`;
 const normalise = createNormaliser({
   surrogates: createSurrogates(new Uint8Array(32).fill(7)),
-  retentionClass: 'standard',
 });
 const REDACTED = { count: 1, types: ['aws_access_key_id'] };
 

@@ -25,7 +25,6 @@ const record = (session: string) =>
 
 const normalise = createNormaliser({
   surrogates: createSurrogates(new Uint8Array(32).fill(3)),
-  retentionClass: 'standard',
 });
 
 const LIMITS = { maxBodyBytes: 4_000_000, maxInflatedBytes: 4_000_000 };

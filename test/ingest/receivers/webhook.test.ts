@@ -31,7 +31,6 @@ describe('webhooks of GitHub', () => {
     const { bench, app } = prepare('old-github-secret-4711', GITHUB_SECRET);
     const normalise = createNormaliser({
       surrogates: createSurrogates(Buffer.alloc(32, 7)),
-      retentionClass: 'standard',
     });
     let sent = 0;
     for (const [index, { event, payload }] of githubExamples().entries()) {

@@ -96,7 +96,7 @@ describe('the record store held against the signed log', () => {
     ['source', { source: 'otel' }],
     ['principal', { principal: 'c-0002' }],
     ['subject', { subject: '' }],
-    ['retention_class', { retention_class: 'short' }],
+    ['retention_class', { retention_class: 'file' }],
     ['received_at', { received_at: '2026-03-01T10:00:00.001Z' }],
     ['occurred_at', { occurred_at: '2026-03-01T09:59:59.123456788Z' }],
     ['a column of the facts', { session_id: 's-other' }],

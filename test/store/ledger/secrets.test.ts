@@ -12,7 +12,7 @@ it('the ledger draws a secret for each payload object: bundles, classes and part
   const ledger = await openLedger({ ...options, randomBytes });
   for (const from of [0, 6, 12]) {
     const batch = Array.from({ length: 6 }, (_, n) =>
-      testRecord(from + n, n % 2 === 0 ? { retention_class: 'short' } : {}),
+      testRecord(from + n, n % 2 === 0 ? { retention_class: 'file' } : {}),
     );
     await appendWhole(ledger, { records: batch, next_offset: BigInt(from + 6), duplicate_count: 0 });
   }

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { canonicalJson } from '../../../schemas/canonical.ts';
 import { Leaf } from '../../../schemas/leaf.ts';
+import { RECORD_CLASSES } from '../../../schemas/retention.ts';
 import { readLeafLine, type LeafOfParts } from '../../../store/verify/leaf-line.ts';
 import { parseCanonical } from '../../../store/verify/shape.ts';
 
@@ -31,7 +32,7 @@ const plainLeaf: fc.Arbitrary<Leaf> = fc.record({
   received_at: instant,
   principal: text('abc019 !#$[]{}:,.~', 0, 40),
   subject: orNull(text('abc019-', 0, 40)),
-  retention_class: fc.constantFrom('standard', 'a', `a-${'9'.repeat(30)}`),
+  retention_class: fc.constantFrom(...RECORD_CLASSES),
   parts: fc
     .tuple(fc.option(digest), digest, fc.option(digest))
     .map(

@@ -17,8 +17,8 @@ async function findingsOf(named: number) {
   const findings = createFindings();
   const ref = {
     kind: 'facts',
-    retention_class: 'standard',
-    key: 'log/p0/facts/standard/4',
+    retention_class: 'content',
+    key: 'log/p0/facts/content/4',
     sha256: stored.sha256,
     size_bytes: stored.sizeBytes,
     line_count: 1,

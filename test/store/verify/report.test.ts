@@ -47,10 +47,10 @@ describe('the verdict', () => {
 
   it('says in text what is broken, where, and what to do', () => {
     const findings = createFindings();
-    findings.fail('payload_mismatch', 41, 'log/p0/facts/standard/00000000000000000040-0011223344556677');
+    findings.fail('payload_mismatch', 41, 'log/p0/facts/content/00000000000000000040-0011223344556677');
     const text = renderReport(buildReport(findings, NOTHING_ESTABLISHED));
     expect(text.startsWith('NOT VERIFIED\n')).toBe(true);
-    expect(text).toContain('payload_mismatch at index 41: log/p0/facts/standard/0000');
+    expect(text).toContain('payload_mismatch at index 41: log/p0/facts/content/0000');
     expect(text).toContain(FAILURES.payload_mismatch.action);
   });
 

@@ -169,7 +169,7 @@ describe('verifying an archive', () => {
       const own = await writeTestArchive([6]);
       const bundle = decodeBundle(await readFile(join(own.dir, bundleKey('p0', 0))));
       const header = JSON.parse(bundle.headerText) as BundleHeader;
-      const ref = header.payloads.find((each) => each.kind === kind && each.retention_class === 'standard')!;
+      const ref = header.payloads.find((each) => each.kind === kind && each.retention_class === 'content')!;
       const lines = decodeLines(await readFile(join(own.dir, ref.key)));
       const bytes = await packLines(
         lines.map((line, position) =>
@@ -271,7 +271,7 @@ describe('verifying an archive', () => {
     'stray',
     'log/stray',
     'log/p0/bundle/9',
-    'log/p0/facts/standard/00000000000000000001-0000000000000000',
+    'log/p0/facts/content/00000000000000000001-0000000000000000',
   ])('names the foreign file %s', async (file) => {
     await overwriteNew(at(file));
     expect(codes(await verify())).toContain('file_unexpected');
@@ -334,7 +334,7 @@ describe('verifying an archive', () => {
       const lock = { mode: 'governance', retain_until: '2033-01-01T00:00:00.000Z' } as const;
       for (const start of [3, 16]) {
         const bytes = await packLines([`{"left":${String(start)}}`]);
-        const ref = { kind: 'facts', retention_class: 'standard', sha256: sha256Hex(bytes) } as const;
+        const ref = { kind: 'facts', retention_class: 'content', sha256: sha256Hex(bytes) } as const;
         await archive.options.archive.put(payloadKey('p0', ref, start), bytes, lock);
         const key = bundleKey('p0', start);
         const sha256 = sha256Hex(`lost bundle ${String(start)}`);

@@ -19,7 +19,7 @@ async function recordsOf(signal: 'logs' | 'traces', body: object): Promise<reado
   });
   expect([answer.statusCode, answer.json()]).toEqual([200, {}]);
   const surrogates = createSurrogates(Buffer.alloc(32, 7));
-  const normalise = createNormaliser({ surrogates, retentionClass: 'standard' });
+  const normalise = createNormaliser({ surrogates });
   return bench.appended.flatMap((envelope) => normalise(envelope).records);
 }
 

@@ -112,7 +112,7 @@ describe('a gateway that is described by a mapping', () => {
   it('is read by the sequencer by its route, and kept whole where it is not described there', () => {
     const one = envelope('mapped-gateway', ITEM, { receiver: '/v1/gateways/acme' });
     const [known, unknown] = [{ acme: MAPPING }, { other: MAPPING }].map((mappings) =>
-      createNormaliser({ surrogates, retentionClass: 'standard', sources: sourcesWith(mappings) })(one),
+      createNormaliser({ surrogates, sources: sourcesWith(mappings) })(one),
     );
     expect(known).toMatchObject({ quarantinedCount: 0, records: [{}, {}, {}] });
     expect(unknown!.records).toMatchObject([

@@ -10,7 +10,6 @@ import type { AuditRecord } from '../../../../schemas/record.ts';
 
 const normalise = createNormaliser({
   surrogates: createSurrogates(new Uint8Array(32).fill(3)),
-  retentionClass: 'standard',
 });
 
 const sourceOf = createSourceFinder(SOURCES);

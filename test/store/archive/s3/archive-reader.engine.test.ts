@@ -59,7 +59,7 @@ describe.skipIf(engine.path === undefined)('verification of an archive in a buck
     folder = await writeTestArchive(SIZES);
     whole = await verifyArchive({ dir: folder.dir });
     const listed = [];
-    for await (const key of folder.options.archive.list('log/p0/facts/standard/')) listed.push(key);
+    for await (const key of folder.options.archive.list('log/p0/facts/content/')) listed.push(key);
     payload = listed[1]!;
   });
   afterAll(async () => {
@@ -234,7 +234,7 @@ describe.skipIf(engine.path === undefined)('verification of an archive in a buck
     });
 
     it('an object of a stranger without lock, behind the end of the log', async () => {
-      const key = `log/p0/facts/standard/${'16'.padStart(20, '0')}-0123456789abcdef`;
+      const key = `log/p0/facts/content/${'16'.padStart(20, '0')}-0123456789abcdef`;
       const version = await put(key, 'early', false);
       const report = await verify();
       expect(report.failures).toEqual([

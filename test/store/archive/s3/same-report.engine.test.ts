@@ -58,7 +58,7 @@ describe.skipIf(engine.path === undefined)('verification of one archive in a fol
     [
       'with what an interrupted writer left',
       async ({ options: { archive } }) => {
-        const key = `log/p0/facts/standard/${'16'.padStart(20, '0')}-0123456789abcdef`;
+        const key = `log/p0/facts/content/${'16'.padStart(20, '0')}-0123456789abcdef`;
         await archive.put(key, Buffer.from('left'), GOVERNANCE);
       },
       undefined,

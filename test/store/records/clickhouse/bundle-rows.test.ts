@@ -34,11 +34,11 @@ async function insert(condition: string, repeats = 'number < 0'): Promise<void> 
   for (const where of [condition, repeats]) {
     await engine.client.command({
       query: `INSERT INTO records (log, leaf_index, retention_class)
-SELECT 'p0', number, if(number % 7 = 0, 'short', 'standard') FROM numbers(${String(ROWS)}) WHERE ${where}`,
+SELECT 'p0', number, if(number % 7 = 0, 'file', 'content') FROM numbers(${String(ROWS)}) WHERE ${where}`,
     });
   }
   await engine.client.command({
-    query: `INSERT INTO records (log, leaf_index, retention_class) SELECT 'p1', number, 'standard' FROM numbers(10)`,
+    query: `INSERT INTO records (log, leaf_index, retention_class) SELECT 'p1', number, 'content' FROM numbers(10)`,
   });
 }
 

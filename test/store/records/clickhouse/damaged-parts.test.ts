@@ -67,7 +67,7 @@ it('goes on without a restart when a full disk has left a part that cannot be re
   const place = await chdbPlace();
   const store = await place.open();
   const plain = (start: number) =>
-    killableBundle(start).rows.map((row) => ({ ...row, retention_class: 'standard' }));
+    killableBundle(start).rows.map((row) => ({ ...row, retention_class: 'content' }));
   await store.insert('p0', plain(0), 'bundle/0');
   await store.insert('p0', plain(50), 'bundle/50');
   await damageNewestPart(join(place.dir, 'engine'));

@@ -9,7 +9,7 @@ describe('units of an insert', () => {
   const { rows } = killableBundle(0);
 
   it('are one where all rows are of one class and month', () => {
-    const plain = rows.map((row) => ({ ...row, retention_class: 'standard' }));
+    const plain = rows.map((row) => ({ ...row, retention_class: 'content' }));
     expect(toBlocks(plain, 't')).toEqual([{ token: 't#0', rows: plain }]);
   });
 
@@ -23,7 +23,7 @@ describe('units of an insert', () => {
   it('stay below the size that the engine writes at once', () => {
     const large = rows.map((row) => ({
       ...row,
-      retention_class: 'standard',
+      retention_class: 'content',
       content: 'x'.repeat(3_000_000),
     }));
     const units = toBlocks(large, 't');
@@ -55,7 +55,7 @@ describe('units of an insert', () => {
     // What a crash between two units leaves behind: the second class of the first bundle was never written.
     const client = openEngine({ kind: 'chdb', path: join(place.dir, 'engine') }).client;
     await client.command({
-      query: `DELETE FROM records WHERE leaf_index < 50 AND retention_class = 'short'`,
+      query: `DELETE FROM records WHERE leaf_index < 50 AND retention_class = 'file'`,
     });
     await client.close();
     store = await place.open();

@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox';
-import { InstantUtc } from './primitives.ts';
+import { ClaimedInstant } from './primitives.ts';
 import { StatedFacts, RecordType } from './record.ts';
 
 /** Collector id of the program itself; no credential may carry it. */
@@ -38,7 +38,7 @@ export const NativeEvent = Type.Object({
   type: RecordType,
   session_id: Type.Optional(Type.String({ maxLength: 256 })),
   event_id: Type.Optional(Type.String({ maxLength: 256, description: 'stable across resends' })),
-  occurred_at: Type.Optional(InstantUtc),
+  occurred_at: Type.Optional(ClaimedInstant),
   facts: Type.Optional(NativeFacts),
   content: Type.Optional(Type.Object({})),
 });

@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox';
 import type { JsonObject } from './json.ts';
-import { InstantUtc, SafeCount, HashHex } from './primitives.ts';
+import { ClaimedInstant, HashHex, InstantUtc, SafeCount } from './primitives.ts';
 import { RecordClass } from './retention.ts';
 
 const Text = Type.Optional(Type.String());
@@ -51,7 +51,7 @@ export type Person = Static<typeof Person>;
 export const Facts = Type.Object(
   {
     source_event: Type.String({ description: "the source's own name of the event" }),
-    occurred_at: Type.Optional(InstantUtc),
+    occurred_at: Type.Optional(ClaimedInstant),
     collector: Type.String({ description: 'sender of the record, from the credential' }),
     organization_id: Text,
     department: Text,

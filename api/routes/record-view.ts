@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox';
 import type { JsonObject } from '../../schemas/json.ts';
-import { HashHex, InstantUtc, SafeCount } from '../../schemas/primitives.ts';
+import { ClaimedInstant, HashHex, InstantUtc, SafeCount } from '../../schemas/primitives.ts';
 import { RecordClass } from '../../schemas/retention.ts';
 import { Facts, Person, RecordSource, RecordType } from '../../schemas/record.ts';
 import type { RecordRow } from '../../store/records/record-store.ts';
@@ -14,7 +14,7 @@ export const RecordView = Type.Object({
   leaf_index: SafeCount,
   received_at: InstantUtc,
   integrated_at: InstantUtc,
-  occurred_at: Type.Union([InstantUtc, Type.Null({ description: 'the source did not say' })]),
+  occurred_at: Type.Union([ClaimedInstant, Type.Null({ description: 'the source did not say' })]),
   principal: Type.String(),
   subject: Type.Union([Type.String(), Type.Null()]),
   retention_class: RecordClass,

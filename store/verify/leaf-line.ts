@@ -87,7 +87,7 @@ function endOfPlainOrNull(line: Buffer, at: number): number {
   return line[at] === SMALL_N ? endOfText(line, at, 'null') : endOfQuoted(line, at, PLAIN);
 }
 
-/** RFC 3339 in UTC, with up to nine digits of a second. */
+/** RFC 3339 in UTC, of a day and a second that exist, with up to nine digits of a second. */
 function endOfInstant(line: Buffer, at: number): number {
   if (at === NO_MATCH) return NO_MATCH;
   for (let offset = 0; offset < INSTANT.length; offset += 1) {
@@ -95,11 +95,30 @@ function endOfInstant(line: Buffer, at: number): number {
     const asked = INSTANT.charCodeAt(offset);
     if (asked === ZERO ? DIGIT[byte] !== 1 : byte !== asked) return NO_MATCH;
   }
+  if (!isInCalendar(line, at)) return NO_MATCH;
   const seconds = at + INSTANT.length;
   if (line[seconds] !== DOT) return endOfText(line, seconds, 'Z');
   const fraction = endOfRun(line, seconds + 1, DIGIT);
   const digits = fraction - seconds - 1;
   return digits >= 1 && digits <= MAX_FRACTION_DIGITS ? endOfText(line, fraction, 'Z') : NO_MATCH;
+}
+
+/** Days of each month in a leap year, from January on. */
+const MONTH_DAYS: readonly number[] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
+/** Whether the digits of an instant name a day of the Gregorian calendar and a second of it. */
+function isInCalendar(line: Buffer, at: number): boolean {
+  const pair = (offset: number) => 10 * digitAt(line, at + offset) + digitAt(line, at + offset + 1);
+  const year = 100 * pair(0) + pair(2);
+  const month = pair(5);
+  const day = pair(8);
+  const isLeapYear = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
+  const days = month === 2 && !isLeapYear ? 28 : (MONTH_DAYS[month - 1] ?? 0);
+  return day >= 1 && day <= days && pair(11) < 24 && pair(14) < 60 && pair(17) < 60;
+}
+
+function digitAt(line: Buffer, at: number): number {
+  return (line[at] ?? ZERO) - ZERO;
 }
 
 function endOfAny(line: Buffer, at: number, words: readonly string[]): number {

@@ -40,10 +40,14 @@ LIMIT 1`,
 
 const CHECKS: readonly (readonly [what: string, holds: string])[] = [
   ['leaf_hash', `leaf_hash = lower(hex(SHA256(concat(char(0), leaf))))`],
-  ['facts', `${digestInLeaf('facts')} = ${digestOfPart('facts')}`],
+  ['facts', isSealed('facts')],
   // A row without its person would hide who acted, so the leaf must name none either.
-  ['person', `${digestInLeaf('person')} = if(person = '', '', ${digestOfPart('person')})`],
-  ['content', `content = '' OR ${digestInLeaf('content')} = ${digestOfPart('content')}`],
+  ['person', `if(person = '', person_secret = '' AND ${digestInLeaf('person')} = '', ${isSealed('person')})`],
+  // Content may have been taken away, with its secret or without.
+  [
+    'content',
+    `if(content = '', content_secret = '' OR (${digestInLeaf('content')} != '' AND ${isExactSecret('content')}), ${isSealed('content')})`,
+  ],
   ...['id', 'type', 'source', 'principal', 'subject', 'retention_class'].map(
     (name): readonly [string, string] => [name, `${name} = JSONExtractString(leaf, '${name}')`],
   ),
@@ -60,6 +64,20 @@ const CHECKS: readonly (readonly [what: string, holds: string])[] = [
 function digestInLeaf(name: string): string {
   const digests = `arrayMap(part -> JSONExtractString(part, 'digest'), arrayFilter(part -> JSONExtractString(part, 'name') = '${name}', JSONExtractArrayRaw(leaf, 'parts')))`;
   return `${digests}[1]`;
+}
+
+/** Whether the digest of a part in the row is the one that the leaf names. */
+function isSealed(name: string): string {
+  return `${isExactSecret(name)} AND ${digestInLeaf(name)} = ${digestOfPart(name)}`;
+}
+
+/**
+ * Whether a secret is 32 bytes in their one spelling. HMAC pads a key with zeros and the decoder passes over padding, so
+ * other texts would lead to the same digest.
+ */
+function isExactSecret(name: string): string {
+  const secret = `${name}_secret`;
+  return `length(${secret}) = 43 AND base64URLEncode(tryBase64URLDecode(${secret})) = ${secret}`;
 }
 
 /** The digest of a part as store/chain/part.ts defines it. */

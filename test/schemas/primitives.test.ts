@@ -17,7 +17,9 @@ describe('an instant', () => {
   it('is one exactly where reading it and writing it again gives the same second', () => {
     const text = fc
       .tuple(digits(9999, 4), digits(14), digits(33), digits(25), digits(61), digits(61))
-      .map(([year, month, day, hour, minute, second]) => `${year}-${month}-${day}T${hour}:${minute}:${second}Z`);
+      .map(
+        ([year, month, day, hour, minute, second]) => `${year}-${month}-${day}T${hour}:${minute}:${second}Z`,
+      );
     fc.assert(
       fc.property(text, (each) => {
         expect(isInstant(each)).toBe(isOfCalendar(each));

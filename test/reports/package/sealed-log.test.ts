@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PART_KINDS } from '../../../schemas/bundle.ts';
 import { readSealedLog } from '../../../reports/package/sealed-log.ts';
 import type { RecordRow } from '../../../store/records/record-store.ts';
 import { createTestSigner } from '../../support/ledger.ts';
@@ -14,6 +15,7 @@ const RECORDS = Array.from({ length: 700 }, (_, n) =>
       occurred_at: '2026-03-01T09:59:59.123456789Z',
       success: n % 3 === 0,
       ...(n % 4 === 0 ? {} : { duration_ms: n, synthetic: false }),
+      ...(n % 8 === 0 ? {} : { claimed_user: `person-${n % 3}@example.com` }),
       told: 'denied',
       ...(n % 2 === 0 ? {} : { claimed_user: `person-${n % 9}@example.com` }),
       file_path: 'a "quoted"\n päth/\u{1F600}',
@@ -24,6 +26,9 @@ const RECORDS = Array.from({ length: 700 }, (_, n) =>
 );
 const ROWS = sealedRows(RECORDS);
 const CHANGED = 321;
+
+const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+const nextInBase64Url = (letter: string) => BASE64URL[BASE64URL.indexOf(letter) + 1]!;
 
 describe('the record store held against the signed log', () => {
   let store: TestStore;
@@ -112,6 +117,40 @@ describe('the record store held against the signed log', () => {
       place: String(CHANGED),
     });
   });
+
+  /** Texts that a lenient reader takes for the secret: HMAC pads a key with zeros, and a decoder may pass over the rest. */
+  const respelled: readonly [string, (secret: string) => string][] = [
+    ['padding', (secret) => `${secret}=`],
+    ['a newline', (secret) => `${secret}\n`],
+    ['a zero byte', (secret) => Buffer.from(`${secret}AA`, 'base64url').toString('base64url')],
+    ['an emptied secret', () => ''],
+    ['low bits that no byte holds', (secret) => secret.slice(0, -1) + nextInBase64Url(secret.slice(-1))],
+  ];
+  it.each(PART_KINDS.flatMap((kind) => respelled.map(([what, change]) => [kind, what, change] as const)))(
+    'names %s when its secret is written in another way: %s',
+    async (kind, _, change) => {
+      const secret = `${kind}_secret` as const;
+      await expect(check(withRow({ [secret]: change(ROWS[CHANGED]![secret]) }))).rejects.toMatchObject({
+        code: 'STORE_DIVERGED',
+        detail: `${kind} of record ${CHANGED} in log p0 is not what was sealed`,
+      });
+    },
+  );
+
+  it.each<[string, number, Partial<RecordRow>]>([
+    ['person', ROWS.findIndex(({ person }) => person === ''), { person_secret: 'A'.repeat(43) }],
+    ['content', ROWS.findIndex(({ content }) => content === ''), { content_secret: 'A'.repeat(43) }],
+    ['content', CHANGED, { content: '', content_secret: `${ROWS[CHANGED]!.content_secret}=` }],
+  ])(
+    'names %s when a part that is not in the row has a secret there: record %i',
+    async (what, at, change) => {
+      const rows = ROWS.with(at, { ...ROWS[at]!, ...change });
+      await expect(check(rows)).rejects.toMatchObject({
+        code: 'STORE_DIVERGED',
+        detail: `${what} of record ${at} in log p0 is not what was sealed`,
+      });
+    },
+  );
 
   it('names the first of several changed rows', async () => {
     const rows = ROWS.map((row) => (row.leaf_index < 50 ? row : { ...row, reason: 'edited' }));

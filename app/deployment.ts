@@ -17,7 +17,8 @@ import { commitToEventLogKey, makeEventLogKey, readEventLogKey } from './event-l
 import { closeToOthers } from './folder-modes.ts';
 import { dataPaths, logOf, type DataPaths } from './paths.ts';
 import type { Config } from '../config.ts';
-import type { LogGenesis } from '../schemas/bundle.ts';
+import type { LogGenesis, LogPolicy } from '../schemas/bundle.ts';
+import type { RetentionClass } from '../schemas/retention.ts';
 import { toInstant } from '../schemas/clock.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import { OWN_COLLECTOR } from '../schemas/native-event.ts';
@@ -214,7 +215,8 @@ async function createLogs(
       continue;
     }
     const signer = await openFileSigner(paths.signingKey, origin);
-    await createLog({ archive, signer, clock, lockFor: lockPolicy(config), log, isSynthetic });
+    const promises = { lockFor: lockPolicy(config), policy: logPolicy(config) };
+    await createLog({ archive, signer, clock, ...promises, log, isSynthetic });
   }
   return writeDeployment(config, {
     origins: logs.map(({ origin }) => origin),
@@ -237,6 +239,23 @@ function requireSameMark(log: string, { synthetic }: LogGenesis, isSynthetic: bo
     'CONFIG_INVALID',
     `an earlier init began log ${log} ${begun}; run it in the same way again, or begin in an empty archive`,
   );
+}
+
+/** The promises that a new log makes in its genesis, from the configuration of its `init`. */
+export function logPolicy({ store, retention }: Pick<Config, 'store' | 'retention'>): LogPolicy {
+  const daysOf = (name: RetentionClass) => retention[name].archive_days;
+  return {
+    lock_mode: store.lock_mode,
+    archive_days: {
+      admin: daysOf('admin'),
+      content: daysOf('content'),
+      facts: daysOf('facts'),
+      file: daysOf('file'),
+      package: daysOf('package'),
+      person: daysOf('person'),
+      proof: daysOf('proof'),
+    },
+  };
 }
 
 /** How long objects are locked: each as long as its retention class asks. */

@@ -13,6 +13,7 @@ import type { Archive } from '../store/archive/archive.ts';
 import { openFileHeadGuard } from '../store/keys/file-head-guard.ts';
 import { openFileSigner } from '../store/keys/file-signer.ts';
 import type { HeadGuard } from '../store/keys/signer.ts';
+import { requireGenesis } from '../store/ledger/genesis.ts';
 import type { Ledger } from '../store/ledger/ledger.ts';
 import { checkpointKeys, lastNumber } from '../store/ledger/numbered-keys.ts';
 import type { LedgerOptions } from '../store/ledger/options.ts';
@@ -145,7 +146,7 @@ interface PackagedLogs {
 /** Evidence packages of the given logs. Callers order packages of these logs alone. */
 export async function openPackages(
   { config, system, logger }: AppContext,
-  { records, deployment }: Engines,
+  { records, archive, deployment }: Engines,
   { published, readBacklog }: PackagedLogs,
 ): Promise<EvidencePackages> {
   const [{ FRAMEWORKS }, { createPackageBuilder }, { openEvidencePackages }] = await Promise.all([
@@ -163,7 +164,16 @@ export async function openPackages(
     const signer = await openFileSigner(paths.signingKey, origin);
     builders.set(
       log,
-      createPackageBuilder({ store: records, published: one, logCount, readBacklog, signer, clock, logger }),
+      createPackageBuilder({
+        store: records,
+        published: one,
+        genesis: await requireGenesis(archive, log),
+        logCount,
+        readBacklog,
+        signer,
+        clock,
+        logger,
+      }),
     );
   }
   return openEvidencePackages({

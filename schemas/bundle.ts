@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox';
 import { ArchiveLock } from './archive-lock.ts';
 import { DecimalString, HashHex, InstantUtc, SafeCount } from './primitives.ts';
-import { RecordClass } from './retention.ts';
+import { ArchiveDays, RecordClass } from './retention.ts';
 
 /** The parts of a record, which are stored, kept and erased separately. */
 export const PartKind = Type.Union([Type.Literal('facts'), Type.Literal('person'), Type.Literal('content')]);
@@ -59,13 +59,14 @@ export type LeavesRef = Static<typeof LeavesRef>;
 
 /**
  * First line of a bundle, the unit of commit. `frontier` holds the roots of the perfect subtrees of the tree after
- * this bundle, largest first, so that appending never reads older bundles. `lock` is that of the bundle and of the
- * checkpoint at its end.
+ * this bundle, largest first, so that appending never reads older bundles. `genesis_sha256` is of the genesis object, so
+ * that no other genesis of the same key can take its place. `lock` is that of the bundle and of the checkpoint at its end.
  */
 export const BundleHeader = Type.Object(
   {
     v: Type.Literal(1),
     origin: Type.String(),
+    genesis_sha256: HashHex,
     start_index: SafeCount,
     leaf_count: SafeCount,
     tree_size: SafeCount,
@@ -95,6 +96,23 @@ export const BundleHeader = Type.Object(
 export type BundleHeader = Static<typeof BundleHeader>;
 export type UnsignedBundleHeader = Omit<BundleHeader, 'signature'>;
 
+/**
+ * The promises of a log about all of its objects. `archive_days` are the floors of the locks: the days for which an object
+ * must be locked at least, counted from the signed instant of its bundle, by retention class. `proof` is the class of the
+ * log's objects besides payloads: genesis, bundles and checkpoints.
+ */
+export const LogPolicy = Type.Object(
+  {
+    lock_mode: ArchiveLock.properties.mode,
+    archive_days: ArchiveDays,
+  },
+  { additionalProperties: false },
+);
+export type LogPolicy = Static<typeof LogPolicy>;
+
+/** How everything that shows a verdict about a synthetic log says so. */
+export const SYNTHETIC_NOTICE = 'SYNTHETIC: made for tests or shows, evidence of nothing';
+
 /** First object of a log: its origin and the key that signs it and everything behind it. Written once, by `init`. */
 export const LogGenesis = Type.Object(
   {
@@ -105,6 +123,7 @@ export const LogGenesis = Type.Object(
     synthetic: Type.Boolean({
       description: 'whether the log was made for tests or shows: no record in it is evidence of anything',
     }),
+    policy: LogPolicy,
     lock: ArchiveLock,
     signature: Type.String({
       description: 'Ed25519 by `vkey` over the other members, base64 (store/chain/genesis.ts)',

@@ -13,6 +13,7 @@ export const PACKAGE_PATHS = {
   proofs: 'proofs.jsonl',
   checkpoint: 'checkpoint',
   key: 'keys/log.vkey',
+  genesis: 'genesis',
 } as const;
 
 export const ManifestFile = Type.Object(
@@ -37,6 +38,7 @@ export const PackageManifest = Type.Object(
     origin: Type.String(),
     tree_size: SafeCount,
     root_hash: HashHex,
+    synthetic: Type.Boolean({ description: 'mark of the genesis of the log' }),
     files: Type.Array(ManifestFile),
   },
   { additionalProperties: false },
@@ -69,6 +71,7 @@ export const PackageResults = Type.Object({
   v: Type.Literal(1),
   package_id: Type.String(),
   period: Period,
+  synthetic: Type.Boolean({ description: 'as in the manifest' }),
   results: Type.Array(ControlResult),
 });
 export type PackageResults = Static<typeof PackageResults>;

@@ -1,9 +1,24 @@
 import { Type, type Static } from 'typebox';
 import type { PartKind } from './bundle.ts';
+import { SafeCount } from './primitives.ts';
 
 /** The classes of everything that is kept. Each has two clocks, which `retention.<class>` of the configuration sets. */
 export const RETENTION_CLASSES = ['facts', 'person', 'content', 'file', 'admin', 'package', 'proof'] as const;
 export type RetentionClass = (typeof RETENTION_CLASSES)[number];
+
+/** Days of the lock of each class. */
+export const ArchiveDays = Type.Object(
+  {
+    admin: SafeCount,
+    content: SafeCount,
+    facts: SafeCount,
+    file: SafeCount,
+    package: SafeCount,
+    person: SafeCount,
+    proof: SafeCount,
+  } satisfies Record<RetentionClass, unknown>,
+  { additionalProperties: false },
+);
 
 /**
  * The class of a record, which its leaf names as `retention_class`. `content` and `file` are the class of its content;

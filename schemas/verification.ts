@@ -317,6 +317,33 @@ export const FAILURES = {
     meaning: 'the key that the first object of a log names did not sign that object',
     action: 'find out who changed it: its date, its origin or its mark as synthetic is not what `init` wrote',
   },
+  genesis_replaced: {
+    axis: 'anchoring',
+    meaning: 'a bundle names another genesis than the one that lies there: the first object was exchanged',
+    action:
+      'restore the genesis whose SHA-256 the bundles name; its date, promises and mark count, not these',
+  },
+  genesis_postdated: {
+    axis: 'integrity',
+    meaning: 'the genesis says that the log was begun after its first bundle was sealed',
+    action: 'the holder of the key signed a wrong date; do not rely on when this log says it began',
+  },
+  integrated_at_reversed: {
+    axis: 'integrity',
+    meaning: 'a bundle says that it was sealed before the bundle in front of it',
+    action:
+      'the holder of the key signed a wrong time; do not rely on the times of sealing from this index on',
+  },
+  synthetic_mismatch: {
+    axis: 'integrity',
+    meaning: 'a package does not carry the mark of its log: whether it was made for tests or shows',
+    action: ASK_AGAIN,
+  },
+  lock_below_floor: {
+    axis: 'integrity',
+    meaning: 'a signed lock ends before the floor that the genesis promises, or is of a weaker mode',
+    action: 'find out who sealed it under these settings, and lock the object for as long as was promised',
+  },
 } as const satisfies Record<string, FailureEntry>;
 
 export type FailureCode = keyof typeof FAILURES;
@@ -346,7 +373,9 @@ export type VerificationNotice = Static<typeof VerificationNotice>;
 /**
  * The result of a verification, on separate axes. `tree_size` and `root_hash` are recomputed for an archive, and
  * those of the signed checkpoint for a package; null where they could not be established. `signed_tree_size` leaves lie
- * under a good signature; more than that only where a bundle is not published yet.
+ * under a good signature; more than that only where a bundle is not published yet. `synthetic` is the mark in the genesis:
+ * made for tests or shows, evidence of nothing. In an archive of several logs it is true where one of them is marked, and
+ * null where no genesis reads.
  */
 export const VerificationReport = Type.Object({
   ok: Type.Boolean(),
@@ -373,6 +402,7 @@ export const VerificationReport = Type.Object({
     Type.Literal('facts_only'),
     Type.Literal('none'),
   ]),
+  synthetic: Type.Union([Type.Boolean(), Type.Null()]),
   tree_size: Type.Union([SafeCount, Type.Null()]),
   root_hash: Type.Union([Type.String(), Type.Null()]),
   signed_tree_size: SafeCount,

@@ -21,6 +21,7 @@ export async function writeDocuments(dir: string, input: DocumentsInput): Promis
     [PACKAGE_PATHS.results]: results,
     [PACKAGE_PATHS.checkpoint]: input.checkpoint_note,
     [PACKAGE_PATHS.key]: `${input.vkey}\n`,
+    [PACKAGE_PATHS.genesis]: input.genesis_text,
     [PACKAGE_PATHS.readme]: readmeText(input),
   };
   await mkdir(join(dir, dirname(PACKAGE_PATHS.key)), { recursive: true });
@@ -30,7 +31,7 @@ export async function writeDocuments(dir: string, input: DocumentsInput): Promis
   return [...Object.keys(texts), PACKAGE_PATHS.report];
 }
 
-function resultsText({ package_id, period, results }: DocumentsInput): string {
-  const document: PackageResults = { v: 1, package_id, period, results: [...results] };
+function resultsText({ package_id, period, synthetic, results }: DocumentsInput): string {
+  const document: PackageResults = { v: 1, package_id, period, synthetic, results: [...results] };
   return `${canonicalJson(document as unknown as JsonValue)}\n`;
 }

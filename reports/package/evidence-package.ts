@@ -6,7 +6,9 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { ReadBacklog } from '../../schemas/backlog.ts';
+import type { LogGenesis } from '../../schemas/bundle.ts';
 import { toInstant, type Clock } from '../../schemas/clock.ts';
+import { formatGenesis } from '../../store/chain/genesis.ts';
 import type { PublishedLog } from '../../store/ledger/published-log.ts';
 import type { RecordStore } from '../../store/records/record-store.ts';
 import type { Signer } from '../../store/keys/signer.ts';
@@ -22,6 +24,7 @@ import { writeZip } from './zip.ts';
 export interface EvidencePackageOptions {
   readonly store: RecordStore;
   readonly published: PublishedLog;
+  readonly genesis: LogGenesis;
   /** How many logs the deployment has, of which this is one. */
   readonly logCount: number;
   /** Signs the manifest, with the key that signs checkpoints. */
@@ -51,7 +54,7 @@ export function createPackageBuilder(
 }
 
 async function buildPackage(
-  { store, published, logCount, signer, readBacklog, clock, logger }: EvidencePackageOptions,
+  { store, published, genesis, logCount, signer, readBacklog, clock, logger }: EvidencePackageOptions,
   { package_id, request, framework, path, signal }: PackageBuild,
   dir: string,
 ): Promise<void> {
@@ -85,7 +88,8 @@ async function buildPackage(
     dir,
     signal,
   });
-  const head = { package_id, created_at, period, origin, tree_size, root_hash };
+  const { synthetic } = genesis;
+  const head = { package_id, created_at, period, origin, tree_size, root_hash, synthetic };
   const documents = await writeDocuments(dir, {
     ...head,
     requested_by,
@@ -93,6 +97,7 @@ async function buildPackage(
     framework,
     vkey,
     checkpoint_note: checkpoint.note,
+    genesis_text: formatGenesis(genesis).toString(),
     results,
     samples,
     record_count,

@@ -21,7 +21,7 @@ const MEDIA_TYPES: Readonly<Record<string, string>> = {
 export interface ManifestOptions {
   readonly head: Pick<
     PackageManifest,
-    'package_id' | 'created_at' | 'period' | 'origin' | 'tree_size' | 'root_hash'
+    'package_id' | 'created_at' | 'period' | 'origin' | 'tree_size' | 'root_hash' | 'synthetic'
   >;
   readonly framework: Framework;
   readonly signer: Signer;

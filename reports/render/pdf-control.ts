@@ -8,7 +8,7 @@ import type {
 } from '../../schemas/control.ts';
 import type { CellValue, Control } from '../controls/control.ts';
 import type { PopulationSample, ReportInput } from './report-input.ts';
-import { STATE_LABELS } from './pdf-cover.ts';
+import { stateLabel } from './pdf-cover.ts';
 import { COLOURS, ensureRoom, type Sheet, write, writeItem, writeMono } from './pdf-sheet.ts';
 import { writeTable, type Cell, type Column } from './pdf-table.ts';
 
@@ -29,7 +29,7 @@ const STATISTIC_LABELS = { ok: 'ok', failed: 'failed', not_measured: 'not measur
 export function writeControl(sheet: Sheet, input: ReportInput, result: ControlResult): void {
   const control = input.framework.controls.find(({ id }) => id === result.control_id);
   write(sheet, 'h1', `${result.control_id}  ${result.title}`);
-  write(sheet, 'h3', `State: ${STATE_LABELS[result.state]}`, COLOURS[result.state]);
+  write(sheet, 'h3', `State: ${stateLabel(result.state, input)}`, COLOURS[result.state]);
   write(sheet, 'body', result.state_reason);
   if (control !== undefined) writeQuestion(sheet, control);
   writeFigures(sheet, result);

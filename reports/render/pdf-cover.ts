@@ -1,16 +1,22 @@
 import type { ControlState } from '../../schemas/control.ts';
+import { SYNTHETIC_NOTICE } from '../../schemas/bundle.ts';
 import { PACKAGE_PATHS } from '../../schemas/evidence-package.ts';
 import { describeLog } from './readme.ts';
 import type { ReportInput } from './report-input.ts';
 import { COLOURS, newPage, type Sheet, write, writeItem } from './pdf-sheet.ts';
 import { writeTable } from './pdf-table.ts';
 
-export const STATE_LABELS: Readonly<Record<ControlState, string>> = {
+const STATE_LABELS: Readonly<Record<ControlState, string>> = {
   met: 'met',
   exception: 'exception',
   not_tested: 'not tested',
   not_applicable: 'not applicable',
 };
+
+/** A state as every sheet shows it. */
+export function stateLabel(state: ControlState, { synthetic }: Pick<ReportInput, 'synthetic'>): string {
+  return synthetic ? `${STATE_LABELS[state]} (SYNTHETIC)` : STATE_LABELS[state];
+}
 
 const STATE_MEANINGS: Readonly<Record<ControlState, string>> = {
   met: 'The whole population was tested, it is complete as far as the required statistics can tell, and no rule found an exception.',
@@ -35,6 +41,7 @@ const FILES: readonly (readonly [path: string, contents: string])[] = [
   ['proofs/', 'stand-alone proofs of exception records and of the sample'],
   [PACKAGE_PATHS.checkpoint, 'signed size and root hash of the log that everything refers to'],
   [PACKAGE_PATHS.manifest, 'size and SHA-256 of every file; manifest.note is signed over its digest'],
+  [PACKAGE_PATHS.genesis, 'the first object of the log: its key, its promises, whether it is synthetic'],
   [
     PACKAGE_PATHS.key,
     'the key of both signatures; compare it with a copy that you got through another channel',
@@ -45,6 +52,7 @@ const FILES: readonly (readonly [path: string, contents: string])[] = [
 export function writeCover(sheet: Sheet, input: ReportInput): void {
   write(sheet, 'title', 'Evidence package');
   write(sheet, 'subtitle', 'Results over the sealed records of AI coding agents');
+  if (input.synthetic) write(sheet, 'h2', SYNTHETIC_NOTICE, COLOURS.exception);
   const { package_id, origin, period, created_at, requested_by, framework, tree_size } = input;
   const facts: [string, string][] = [
     ['Log (origin)', describeLog(origin, input.log_count)],
@@ -75,7 +83,7 @@ export function writeCover(sheet: Sheet, input: ReportInput): void {
   newPage(sheet);
 }
 
-function writeSummary(sheet: Sheet, { results }: ReportInput): void {
+function writeSummary(sheet: Sheet, input: ReportInput): void {
   write(sheet, 'h2', 'Results');
   writeTable(
     sheet,
@@ -86,10 +94,10 @@ function writeSummary(sheet: Sheet, { results }: ReportInput): void {
       { title: 'Exceptions', share: 14 },
       { title: 'Why', share: 57 },
     ],
-    results.map(({ control_id, title, state, exceptions, state_reason }) => [
+    input.results.map(({ control_id, title, state, exceptions, state_reason }) => [
       { text: control_id, strong: true },
       title,
-      { text: STATE_LABELS[state], strong: true, colour: COLOURS[state] },
+      { text: stateLabel(state, input), strong: true, colour: COLOURS[state] },
       String(exceptions.length),
       state_reason,
     ]),

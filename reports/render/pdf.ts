@@ -1,5 +1,6 @@
 import { createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
+import { SYNTHETIC_NOTICE } from '../../schemas/bundle.ts';
 import { writeControl } from './pdf-control.ts';
 import { writeCover } from './pdf-cover.ts';
 import { writeIntegrity } from './pdf-integrity.ts';
@@ -12,7 +13,7 @@ import type { ReportInput } from './report-input.ts';
  */
 export async function writePdfReport(target: string, input: ReportInput): Promise<void> {
   const sheet = openSheet({
-    title: `Evidence package ${input.package_id}`,
+    title: `Evidence package ${input.package_id}${input.synthetic ? ' (SYNTHETIC)' : ''}`,
     subject: `${input.framework.title} results over ${input.origin}, ${input.period.from} to ${input.period.to}`,
     createdAt: new Date(input.created_at),
   });
@@ -25,7 +26,7 @@ export async function writePdfReport(target: string, input: ReportInput): Promis
   writeIntegrity(sheet, input);
   writeRunningLines(
     sheet,
-    `Affidavit evidence package ${input.package_id}`,
+    `Affidavit evidence package ${input.package_id}${input.synthetic ? ` · ${SYNTHETIC_NOTICE}` : ''}`,
     `${input.origin} · results.json SHA-256 ${input.results_sha256.slice(0, 16)}…`,
   );
   sheet.pdf.end();

@@ -1,3 +1,4 @@
+import { SYNTHETIC_NOTICE } from '../../schemas/bundle.ts';
 import type { PackageHead } from './report-input.ts';
 
 /** A package is about one log. In a deployment with several logs the reader must know that others exist. */
@@ -9,8 +10,9 @@ export function describeLog(origin: string, logCount: number): string {
 /** README.txt of a package: its files, and how to check them with tools that everybody has. */
 export function readmeText(head: PackageHead): string {
   const { package_id, created_at, requested_by, period, origin, log_count, tree_size, root_hash } = head;
+  const mark = head.synthetic ? `\n${SYNTHETIC_NOTICE}.\nEvery state in it is of a SYNTHETIC log.\n` : '';
   return `AFFIDAVIT EVIDENCE PACKAGE
-
+${mark}
 Package     ${package_id}
 Created     ${created_at}, requested by ${requested_by}
 Period      ${period.from} up to, but not including, ${period.to} (clock: received_at, UTC)
@@ -29,6 +31,7 @@ manifest.json       every other file but manifest.note, with size and SHA-256
 manifest.note       signed note over the digest of manifest.json
 checkpoint          signed size and root hash of the log; everything here refers to it
 keys/log.vkey       the key that signed both
+genesis             the first object of the log: its key, its promises, and whether it is synthetic
 results.json        results of every control: populations, queries, exceptions, completeness
 report.pdf          the same for people
 populations/        one CSV per population; record_ids are ids in records.jsonl

@@ -15,6 +15,8 @@ export interface PackageHead {
   readonly requested_by: string;
   readonly period: Period;
   readonly origin: string;
+  /** Whether the log was made for tests or shows. */
+  readonly synthetic: boolean;
   /** How many logs the deployment has. */
   readonly log_count: number;
   readonly tree_size: number;
@@ -27,6 +29,8 @@ export interface ReportInput extends PackageHead {
   readonly framework: Framework;
   readonly vkey: string;
   readonly checkpoint_note: string;
+  /** The object as it lies in the archive. */
+  readonly genesis_text: string;
   readonly results: readonly ControlResult[];
   /** Hex, of the bytes of results.json. */
   readonly results_sha256: string;

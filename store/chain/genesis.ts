@@ -1,6 +1,7 @@
 /** The first object of a log says which log it is, and its own key signs that. Pure; node:crypto only. */
 import type { LogGenesis, UnsignedLogGenesis } from '../../schemas/bundle.ts';
 import { canonicalJson } from '../../schemas/canonical.ts';
+import { sha256Hex } from './leaf.ts';
 import { fromBase64, isSignedBy, parseVkey } from './note.ts';
 
 /** Keeps these signatures apart from those of bundles and checkpoints. */
@@ -14,6 +15,11 @@ export function genesisMessage(genesis: UnsignedLogGenesis): Buffer {
 /** The object of a genesis: one line. */
 export function formatGenesis(genesis: LogGenesis): Buffer {
   return Buffer.from(`${canonicalJson(genesis)}\n`);
+}
+
+/** The digest by which each bundle header names the genesis: SHA-256 of its object, hex. */
+export function genesisDigest(genesis: LogGenesis): string {
+  return sha256Hex(formatGenesis(genesis));
 }
 
 /** Whether the key that a genesis names has its origin as name. */

@@ -7,7 +7,7 @@ import { checkpointKey } from '../chain/layout.ts';
 import { parseVkey } from '../chain/note.ts';
 import type { Signer } from '../keys/signer.ts';
 import type { RecordStore } from '../records/record-store.ts';
-import { readGenesis } from './genesis.ts';
+import { requireGenesis } from './genesis.ts';
 import { readHead, type Head, type HeadOptions } from './head.ts';
 import { bundleKeys, checkpointKeys, lastNumber, numbersAfter } from './numbered-keys.ts';
 import type { PublishedCheckpoint, PublishedLog } from './published-log.ts';
@@ -30,8 +30,7 @@ export async function readLogKey(
   log: string,
   origin: string,
 ): Promise<Pick<Signer, 'name' | 'vkey'>> {
-  const genesis = await readGenesis(archive, log);
-  if (genesis === undefined) throw new PipelineError('START_REFUSED', `log ${log} is not in the archive`);
+  const genesis = await requireGenesis(archive, log);
   if (genesis.origin === origin) return { name: origin, vkey: genesis.vkey };
   throw new PipelineError('START_REFUSED', `log ${log} of the archive is ${genesis.origin}, not ${origin}`);
 }

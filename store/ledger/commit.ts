@@ -79,6 +79,7 @@ export async function draftBundle(options: LedgerOptions, before: Head, batch: B
   const header = await sign(options, {
     v: 1,
     origin: options.signer.name,
+    genesis_sha256: before.genesisSha256,
     start_index: before.treeSize,
     leaf_count: sealed.length,
     tree_size: head.treeSize,
@@ -203,6 +204,8 @@ function extendHead(
     eventLog: batch.event_log,
     writers: batch.writers ?? before.writers,
     integratedAtMs: nowMs,
+    notBeforeMs: nowMs,
+    genesisSha256: before.genesisSha256,
     lock,
   };
 }

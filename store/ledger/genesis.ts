@@ -1,6 +1,6 @@
 /** Writes and reads the first object of a log. */
 import { Value } from 'typebox/value';
-import { LogGenesis } from '../../schemas/bundle.ts';
+import { LogGenesis, type LogPolicy } from '../../schemas/bundle.ts';
 import { toInstant, type Clock } from '../../schemas/clock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { Archive } from '../archive/archive.ts';
@@ -13,12 +13,22 @@ export interface NewLog extends Pick<LedgerOptions, 'log' | 'lockFor'> {
   readonly archive: Archive;
   readonly signer: Signer;
   readonly clock: Clock;
+  /** Promises that verification holds every lock of the log to. */
+  readonly policy: LogPolicy;
   /** @default false */
   readonly isSynthetic?: boolean;
 }
 
 /** Writes the first object of a log. The archive refuses to create it twice with other content. */
-export async function createLog({ log, archive, signer, clock, lockFor, isSynthetic = false }: NewLog) {
+export async function createLog({
+  log,
+  archive,
+  signer,
+  clock,
+  lockFor,
+  policy,
+  isSynthetic = false,
+}: NewLog) {
   const nowMs = clock();
   const genesis = {
     v: 1 as const,
@@ -26,10 +36,21 @@ export async function createLog({ log, archive, signer, clock, lockFor, isSynthe
     vkey: signer.vkey,
     created_at: toInstant(nowMs),
     synthetic: isSynthetic,
+    policy,
     lock: lockFor('proof', nowMs),
   };
   const signature = Buffer.from(await signer.sign(genesisMessage(genesis))).toString('base64');
   await archive.put(genesisKey(log), formatGenesis({ ...genesis, signature }), genesis.lock);
+}
+
+/** As `readGenesis`; throws START_REFUSED where there is none. */
+export async function requireGenesis(archive: Archive, log: string): Promise<LogGenesis> {
+  const genesis = await readGenesis(archive, log);
+  if (genesis !== undefined) return genesis;
+  throw new PipelineError(
+    'START_REFUSED',
+    `log ${log} is not in the archive; check that the archive is mounted, or restore it`,
+  );
 }
 
 /** Undefined without a log. Throws ARCHIVE_DAMAGED where the genesis does not read or its own key did not sign it. */

@@ -1,12 +1,14 @@
 /** The head of a log: where it ends, by its newest bundle. */
 import type { ArchiveLock } from '../../schemas/archive-lock.ts';
-import type { BundleHeader, WriterHeads } from '../../schemas/bundle.ts';
+import type { BundleHeader, LogGenesis, WriterHeads } from '../../schemas/bundle.ts';
 import { toInstant } from '../../schemas/clock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import { isHeaderSigned } from '../chain/bundle-signature.ts';
+import { genesisDigest } from '../chain/genesis.ts';
 import { bundleKey } from '../chain/layout.ts';
 import { chainStart, frontierRoot, type Frontier } from '../chain/merkle.ts';
 import { parseVkey } from '../chain/note.ts';
+import { requireGenesis } from './genesis.ts';
 import type { LedgerOptions } from './options.ts';
 import { readHeaderAndLeaves } from './sealed-bundles.ts';
 
@@ -19,7 +21,12 @@ export interface Head {
   readonly eventLog: string | undefined;
   /** Where the writers of the event log stand at `nextOffset`, once one has numbered an entry. */
   readonly writers: WriterHeads | undefined;
+  /** 0 in an empty log. */
   readonly integratedAtMs: number;
+  /** Time of the newest bundle, or of the genesis in an empty log. No later bundle is sealed at an earlier time. */
+  readonly notBeforeMs: number;
+  /** SHA-256 of the genesis, as the headers name it. */
+  readonly genesisSha256: string;
   /** Lock of the newest bundle, and of the checkpoint at its end. */
   readonly lock: ArchiveLock;
 }
@@ -29,7 +36,7 @@ export type HeadOptions = Pick<LedgerOptions, 'archive' | 'log'> & {
   readonly signer: Pick<LedgerOptions['signer'], 'vkey'>;
 };
 
-const EMPTY_HEAD: Head = {
+const EMPTY_HEAD: Omit<Head, 'genesisSha256' | 'notBeforeMs'> = {
   treeSize: 0,
   frontier: [],
   chainHead: chainStart(),
@@ -45,9 +52,18 @@ export function rootHashOf({ frontier }: Pick<Head, 'frontier'>): string {
   return Buffer.from(frontierRoot(frontier)).toString('hex');
 }
 
+/** The head of a log without bundles. */
+function emptyHead(genesis: LogGenesis): Head {
+  return {
+    ...EMPTY_HEAD,
+    notBeforeMs: Date.parse(genesis.created_at),
+    genesisSha256: genesisDigest(genesis),
+  };
+}
+
 /** The head at the end of the bundle that starts at `start`; without one, the head of an empty log. */
 export async function readHead(options: HeadOptions, start: number | undefined): Promise<Head> {
-  if (start === undefined) return EMPTY_HEAD;
+  if (start === undefined) return emptyHead(await requireGenesis(options.archive, options.log));
   const { archive, log } = options;
   const key = bundleKey(log, start);
   const { header } = await readHeaderAndLeaves(archive, key);
@@ -64,6 +80,8 @@ export async function readHead(options: HeadOptions, start: number | undefined):
     eventLog: header.event_log,
     writers: header.writers,
     integratedAtMs: Date.parse(header.integrated_at),
+    notBeforeMs: Date.parse(header.integrated_at),
+    genesisSha256: header.genesis_sha256,
     lock: header.lock,
   };
 }

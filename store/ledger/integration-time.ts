@@ -18,16 +18,16 @@ const MAX_RECEIVED_AHEAD_MS = 60_000;
 /** Reports a clock that is behind what is known; throws CLOCK_AHEAD for a clock that is too far ahead. Writes nothing. */
 export function timeOfIntegration(
   options: LedgerOptions,
-  { integratedAtMs }: Pick<Head, 'integratedAtMs'>,
+  { integratedAtMs, notBeforeMs }: Pick<Head, 'integratedAtMs' | 'notBeforeMs'>,
   records: readonly AuditRecord[],
 ): number {
   const nowMs = options.clock();
   requireNotAhead(options, nowMs, { integratedAtMs, records });
   const receivedAtMs = Date.parse(newestReceivedAt(records) ?? toInstant(0));
-  if (nowMs + MAX_CLOCK_BEHIND_MS < integratedAtMs) report(options, 'behind', integratedAtMs - nowMs, nowMs);
+  if (nowMs + MAX_CLOCK_BEHIND_MS < notBeforeMs) report(options, 'behind', notBeforeMs - nowMs, nowMs);
   else if (nowMs + MAX_RECEIVED_AHEAD_MS < receivedAtMs)
     report(options, 'behind_receivers', receivedAtMs - nowMs, nowMs);
-  return Math.max(nowMs, integratedAtMs);
+  return Math.max(nowMs, notBeforeMs);
 }
 
 function report(

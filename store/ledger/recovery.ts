@@ -2,12 +2,17 @@
  * Finds the head of a log from its archive and brings the projections up to it. Refuses to go on where archive,
  * checkpoint, guard and key contradict each other.
  */
+import type { LogGenesis } from '../../schemas/bundle.ts';
+import { toInstant } from '../../schemas/clock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
+import { RETENTION_CLASSES } from '../../schemas/retention.ts';
 import { openCheckpoint, type Checkpoint } from '../chain/checkpoint.ts';
+import { genesisDigest } from '../chain/genesis.ts';
 import { bundleKey, checkpointKey } from '../chain/layout.ts';
+import { keepsFloor } from '../chain/lock-floor.ts';
 import { parseVkey } from '../chain/note.ts';
 import { catchUp, checkChains, checkSizes, sizesOf } from './follow.ts';
-import { readGenesis } from './genesis.ts';
+import { requireGenesis } from './genesis.ts';
 import { readHead, rootHashOf, type Head } from './head.ts';
 import { bundleKeys, checkpointKeys, lastNumber } from './numbered-keys.ts';
 import type { LedgerOptions } from './options.ts';
@@ -21,7 +26,8 @@ type SignedHead = Pick<Checkpoint, 'tree_size' | 'root_hash'>;
  */
 export async function recoverHead(options: LedgerOptions, knownSize: number): Promise<Head> {
   const { archive, log, guard, signer } = options;
-  await checkGenesis(options);
+  const genesis = await checkGenesis(options);
+  checkLocks(options, genesis);
   // Checkpoints and projections follow their bundle, so they are read before it: else one that another sequencer commits
   // in the meantime looks as if it were missing.
   const sizes = await sizesOf(options);
@@ -30,6 +36,7 @@ export async function recoverHead(options: LedgerOptions, knownSize: number): Pr
   const signed = [published, await guard.latest(signer.name)];
   const newest = await lastNumber(archive, bundleKeys(log), { guess });
   const head = await readHead(options, newest);
+  checkBinding(options, head, genesis);
   for (const signedHead of signed) if (signedHead !== undefined) checkSigned(options, head, signedHead);
   checkSizes(options, head, sizes);
   if ((published?.tree_size ?? 0) < head.treeSize) await confirmNewest(options, head, newest);
@@ -56,18 +63,35 @@ export async function checkGenesis({
   archive,
   log,
   signer,
-}: Pick<LedgerOptions, 'archive' | 'log' | 'signer'>): Promise<void> {
-  const genesis = await readGenesis(archive, log);
-  if (genesis === undefined) {
+}: Pick<LedgerOptions, 'archive' | 'log' | 'signer'>): Promise<LogGenesis> {
+  const genesis = await requireGenesis(archive, log);
+  if (genesis.vkey === signer.vkey) return genesis;
+  throw new PipelineError(
+    'START_REFUSED',
+    `log ${log} belongs to key ${genesis.vkey}, the configured signer is another`,
+  );
+}
+
+/** One key can sign two geneses, so the newest bundle must name the one that is there. */
+function checkBinding({ log }: LedgerOptions, head: Head, genesis: LogGenesis): void {
+  if (head.genesisSha256 === genesisDigest(genesis)) return;
+  throw new PipelineError(
+    'START_REFUSED',
+    `the newest bundle of ${log} names the genesis with SHA-256 ${head.genesisSha256}, and another genesis is in the archive: it was replaced. Restore the archive`,
+  );
+}
+
+/** Bundles under a shorter lock than the genesis promises would fail verification for good. */
+function checkLocks({ log, lockFor, clock }: LedgerOptions, { policy }: LogGenesis): void {
+  const nowMs = clock();
+  const at = toInstant(nowMs);
+  for (const retentionClass of RETENTION_CLASSES) {
+    const lock = lockFor(retentionClass, nowMs);
+    if (keepsFloor(policy, { lock, retentionClass, at })) continue;
+    const days = String(policy.archive_days[retentionClass]);
     throw new PipelineError(
       'START_REFUSED',
-      `log ${log} is not in the archive; check that the archive is mounted, or restore it`,
-    );
-  }
-  if (genesis.vkey !== signer.vkey) {
-    throw new PipelineError(
-      'START_REFUSED',
-      `log ${log} belongs to key ${genesis.vkey}, the configured signer is another`,
+      `the configuration locks objects of class ${retentionClass} of ${log} until ${lock.retain_until} in mode ${lock.mode}; its genesis promises at least ${days} days in mode ${policy.lock_mode}. Raise retention.${retentionClass}.archive_days or store.lock_mode`,
     );
   }
 }

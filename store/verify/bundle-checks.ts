@@ -69,13 +69,16 @@ export function checkLeavesBytes({ listing, findings }: LogRun, { header, hasNam
 
 /**
  * SPEC (archive.md): the key of the genesis signs each header. The newest bundle may lie beyond all checkpoints, and
- * `next_offset`, `integrated_at` and `duplicate_count` outside the tree: for these the signature alone speaks.
+ * `next_offset`, `integrated_at` and `duplicate_count` outside the tree: for these the signature alone speaks. Answers
+ * whether the signature is good; false without a key.
  */
-export function checkHeaderSignature({ listing, key, findings }: LogRun, header: BundleHeader): void {
-  if (key === undefined || isHeaderSigned(header, key)) return;
+export function checkHeaderSignature({ listing, key, findings }: LogRun, header: BundleHeader): boolean {
+  if (key === undefined) return false;
+  if (isHeaderSigned(header, key)) return true;
   const name = bundleKey(listing.log, header.start_index);
   const detail = `the key of the log did not sign the header of ${name}`;
   findings.fail('bundle_unsigned', header.start_index, detail);
+  return false;
 }
 
 export async function checkPayloads(

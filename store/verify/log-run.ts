@@ -1,4 +1,5 @@
 /** Values that the checks of one log share. */
+import type { LogGenesis } from '../../schemas/bundle.ts';
 import type { VerifierKey } from '../chain/note.ts';
 import type { LogListing } from './archive-listing.ts';
 import type { ArchiveReader } from './archive-reader.ts';
@@ -11,7 +12,18 @@ export interface LogObjects {
   readonly findings: Findings;
 }
 
+/** A genesis that reads. */
+export interface FoundGenesis {
+  readonly genesis: LogGenesis;
+  /** SHA-256 of its object, hex. */
+  readonly sha256: string;
+  /** Whether the key that it names signed it. Otherwise its promises bind nobody, and nothing is held against them. */
+  readonly isSigned: boolean;
+}
+
 export interface LogRun extends LogObjects {
+  /** Undefined where the genesis does not read. */
+  readonly found: FoundGenesis | undefined;
   /** Undefined where the genesis does not read; then neither origin nor signatures can be judged. */
   readonly origin: string | undefined;
   readonly key: VerifierKey | undefined;

@@ -28,6 +28,10 @@ export async function verifyResults(run: ResultsRun): Promise<VerificationReport
     results.period.from === manifest.period.from &&
     results.period.to === manifest.period.to;
   if (!isOfPackage) findings.fail('results_mismatch', null, 'results.json belongs to another package');
+  if (results.synthetic !== manifest.synthetic) {
+    const detail = `results.json says synthetic: ${String(results.synthetic)}, the manifest ${String(manifest.synthetic)}`;
+    findings.fail('synthetic_mismatch', null, detail);
+  }
   for (const result of results.results) await verifyControl(result, run);
   return completenessOf(results.results.map(({ completeness }) => completeness));
 }

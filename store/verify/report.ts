@@ -1,4 +1,5 @@
 /** Collects the findings of all checks and turns them into the verdict. */
+import { SYNTHETIC_NOTICE } from '../../schemas/bundle.ts';
 import {
   FAILURES,
   type FailureCode,
@@ -53,6 +54,8 @@ export interface Established {
   readonly isPinned: boolean;
   readonly completeness: VerificationReport['completeness'];
   readonly disclosure: VerificationReport['disclosure'];
+  /** Mark of the genesis; null where none reads. */
+  readonly synthetic: boolean | null;
 }
 
 export const NOTHING_ESTABLISHED: Established = {
@@ -63,6 +66,7 @@ export const NOTHING_ESTABLISHED: Established = {
   isPinned: false,
   completeness: 'not_assessed',
   disclosure: 'none',
+  synthetic: null,
 };
 
 /** A wholly foreign folder must not fill the memory with failures; the verdict needs only the first. */
@@ -101,6 +105,7 @@ export function buildReport(findings: Findings, established: Established): Verif
     anchoring: isBroken('anchoring') ? 'broken' : anchoringOf(established),
     completeness: established.completeness,
     disclosure: established.disclosure,
+    synthetic: established.synthetic,
     tree_size: established.tree_size,
     root_hash: established.root_hash,
     signed_tree_size: established.signed_tree_size,
@@ -141,7 +146,7 @@ const MAX_PRINTED = 5;
 /** For people; ends in a newline. The first line is the verdict. Each failure is printed with its meaning and action. */
 export function renderReport(report: VerificationReport): string {
   const lines = [
-    report.ok ? 'VERIFIED' : 'NOT VERIFIED',
+    `${report.ok ? 'VERIFIED' : 'NOT VERIFIED'}${report.synthetic === true ? ` (${SYNTHETIC_NOTICE})` : ''}`,
     `  integrity     ${report.integrity}`,
     `  anchoring     ${report.anchoring} (${ANCHORING_TEXT[report.anchoring]})`,
     `  completeness  ${report.completeness} (${COMPLETENESS_TEXT[report.completeness]})`,

@@ -75,5 +75,11 @@ function establish(verdicts: readonly LogVerdict[]): Established {
     isPinned: verdicts.every(({ isPinned }) => isPinned),
     completeness: 'not_assessed',
     disclosure: 'facts_and_content',
+    synthetic: markOf(verdicts),
   };
+}
+
+function markOf(verdicts: readonly LogVerdict[]): boolean | null {
+  const marks = verdicts.map(({ isSynthetic }) => isSynthetic).filter((mark) => mark !== undefined);
+  return marks.length === 0 ? null : marks.includes(true);
 }

@@ -1,10 +1,6 @@
 /** Verifies one log of an archive: genesis, bundles in order, checkpoints, and the objects that are left over. */
-import { LogGenesis } from '../../schemas/bundle.ts';
-import { isGenesisSigned, namesItsKey } from '../chain/genesis.ts';
-import { genesisKey } from '../chain/layout.ts';
 import { chainStart } from '../chain/merkle.ts';
 import { parseVkey } from '../chain/note.ts';
-import { checkLockHolds, readObject } from './archive-reader.ts';
 import {
   checkBundleLock,
   checkHeaderSignature,
@@ -14,10 +10,10 @@ import {
   type KeptBundle,
 } from './bundle-checks.ts';
 import type { LookAhead } from './bundle-threads.ts';
+import { checkPromises, readGenesis, type SealingTimes } from './genesis-checks.ts';
 import { checkCheckpointCover, checkLeftovers, isCheckpointGood } from './log-checks.ts';
 import type { LogEnd, LogObjects, LogRun } from './log-run.ts';
 import { checkPin, type VerifyOptions } from './report.ts';
-import { parseCanonical } from './shape.ts';
 import { growTree, type TreeState } from './tree.ts';
 
 export interface VerifyReaderOptions extends VerifyOptions {
@@ -29,10 +25,12 @@ export interface LogVerdict {
   readonly tree: TreeState | undefined;
   readonly signedSize: number;
   readonly isPinned: boolean;
+  /** Undefined where the genesis does not read. */
+  readonly isSynthetic: boolean | undefined;
 }
 
 /** How far a log was verified. `verifyBundles` owns it; nothing else keeps a reference. */
-interface LogProgress {
+interface LogProgress extends SealingTimes {
   /** Undefined where the last leaves could not be read. */
   tree: TreeState | undefined;
   size: number;
@@ -42,29 +40,16 @@ interface LogProgress {
 }
 
 export async function verifyLog(objects: LogObjects, options: VerifyReaderOptions): Promise<LogVerdict> {
-  const genesis = await readGenesis(objects);
+  const found = await readGenesis(objects);
+  const genesis = found?.genesis;
   const isPinned = genesis !== undefined && checkPin(objects.findings, genesis.vkey, options);
-  const run: LogRun = { ...objects, origin: genesis?.origin, key: genesis && parseVkey(genesis.vkey) };
+  const key = genesis && parseVkey(genesis.vkey);
+  const run: LogRun = { ...objects, found, origin: genesis?.origin, key };
   const end = await verifyBundles(run, options);
   checkCheckpointCover(run, end);
   await checkLeftovers(run, end);
   if (isPinned) checkSignedAtAll(run, end);
-  return { tree: end.tree, signedSize: end.signedSize, isPinned };
-}
-
-/** SPEC (archive.md): canonical JSON and a newline; the vkey's name is the origin, and its key signed the genesis. */
-async function readGenesis({ reader, listing, findings }: LogObjects): Promise<LogGenesis | undefined> {
-  const key = genesisKey(listing.log);
-  const object = await readObject(reader, key, null, findings);
-  const text = object?.bytes.toString('utf8') ?? '';
-  const genesis = text.endsWith('\n') ? parseCanonical(LogGenesis, text.slice(0, -1)) : undefined;
-  if (genesis === undefined || !namesItsKey(genesis)) {
-    findings.fail('genesis_malformed', null, key);
-    return undefined;
-  }
-  if (!isGenesisSigned(genesis)) findings.fail('genesis_unsigned', null, key);
-  checkLockHolds(key, { lock: object?.lock, signed: genesis.lock }, null, findings);
-  return genesis;
+  return { tree: end.tree, signedSize: end.signedSize, isPinned, isSynthetic: genesis?.synthetic };
 }
 
 /** All bundles in order, each with its payloads and the checkpoint at its end. */
@@ -104,7 +89,7 @@ async function verifyBundle(run: LogRun, progress: LogProgress, bundle: KeptBund
   if (progress.pendingCheckpoints.delete(size) && (await isCheckpointGood(run, { ...progress, lock }, size)))
     progress.signedSize = size;
   // The signature comes last: every other failure of the header says more about the bundle.
-  checkHeaderSignature(run, bundle.header);
+  if (checkHeaderSignature(run, bundle.header)) checkPromises(run, progress, bundle.header);
   if (run.findings.failures().length === failuresBefore) checkLeavesBytes(run, bundle);
 }
 
@@ -113,6 +98,8 @@ function startOf(checkpoints: readonly number[]): LogProgress {
     tree: { size: 0, frontier: [], chainHead: chainStart() },
     size: 0,
     signedSize: 0,
+    integratedAt: undefined,
+    namedOther: false,
     pendingCheckpoints: new Set(checkpoints),
   };
 }

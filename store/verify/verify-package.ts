@@ -2,9 +2,11 @@
  * Verifies an evidence package from its ZIP alone. In: a path. Out: a report. The chain of reasons: the key signs the
  * manifest, the manifest names every file, the key signs the checkpoint, proofs lead from each record to its root.
  */
+import { LogGenesis } from '../../schemas/bundle.ts';
 import { PACKAGE_PATHS, PackageManifest } from '../../schemas/evidence-package.ts';
 import type { VerificationReport } from '../../schemas/verification.ts';
 import { openCheckpoint } from '../chain/checkpoint.ts';
+import { isGenesisSigned, namesItsKey } from '../chain/genesis.ts';
 import { sha256Hex } from '../chain/leaf.ts';
 import { parseVkey, verifyNote, type VerifierKey } from '../chain/note.ts';
 import { openContainer } from './container.ts';
@@ -52,6 +54,7 @@ async function verifyContents(run: PackageRun, read: ReadManifest): Promise<Esta
   await verifyFiles(run, manifest);
   const { key, isPinned } = await readKey(run);
   const isSigned = await verifySignature(run, read, key);
+  const synthetic = await verifyMark(run, manifest);
   const note = await readTextFile(run, PACKAGE_PATHS.checkpoint);
   const isAnchored = verifyCheckpoint(run, manifest, note, key);
   if (key !== undefined) compareWithKept(run, { ...manifest, key, isSigned: isAnchored });
@@ -65,6 +68,7 @@ async function verifyContents(run: PackageRun, read: ReadManifest): Promise<Esta
     isPinned,
     completeness,
     disclosure: 'facts_only',
+    synthetic,
   };
 }
 
@@ -75,6 +79,27 @@ async function readKey(
   const vkey = (await readTextFile(run, PACKAGE_PATHS.key)).replace(/\n$/, '');
   const key = parseVkey(vkey);
   return { key, isPinned: key !== undefined && checkPin(run.findings, vkey, run.options) };
+}
+
+/**
+ * SPEC (evidence-package.md): `genesis` is the genesis of the log as archive.md states it, by the key of the package, and the
+ * manifest repeats its mark. Resolves the mark; null where the genesis does not read.
+ */
+async function verifyMark(run: PackageRun, manifest: PackageManifest): Promise<boolean | null> {
+  const path = PACKAGE_PATHS.genesis;
+  const text = await readTextFile(run, path);
+  const genesis = text.endsWith('\n') ? parseCanonical(LogGenesis, text.slice(0, -1)) : undefined;
+  const vkey = (await readTextFile(run, PACKAGE_PATHS.key)).replace(/\n$/, '');
+  if (genesis?.origin !== manifest.origin || genesis.vkey !== vkey || !namesItsKey(genesis)) {
+    run.findings.fail('genesis_malformed', null, `${path} is not the genesis of ${manifest.origin}`);
+    return null;
+  }
+  if (!isGenesisSigned(genesis)) run.findings.fail('genesis_unsigned', null, path);
+  if (manifest.synthetic !== genesis.synthetic) {
+    const detail = `the manifest says synthetic: ${String(manifest.synthetic)}, ${path} ${String(genesis.synthetic)}`;
+    run.findings.fail('synthetic_mismatch', null, detail);
+  }
+  return genesis.synthetic;
 }
 
 function compareWithKept({ findings, options }: PackageRun, head: PackageHead): void {

@@ -13,6 +13,7 @@ import { createLog } from '../../store/ledger/genesis.ts';
 import { openLedger } from '../../store/ledger/ledger.ts';
 import { createRowsProjection } from '../../store/projections/rows.ts';
 import { openSeenIds } from '../../store/projections/seen-ids.ts';
+import { TEST_POLICY } from '../support/ledger.ts';
 import { createArchiveModel, type ArchiveModel } from './archive-model.ts';
 import { pickWeighted, type Choices, type Weighted } from './choices.ts';
 import type { Coverage } from './coverage.ts';
@@ -153,7 +154,7 @@ async function createEmptyLog(world: World, lane: Lane): Promise<void> {
     clockReports: 0,
   };
   const process = { ...operator, machine: world.machines[0] };
-  const created = createLog(optionsOf(world, process, lane));
+  const created = createLog({ ...optionsOf(world, process, lane), policy: TEST_POLICY });
   // It signs, then it puts.
   for (let calls = 0; calls < 2; calls += 1) {
     await world.scheduler.quiet();

@@ -1,9 +1,10 @@
 import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import type { AuditRecord } from '../../schemas/record.ts';
+import type { LogGenesis, LogPolicy } from '../../schemas/bundle.ts';
 import type { ArchiveLock } from '../../schemas/archive-lock.ts';
 import type { Archive } from '../../store/archive/archive.ts';
 import { formatVkey, verifierKey } from '../../store/chain/note.ts';
-import { createLog } from '../../store/ledger/genesis.ts';
+import { createLog, requireGenesis } from '../../store/ledger/genesis.ts';
 import type { Ledger } from '../../store/ledger/ledger.ts';
 import type { Batch } from '../../store/ledger/commit.ts';
 import type { LedgerOptions } from '../../store/ledger/options.ts';
@@ -12,6 +13,7 @@ import type { RecordStore } from '../../store/records/record-store.ts';
 import type { HeadGuard, Signer } from '../../store/keys/signer.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { FaultPlan } from './faults.ts';
+import { createMemoryArchive } from './memory-archive.ts';
 
 export const TEST_ORIGIN = 'test.example/affidavit/p0';
 
@@ -63,12 +65,26 @@ export function createTestRandom(seed = 'seed'): (count: number) => Uint8Array {
 
 export const testLock = (): ArchiveLock => ({ mode: 'governance', retain_until: '2033-01-01T00:00:00.000Z' });
 
+export const TEST_POLICY: LogPolicy = {
+  lock_mode: 'governance',
+  archive_days: { admin: 30, content: 30, facts: 30, file: 30, package: 30, person: 30, proof: 30 },
+};
+
+/** The genesis that `createLog` writes for a log of this signer. */
+export async function testGenesis(signer: Signer, isSynthetic = false): Promise<LogGenesis> {
+  const archive = createMemoryArchive();
+  const clock = () => Date.parse('2026-03-01T00:00:00.000Z');
+  await createLog({ log: 'p0', archive, signer, clock, lockFor: testLock, policy: TEST_POLICY, isSynthetic });
+  return requireGenesis(archive, 'p0');
+}
+
 export interface TestLedgerParts {
   readonly archive: Archive;
   readonly records: RecordStore;
   readonly signer?: Signer;
   readonly guard?: HeadGuard;
   readonly clock?: () => number;
+  readonly policy?: LogPolicy;
 }
 
 /** Appends one batch and waits until it is queryable and published. */
@@ -89,7 +105,7 @@ export async function createTestLog(parts: TestLedgerParts): Promise<LedgerOptio
     randomBytes: createTestRandom(),
     lockFor: testLock,
   };
-  await createLog(options);
+  await createLog({ ...options, policy: parts.policy ?? TEST_POLICY });
   return options;
 }
 

@@ -8,13 +8,14 @@ import type { ControlResult } from '../../schemas/control.ts';
 import { PACKAGE_PATHS, type PackageManifest, type PackageResults } from '../../schemas/evidence-package.ts';
 import type { JsonValue } from '../../schemas/json.ts';
 import { checkpointText } from '../../store/chain/checkpoint.ts';
+import { formatGenesis } from '../../store/chain/genesis.ts';
 import { sealRecord, sha256Hex } from '../../store/chain/leaf.ts';
 import { inclusionProof, rootOf } from '../../store/chain/merkle.ts';
 import { formatNote, parseVkey } from '../../store/chain/note.ts';
 import { saltOf } from '../../store/chain/part.ts';
 import { formatTlogProof } from '../../store/chain/tlog-proof.ts';
 import type { Signer } from '../../store/keys/signer.ts';
-import { createTestSigner, testRecord } from './ledger.ts';
+import { createTestSigner, testGenesis, testRecord } from './ledger.ts';
 
 /** Files of a package by path, as text. */
 export type PackageFiles = Map<string, string>;
@@ -24,6 +25,7 @@ export interface TestPackageOptions {
   /** Leaves in the log; every second one is in the package. */
   readonly leafCount?: number;
   readonly completeness?: 'complete' | 'incomplete';
+  readonly synthetic?: boolean;
   /** Changes files before the manifest names and the key signs them. */
   readonly before?: (files: PackageFiles) => void;
   readonly manifest?: (manifest: PackageManifest) => PackageManifest;
@@ -60,6 +62,7 @@ export async function buildTestPackage(options: TestPackageOptions = {}): Promis
     period: PERIOD,
     origin: signer.name,
     ...head,
+    synthetic: options.synthetic ?? false,
     files: await listFiles(dir, [...files.keys()]),
   };
   const named = options.manifest?.(manifest) ?? manifest;
@@ -91,7 +94,7 @@ const SECRETS = {
 
 async function signedContents(
   signer: Signer,
-  { leafCount = 7, completeness = 'incomplete' }: TestPackageOptions,
+  { leafCount = 7, completeness = 'incomplete', synthetic = false }: TestPackageOptions,
 ) {
   const sealed = Array.from({ length: leafCount }, (_, index) =>
     sealRecord(testRecord(index), index, SECRETS),
@@ -113,7 +116,8 @@ async function signedContents(
     [PACKAGE_PATHS.report, '%PDF-1.7\n'],
     [PACKAGE_PATHS.checkpoint, note],
     [PACKAGE_PATHS.key, `${signer.vkey}\n`],
-    [PACKAGE_PATHS.results, resultsText(csv, ids, completeness)],
+    [PACKAGE_PATHS.genesis, formatGenesis(await testGenesis(signer, synthetic)).toString()],
+    [PACKAGE_PATHS.results, resultsText(csv, ids, { state: completeness, synthetic })],
     [
       PACKAGE_PATHS.records,
       lines((index) => ({
@@ -140,7 +144,11 @@ async function signedContents(
   ]);
 }
 
-function resultsText(csv: string, ids: readonly string[], state: 'complete' | 'incomplete'): string {
+function resultsText(
+  csv: string,
+  ids: readonly string[],
+  { state, synthetic }: { readonly state: 'complete' | 'incomplete'; readonly synthetic: boolean },
+): string {
   const result: ControlResult = {
     control_id: 'CC6.1',
     framework: 'soc2',
@@ -165,7 +173,7 @@ function resultsText(csv: string, ids: readonly string[], state: 'complete' | 'i
     completeness: { period: PERIOD, state, statistics: [], findings: [] },
     not_proven: [],
   };
-  const results: PackageResults = { v: 1, package_id: 'pkg-1', period: PERIOD, results: [result] };
+  const results: PackageResults = { v: 1, package_id: 'pkg-1', period: PERIOD, synthetic, results: [result] };
   return `${canonicalJson(results as unknown as JsonValue)}\n`;
 }
 

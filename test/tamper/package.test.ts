@@ -3,14 +3,31 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { PACKAGE_PATHS } from '../../schemas/evidence-package.ts';
 import { FAILURES, type FailureCode } from '../../schemas/verification.ts';
+import { formatGenesis } from '../../store/chain/genesis.ts';
 import { sha256Hex } from '../../store/chain/leaf.ts';
 import { verifyPackage } from '../../store/verify/verify-package.ts';
 import type { VerifyOptions } from '../../store/verify/report.ts';
-import { createTestSigner } from '../support/ledger.ts';
-import { buildTestPackage, swap, type PackageFiles, type TestPackage } from '../support/package-builder.ts';
+import { createTestSigner, testGenesis } from '../support/ledger.ts';
+import {
+  buildTestPackage,
+  swap,
+  type PackageFiles,
+  type TestPackage,
+  type TestPackageOptions,
+} from '../support/package-builder.ts';
 import { edited, firstIndex, signHead } from './forge.ts';
 
-const { records, proofs, results, checkpoint, key, manifest, manifestNote, report: pdf } = PACKAGE_PATHS;
+const {
+  records,
+  proofs,
+  results,
+  checkpoint,
+  key,
+  genesis,
+  manifest,
+  manifestNote,
+  report: pdf,
+} = PACKAGE_PATHS;
 const CSV = 'populations/CC6.1/sessions.csv';
 const PROOF = 'proofs/00000000000000000001.tlog-proof';
 const ROOT = 'f'.repeat(64);
@@ -31,6 +48,8 @@ const lines = (files: PackageFiles, path: string) => files.get(path)!.split('\n'
 const setLines = (path: string, change: (all: string[]) => string[]) => (files: PackageFiles) =>
   files.set(path, `${change(lines(files, path)).join('\n')}\n`);
 const untouched = () => undefined;
+const genesisOf = async (isSynthetic: boolean, by = signer) =>
+  formatGenesis(await testGenesis(by, isSynthetic)).toString();
 
 interface Case {
   readonly name: string;
@@ -311,5 +330,42 @@ describe('the evidence package against a checkpoint that was kept:', () => {
     const report = await verify(untouched, keeping(await signHead(signer, { tree_size, root_hash: ROOT })));
     expect(report).toMatchObject({ ok: true, failures: [] });
     expect(report.notices).toMatchObject([{ code: 'kept_checkpoint_not_comparable', index: null }]);
+  });
+});
+
+describe('the mark of the log in a package that the key signed anew', () => {
+  const synthetic: readonly FailureCode[] = ['synthetic_mismatch'];
+  const ofOther = createTestSigner();
+  it.each<[string, TestPackageOptions, readonly FailureCode[]]>([
+    [
+      'differs in the manifest, from the genesis and from the results',
+      { manifest: (named) => ({ ...named, synthetic: true }) },
+      [...synthetic, ...synthetic],
+    ],
+    [
+      'is hidden in the results',
+      { synthetic: true, before: (files) => swap(files, results, '"synthetic":true', '"synthetic":false') },
+      synthetic,
+    ],
+    [
+      'is edited in the genesis',
+      { before: (files) => swap(files, genesis, '"synthetic":false', '"synthetic":true') },
+      ['genesis_unsigned', 'synthetic_mismatch'],
+    ],
+    ['has no genesis behind it', { before: (files) => files.set(genesis, '{}\n') }, ['genesis_malformed']],
+  ])('shows where it %s', async (_, options, codes) => {
+    const built = await buildTestPackage({ signer, ...options });
+    open.push(built);
+    const report = await verifyPackage({ path: built.path });
+    // Signatures and digests of the files fit: the key made them.
+    expect(report.failures.map(({ code }) => code)).toEqual(codes);
+  });
+
+  it('shows where the genesis is of another key', async () => {
+    const text = await genesisOf(false, ofOther);
+    const built = await buildTestPackage({ signer, before: (files) => files.set(genesis, text) });
+    open.push(built);
+    const { failures } = await verifyPackage({ path: built.path });
+    expect(failures.map(({ code }) => code)).toEqual(['genesis_malformed']);
   });
 });

@@ -18,7 +18,7 @@ import { verifyPackage } from '../../../store/verify/verify-package.ts';
 import { createFindings } from '../../../store/verify/report.ts';
 import type { PublishedLog } from '../../../store/ledger/published-log.ts';
 import type { RecordRow } from '../../../store/records/record-store.ts';
-import { createTestSigner } from '../../support/ledger.ts';
+import { createTestSigner, testGenesis } from '../../support/ledger.ts';
 import { readRecording, RECORDING_NAMES } from '../../support/recorded-records.ts';
 import { sealedRows } from '../../support/sealed-rows.ts';
 import { agentWeek } from '../agent-week.ts';
@@ -70,6 +70,7 @@ const HOUSE_RULES: Framework = {
 interface BuildOptions {
   readonly period?: { readonly from: string; readonly to: string };
   readonly framework?: Framework;
+  readonly synthetic?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -94,12 +95,18 @@ describe('an evidence package', () => {
   }
   async function build(
     published: PublishedLog,
-    { period = MARCH, framework = SOC2, signal = new AbortController().signal }: BuildOptions = {},
+    {
+      period = MARCH,
+      framework = SOC2,
+      synthetic = false,
+      signal = new AbortController().signal,
+    }: BuildOptions = {},
   ): Promise<string> {
     const path = join(dir, `${(count += 1)}.zip`);
     const builder = createPackageBuilder({
       store,
       published,
+      genesis: await testGenesis(signer, synthetic),
       logCount: 1,
       signer,
       clock: () => Date.parse('2026-12-02T08:00:00Z'),
@@ -152,6 +159,18 @@ describe('an evidence package', () => {
     });
     const stranger = createTestSigner('log.test.example/p0');
     expect((await verifyPackage({ path, pinnedVkeys: [stranger.vkey] })).ok).toBe(false);
+  });
+
+  it('says in every document that its log is synthetic, and carries the genesis that says so', async () => {
+    await fill(agentWeek());
+    const path = await build(await publishedBy(signer, agentWeek()), { synthetic: true });
+    const files = await filesOf(path);
+    const textOf = (name: string) => files.get(name)!.toString();
+    for (const name of ['manifest.json', 'results.json', 'genesis'])
+      expect(JSON.parse(textOf(name))).toMatchObject({ synthetic: true });
+    expect(textOf('README.txt')).toContain('SYNTHETIC');
+    expect(pdfPages(files.get('report.pdf')!)[0]).toContain('SYNTHETIC');
+    expect(await verifyPackage({ path })).toMatchObject({ ok: true, synthetic: true });
   });
 
   it('has the same bytes when it is made again', async () => {

@@ -71,6 +71,8 @@ describe('the report', () => {
       origin: 'log.test.example/p0',
       log_count: 1,
       vkey: createTestSigner('log.test.example/p0').vkey,
+      synthetic: false,
+      genesis_text: '{}\n',
       checkpoint_note: 'log.test.example/p0\n7\nroot\n\n— log.test.example/p0 signature\n',
       tree_size: 7,
       root_hash: 'ab'.repeat(32),
@@ -122,6 +124,17 @@ describe('the report', () => {
       expect(page).toContain(`page ${position + 1} of ${pages.length}`);
       expect(page).toContain('efefefefefefefef');
     });
+  });
+
+  it('says on each page and beside each state that its log is synthetic', async () => {
+    const pages = pdfPages(await render({ ...input, synthetic: true }));
+    for (const page of pages)
+      expect(page).toContain('SYNTHETIC: made for tests or shows, evidence of nothing');
+    const text = pages.join('\n');
+    for (const label of ['met', 'not tested', 'exception', 'not applicable']) {
+      expect(text).toContain(`State: ${label} (SYNTHETIC)`);
+    }
+    expect(pdfPages(await render()).join('\n')).not.toContain('SYNTHETIC');
   });
 
   it('names every control with its state, and the four states with their meaning', async () => {

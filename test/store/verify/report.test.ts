@@ -45,6 +45,19 @@ describe('the verdict', () => {
     expect(renderReport(report).split('\n').length).toBeLessThan(80);
   });
 
+  it('says in its first line that a log is synthetic', () => {
+    const synthetic = { ...NOTHING_ESTABLISHED, synthetic: true };
+    const [good] = renderReport(buildReport(createFindings(), synthetic)).split('\n');
+    expect(good).toBe('VERIFIED (SYNTHETIC: made for tests or shows, evidence of nothing)');
+    const broken = createFindings();
+    broken.fail('lock_missing', null, 'a');
+    expect(renderReport(buildReport(broken, synthetic))).toMatch(/^NOT VERIFIED \(SYNTHETIC: /);
+    for (const mark of [false, null])
+      expect(
+        renderReport(buildReport(createFindings(), { ...NOTHING_ESTABLISHED, synthetic: mark })),
+      ).toMatch(/^VERIFIED\n/);
+  });
+
   it('says in text what is broken, where, and what to do', () => {
     const findings = createFindings();
     findings.fail('payload_mismatch', 41, 'log/p0/facts/content/00000000000000000040-0011223344556677');

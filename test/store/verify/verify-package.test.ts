@@ -71,6 +71,10 @@ describe('verifying an evidence package', () => {
     expect(report.root_hash).toMatch(/^[0-9a-f]{64}$/);
   });
 
+  it.each([true, false])('repeats the mark of the log, synthetic: %s', async (synthetic) => {
+    expect(await verify({ synthetic })).toMatchObject({ ok: true, synthetic, failures: [] });
+  });
+
   it('repeats what the statement inside says of completeness', async () => {
     expect(await verify({ completeness: 'complete' })).toMatchObject({ ok: true, completeness: 'complete' });
   });

@@ -124,6 +124,9 @@ export const LogGenesis = Type.Object(
       description: 'whether the log was made for tests or shows: no record in it is evidence of anything',
     }),
     policy: LogPolicy,
+    head_log: Type.Optional(
+      Type.String({ description: 'verifier key of the head log; absent in the head log itself' }),
+    ),
     lock: ArchiveLock,
     signature: Type.String({
       description: 'Ed25519 by `vkey` over the other members, base64 (store/chain/genesis.ts)',

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { configKeys } from '../config.ts';
 import { SOURCES } from '../connectors/sources/index.ts';
 import { ERRORS } from '../schemas/errors.ts';
-import { FAILURES } from '../schemas/verification.ts';
+import { FAILURES } from '../schemas/verification-failures.ts';
 import { describeLimit, findPrivateLimits } from './support/private-limits.ts';
 import { sourceTable } from './support/source-table.ts';
 

@@ -210,7 +210,11 @@ function extendHead(
   };
 }
 
-async function sign({ signer }: LedgerOptions, header: UnsignedBundleHeader): Promise<BundleHeader> {
+/** The header with the signature of the key of its log. */
+export async function sign(
+  { signer }: Pick<LedgerOptions, 'signer'>,
+  header: UnsignedBundleHeader,
+): Promise<BundleHeader> {
   const signature = await signer.sign(headerMessage(header));
   return { ...header, signature: Buffer.from(signature).toString('base64') };
 }

@@ -15,6 +15,8 @@ export interface NewLog extends Pick<LedgerOptions, 'log' | 'lockFor'> {
   readonly clock: Clock;
   /** Promises that verification holds every lock of the log to. */
   readonly policy: LogPolicy;
+  /** Verifier key of the head log that names this log; absent for the head log itself. */
+  readonly headLog?: string | undefined;
   /** @default false */
   readonly isSynthetic?: boolean;
 }
@@ -27,6 +29,7 @@ export async function createLog({
   clock,
   lockFor,
   policy,
+  headLog,
   isSynthetic = false,
 }: NewLog) {
   const nowMs = clock();
@@ -37,6 +40,7 @@ export async function createLog({
     created_at: toInstant(nowMs),
     synthetic: isSynthetic,
     policy,
+    ...(headLog === undefined ? {} : { head_log: headLog }),
     lock: lockFor('proof', nowMs),
   };
   const signature = Buffer.from(await signer.sign(genesisMessage(genesis))).toString('base64');

@@ -1,6 +1,7 @@
 /** Takes one bundle of a log, from its file or from a thread that has checked it, and checks what lies around it. */
 import type { ArchiveLock } from '../../schemas/archive-lock.ts';
 import { BundleHeader } from '../../schemas/bundle.ts';
+import { HeadEntry, isOrdered } from '../../schemas/head-entry.ts';
 import { Leaf } from '../../schemas/leaf.ts';
 import { isHeaderSigned } from '../chain/bundle-signature.ts';
 import { bundleKey, parseKey } from '../chain/layout.ts';
@@ -14,14 +15,30 @@ import { parseCanonical } from './shape.ts';
 import { countHashes } from './tree.ts';
 
 /** The judges of the lines of a bundle: a line that these refuse is not a header or not a leaf. */
+const readHeader = (line: Buffer) => parseCanonical(BundleHeader, line);
 const LINE_READERS: LineReaders = {
-  header: (line) => parseCanonical(BundleHeader, line),
+  header: readHeader,
   leaf: (line) => readLeafLine(line) ?? parseCanonical(Leaf, line),
 };
+
+/** The judges of the lines of the head log, whose leaves are entries and have no parts. Entries that read go to `entries`. */
+function headReaders(entries: HeadEntry[]): LineReaders {
+  return {
+    header: readHeader,
+    leaf(line) {
+      const entry = parseCanonical(HeadEntry, line);
+      if (entry === undefined || !isOrdered(entry)) return undefined;
+      entries.push(entry);
+      return { retention_class: '', parts: [] };
+    },
+  };
+}
 
 /** A bundle that was read, and the lock under which it is kept; undefined where none reads. */
 export interface KeptBundle extends ReadBundle {
   readonly lock: ArchiveLock | undefined;
+  /** The leaves of a bundle of the head log, as far as they read. */
+  readonly entries?: readonly HeadEntry[];
 }
 
 /** Undefined where the bundle does not read; then a failure was reported. */
@@ -34,8 +51,10 @@ export async function takeBundle(
   if (accepted !== undefined) return accepted;
   const { reader, listing, origin, findings } = run;
   const object = await readObject(reader, bundleKey(listing.log, start), start, findings);
-  const bundle = object && (await readBundle(object.bytes, { start, origin }, LINE_READERS, findings));
-  return bundle && { ...bundle, lock: object.lock };
+  const entries: HeadEntry[] = [];
+  const readers = run.onEntry === undefined ? LINE_READERS : headReaders(entries);
+  const bundle = object && (await readBundle(object.bytes, { start, origin }, readers, findings));
+  return bundle && { ...bundle, lock: object.lock, entries };
 }
 
 /**

@@ -1,5 +1,5 @@
 /** The parts that a leaf names, read from its line. */
-import type { Leaf, LeafParts } from '../../schemas/leaf.ts';
+import type { PartKind } from '../../schemas/bundle.ts';
 import { RECORD_CLASSES, type RecordClass } from '../../schemas/retention.ts';
 import {
   byteSet,
@@ -11,8 +11,11 @@ import {
   NO_MATCH,
 } from './line-bytes.ts';
 
-/** The members of a leaf that name its parts. */
-export type LeafOfParts = Pick<Leaf, 'retention_class' | 'parts'>;
+/** The members of a leaf that name its parts. A leaf of the head log has none. */
+export interface LeafOfParts {
+  readonly retention_class: string;
+  readonly parts: readonly { readonly name: PartKind; readonly digest: string }[];
+}
 
 const LETTERS = 'abcdefghijklmnopqrstuvwxyz';
 const DIGITS = '0123456789';
@@ -71,10 +74,10 @@ export function readLeafLine(line: Buffer): LeafOfParts | undefined {
   if (end !== line.length) return undefined;
   return {
     parts: [
-      ...(contentEnd === NO_MATCH ? [] : [{ digest: digestAt(line, content), name: 'content' }]),
-      { digest: digestAt(line, facts), name: 'facts' },
-      ...(personEnd === NO_MATCH ? [] : [{ digest: digestAt(line, person), name: 'person' }]),
-    ] as LeafParts,
+      ...(contentEnd === NO_MATCH ? [] : [{ digest: digestAt(line, content), name: 'content' as const }]),
+      { digest: digestAt(line, facts), name: 'facts' as const },
+      ...(personEnd === NO_MATCH ? [] : [{ digest: digestAt(line, person), name: 'person' as const }]),
+    ],
     retention_class: line.toString('latin1', retentionClass + 1, classEnd - 1) as RecordClass,
   };
 }

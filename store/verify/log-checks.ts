@@ -1,5 +1,6 @@
 /** The checks of a log besides its bundles: its checkpoints, and the objects and locks that no bundle names. */
 import type { ArchiveLock } from '../../schemas/archive-lock.ts';
+import { HEAD_LOG } from '../../schemas/head-entry.ts';
 import { openCheckpoint, type Checkpoint } from '../chain/checkpoint.ts';
 import { checkpointKey, parseKey, type ParsedKey } from '../chain/layout.ts';
 import { parseNote, type VerifierKey } from '../chain/note.ts';
@@ -19,7 +20,7 @@ export interface CheckpointPlace extends Pick<LogEnd, 'tree' | 'signedSize'> {
  * last good checkpoint is not the leaf that was signed.
  */
 export async function isCheckpointGood(
-  { reader, listing, key, findings }: LogRun,
+  { reader, listing, key, heads, findings }: LogRun,
   { tree, signedSize, lock: signed }: CheckpointPlace,
   size: number,
 ): Promise<boolean> {
@@ -33,6 +34,9 @@ export async function isCheckpointGood(
     return false;
   }
   if (tree === undefined) return false;
+  const named = heads.get(size)?.note_sha256;
+  if (named !== undefined && named !== object?.sha256)
+    findings.fail('heads_mismatch', null, `${name} is not the note that ${HEAD_LOG} names`);
   if (checkpoint.root_hash === rootHex(tree)) return true;
   const detail = `${name} signs root ${checkpoint.root_hash}, the leaves make ${rootHex(tree)}`;
   findings.fail('checkpoint_root_mismatch', signedSize, detail);
@@ -74,6 +78,57 @@ function reportMissing({ listing, findings }: LogRun, end: LogEnd, size: number)
   }
   const newestStart = listing.early.bundles.at(-1) ?? 0;
   findings.notice('unpublished_tail', newestStart, `${detail}: the newest bundle is not signed yet`);
+}
+
+/** The end of a bundle, where a named head lies. */
+export interface NamedHeadPlace extends Pick<LogEnd, 'tree'> {
+  /** Largest smaller size at which leaves and head log agree. */
+  readonly agreed: number;
+  /** Whether a checkpoint of this size was listed. */
+  readonly isPublished: boolean;
+}
+
+/**
+ * SPEC (archive.md): each head that the head log names is a head of these leaves, at the end of a bundle, and was published.
+ * Reports the first size at which it is not, by the largest smaller size that agrees.
+ */
+export function checkNamedHead(
+  { listing, heads, findings }: LogRun,
+  { tree, agreed, isPublished }: NamedHeadPlace,
+  size: number,
+): boolean {
+  const named = heads.get(size);
+  if (named === undefined || tree === undefined) return false;
+  if (named.root_hash !== rootHex(tree)) {
+    const detail = `entry ${String(named.entry)} of ${HEAD_LOG} names root ${named.root_hash} at size ${String(size)} of ${listing.log}, the leaves make ${rootHex(tree)}`;
+    findings.fail('heads_mismatch', agreed, detail);
+    return false;
+  }
+  if (!isPublished && !listing.checkpoints.includes(size)) {
+    const detail = `${listing.log} has no checkpoint of ${String(size)} leaves, which ${HEAD_LOG} names`;
+    findings.fail('checkpoint_missing', null, detail);
+  }
+  return true;
+}
+
+/** The named heads that no bundle has reached. An archive that grows while it is read may have got them since. */
+export function checkUnreachedHeads(
+  { listing, heads, findings }: LogRun,
+  end: LogEnd,
+  { sizes, agreed }: { readonly sizes: ReadonlySet<number>; readonly agreed: number },
+): void {
+  const listed = new Set(listing.checkpoints);
+  const missing = [...sizes].filter((size) => !listed.has(size)).sort((a, b) => a - b);
+  const inside = missing.find((size) => size <= end.size);
+  const beyond = missing.at(-1);
+  if (inside !== undefined) {
+    const detail = `entry ${String(heads.get(inside)?.entry)} of ${HEAD_LOG} names a head of ${String(inside)} leaves, where no bundle of ${listing.log} ends`;
+    findings.fail('heads_mismatch', agreed, detail);
+  }
+  if (beyond !== undefined && beyond > end.size) {
+    const detail = `entry ${String(heads.get(beyond)?.entry)} of ${HEAD_LOG} names a head of ${String(beyond)} leaves, ${listing.log} has ${String(end.size)}`;
+    findings.fail('log_truncated', end.size, detail);
+  }
 }
 
 /** Judges the objects and locks that no bundle names, when all bundles were read. */

@@ -2,11 +2,17 @@
 import type { LogGenesis } from '../../schemas/bundle.ts';
 import type { VerifierKey } from '../chain/note.ts';
 import type { LogListing } from './archive-listing.ts';
+import type { HeadEntry } from '../../schemas/head-entry.ts';
 import type { ArchiveReader } from './archive-reader.ts';
+import type { HeadsBySize } from './head-log.ts';
 import type { Findings } from './report.ts';
 import type { TreeState } from './tree.ts';
 
 export interface LogObjects {
+  /** Heads of this log that the head log names. */
+  readonly heads: HeadsBySize;
+  /** Takes the entries of the head log, where this is it. */
+  readonly onEntry?: ((entry: HeadEntry, index: number) => void) | undefined;
   readonly reader: ArchiveReader;
   readonly listing: LogListing;
   readonly findings: Findings;
@@ -36,6 +42,8 @@ export interface LogEnd {
   readonly size: number;
   /** Size of the last checkpoint that is good and fits the leaves. */
   readonly signedSize: number;
+  /** `integrated_at` of the newest bundle that the key signed. */
+  readonly integratedAt: string | undefined;
   /** Sizes of checkpoints at which no bundle ends. */
   readonly strayCheckpoints: readonly number[];
 }

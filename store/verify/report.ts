@@ -1,12 +1,10 @@
 /** Collects the findings of all checks and turns them into the verdict. */
 import { SYNTHETIC_NOTICE } from '../../schemas/bundle.ts';
-import {
-  FAILURES,
-  type FailureCode,
-  type VerificationAxis,
-  type VerificationFailure,
-  type VerificationNotice,
-  type VerificationReport,
+import { FAILURES, type FailureCode, type VerificationAxis } from '../../schemas/verification-failures.ts';
+import type {
+  VerificationFailure,
+  VerificationNotice,
+  VerificationReport,
 } from '../../schemas/verification.ts';
 
 export interface VerifyOptions {
@@ -56,6 +54,7 @@ export interface Established {
   readonly disclosure: VerificationReport['disclosure'];
   /** Mark of the genesis; null where none reads. */
   readonly synthetic: boolean | null;
+  readonly head_log: VerificationReport['head_log'];
 }
 
 export const NOTHING_ESTABLISHED: Established = {
@@ -67,6 +66,7 @@ export const NOTHING_ESTABLISHED: Established = {
   completeness: 'not_assessed',
   disclosure: 'none',
   synthetic: null,
+  head_log: null,
 };
 
 /** A wholly foreign folder must not fill the memory with failures; the verdict needs only the first. */
@@ -109,6 +109,7 @@ export function buildReport(findings: Findings, established: Established): Verif
     tree_size: established.tree_size,
     root_hash: established.root_hash,
     signed_tree_size: established.signed_tree_size,
+    head_log: established.head_log,
     failures,
     notices: [...findings.notices()],
   };
@@ -154,12 +155,19 @@ export function renderReport(report: VerificationReport): string {
     `  tree size     ${report.tree_size === null ? 'unknown' : String(report.tree_size)}`,
     `  signed up to  ${String(report.signed_tree_size)}`,
     `  root hash     ${report.root_hash ?? 'unknown'}`,
+    ...headLogLine(report.head_log),
     ...report.failures.slice(0, MAX_PRINTED).flatMap(renderFailure),
     ...andMore(report.failures.length, 'failures'),
     ...report.notices.slice(0, MAX_PRINTED).map(({ code, detail }) => `note ${code}: ${detail}`),
     ...andMore(report.notices.length, 'notices'),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function headLogLine(headLog: VerificationReport['head_log']): string[] {
+  if (headLog === null) return [];
+  const { entry_count, taken_at } = headLog;
+  return [`  head log      ${String(entry_count)} entries, the newest of ${taken_at ?? 'no known instant'}`];
 }
 
 function andMore(count: number, what: string): string[] {

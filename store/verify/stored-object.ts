@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ArchiveLock } from '../../schemas/archive-lock.ts';
-import type { FailureCode } from '../../schemas/verification.ts';
+import type { FailureCode } from '../../schemas/verification-failures.ts';
 import { sha256Hex } from '../chain/leaf.ts';
 
 export interface StoredObject {

@@ -2,11 +2,13 @@
  * Verifies an archive from its objects alone. In: a folder or another reader of objects. Out: a report. Memory holds the
  * names of all objects and one bundle with its payloads. docs/formats/archive.md states the rules quoted here.
  */
+import { HEAD_LOG } from '../../schemas/head-entry.ts';
 import type { VerificationReport } from '../../schemas/verification.ts';
 import { listArchive, type ArchiveListing, type LogListing } from './archive-listing.ts';
 import type { ArchiveReader } from './archive-reader.ts';
 import { lookAheadInThreads, type OpenLookAhead } from './bundle-threads.ts';
 import { openFolderReader } from './folder-reader.ts';
+import { HeadLogCheck } from './head-log.ts';
 import { checkKeptCheckpoints } from './kept-checkpoint.ts';
 import { buildReport, createFindings, NOTHING_ESTABLISHED, type Established } from './report.ts';
 import type { VerifyOptions } from './report.ts';
@@ -41,11 +43,24 @@ export async function verifyReader(
   const listing = await listArchive(reader, options, findings);
   const logs = listing.logs.filter(hasObjects);
   if (logs.length === 0) return reportNothing(listing);
+  const check = new HeadLogCheck(findings);
   const verdicts: LogVerdict[] = [];
-  for (const log of logs) verdicts.push(await verifyLog({ reader, listing: log, findings }, options));
+  // The head log first: its entries say which heads the others must have.
+  const heads = logs.find(({ log }) => log === HEAD_LOG);
+  const objects = { reader, findings };
+  const onEntry = check.add.bind(check);
+  const headLog =
+    heads && (await verifyLog({ ...objects, listing: heads, heads: new Map(), onEntry }, options));
+  for (const listed of logs) {
+    if (listed === heads) continue;
+    const named = { ...objects, listing: listed, heads: check.headsOf(listed.log) };
+    verdicts.push(await verifyLog(named, options));
+  }
+  check.finish([...verdicts, ...(headLog === undefined ? [] : [headLog])].map(({ found }) => found));
   await nameSubstitutes(listing, findings);
   await checkKeptCheckpoints(listing, options.keptCheckpoints, findings);
-  return buildReport(findings, establish(verdicts));
+  const head_log = headLog === undefined ? null : establishHeads(headLog, check);
+  return buildReport(findings, { ...establish(verdicts), head_log });
 }
 
 /** A log whose creation was interrupted has folders and no objects; it never was one. */
@@ -62,7 +77,15 @@ function reportNothing({ reader, hasManifest }: ArchiveListing): VerificationRep
   return buildReport(findings, { ...NOTHING_ESTABLISHED, kind: 'archive' });
 }
 
-function establish(verdicts: readonly LogVerdict[]): Established {
+function establishHeads({ tree }: LogVerdict, check: HeadLogCheck): Established['head_log'] {
+  return {
+    entry_count: tree?.size ?? 0,
+    root_hash: tree === undefined ? null : rootHex(tree),
+    taken_at: check.newest()?.taken_at ?? null,
+  };
+}
+
+function establish(verdicts: readonly LogVerdict[]): Omit<Established, 'head_log'> {
   const trees = verdicts.map(({ tree }) => tree).filter((tree) => tree !== undefined);
   const isKnown = trees.length === verdicts.length;
   const [only] = trees;
@@ -80,6 +103,6 @@ function establish(verdicts: readonly LogVerdict[]): Established {
 }
 
 function markOf(verdicts: readonly LogVerdict[]): boolean | null {
-  const marks = verdicts.map(({ isSynthetic }) => isSynthetic).filter((mark) => mark !== undefined);
+  const marks = verdicts.map(({ found }) => found.genesis?.synthetic).filter((mark) => mark !== undefined);
   return marks.length === 0 ? null : marks.includes(true);
 }

@@ -11,7 +11,14 @@ import {
 } from './bundle-checks.ts';
 import type { LookAhead } from './bundle-threads.ts';
 import { checkPromises, readGenesis, type SealingTimes } from './genesis-checks.ts';
-import { checkCheckpointCover, checkLeftovers, isCheckpointGood } from './log-checks.ts';
+import type { FoundLog } from './head-log.ts';
+import {
+  checkCheckpointCover,
+  checkLeftovers,
+  checkNamedHead,
+  checkUnreachedHeads,
+  isCheckpointGood,
+} from './log-checks.ts';
 import type { LogEnd, LogObjects, LogRun } from './log-run.ts';
 import { checkPin, type VerifyOptions } from './report.ts';
 import { growTree, type TreeState } from './tree.ts';
@@ -25,8 +32,7 @@ export interface LogVerdict {
   readonly tree: TreeState | undefined;
   readonly signedSize: number;
   readonly isPinned: boolean;
-  /** Undefined where the genesis does not read. */
-  readonly isSynthetic: boolean | undefined;
+  readonly found: FoundLog;
 }
 
 /** How far a log was verified. `verifyBundles` owns it; nothing else keeps a reference. */
@@ -37,26 +43,42 @@ interface LogProgress extends SealingTimes {
   signedSize: number;
   /** Sizes of checkpoints that no bundle has reached yet. */
   readonly pendingCheckpoints: Set<number>;
+  /** Sizes that the head log names and that no bundle has reached yet. */
+  readonly pendingHeads: Set<number>;
+  /** Largest size at which leaves and head log agree. */
+  agreed: number;
 }
 
 export async function verifyLog(objects: LogObjects, options: VerifyReaderOptions): Promise<LogVerdict> {
   const found = await readGenesis(objects);
   const genesis = found?.genesis;
-  const isPinned = genesis !== undefined && checkPin(objects.findings, genesis.vkey, options);
+  // The genesis of each other log vouches for the key of the head log.
+  const isPinned =
+    genesis !== undefined &&
+    objects.onEntry === undefined &&
+    checkPin(objects.findings, genesis.vkey, options);
   const key = genesis && parseVkey(genesis.vkey);
   const run: LogRun = { ...objects, found, origin: genesis?.origin, key };
   const end = await verifyBundles(run, options);
   checkCheckpointCover(run, end);
   await checkLeftovers(run, end);
   if (isPinned) checkSignedAtAll(run, end);
-  return { tree: end.tree, signedSize: end.signedSize, isPinned, isSynthetic: genesis?.synthetic };
+  const { tree, signedSize, integratedAt } = end;
+  return { tree, signedSize, isPinned, found: { log: objects.listing.log, genesis, integratedAt } };
+}
+
+/** Entries that the key signed and that all read; a malformed one was reported. */
+function handOver({ onEntry }: LogRun, { header, entries = [] }: KeptBundle): void {
+  if (entries.length !== header.leaf_count) return;
+  entries.forEach((entry, position) => onEntry?.(entry, header.start_index + position));
 }
 
 /** All bundles in order, each with its payloads and the checkpoint at its end. */
 async function verifyBundles(run: LogRun, options: VerifyReaderOptions): Promise<LogEnd> {
   const { log, early } = run.listing;
-  const ahead = options.lookAhead?.(log, early.bundles);
-  const progress = startOf(early.checkpoints);
+  // Threads read leaves of records alone.
+  const ahead = run.onEntry === undefined ? options.lookAhead?.(log, early.bundles) : undefined;
+  const progress = startOf(run);
   try {
     for (const [position, start] of early.bundles.entries()) {
       if (start !== progress.size) reportGap(run, progress, start);
@@ -75,8 +97,10 @@ async function verifyBundles(run: LogRun, options: VerifyReaderOptions): Promise
   } finally {
     await ahead?.close();
   }
-  const { tree, size, signedSize, pendingCheckpoints } = progress;
-  return { tree, size, signedSize, strayCheckpoints: [...pendingCheckpoints] };
+  const { tree, size, signedSize, integratedAt, pendingCheckpoints } = progress;
+  const end = { tree, size, signedSize, integratedAt, strayCheckpoints: [...pendingCheckpoints] };
+  checkUnreachedHeads(run, end, { sizes: progress.pendingHeads, agreed: progress.agreed });
+  return end;
 }
 
 async function verifyBundle(run: LogRun, progress: LogProgress, bundle: KeptBundle): Promise<void> {
@@ -86,21 +110,28 @@ async function verifyBundle(run: LogRun, progress: LogProgress, bundle: KeptBund
   checkBundleLock(run, bundle);
   const { tree_size: size, lock } = bundle.header;
   progress.size = size;
-  if (progress.pendingCheckpoints.delete(size) && (await isCheckpointGood(run, { ...progress, lock }, size)))
-    progress.signedSize = size;
+  const isPublished = progress.pendingCheckpoints.delete(size);
+  if (isPublished && (await isCheckpointGood(run, { ...progress, lock }, size))) progress.signedSize = size;
+  const isNamed = progress.pendingHeads.delete(size);
+  if (isNamed && checkNamedHead(run, { ...progress, isPublished }, size)) progress.agreed = size;
   // The signature comes last: every other failure of the header says more about the bundle.
-  if (checkHeaderSignature(run, bundle.header)) checkPromises(run, progress, bundle.header);
+  if (checkHeaderSignature(run, bundle.header)) {
+    checkPromises(run, progress, bundle.header);
+    handOver(run, bundle);
+  }
   if (run.findings.failures().length === failuresBefore) checkLeavesBytes(run, bundle);
 }
 
-function startOf(checkpoints: readonly number[]): LogProgress {
+function startOf({ listing, heads }: LogRun): LogProgress {
   return {
     tree: { size: 0, frontier: [], chainHead: chainStart() },
     size: 0,
     signedSize: 0,
     integratedAt: undefined,
     namedOther: false,
-    pendingCheckpoints: new Set(checkpoints),
+    pendingCheckpoints: new Set(listing.early.checkpoints),
+    pendingHeads: new Set(heads.keys()),
+    agreed: 0,
   };
 }
 
@@ -119,9 +150,14 @@ function skipBundle(progress: LogProgress, start: number, nextStart = start): vo
   dropCheckpoints(progress, start, nextStart);
 }
 
-/** Checkpoints inside a range of unread leaves cannot be compared with anything. They are not a failure besides. */
-function dropCheckpoints({ pendingCheckpoints }: LogProgress, after: number, upTo: number): void {
-  for (const size of pendingCheckpoints) if (size > after && size <= upTo) pendingCheckpoints.delete(size);
+/** Heads inside a range of unread leaves cannot be compared with anything. They are not a failure besides. */
+function dropCheckpoints(
+  { pendingCheckpoints, pendingHeads }: LogProgress,
+  after: number,
+  upTo: number,
+): void {
+  for (const sizes of [pendingCheckpoints, pendingHeads])
+    for (const size of sizes) if (size > after && size <= upTo) sizes.delete(size);
 }
 
 function checkSignedAtAll({ listing, findings }: LogRun, { size, signedSize }: LogEnd): void {

@@ -69,6 +69,7 @@ async function verifyContents(run: PackageRun, read: ReadManifest): Promise<Esta
     completeness,
     disclosure: 'facts_only',
     synthetic,
+    head_log: null,
   };
 }
 

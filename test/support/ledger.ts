@@ -84,7 +84,11 @@ export interface TestLedgerParts {
   readonly signer?: Signer;
   readonly guard?: HeadGuard;
   readonly clock?: () => number;
+  /** @default 'p0' */
+  readonly log?: string;
   readonly policy?: LogPolicy;
+  /** Verifier key of the head log that names this log. */
+  readonly headLog?: string;
 }
 
 /** Appends one batch and waits until it is queryable and published. */
@@ -96,7 +100,7 @@ export async function appendWhole(ledger: Ledger, batch: Batch): Promise<void> {
 /** Options of a ledger whose log exists already in the archive. */
 export async function createTestLog(parts: TestLedgerParts): Promise<LedgerOptions> {
   const options: LedgerOptions = {
-    log: 'p0',
+    log: parts.log ?? 'p0',
     archive: parts.archive,
     projections: [createRowsProjection(parts.records)],
     signer: parts.signer ?? createTestSigner(),
@@ -105,7 +109,7 @@ export async function createTestLog(parts: TestLedgerParts): Promise<LedgerOptio
     randomBytes: createTestRandom(),
     lockFor: testLock,
   };
-  await createLog({ ...options, policy: parts.policy ?? TEST_POLICY });
+  await createLog({ ...options, policy: parts.policy ?? TEST_POLICY, headLog: parts.headLog });
   return options;
 }
 

@@ -2,7 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { FAILURES, type FailureCode, type VerificationReport } from '../../schemas/verification.ts';
+import { FAILURES, type FailureCode } from '../../schemas/verification-failures.ts';
+import type { VerificationReport } from '../../schemas/verification.ts';
 import { verifyArchive } from '../../store/verify/verify-archive.ts';
 import { startThreads } from '../../store/verify/bundle-threads.ts';
 import type { BundleAddress } from '../../store/verify/precheck.ts';

@@ -1,7 +1,7 @@
 import { cp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { FAILURES, type FailureCode } from '../../schemas/verification.ts';
+import { FAILURES, type FailureCode } from '../../schemas/verification-failures.ts';
 import { checkpointKey, genesisKey } from '../../store/chain/layout.ts';
 import { leafHash, rootOf } from '../../store/chain/merkle.ts';
 import { verifyArchive } from '../../store/verify/verify-archive.ts';

@@ -1,7 +1,7 @@
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { FAILURES } from '../../schemas/verification.ts';
+import { FAILURES } from '../../schemas/verification-failures.ts';
 import { verifyArchive } from '../../store/verify/verify-archive.ts';
 import { filesBelow } from '../support/archive-folder.ts';
 import { sealArchive, type SealedArchive } from './forge.ts';

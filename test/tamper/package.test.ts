@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { PACKAGE_PATHS } from '../../schemas/evidence-package.ts';
-import { FAILURES, type FailureCode } from '../../schemas/verification.ts';
+import { FAILURES, type FailureCode } from '../../schemas/verification-failures.ts';
 import { formatGenesis } from '../../store/chain/genesis.ts';
 import { sha256Hex } from '../../store/chain/leaf.ts';
 import { verifyPackage } from '../../store/verify/verify-package.ts';

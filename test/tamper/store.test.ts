@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import type { ClickHouseClient } from '@clickhouse/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { FailureCode, VerificationReport } from '../../schemas/verification.ts';
+import type { FailureCode } from '../../schemas/verification-failures.ts';
+import type { VerificationReport } from '../../schemas/verification.ts';
 import { buildReport, createFindings, NOTHING_ESTABLISHED } from '../../store/verify/report.ts';
 import { openEngine } from '../../store/records/clickhouse/client.ts';
 import { openLocalArchive } from '../../store/archive/local/archive.ts';

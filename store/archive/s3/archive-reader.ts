@@ -7,7 +7,7 @@ import { holds } from '../../../schemas/archive-lock.ts';
 import { GetObjectRetentionCommand } from '@aws-sdk/client-s3';
 import { createHash } from 'node:crypto';
 import { PipelineError } from '../../../schemas/errors.ts';
-import type { FailureCode } from '../../../schemas/verification.ts';
+import type { FailureCode } from '../../../schemas/verification-failures.ts';
 import { parseKey, type ParsedKey } from '../../chain/layout.ts';
 import type { ArchiveReader, ListedObject, OrphanLock } from '../../verify/archive-reader.ts';
 import type { Findings } from '../../verify/report.ts';

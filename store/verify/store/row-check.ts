@@ -4,7 +4,7 @@
  */
 import { PART_KINDS, type PartKind } from '../../../schemas/bundle.ts';
 import { StatedFacts } from '../../../schemas/record.ts';
-import type { FailureCode } from '../../../schemas/verification.ts';
+import type { FailureCode } from '../../../schemas/verification-failures.ts';
 import { leafHash } from '../../chain/merkle.ts';
 import type { Findings } from '../report.ts';
 import type { StoredRow, StoredValue } from '../../records/queries/stored-rows.ts';

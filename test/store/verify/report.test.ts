@@ -2,7 +2,8 @@ import { mkdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Check } from 'typebox/value';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { FAILURES, VerificationReport } from '../../../schemas/verification.ts';
+import { FAILURES } from '../../../schemas/verification-failures.ts';
+import { VerificationReport } from '../../../schemas/verification.ts';
 import { verifyPath } from '../../../store/verify/verify-path.ts';
 import {
   buildReport,

@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { ZipFile } from 'yazl';
 import { afterEach, describe, expect, it } from 'vitest';
 import { PACKAGE_PATHS } from '../../../schemas/evidence-package.ts';
-import type { FailureCode } from '../../../schemas/verification.ts';
+import type { FailureCode } from '../../../schemas/verification-failures.ts';
 import { verifyPackage } from '../../../store/verify/verify-package.ts';
 import { createTestSigner } from '../../support/ledger.ts';
 import {

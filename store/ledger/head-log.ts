@@ -1,0 +1,140 @@
+/**
+ * The head log of a deployment: one small log whose leaves name the newest published head of every log. In: the heads as
+ * they are published. Out: one bundle for each entry, and a checkpoint at its end. The one invariant is that of every log:
+ * creating a bundle, create-only at its start index, is the commit. So several processes may write: of two that append at
+ * one index, one wins, and the other reads on.
+ */
+import { HEAD_LOG, HeadEntry, type NamedHead } from '../../schemas/head-entry.ts';
+import { Value } from 'typebox/value';
+import type { UnsignedBundleHeader } from '../../schemas/bundle.ts';
+import { canonicalJson } from '../../schemas/canonical.ts';
+import { toInstant } from '../../schemas/clock.ts';
+import { PipelineError } from '../../schemas/errors.ts';
+import { leavesRef, packBundle, packLines } from '../chain/bundle-bytes.ts';
+import { bundleKey } from '../chain/layout.ts';
+import { appendLeaves, chainHash, frontierRoot, leafHash } from '../chain/merkle.ts';
+import { createPublisher } from './checkpoint-publisher.ts';
+import { createBundle, sign } from './commit.ts';
+import type { Head } from './head.ts';
+import { heldBefore, isDue } from './head-log-entries.ts';
+import type { LedgerOptions } from './options.ts';
+import { recoverHead } from './recovery.ts';
+import { readHeaderAndLeaves } from './sealed-bundles.ts';
+
+export interface HeadLogOptions extends Omit<LedgerOptions, 'log' | 'projections' | 'randomBytes'> {
+  /** Shortest time between two entries, in milliseconds. An entry is written at least every hour. */
+  readonly everyMs: number;
+}
+
+/** The head log as one process sees it. It calls one method at a time. */
+export interface HeadLog {
+  /**
+   * Reads on to the newest entry, and appends one where that is due. `heads` are the newest published heads that this
+   * process knows, each log once. Resolves to the newest entry, whoever wrote it; undefined before the first.
+   *
+   * After a rejection nothing is in doubt: the next call reads the log again.
+   */
+  update(heads: readonly NamedHead[]): Promise<HeadEntry | undefined>;
+}
+
+/** Opens the head log, which `createLog` began. The first `update` refuses on doubt as a start does (START_REFUSED). */
+export function openHeadLog({ everyMs, ...rest }: HeadLogOptions): HeadLog {
+  const options: LedgerOptions = {
+    ...rest,
+    log: HEAD_LOG,
+    projections: [],
+    randomBytes: () => new Uint8Array(),
+  };
+  const publisher = createPublisher(options);
+  let known: { readonly size: number; readonly newest: HeadEntry | undefined } = {
+    size: 0,
+    newest: undefined,
+  };
+
+  /** The head as it is in the archive now. A checkpoint that its writer did not publish any more is published here. */
+  const readOn = async (): Promise<Head> => {
+    const head = await recoverHead(options, known.size);
+    await publisher.publish(head);
+    if (head.treeSize !== known.size)
+      known = { size: head.treeSize, newest: await readEntry(options, head.treeSize - 1) };
+    return head;
+  };
+
+  return {
+    async update(heads) {
+      const head = await readOn();
+      const merged = heldBefore(known.newest?.heads ?? [], heads);
+      const nowMs = Math.max(options.clock(), head.notBeforeMs);
+      if (!isDue(known.newest, merged, { nowMs, everyMs })) return known.newest;
+      const entry: HeadEntry = { v: 1, taken_at: toInstant(nowMs), heads: merged };
+      try {
+        const after = await append(options, head, entry);
+        await publisher.publish(after);
+        known = { size: after.treeSize, newest: entry };
+      } catch (error) {
+        if (!(error instanceof PipelineError) || error.code !== 'LEDGER_LOST_RACE') throw error;
+        await readOn();
+      }
+      return known.newest;
+    },
+  };
+}
+
+/** The entry at an index. Each bundle holds one. */
+async function readEntry({ archive }: LedgerOptions, index: number): Promise<HeadEntry | undefined> {
+  if (index < 0) return undefined;
+  const key = bundleKey(HEAD_LOG, index);
+  const { leafTexts } = await readHeaderAndLeaves(archive, key);
+  try {
+    return Value.Parse(HeadEntry, JSON.parse(leafTexts.at(-1) ?? ''));
+  } catch (cause) {
+    throw new PipelineError('ARCHIVE_DAMAGED', `bundle ${key} holds no entry of the head log`, { cause });
+  }
+}
+
+/** Seals one entry behind `before` and creates its bundle. */
+async function append(options: LedgerOptions, before: Head, entry: HeadEntry): Promise<Head> {
+  const text = canonicalJson(entry);
+  const hash = leafHash(Buffer.from(text));
+  const leaves = await packLines([text]);
+  const nowMs = Date.parse(entry.taken_at);
+  const head: Head = {
+    ...before,
+    treeSize: before.treeSize + 1,
+    frontier: appendLeaves(before.frontier, before.treeSize, [hash]),
+    chainHead: chainHash(before.chainHead, hash),
+    integratedAtMs: nowMs,
+    notBeforeMs: nowMs,
+    lock: options.lockFor('log', '', nowMs),
+  };
+  const header: UnsignedBundleHeader = {
+    v: 1,
+    origin: options.signer.name,
+    genesis_sha256: before.genesisSha256,
+    start_index: before.treeSize,
+    leaf_count: 1,
+    tree_size: head.treeSize,
+    root_hash: hex(frontierRoot(head.frontier)),
+    chain_head: hex(head.chainHead),
+    frontier: head.frontier.map(hex),
+    next_offset: '0',
+    integrated_at: entry.taken_at,
+    duplicate_count: 0,
+    lock: head.lock,
+    leaves: leavesRef(leaves),
+    payloads: [],
+  };
+  const bytes = packBundle(await sign(options, header), leaves);
+  await createBundle(options, {
+    head,
+    key: bundleKey(HEAD_LOG, before.treeSize),
+    bytes,
+    ids: [],
+    rows: () => [],
+  });
+  return head;
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex');
+}

@@ -105,7 +105,7 @@ async function append(options: LedgerOptions, before: Head, entry: HeadEntry): P
     chainHead: chainHash(before.chainHead, hash),
     integratedAtMs: nowMs,
     notBeforeMs: nowMs,
-    lock: options.lockFor('log', '', nowMs),
+    lock: options.lockFor('proof', nowMs),
   };
   const header: UnsignedBundleHeader = {
     v: 1,

@@ -146,14 +146,14 @@ async function evidenceOf(
 /** Logs that this process seals are read from their ledgers; other logs are read from the archive. */
 async function publishedLogs(
   { config, system }: AppContext,
-  { deployment, archive, records }: Engines,
+  { deployment, archive }: Engines,
   sequencing: Sequencing | undefined,
 ): Promise<readonly PublishedLog[]> {
   if (config.kafka.brokers === undefined && sequencing !== undefined) return sequencing.ledgers();
   return Promise.all(
     deployment.logs.map(async ({ log, origin }) => {
       const signer = await readLogKey(archive, log, origin);
-      return openArchivedLog({ log, signer, archive, records, clock: system.clock });
+      return openArchivedLog({ log, signer, archive, clock: system.clock });
     }),
   );
 }

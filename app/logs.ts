@@ -38,7 +38,10 @@ export interface OpenLog extends Closeable {
   readonly seenIds: Pick<SeenIdsProjection, 'has' | 'filled'>;
 }
 
-export type OpenLogOptions = Pick<LedgerOptions, 'onReplay' | 'onClockBehind'>;
+export interface OpenLogOptions extends Pick<LedgerOptions, 'onReplay' | 'onClockBehind'> {
+  /** Derives everything again that follows the log, also where it is there. @default false */
+  readonly isRebuild?: boolean;
+}
 
 interface Closeable {
   close(): Promise<void>;
@@ -83,29 +86,33 @@ export async function openLog(
   { config, system, logger }: Pick<AppContext, 'config' | 'system' | 'logger'>,
   { deployment, records, archive }: Engines,
   { log, origin }: DeployedLog,
-  { onReplay, onClockBehind }: OpenLogOptions = {},
+  { onReplay, onClockBehind, isRebuild = false }: OpenLogOptions = {},
 ): Promise<OpenLog> {
-  const [{ openLedger }, { createRowsProjection }, { openSeenIds }, { settleVersion }] = await Promise.all([
-    import('../store/ledger/ledger.ts'),
-    import('../store/projections/rows.ts'),
-    import('../store/projections/seen-ids.ts'),
-    import('../store/projections/version.ts'),
-  ]);
+  const [{ openLedger }, { createRowsProjection }, { openSeenIds }, tiles, { settleVersion }] =
+    await Promise.all([
+      import('../store/ledger/ledger.ts'),
+      import('../store/projections/rows.ts'),
+      import('../store/projections/seen-ids.ts'),
+      import('../store/projections/tiles.ts'),
+      import('../store/projections/version.ts'),
+    ]);
   const paths = dataPaths(config);
   const isOnly = deployment.logs.length === 1;
   const rows = createRowsProjection(records);
   await settleVersion(rows, records.versions);
+  const hashTiles = tiles.createTilesProjection({ log, archive });
+  if (isRebuild) await hashTiles.clear();
   const signer = await openFileSigner(paths.signingKey, origin);
   // One file for each log: it is read and written as a whole, and logs are published independently of each other.
   const headGuard = isOnly ? paths.headGuard : join(dirname(paths.headGuard), `head-guard-${log}.json`);
   const guard = await openFileHeadGuard(headGuard);
   const seenIds = await openSeenIds({ log, archive, signer, records, logger, sleep: system.sleep });
   try {
-    const unguarded = await unguardedSize({ guard, archive, records }, { log, origin });
+    const unguarded = await unguardedSize({ guard, archive }, { log, origin });
     const ledger = await openLedger({
       log,
       archive,
-      projections: [seenIds, rows],
+      projections: [seenIds, rows, hashTiles],
       randomBytes: system.randomBytes,
       guard,
       signer,
@@ -131,11 +138,11 @@ export async function openLog(
  * nothing was published. The start goes on: on Kafka another machine may take over a log that it never signed.
  */
 async function unguardedSize(
-  { guard, archive, records }: Pick<Engines, 'archive' | 'records'> & { readonly guard: HeadGuard },
+  { guard, archive }: Pick<Engines, 'archive'> & { readonly guard: HeadGuard },
   { log, origin }: DeployedLog,
 ): Promise<number | undefined> {
   if ((await guard.latest(origin)) !== undefined) return undefined;
-  return lastNumber(archive, checkpointKeys(log), { guess: await records.size(log) });
+  return lastNumber(archive, checkpointKeys(log));
 }
 
 interface PackagedLogs {

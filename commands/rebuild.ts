@@ -45,6 +45,7 @@ export async function rebuild(
 
 async function rebuildLog(context: AppContext, engines: Engines, named: DeployedLog, progress: Progress) {
   const open = await openLog(context, engines, named, {
+    isRebuild: true,
     onReplay: (done, total) => {
       progress.step(`rebuilding ${named.log}: ${String(done)} of ${String(total)} records`);
     },

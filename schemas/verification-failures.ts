@@ -110,6 +110,16 @@ export const FAILURES = {
     meaning: 'the key signed another tree than the one the leaves make',
     action: 'leaves from this index on were rewritten after signing; compare with a copy kept elsewhere',
   },
+  tile_missing: {
+    axis: 'integrity',
+    meaning: 'a hash tile is gone, although a checkpoint covers its leaves',
+    action: 'the leaves are intact; `affidavit rebuild` puts the tile again',
+  },
+  tile_mismatch: {
+    axis: 'integrity',
+    meaning: 'a hash tile does not hold the hashes that the leaves make',
+    action: RESTORE,
+  },
   key_not_pinned: {
     axis: 'anchoring',
     meaning: 'the key of the log is not the key you asked for',

@@ -86,10 +86,14 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   ],
   'store/projections': [
     'store/projections',
+    'store/ledger/archived-tree.ts',
     'store/ledger/head.ts',
+    'store/ledger/log-tree.ts',
+    'store/ledger/numbered-keys.ts',
     'store/ledger/projection.ts',
     'store/ledger/sealed-bundles.ts',
     'store/ledger/sound-bundle.ts',
+    'store/archive/archive.ts',
     'store/records/queries/leaves.ts',
     'store/records/queries/seen-ids.ts',
     'store/records/record-store.ts',
@@ -99,6 +103,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'store/verify/store': [
     'store/verify/store',
     'store/verify/report.ts',
+    'store/ledger/numbered-keys.ts',
     'store/ledger/sealed-bundles.ts',
     'store/archive/archive.ts',
     'store/records',
@@ -145,6 +150,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'reports/frameworks/index.ts',
     'reports/package/packages.ts',
     'store/records',
+    'store/ledger/log-tree.ts',
     'store/ledger/published-log.ts',
     'store/chain',
     'schemas',
@@ -152,6 +158,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   api: [
     'api',
     'reports/package/packages.ts',
+    'store/ledger/log-tree.ts',
     'store/ledger/published-log.ts',
     'store/records/record-store.ts',
     'schemas',

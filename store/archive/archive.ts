@@ -10,6 +10,8 @@ import type { ArchiveLock } from '../../schemas/archive-lock.ts';
  * - `get` throws ARCHIVE_DAMAGED where the bytes are not those that were put; resolves undefined without an object.
  * - `list` yields all keys below `prefix`, with `after` only those behind it, in ascending byte order, complete as of
  *   its start.
+ * - `folders` resolves to the names of the folders directly below `prefix`, which is empty or ends in a slash, ascending.
+ *   A folder may hold no object, where a writer died.
  * - Failures of the medium throw ARCHIVE_UNAVAILABLE (retry later); a failed `put` may have been applied.
  * - Objects are never deleted or overwritten. Keys are ASCII path segments joined by `/`.
  */
@@ -17,6 +19,7 @@ export interface Archive {
   put(key: string, bytes: Uint8Array, lock: ArchiveLock): Promise<'created' | 'exists'>;
   get(key: string): Promise<Uint8Array | undefined>;
   list(prefix: string, after?: string): AsyncIterable<string>;
+  folders(prefix: string): Promise<string[]>;
   /** Idempotent. */
   close(): Promise<void>;
 }

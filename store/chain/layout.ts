@@ -1,18 +1,49 @@
-/** The keys of a log's objects in an archive. Numbers are zero-padded, so byte order is log order. Pure. */
+/**
+ * The keys of a log's objects in an archive. Numbers are zero-padded, so byte order is log order. Objects with a number lie
+ * in folders that its leading digits name, and no folder holds more than a thousand. Pure.
+ */
 import type { PartKind, PayloadRef } from '../../schemas/bundle.ts';
+import { MAX_TILE_LEVEL, leavesUnder } from './tile.ts';
 
-/** A key, taken apart. `position` is a leaf index or tree size, undefined for the genesis. */
+export type ObjectKind = 'genesis' | 'bundle' | 'checkpoint' | 'tile' | PartKind;
+
+/**
+ * A key, taken apart. `position` is the index of the first leaf for bundles and payload objects, the tree size for
+ * checkpoints, the size of the smallest tree with the whole tile for tiles, and undefined for the genesis.
+ */
 export interface ParsedKey {
   readonly log: string;
-  readonly folder: 'genesis' | 'bundle' | 'checkpoint' | PartKind;
+  readonly folder: ObjectKind;
   readonly position: number | undefined;
 }
 
-/** genesis | bundle/<20 digits> | checkpoint/<20 digits> | facts, person or content/<class>/<20 digits>-<16 hex digits> */
-const KEY =
-  /^log\/([A-Za-z0-9_][A-Za-z0-9._-]*)\/(?:(genesis)|(bundle|checkpoint)\/([0-9]{20})|(facts|person|content)\/[a-z][a-z0-9-]{0,31}\/([0-9]{20})-[0-9a-f]{16})$/;
+/** A folder of a log, taken apart: the positions that keys below it may have, both inclusive. */
+export interface ParsedFolder {
+  readonly log: string;
+  /** Undefined for the folder of the log. */
+  readonly folder: ObjectKind | undefined;
+  readonly first: number;
+  readonly last: number;
+}
+
 /** Enough for any 64-bit number. */
 const DIGITS = 20;
+/**
+ * The folders of a number are its leading digits, so many in each. The last three digits are left, and so a folder holds at
+ * most a thousand names; the uppermost holds more only in a log of more than 10^12 leaves.
+ */
+export const SHARD_DIGITS: readonly number[] = [11, 3, 3];
+
+const LOG = '[A-Za-z0-9_][A-Za-z0-9._-]*';
+/** Folders whose objects have a number; the last three are those of payload objects. */
+const NUMBERED = `(?:bundle|checkpoint|tile/[0-${String(MAX_TILE_LEVEL)}]|(?:facts|person|content)/[a-z][a-z0-9-]{0,31})`;
+/** genesis | one of these, folders, 20 digits, and for payload objects a digest */
+const KEY = new RegExp(
+  `^log/(${LOG})/(?:(genesis)|(${NUMBERED})/([0-9]{11})/([0-9]{3})/([0-9]{3})/(\\4\\5\\6[0-9]{3})(-[0-9a-f]{16})?)$`,
+);
+const FOLDER = new RegExp(
+  `^log/(${LOG})/(?:(tile|facts|person|content)/|(${NUMBERED})/(?:([0-9]{11})/(?:([0-9]{3})/(?:([0-9]{3})/)?)?)?)?$`,
+);
 
 export const LOG_ROOT = 'log/';
 
@@ -29,7 +60,7 @@ export function bundlePrefix(log: string): string {
 }
 
 export function bundleKey(log: string, startIndex: number): string {
-  return `${bundlePrefix(log)}${padIndex(startIndex)}`;
+  return numberedKey(bundlePrefix(log), startIndex);
 }
 
 /**
@@ -41,8 +72,8 @@ export function payloadKey(
   ref: Pick<PayloadRef, 'kind' | 'retention_class' | 'sha256'>,
   startIndex: number,
 ): string {
-  const folder = `${LOG_ROOT}${log}/${ref.kind}/${ref.retention_class}`;
-  return `${folder}/${padIndex(startIndex)}-${ref.sha256.slice(0, 16)}`;
+  const prefix = `${LOG_ROOT}${log}/${ref.kind}/${ref.retention_class}/`;
+  return `${numberedKey(prefix, startIndex)}-${ref.sha256.slice(0, 16)}`;
 }
 
 export function checkpointPrefix(log: string): string {
@@ -50,16 +81,83 @@ export function checkpointPrefix(log: string): string {
 }
 
 export function checkpointKey(log: string, treeSize: number): string {
-  return `${checkpointPrefix(log)}${padIndex(treeSize)}`;
+  return numberedKey(checkpointPrefix(log), treeSize);
+}
+
+export function tilePrefix(log: string, level: number): string {
+  return `${LOG_ROOT}${log}/tile/${String(level)}/`;
+}
+
+/** Key of a full tile. Tiles that are not full are no objects. */
+export function tileKey(log: string, level: number, index: number): string {
+  return numberedKey(tilePrefix(log, level), index);
+}
+
+/** The folders of a number below `prefix`, outermost first: each ends in a slash. */
+export function shardFolders(prefix: string, number: number): string[] {
+  const digits = padIndex(number);
+  const folders: string[] = [];
+  let from = 0;
+  for (const count of SHARD_DIGITS) {
+    folders.push(`${folders.at(-1) ?? prefix}${digits.slice(from, from + count)}/`);
+    from += count;
+  }
+  return folders;
+}
+
+function numberedKey(prefix: string, number: number): string {
+  return `${shardFolders(prefix, number).at(-1) ?? prefix}${padIndex(number)}`;
+}
+
+/** The number that a numbered key without a digest ends in. */
+export function numberOfKey(key: string): number {
+  return Number(key.slice(-DIGITS));
+}
+
+/** The lowest number whose digits begin like this. */
+export function lowestNumber(leadingDigits: string): number {
+  return Number(leadingDigits.padEnd(DIGITS, '0'));
+}
+
+/** The part of a key before the folders of its number: keys that follow each other in a log share it. */
+export function seriesOf(key: string): string {
+  return key.replace(/(?:\/[0-9]+){3}\/[^/]*$/, '/');
 }
 
 /** Undefined where the text is not a key of an archive. */
 export function parseKey(key: string): ParsedKey | undefined {
-  const [, log, genesis, numbered, number, kind, start] = KEY.exec(key) ?? [];
-  const folder = genesis ?? numbered ?? kind;
-  if (log === undefined || folder === undefined) return undefined;
-  const digits = number ?? start;
-  const position = digits === undefined ? undefined : Number(digits);
-  if (position !== undefined && !Number.isSafeInteger(position)) return undefined;
-  return { log, folder: folder as ParsedKey['folder'], position };
+  const [, log, genesis, path, , , , digits, digest] = KEY.exec(key) ?? [];
+  if (log === undefined) return undefined;
+  if (genesis !== undefined || path === undefined) return { log, folder: 'genesis', position: undefined };
+  const folder = kindOf(path);
+  const position = positionOf(path, Number(digits));
+  const isPayload = path.includes('/') && folder !== 'tile';
+  if (!Number.isSafeInteger(position) || isPayload !== (digest !== undefined)) return undefined;
+  return { log, folder, position };
+}
+
+function kindOf(path: string): ObjectKind {
+  return path.split('/')[0] as ObjectKind;
+}
+
+/** `path`: the folders between the log and the number. */
+function positionOf(path: string, number: number): number {
+  const [folder, level] = path.split('/');
+  return folder === 'tile' ? (number + 1) * leavesUnder(Number(level)) : number;
+}
+
+/** Undefined where the archive makes no folder of this name. The name ends in a slash. */
+export function parseFolder(name: string): ParsedFolder | undefined {
+  const [, log, outer, path = outer, ...shards] = FOLDER.exec(name) ?? [];
+  if (log === undefined) return undefined;
+  const digits = shards.join('');
+  const last = Number(digits.padEnd(DIGITS, '9'));
+  if (path === undefined) return { log, folder: undefined, first: 0, last };
+  const isAnyLevel = path === 'tile';
+  return {
+    log,
+    folder: kindOf(path),
+    first: isAnyLevel ? 0 : positionOf(path, lowestNumber(digits)),
+    last: isAnyLevel ? last : positionOf(path, last),
+  };
 }

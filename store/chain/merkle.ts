@@ -92,6 +92,27 @@ export function inclusionRanges(index: number, size: number): LeafRange[] {
   return path.reverse();
 }
 
+/** A perfect subtree of 2^height leaves; `start` is a multiple of its width. */
+export interface PerfectSubtree {
+  readonly start: number;
+  readonly height: number;
+}
+
+/**
+ * The perfect subtrees that make up a range, from left to right. The range is a subtree of RFC 6962 section 2.1, whose
+ * start is a multiple of the width of each; its root is the one of their roots as a frontier.
+ */
+export function perfectSubtrees({ start, end }: LeafRange): PerfectSubtree[] {
+  const subtrees: PerfectSubtree[] = [];
+  for (let next = start; next < end;) {
+    let height = 0;
+    while (2 ** (height + 1) <= end - next) height += 1;
+    subtrees.push({ start: next, height });
+    next += 2 ** height;
+  }
+  return subtrees;
+}
+
 /** Audit path of a leaf, from the leaf upwards (RFC 6962 section 2.1.1). `leafHashes` are those of the whole tree. */
 export function inclusionProof(index: number, leafHashes: readonly Uint8Array[]): Uint8Array[] {
   return inclusionRanges(index, leafHashes.length).map(({ start, end }) =>

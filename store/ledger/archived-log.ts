@@ -6,7 +6,6 @@ import { openCheckpoint } from '../chain/checkpoint.ts';
 import { checkpointKey } from '../chain/layout.ts';
 import { parseVkey } from '../chain/note.ts';
 import type { Signer } from '../keys/signer.ts';
-import type { RecordStore } from '../records/record-store.ts';
 import { requireGenesis } from './genesis.ts';
 import { readHead, type Head, type HeadOptions } from './head.ts';
 import { bundleKeys, checkpointKeys, lastNumber, numbersAfter } from './numbered-keys.ts';
@@ -16,8 +15,6 @@ interface ArchivedLogOptions {
   readonly log: string;
   readonly signer: Pick<Signer, 'name' | 'vkey'>;
   readonly archive: Archive;
-  /** Asked once for the approximate size of the log, so that a long one need not be listed from its start. */
-  readonly records: RecordStore;
   readonly clock: Clock;
 }
 
@@ -35,11 +32,13 @@ export async function readLogKey(
   throw new PipelineError('START_REFUSED', `log ${log} of the archive is ${genesis.origin}, not ${origin}`);
 }
 
-/** Where the newest bundle of a log ends. Lists the whole log. Rejects as recovery does where the bundle is doubtful. */
+/** Where the newest bundle of a log ends. Rejects as recovery does where the bundle is doubtful. */
 export async function readNewestHead(options: HeadOptions): Promise<Pick<Head, 'treeSize' | 'eventLog'>> {
-  return readHead(options, await lastNumber(options.archive, bundleKeys(options.log), { guess: 0 }));
+  return readHead(options, await lastNumber(options.archive, bundleKeys(options.log)));
 }
 
+/** After a long pause the search from the end is cheaper than the list of all that came since. */
+const MAX_LISTED = 1_000;
 /** Largest age of an answer. */
 const MAX_AGE_MS = 1_000;
 
@@ -87,11 +86,16 @@ class NewestCheckpoint {
 
   /** Undefined where there is none that is newer. */
   async #newestSize(): Promise<number | undefined> {
-    const { log, archive, records } = this.#options;
+    const { log, archive } = this.#options;
     const keys = checkpointKeys(log);
-    if (this.#newest === undefined) return lastNumber(archive, keys, { guess: await records.size(log) });
+    if (this.#newest === undefined) return lastNumber(archive, keys);
     let last: number | undefined;
-    for await (const size of numbersAfter(archive, keys, this.#newest.tree_size)) last = size;
+    let looked = 0;
+    for await (const size of numbersAfter(archive, keys, this.#newest.tree_size)) {
+      last = size;
+      looked += 1;
+      if (looked === MAX_LISTED) return lastNumber(archive, keys);
+    }
     return last;
   }
 }

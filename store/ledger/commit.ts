@@ -48,6 +48,8 @@ export interface BundleDraft {
   readonly bytes: Uint8Array;
   /** Record ids of its leaves, in order. */
   readonly ids: readonly string[];
+  /** Leaf hashes, in order. */
+  readonly leafHashes: readonly Uint8Array[];
   /** Builds its rows. They are large, so they are built when they are inserted. */
   readonly rows: () => RecordRow[];
 }
@@ -98,7 +100,8 @@ export async function draftBundle(options: LedgerOptions, before: Head, batch: B
   const bytes = packBundle(header, leaves);
   const rows = () => composeRows(options.log, header, { batch, sealed, chains });
   const ids = sealed.map(({ leaf }) => leaf.id);
-  return { head, key: bundleKey(options.log, header.start_index), bytes, ids, rows };
+  const leafHashes = sealed.map(({ leaf_hash }) => leaf_hash);
+  return { head, key: bundleKey(options.log, header.start_index), bytes, ids, leafHashes, rows };
 }
 
 /** Step 2, the commit and the fence: of two sequencers on one log, one creation wins and the other must stop. */

@@ -17,14 +17,16 @@ import { chainAtLeaf, readSoundBundle } from './sound-bundle.ts';
 export async function applySealed(
   { log, projections }: Pick<LedgerOptions, 'log' | 'projections'>,
   stage: ProjectionStage,
-  { key, head, ids, rows }: BundleDraft,
+  { key, head, ids, leafHashes, rows }: BundleDraft,
 ): Promise<void> {
   const bundle: ProjectedBundle = {
     log,
     key,
     start_index: head.treeSize - ids.length,
     tree_size: head.treeSize,
+    lock: head.lock,
     ids,
+    leafHashes,
     rows: () => Promise.resolve(rows()),
   };
   for (const projection of projections) if (projection.stage === stage) await projection.apply([bundle]);
@@ -102,13 +104,18 @@ async function* bundlesFrom(
   if (first === undefined) return;
   let chain: Uint8Array | undefined;
   for await (const start of numbersAfter(archive, bundleKeys(log), first - 1)) {
-    const { key, header, leafTexts, ids, chainBefore } = await readSoundBundle(options, start, chain);
+    const { key, header, leafTexts, leafHashes, ids, chainBefore } = await readSoundBundle(
+      options,
+      start,
+      chain,
+    );
     chain = Buffer.from(header.chain_head, 'hex');
     const rows = async () => {
       const lines = await readPayloads(archive, header);
       return toRows({ log, header, leafTexts, ...lines }, chainBefore);
     };
-    yield { log, key, start_index: start, tree_size: header.tree_size, ids, rows };
-    if (header.tree_size >= treeSize) return;
+    const { tree_size, lock } = header;
+    yield { log, key, start_index: start, tree_size, lock, ids, leafHashes, rows };
+    if (tree_size >= treeSize) return;
   }
 }

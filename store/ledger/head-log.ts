@@ -14,7 +14,9 @@ import { leavesRef, packBundle, packLines } from '../chain/bundle-bytes.ts';
 import { bundleKey } from '../chain/layout.ts';
 import { appendLeaves, chainHash, frontierRoot, leafHash } from '../chain/merkle.ts';
 import { createPublisher } from './checkpoint-publisher.ts';
-import { createBundle, sign } from './commit.ts';
+import { createTilesProjection } from '../projections/tiles.ts';
+import { createBundle, sign, type BundleDraft } from './commit.ts';
+import { applySealed } from './follow.ts';
 import type { Head } from './head.ts';
 import { heldBefore, isDue } from './head-log-entries.ts';
 import type { LedgerOptions } from './options.ts';
@@ -42,7 +44,7 @@ export function openHeadLog({ everyMs, ...rest }: HeadLogOptions): HeadLog {
   const options: LedgerOptions = {
     ...rest,
     log: HEAD_LOG,
-    projections: [],
+    projections: [createTilesProjection({ log: HEAD_LOG, archive: rest.archive })],
     randomBytes: () => new Uint8Array(),
   };
   const publisher = createPublisher(options);
@@ -53,7 +55,7 @@ export function openHeadLog({ everyMs, ...rest }: HeadLogOptions): HeadLog {
 
   /** The head as it is in the archive now. A checkpoint that its writer did not publish any more is published here. */
   const readOn = async (): Promise<Head> => {
-    const head = await recoverHead(options, known.size);
+    const head = await recoverHead(options);
     await publisher.publish(head);
     if (head.treeSize !== known.size)
       known = { size: head.treeSize, newest: await readEntry(options, head.treeSize - 1) };
@@ -68,9 +70,11 @@ export function openHeadLog({ everyMs, ...rest }: HeadLogOptions): HeadLog {
       if (!isDue(known.newest, merged, { nowMs, everyMs })) return known.newest;
       const entry: HeadEntry = { v: 1, taken_at: toInstant(nowMs), heads: merged };
       try {
-        const after = await append(options, head, entry);
-        await publisher.publish(after);
-        known = { size: after.treeSize, newest: entry };
+        const draft = await draftEntry(options, head, entry);
+        await createBundle(options, draft);
+        await applySealed(options, 'publishing', draft);
+        await publisher.publish(draft.head);
+        known = { size: draft.head.treeSize, newest: entry };
       } catch (error) {
         if (!(error instanceof PipelineError) || error.code !== 'LEDGER_LOST_RACE') throw error;
         await readOn();
@@ -92,8 +96,8 @@ async function readEntry({ archive }: LedgerOptions, index: number): Promise<Hea
   }
 }
 
-/** Seals one entry behind `before` and creates its bundle. */
-async function append(options: LedgerOptions, before: Head, entry: HeadEntry): Promise<Head> {
+/** The bundle of one entry behind `before`. */
+async function draftEntry(options: LedgerOptions, before: Head, entry: HeadEntry): Promise<BundleDraft> {
   const text = canonicalJson(entry);
   const hash = leafHash(Buffer.from(text));
   const leaves = await packLines([text]);
@@ -125,14 +129,9 @@ async function append(options: LedgerOptions, before: Head, entry: HeadEntry): P
     payloads: [],
   };
   const bytes = packBundle(await sign(options, header), leaves);
-  await createBundle(options, {
-    head,
-    key: bundleKey(HEAD_LOG, before.treeSize),
-    bytes,
-    ids: [],
-    rows: () => [],
-  });
-  return head;
+  const key = bundleKey(HEAD_LOG, before.treeSize);
+  // Entries have no record id and no row.
+  return { head, key, bytes, ids: [''], leafHashes: [hash], rows: () => [] };
 }
 
 function hex(bytes: Uint8Array): string {

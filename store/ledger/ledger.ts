@@ -57,7 +57,7 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
     isInDoubt = true;
     await publishing.catch(() => undefined);
     publishing = Promise.resolve();
-    const recovered = await recoverHead(options, head?.treeSize ?? 0);
+    const recovered = await recoverHead(options);
     await publisher.publish(recovered);
     head = recovered;
     isInDoubt = false;

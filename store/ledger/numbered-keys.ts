@@ -1,8 +1,19 @@
-/** The numbered keys of a log in its archive: bundles by start index, checkpoints by tree size. */
+/** The numbered keys of a log in its archive: bundles by start index, checkpoints by tree size, tiles by index. */
 import type { Archive } from '../archive/archive.ts';
-import { bundleKey, bundlePrefix, checkpointKey, checkpointPrefix } from '../chain/layout.ts';
+import {
+  bundleKey,
+  bundlePrefix,
+  checkpointKey,
+  checkpointPrefix,
+  lowestNumber,
+  numberOfKey,
+  SHARD_DIGITS,
+  shardFolders,
+  tileKey,
+  tilePrefix,
+} from '../chain/layout.ts';
 
-/** Keys of one folder of a log. */
+/** Keys of one kind of objects of a log. */
 export interface NumberedKeys {
   readonly prefix: string;
   readonly at: (number: number) => string;
@@ -16,36 +27,81 @@ export function checkpointKeys(log: string): NumberedKeys {
   return { prefix: checkpointPrefix(log), at: (size) => checkpointKey(log, size) };
 }
 
+export function tileKeys(log: string, level: number): NumberedKeys {
+  return { prefix: tilePrefix(log, level), at: (index) => tileKey(log, level, index) };
+}
+
 /** Numbers above `after`, rising. */
 export async function* numbersAfter(
   archive: Archive,
   { prefix, at }: NumberedKeys,
   after: number,
 ): AsyncGenerator<number> {
-  for await (const key of archive.list(prefix, after < 0 ? undefined : at(after)))
-    yield Number(key.slice(prefix.length));
+  for await (const key of archive.list(prefix, after < 0 ? undefined : at(after))) yield numberOfKey(key);
 }
 
-/** The search for a last number begins so far below the guess. Each further try begins so many times further below. */
-const FIRST_LOOK_BACK = 1024;
-const LOOK_BACK_GROWTH = 16;
+/** A folder of numbered keys. */
+interface ShardFolder {
+  readonly path: string;
+  /** The leading digits that the names of the folders above and its own give. */
+  readonly digits: string;
+  /** How many folders lie above it. */
+  readonly depth: number;
+}
+
+/** The last number; undefined where there is none. Asks for one list of each level of folders, however long the log is. */
+export function lastNumber(archive: Archive, { prefix }: NumberedKeys): Promise<number | undefined> {
+  return lastIn(archive, { path: prefix, digits: '', depth: 0 }, Number.POSITIVE_INFINITY);
+}
 
 /**
- * The last number that is not above `upTo`; undefined where there is none. Any guess yields the same answer. A good one
- * saves listing a long log from its beginning.
+ * The last number that is not above `upTo`; undefined where there is none. It most often lies in the folder of `upTo` or in
+ * the one before: the search begins there.
  */
-export async function lastNumber(
+export async function lastNumberUpTo(
   archive: Archive,
-  keys: NumberedKeys,
-  { guess, upTo = Number.POSITIVE_INFINITY }: { readonly guess: number; readonly upTo?: number },
+  { prefix }: NumberedKeys,
+  upTo: number,
 ): Promise<number | undefined> {
-  for (let lookBack = FIRST_LOOK_BACK; ; lookBack *= LOOK_BACK_GROWTH) {
-    const after = guess - lookBack;
-    let last: number | undefined;
-    for await (const number of numbersAfter(archive, keys, after)) {
-      if (number > upTo) break;
-      last = number;
-    }
-    if (last !== undefined || after < 0) return last;
+  const folders = shardFolders(prefix, upTo);
+  for (let depth = folders.length; depth >= 0; depth -= 1) {
+    const path = folders[depth - 1] ?? prefix;
+    const digits = path.slice(prefix.length).replaceAll('/', '');
+    // One level further in was searched before.
+    const last = await lastIn(archive, { path, digits, depth }, upTo, folders[depth]);
+    if (last !== undefined) return last;
   }
+  return undefined;
+}
+
+async function lastIn(
+  archive: Archive,
+  { path, digits, depth }: ShardFolder,
+  upTo: number,
+  searched?: string,
+): Promise<number | undefined> {
+  const width = SHARD_DIGITS[depth];
+  if (width === undefined) return lastListed(archive, path, upTo);
+  for (const name of (await archive.folders(path)).toReversed()) {
+    const inner = { path: `${path}${name}/`, digits: `${digits}${name}`, depth: depth + 1 };
+    if (!isShard(name, width) || inner.path === searched || lowestNumber(inner.digits) > upTo) continue;
+    const last = await lastIn(archive, inner, upTo);
+    // A folder without objects stays where a writer died.
+    if (last !== undefined) return last;
+  }
+  return undefined;
+}
+
+async function lastListed(archive: Archive, path: string, upTo: number): Promise<number | undefined> {
+  let last: number | undefined;
+  for await (const key of archive.list(path)) {
+    const number = numberOfKey(key);
+    if (number > upTo) break;
+    last = number;
+  }
+  return last;
+}
+
+function isShard(name: string, width: number): boolean {
+  return name.length === width && /^[0-9]+$/.test(name);
 }

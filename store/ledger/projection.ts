@@ -1,3 +1,4 @@
+import type { ArchiveLock } from '../../schemas/archive-lock.ts';
 import type { RecordRow } from '../records/record-store.ts';
 
 /** A sealed bundle as projections read it. */
@@ -9,8 +10,12 @@ export interface ProjectedBundle {
   /** Index of its first leaf, and the number of leaves of the log behind it. */
   readonly start_index: number;
   readonly tree_size: number;
+  /** The lock that its header signs. */
+  readonly lock: ArchiveLock;
   /** Record ids of its leaves, in order. */
   readonly ids: readonly string[];
+  /** Leaf hashes, in order. */
+  readonly leafHashes: readonly Uint8Array[];
   /** Rows of its leaves, in order. They are large, so each call makes them again. */
   rows(): Promise<readonly RecordRow[]>;
 }

@@ -19,22 +19,17 @@ import type { LedgerOptions } from './options.ts';
 
 type SignedHead = Pick<Checkpoint, 'tree_size' | 'root_hash'>;
 
-/**
- * Throws START_REFUSED where anything is doubtful. When it resolves, all projections hold the whole log.
- *
- * @param knownSize a size that the log had before, so that it need not be listed from its beginning; any number is right
- */
-export async function recoverHead(options: LedgerOptions, knownSize: number): Promise<Head> {
+/** Throws START_REFUSED where anything is doubtful. When it resolves, all projections hold the whole log. */
+export async function recoverHead(options: LedgerOptions): Promise<Head> {
   const { archive, log, guard, signer } = options;
   const genesis = await checkGenesis(options);
   checkLocks(options, genesis);
   // Checkpoints and projections follow their bundle, so they are read before it: else one that another sequencer commits
   // in the meantime looks as if it were missing.
   const sizes = await sizesOf(options);
-  const guess = Math.max(knownSize, ...sizes);
-  const published = await newestCheckpoint(options, guess);
+  const published = await newestCheckpoint(options);
   const signed = [published, await guard.latest(signer.name)];
-  const newest = await lastNumber(archive, bundleKeys(log), { guess });
+  const newest = await lastNumber(archive, bundleKeys(log));
   const head = await readHead(options, newest);
   checkBinding(options, head, genesis);
   for (const signedHead of signed) if (signedHead !== undefined) checkSigned(options, head, signedHead);
@@ -96,11 +91,8 @@ function checkLocks({ log, lockFor, clock }: LedgerOptions, { policy }: LogGenes
   }
 }
 
-async function newestCheckpoint(
-  { archive, log, signer }: LedgerOptions,
-  guess: number,
-): Promise<SignedHead | undefined> {
-  const size = await lastNumber(archive, checkpointKeys(log), { guess });
+async function newestCheckpoint({ archive, log, signer }: LedgerOptions): Promise<SignedHead | undefined> {
+  const size = await lastNumber(archive, checkpointKeys(log));
   if (size === undefined) return undefined;
   const newest = checkpointKey(log, size);
   const bytes = await archive.get(newest);

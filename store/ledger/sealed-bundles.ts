@@ -9,7 +9,7 @@ import { bundleKey } from '../chain/layout.ts';
 import { sha256Hex } from '../chain/leaf.ts';
 import { parseSecretLine } from '../chain/part.ts';
 import type { SealedBundle, StoredPart } from '../records/record-row.ts';
-import { bundleKeys, lastNumber, numbersAfter } from './numbered-keys.ts';
+import { bundleKeys, lastNumberUpTo, numbersAfter } from './numbered-keys.ts';
 
 /** Start indexes of all bundles, rising. */
 export async function bundleStarts(archive: Archive, log: string): Promise<number[]> {
@@ -20,7 +20,7 @@ export async function bundleStarts(archive: Archive, log: string): Promise<numbe
 
 /** Start index of the bundle that holds the leaf at `index`; undefined where no bundle starts at or before it. */
 export function findBundle(archive: Archive, log: string, index: number): Promise<number | undefined> {
-  return lastNumber(archive, bundleKeys(log), { guess: index, upTo: index });
+  return lastNumberUpTo(archive, bundleKeys(log), index);
 }
 
 /** One bundle with its payload lines. The digests of the payload objects are checked, the leaves are not. */

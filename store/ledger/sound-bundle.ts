@@ -10,6 +10,8 @@ export interface SoundBundle {
   readonly key: string;
   readonly header: BundleHeader;
   readonly leafTexts: readonly string[];
+  /** Hashes of the leaves, in order. */
+  readonly leafHashes: readonly Uint8Array[];
   /** Record ids of the leaves, in order. */
   readonly ids: readonly string[];
   /** Chain value of the leaf before the bundle. */
@@ -32,26 +34,24 @@ export async function readSoundBundle(
   const { header, leafTexts } = await readHeaderAndLeaves(archive, key);
   requireSigned(options, key, header);
   const before = chainBefore ?? (await chainBeforeBundle(options, start));
-  if (toHex(chainOver(before, leafTexts)) !== header.chain_head)
+  const leafHashes = leafTexts.map((text) => leafHash(Buffer.from(text)));
+  if (toHex(leafHashes.reduce(chainHash, before)) !== header.chain_head)
     throw new PipelineError('ARCHIVE_DAMAGED', `the leaves of bundle ${key} are not those of its header`);
-  return { key, header, leafTexts, ids: leafTexts.map((text) => idOfLeaf(key, text)), chainBefore: before };
+  const ids = leafTexts.map((text) => idOfLeaf(key, text));
+  return { key, header, leafTexts, leafHashes, ids, chainBefore: before };
 }
 
 /** Chain value of the leaf at `leafIndex`, hex; undefined where no bundle holds it. */
 export async function chainAtLeaf(options: HeadOptions, leafIndex: number): Promise<string | undefined> {
   const start = await findBundle(options.archive, options.log, leafIndex);
   if (start === undefined) return undefined;
-  const { leafTexts, chainBefore } = await readSoundBundle(options, start);
-  return toHex(chainOver(chainBefore, leafTexts.slice(0, leafIndex + 1 - start)));
+  const { leafHashes, chainBefore } = await readSoundBundle(options, start);
+  return toHex(leafHashes.slice(0, leafIndex + 1 - start).reduce(chainHash, chainBefore));
 }
 
 async function chainBeforeBundle(options: HeadOptions, start: number): Promise<Uint8Array> {
   if (start === 0) return chainStart();
   return (await readHead(options, await findBundle(options.archive, options.log, start - 1))).chainHead;
-}
-
-function chainOver(before: Uint8Array, leafTexts: readonly string[]): Uint8Array {
-  return leafTexts.reduce((chain, text) => chainHash(chain, leafHash(Buffer.from(text))), before);
 }
 
 function toHex(bytes: Uint8Array): string {

@@ -1,6 +1,6 @@
 /** The names of all objects of an archive, log by log. */
 import { PACKAGE_PATHS } from '../../schemas/evidence-package.ts';
-import { bundlePrefix, checkpointPrefix, LOG_ROOT, type ParsedKey } from '../chain/layout.ts';
+import { bundlePrefix, checkpointPrefix, LOG_ROOT, parseKey, type ParsedKey } from '../chain/layout.ts';
 import type { ArchiveReader } from './archive-reader.ts';
 import type { Findings, VerifyOptions } from './report.ts';
 
@@ -17,7 +17,10 @@ export interface LogListing extends ListedNumbers {
   readonly early: ListedNumbers;
   /** Keys of payload objects. */
   readonly payloads: Set<string>;
-  readonly hasGenesis: boolean;
+  /** Keys of hash tiles, and the size of the tree at which each is full. */
+  readonly tiles: Map<string, number>;
+  /** `listArchive` alone sets it. */
+  hasGenesis: boolean;
 }
 
 export interface ArchiveListing {
@@ -39,22 +42,23 @@ export async function listArchive(
   findings: Findings,
 ): Promise<ArchiveListing> {
   const logs = new Map<string, LogListing>();
-  for (const log of await reader.namesIn(LOG_ROOT)) {
-    const checkpoints = await numbersIn(reader, checkpointPrefix(log));
-    const bundles = await numbersIn(reader, bundlePrefix(log));
-    const hasGenesis = (await reader.namesIn(`${LOG_ROOT}${log}/`)).includes('genesis');
+  for await (const log of reader.list(LOG_ROOT, 'folders')) {
+    const checkpoints = await numbersBelow(reader, checkpointPrefix(log));
+    const bundles = await numbersBelow(reader, bundlePrefix(log));
     logs.set(log, {
-      hasGenesis,
+      hasGenesis: false,
       log,
       early: { bundles, checkpoints },
       bundles: [],
       checkpoints: [],
       payloads: new Set(),
+      tiles: new Map(),
     });
   }
-  const hasManifest = (await reader.namesIn('')).includes(PACKAGE_PATHS.manifest);
+  let hasManifest = false;
   let done = 0;
   for await (const { key, parsed } of reader.walk(findings)) {
+    hasManifest ||= key === PACKAGE_PATHS.manifest;
     if (parsed === undefined) findings.fail('file_unexpected', null, key);
     else addTo(logs.get(parsed.log), key, parsed);
     done += 1;
@@ -64,15 +68,19 @@ export async function listArchive(
 }
 
 function addTo(listing: LogListing | undefined, key: string, { folder, position = 0 }: ParsedKey): void {
-  if (folder === 'facts' || folder === 'person' || folder === 'content') listing?.payloads.add(key);
-  else if (folder === 'bundle') listing?.bundles.push(position);
-  else if (folder === 'checkpoint') listing?.checkpoints.push(position);
+  if (listing === undefined) return;
+  if (folder === 'genesis') listing.hasGenesis = true;
+  else if (folder === 'bundle') listing.bundles.push(position);
+  else if (folder === 'checkpoint') listing.checkpoints.push(position);
+  else if (folder === 'tile') listing.tiles.set(key, position);
+  else listing.payloads.add(key);
 }
 
-async function numbersIn(reader: ArchiveReader, folder: string): Promise<number[]> {
-  const names = await reader.namesIn(folder);
-  return names
-    .filter((name) => /^[0-9]{20}$/.test(name))
-    .map(Number)
-    .filter(Number.isSafeInteger);
+async function numbersBelow(reader: ArchiveReader, prefix: string): Promise<number[]> {
+  const numbers: number[] = [];
+  for await (const key of reader.list(prefix, 'objects')) {
+    const position = parseKey(key)?.position;
+    if (position !== undefined) numbers.push(position);
+  }
+  return numbers;
 }

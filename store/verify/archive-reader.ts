@@ -1,6 +1,6 @@
 /** PORT: an archive as verification reads it. */
 import { holds, type ArchiveLock } from '../../schemas/archive-lock.ts';
-import type { ParsedKey } from '../chain/layout.ts';
+import type { ObjectKind, ParsedKey } from '../chain/layout.ts';
 import type { Findings } from './report.ts';
 import type { ObjectDigest, StoredObject } from './stored-object.ts';
 
@@ -10,10 +10,18 @@ export interface ListedObject {
   readonly parsed: ParsedKey | undefined;
 }
 
-/** A lock whose object is missing, as an interrupted writer leaves it. */
-export interface OrphanLock {
+/** A lock without its object, or a folder without anything in it, as an interrupted writer leaves them. */
+export interface Remains {
   readonly name: string;
-  readonly parsed: ParsedKey;
+  /** Where its objects belong; undefined for the genesis and the folder of the log. */
+  readonly place: RemainsPlace | undefined;
+}
+
+export interface RemainsPlace {
+  readonly folder: ObjectKind;
+  /** The positions that its objects have, both inclusive. */
+  readonly first: number;
+  readonly last: number;
 }
 
 /**
@@ -23,9 +31,9 @@ export interface OrphanLock {
 export interface ArchiveReader {
   /** How people name the place that was given: a folder, or a prefix of a bucket. */
   readonly kind: 'folder' | 'prefix';
-  /** Names directly in a folder, of objects and of folders, ascending. Empty where the folder does not exist. */
-  namesIn(folder: string): Promise<string[]>;
-  /** Everything but `orphanLocks`, each thing once. The caller walks to the end before it asks for anything else. */
+  /** Keys of all objects below a prefix that ends in a slash, or names of the folders directly below it; ascending, unjudged. */
+  list(prefix: string, what: 'objects' | 'folders'): AsyncIterable<string>;
+  /** Everything but `remains`, each thing once. The caller walks to the end before it asks for anything else. */
   walk(findings: Findings): AsyncIterable<ListedObject>;
   /** Undefined where the object does not exist. Damaged bytes are given too: later checks say which leaves they break. */
   read(key: string): Promise<StoredObject | undefined>;
@@ -39,8 +47,8 @@ export interface ArchiveReader {
     index: number | null,
     findings: Findings,
   ): Promise<ArchiveLock | undefined>;
-  /** Locks of a log without objects, asked for after all objects were checked. Reports the damaged ones. */
-  orphanLocks(log: string, findings: Findings): AsyncIterable<OrphanLock>;
+  /** Remains of a log, asked for after all objects were checked. Reports damaged locks. */
+  remains(log: string, findings: Findings): AsyncIterable<Remains>;
 }
 
 /** An object as it is kept. */

@@ -2,10 +2,10 @@
 import type { ArchiveLock } from '../../schemas/archive-lock.ts';
 import { HEAD_LOG } from '../../schemas/head-entry.ts';
 import { openCheckpoint, type Checkpoint } from '../chain/checkpoint.ts';
-import { checkpointKey, parseKey, type ParsedKey } from '../chain/layout.ts';
+import { checkpointKey, parseKey } from '../chain/layout.ts';
 import { parseNote, type VerifierKey } from '../chain/note.ts';
-import { checkLockHolds, readObject } from './archive-reader.ts';
-import type { LogEnd, LogRun } from './log-run.ts';
+import { checkLockHolds, readObject, type Remains, type RemainsPlace } from './archive-reader.ts';
+import type { LogEnd, LogObjects, LogRun } from './log-run.ts';
 import { rootHex } from './tree.ts';
 
 /** The end of a bundle, where a checkpoint lies. */
@@ -136,31 +136,52 @@ export async function checkLeftovers(run: LogRun, end: LogEnd): Promise<void> {
   const { reader, listing, findings } = run;
   for (const key of listing.payloads) {
     await readObject(reader, key, null, findings);
-    judgeLeftover(run, end, key, parseKey(key));
+    judgeLeftover(run, end, { name: key, place: placeOf(key) });
   }
-  for await (const { name, parsed } of reader.orphanLocks(listing.log, findings)) {
-    judgeLeftover(run, end, name, parsed);
+  for (const key of listing.tiles.keys()) judgeLeftover(run, end, { name: key, place: placeOf(key) });
+  for await (const remains of reader.remains(listing.log, findings)) judgeLeftover(run, end, remains);
+}
+
+function placeOf(key: string): RemainsPlace | undefined {
+  const { folder, position } = parseKey(key) ?? {};
+  return folder === undefined || position === undefined
+    ? undefined
+    : { folder, first: position, last: position };
+}
+
+/**
+ * A writer that dies leaves payloads that no bundle names, locks without objects, and empty folders, at the start index it
+ * was about to seal, or at a tile of the bundle that it had just sealed. Beyond nothing can lie, unless the archive grew while
+ * it was read.
+ */
+function judgeLeftover({ listing, findings }: LogRun, end: LogEnd, { name, place }: Remains): void {
+  const { folder, first, last } = place ?? { folder: 'genesis', first: 0, last: 0 };
+  const hasGrown =
+    listing.bundles.some((start) => start >= end.size) || listing.checkpoints.some((size) => size > end.size);
+  const isPlace = (position: number) => first <= position && position <= last;
+  // Tiles are put after the bundle that makes them full, and before its checkpoint.
+  const covered = listing.early.checkpoints.at(-1) ?? 0;
+  const isInterrupted =
+    folder === 'tile'
+      ? first <= end.size && last > covered
+      : isPlace(end.size) || listing.early.bundles.some(isPlace);
+  if (isInterrupted) {
+    findings.notice('leftover', null, `${name} was left by an interrupted write`);
+  } else if (last < end.size) {
+    findings.fail('file_unexpected', null, name);
+  } else if (!hasGrown) {
+    findings.fail('bundle_missing', end.size, `${name} was written after leaves that are not there`);
   }
 }
 
 /**
- * A writer that dies leaves payloads that no bundle names, and locks without objects, at the start index it was about to
- * seal. Beyond that index nothing can lie, unless the archive grew while it was read.
+ * A log without objects never was one: the writer that began it died before its genesis. It leaves the folder of the log
+ * or the lock of the genesis; anything else was put there by somebody else.
  */
-function judgeLeftover(
-  { listing, findings }: LogRun,
-  end: LogEnd,
-  name: string,
-  parsed: ParsedKey | undefined,
-): void {
-  const position = parsed?.position ?? 0;
-  const hasGrown =
-    listing.bundles.some((start) => start >= end.size) || listing.checkpoints.some((size) => size > end.size);
-  if (position === end.size || listing.early.bundles.includes(position)) {
-    findings.notice('leftover', null, `${name} was left by an interrupted write`);
-  } else if (position < end.size) {
-    findings.fail('file_unexpected', null, name);
-  } else if (!hasGrown) {
-    findings.fail('bundle_missing', end.size, `${name} was written after leaves that are not there`);
+export async function checkUnbegunLog({ reader, listing, findings }: LogObjects): Promise<void> {
+  for await (const { name, place } of reader.remains(listing.log, findings)) {
+    if (place === undefined)
+      findings.notice('leftover', null, `${name} was left by an interrupted creation of a log`);
+    else findings.fail('file_unexpected', null, name);
   }
 }

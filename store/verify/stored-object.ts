@@ -34,12 +34,14 @@ export async function readIfPresent(path: string): Promise<Buffer | undefined> {
   return ifPresent(readFile(path));
 }
 
+/** A folder under the name of an object holds no bytes of it. */
+const ABSENT: readonly string[] = ['ENOENT', 'ENOTDIR', 'EISDIR'];
+
 export async function ifPresent<T>(work: Promise<T>): Promise<T | undefined> {
   try {
     return await work;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR'))
-      return undefined;
+    if (error instanceof Error && 'code' in error && ABSENT.includes(String(error.code))) return undefined;
     throw error;
   }
 }

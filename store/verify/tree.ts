@@ -1,6 +1,7 @@
 /** The Merkle tree that the leaves of a log make, bundle after bundle. Pure. */
 import type { BundleHeader } from '../../schemas/bundle.ts';
 import { appendLeaves, chainHash, frontierRoot, type Frontier } from '../chain/merkle.ts';
+import { HASH_BYTES } from '../chain/tile.ts';
 import type { Findings } from './report.ts';
 
 /** The log up to a size. */
@@ -9,8 +10,6 @@ export interface TreeState {
   readonly frontier: Frontier;
   readonly chainHead: Uint8Array;
 }
-
-const HASH_BYTES = 32;
 
 /**
  * Appends the leaves to the tree and compares with the header. SPEC (archive.md): root_hash and frontier are those of
@@ -68,7 +67,8 @@ export function joinHashes(hashes: readonly Uint8Array[]): Uint8Array {
   return joined;
 }
 
-function splitHashes(joined: Uint8Array): Uint8Array[] {
+/** The hashes that lie side by side. */
+export function splitHashes(joined: Uint8Array): Uint8Array[] {
   return Array.from({ length: countHashes(joined) }, (_, position) =>
     joined.subarray(position * HASH_BYTES, (position + 1) * HASH_BYTES),
   );

@@ -9,6 +9,7 @@ import type { ArchiveReader } from './archive-reader.ts';
 import { lookAheadInThreads, type OpenLookAhead } from './bundle-threads.ts';
 import { openFolderReader } from './folder-reader.ts';
 import { HeadLogCheck } from './head-log.ts';
+import { checkUnbegunLog } from './log-checks.ts';
 import { checkKeptCheckpoints } from './kept-checkpoint.ts';
 import { buildReport, createFindings, NOTHING_ESTABLISHED, type Established } from './report.ts';
 import type { VerifyOptions } from './report.ts';
@@ -43,6 +44,8 @@ export async function verifyReader(
   const listing = await listArchive(reader, options, findings);
   const logs = listing.logs.filter(hasObjects);
   if (logs.length === 0) return reportNothing(listing);
+  for (const unbegun of listing.logs.filter((log) => !hasObjects(log)))
+    await checkUnbegunLog({ reader, listing: unbegun, heads: new Map(), findings });
   const check = new HeadLogCheck(findings);
   const verdicts: LogVerdict[] = [];
   // The head log first: its entries say which heads the others must have.
@@ -63,7 +66,6 @@ export async function verifyReader(
   return buildReport(findings, { ...establish(verdicts), head_log });
 }
 
-/** A log whose creation was interrupted has folders and no objects; it never was one. */
 function hasObjects({ hasGenesis, early, payloads }: LogListing): boolean {
   return hasGenesis || early.bundles.length > 0 || early.checkpoints.length > 0 || payloads.size > 0;
 }

@@ -1,6 +1,8 @@
 /** Verifies one log of an archive: genesis, bundles in order, checkpoints, and the objects that are left over. */
 import { chainStart } from '../chain/merkle.ts';
 import { parseVkey } from '../chain/note.ts';
+import { TileRows } from '../chain/tile.ts';
+import { readObject } from './archive-reader.ts';
 import {
   checkBundleLock,
   checkHeaderSignature,
@@ -21,6 +23,7 @@ import {
 } from './log-checks.ts';
 import type { LogEnd, LogObjects, LogRun } from './log-run.ts';
 import { checkPin, type VerifyOptions } from './report.ts';
+import { checkTiles } from './tile-checks.ts';
 import { growTree, type TreeState } from './tree.ts';
 
 export interface VerifyReaderOptions extends VerifyOptions {
@@ -41,6 +44,8 @@ interface LogProgress extends SealingTimes {
   tree: TreeState | undefined;
   size: number;
   signedSize: number;
+  /** Tiles of the leaves that were read. */
+  tiles: TileRows;
   /** Sizes of checkpoints that no bundle has reached yet. */
   readonly pendingCheckpoints: Set<number>;
   /** Sizes that the head log names and that no bundle has reached yet. */
@@ -81,10 +86,10 @@ async function verifyBundles(run: LogRun, options: VerifyReaderOptions): Promise
   const progress = startOf(run);
   try {
     for (const [position, start] of early.bundles.entries()) {
-      if (start !== progress.size) reportGap(run, progress, start);
+      if (start !== progress.size) await reportGap(run, progress, start);
       const bundle = await takeBundle(run, start, await ahead?.next());
       if (bundle === undefined) {
-        skipBundle(progress, start, early.bundles[position + 1]);
+        await skipBundle(run, progress, { start, nextStart: early.bundles[position + 1] ?? start });
         continue;
       }
       await verifyBundle(run, progress, bundle);
@@ -106,6 +111,7 @@ async function verifyBundles(run: LogRun, options: VerifyReaderOptions): Promise
 async function verifyBundle(run: LogRun, progress: LogProgress, bundle: KeptBundle): Promise<void> {
   const failuresBefore = run.findings.failures().length;
   progress.tree = growTree(progress.tree, bundle, run.findings);
+  const isGrown = run.findings.failures().length === failuresBefore;
   await checkPayloads(run, bundle);
   checkBundleLock(run, bundle);
   const { tree_size: size, lock } = bundle.header;
@@ -114,6 +120,9 @@ async function verifyBundle(run: LogRun, progress: LogProgress, bundle: KeptBund
   if (isPublished && (await isCheckpointGood(run, { ...progress, lock }, size))) progress.signedSize = size;
   const isNamed = progress.pendingHeads.delete(size);
   if (isNamed && checkNamedHead(run, { ...progress, isPublished }, size)) progress.agreed = size;
+  // Leaves that are not those of the log make no tile of it.
+  if (isGrown) await checkTiles(run, progress.tiles, bundle);
+  else await skipTiles(run, progress, { after: bundle.header.start_index, upTo: size });
   // The signature comes last: every other failure of the header says more about the bundle.
   if (checkHeaderSignature(run, bundle.header)) {
     checkPromises(run, progress, bundle.header);
@@ -132,22 +141,44 @@ function startOf({ listing, heads }: LogRun): LogProgress {
     pendingCheckpoints: new Set(listing.early.checkpoints),
     pendingHeads: new Set(heads.keys()),
     agreed: 0,
+    tiles: new TileRows(0),
   };
 }
 
-function reportGap({ listing, findings }: LogRun, progress: LogProgress, start: number): void {
+async function reportGap(run: LogRun, progress: LogProgress, start: number): Promise<void> {
+  const { listing, findings } = run;
   const { size } = progress;
   const detail = `${listing.log} has no bundle at ${String(size)}, the next is at ${String(start)}`;
   findings.fail('bundle_missing', Math.min(start, size), detail);
   dropCheckpoints(progress, size, start);
   progress.tree = undefined;
+  await skipTiles(run, progress, { after: size, upTo: start });
 }
 
 /** The bundle at `start` does not read: verification goes on at the next one. */
-function skipBundle(progress: LogProgress, start: number, nextStart = start): void {
+async function skipBundle(
+  run: LogRun,
+  progress: LogProgress,
+  { start, nextStart }: { readonly start: number; readonly nextStart: number },
+): Promise<void> {
   progress.tree = undefined;
   progress.size = nextStart;
+  await skipTiles(run, progress, { after: start, upTo: nextStart });
   dropCheckpoints(progress, start, nextStart);
+}
+
+/** Tiles that end inside a range of unread leaves cannot be compared with anything. Only how they are kept is judged. */
+async function skipTiles(
+  { reader, listing, findings }: LogRun,
+  progress: LogProgress,
+  { after, upTo }: { readonly after: number; readonly upTo: number },
+): Promise<void> {
+  progress.tiles = new TileRows(upTo);
+  for (const [key, end] of listing.tiles) {
+    if (end <= after || end > upTo) continue;
+    await readObject(reader, key, null, findings);
+    listing.tiles.delete(key);
+  }
 }
 
 /** Heads inside a range of unread leaves cannot be compared with anything. They are not a failure besides. */

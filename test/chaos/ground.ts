@@ -68,7 +68,7 @@ export async function openGround(given: ChaosArguments): Promise<Ground> {
 
 function watchBundles(bucket: S3Proxy, stalls: StallWatch): void {
   const [before = '', behind = ''] = bundlePrefix('*').split('*');
-  const place = new RegExp(`/${before}([^/]+)${behind}([0-9]{20})\\?`);
+  const place = new RegExp(`/${before}([^/]+)${behind}[0-9/]*/([0-9]{20})\\?`);
   bucket.onStored((url) => {
     const [, log, startIndex] = place.exec(`${url}?`) ?? [];
     if (log !== undefined) stalls.stored(log, Number(startIndex), performance.now());

@@ -12,6 +12,7 @@ import { openFileHeadGuard } from '../../store/keys/file-head-guard.ts';
 import { openFileSigner } from '../../store/keys/file-signer.ts';
 import { openLedger, type Ledger } from '../../store/ledger/ledger.ts';
 import { createRowsProjection } from '../../store/projections/rows.ts';
+import { createTilesProjection } from '../../store/projections/tiles.ts';
 import type { DatasetOptions } from './arguments.ts';
 import { gatherRows, memoryGuard, quickArchive } from './quick-ports.ts';
 import { datasetRecord, seededBytes } from './records.ts';
@@ -86,7 +87,7 @@ async function openQuickLedger(
   const ledger = await openLedger({
     log: deployed.log,
     archive,
-    projections: [createRowsProjection(records)],
+    projections: [createRowsProjection(records), createTilesProjection({ log: deployed.log, archive })],
     guard,
     signer: await openFileSigner(paths.signingKey, deployed.origin),
     clock: system.clock,

@@ -43,6 +43,7 @@ export function quickArchive(dir: string, archive: Archive): QuickArchive {
       }),
     get: (key) => archive.get(key),
     list: (prefix, after) => archive.list(prefix, after),
+    folders: (prefix) => archive.folders(prefix),
     close: () => archive.close(),
     written: () => ({ files, bytes }),
   };

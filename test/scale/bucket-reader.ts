@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { BundleHeader } from '../../schemas/bundle.ts';
 import type { Archive } from '../../store/archive/archive.ts';
 import { decodeBundle, decodeLines } from '../../store/chain/bundle-bytes.ts';
-import { bundleKey, bundlePrefix } from '../../store/chain/layout.ts';
+import { bundlePrefix, numberOfKey } from '../../store/chain/layout.ts';
 import { openS3Archive } from '../../store/archive/s3/archive.ts';
 import type { ScaleOut } from '../support/scale-out.ts';
 import { REGION } from '../support/s3-server.ts';
@@ -32,7 +32,7 @@ export function openBucketReader({ s3, bucket }: Pick<ScaleOut, 's3' | 'bucket'>
   return {
     async *newBundles(log) {
       for await (const key of archive.list(bundlePrefix(log), lastRead.get(log))) {
-        yield await readBundle(archive, log, key);
+        yield await readBundle(archive, key);
         lastRead.set(log, key);
       }
     },
@@ -41,8 +41,8 @@ export function openBucketReader({ s3, bucket }: Pick<ScaleOut, 's3' | 'bucket'>
   };
 }
 
-async function readBundle(archive: Archive, log: string, key: string): Promise<SealedBundleRead> {
-  const startIndex = Number(key.slice(bundleKey(log, 0).length - 20));
+async function readBundle(archive: Archive, key: string): Promise<SealedBundleRead> {
+  const startIndex = numberOfKey(key);
   const { headerText, leafTexts } = decodeBundle(await read(archive, key));
   const events: number[] = [];
   for (const payload of (JSON.parse(headerText) as BundleHeader).payloads) {

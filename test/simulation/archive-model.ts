@@ -5,6 +5,7 @@
 import { PipelineError } from '../../schemas/errors.ts';
 import type { Archive } from '../../store/archive/archive.ts';
 import { parseKey } from '../../store/chain/layout.ts';
+import { foldersBelow } from '../support/memory-archive.ts';
 import type { Coverage } from './coverage.ts';
 import type { Disk } from './disk-model.ts';
 import type { JudgeOf } from './lane.ts';
@@ -105,7 +106,7 @@ export function createArchiveModel(world: ArchiveWorld): ArchiveModel {
         return scheduler.call(caller, { name, failure, effect: () => objects.get(key) });
       },
       list: async function* (prefix, after = '') {
-        const name = `archive list ${prefix.split('/').at(-2) ?? ''}`;
+        const name = `archive list ${prefix.split('/')[2] ?? ''}`;
         // Complete as of its start; a second page may not come.
         const keys = await scheduler.call(caller, {
           name,
@@ -117,6 +118,10 @@ export function createArchiveModel(world: ArchiveWorld): ArchiveModel {
         if (keys.length < 2) return;
         await scheduler.call(caller, { name: `${name} next page`, failure, effect: () => undefined });
         yield* keys.slice(page);
+      },
+      folders: (prefix) => {
+        const name = `archive folders ${prefix.split('/')[2] ?? ''}`;
+        return scheduler.call(caller, { name, failure, effect: () => foldersBelow(objects.keys(), prefix) });
       },
       close: () => Promise.resolve(),
     }),

@@ -9,6 +9,7 @@ import type { Ledger } from '../../store/ledger/ledger.ts';
 import type { Batch } from '../../store/ledger/commit.ts';
 import type { LedgerOptions } from '../../store/ledger/options.ts';
 import { createRowsProjection } from '../../store/projections/rows.ts';
+import { createTilesProjection } from '../../store/projections/tiles.ts';
 import type { RecordStore } from '../../store/records/record-store.ts';
 import type { HeadGuard, Signer } from '../../store/keys/signer.ts';
 import { PipelineError } from '../../schemas/errors.ts';
@@ -102,7 +103,10 @@ export async function createTestLog(parts: TestLedgerParts): Promise<LedgerOptio
   const options: LedgerOptions = {
     log: parts.log ?? 'p0',
     archive: parts.archive,
-    projections: [createRowsProjection(parts.records)],
+    projections: [
+      createRowsProjection(parts.records),
+      createTilesProjection({ log: 'p0', archive: parts.archive }),
+    ],
     signer: parts.signer ?? createTestSigner(),
     guard: parts.guard ?? createMemoryGuard(),
     clock: parts.clock ?? (() => Date.parse('2026-11-21T09:00:00.000Z')),

@@ -26,6 +26,17 @@ export function createMemoryArchive(
       for (const key of [...objects.keys()].sort())
         if (key.startsWith(prefix) && key > after) yield await Promise.resolve(key);
     },
+    folders: (prefix) => Promise.resolve(foldersBelow(objects.keys(), prefix)),
     close: () => Promise.resolve(),
   };
+}
+
+/** Names of the folders directly below a prefix, ascending. */
+export function foldersBelow(keys: Iterable<string>, prefix: string): string[] {
+  const names = new Set<string>();
+  for (const key of keys) {
+    const [name, ...rest] = key.slice(prefix.length).split('/');
+    if (key.startsWith(prefix) && name !== undefined && rest.length > 0) names.add(name);
+  }
+  return [...names].sort();
 }

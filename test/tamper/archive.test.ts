@@ -1,7 +1,7 @@
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { lockFileName } from '../../schemas/archive-lock.ts';
-import { bundleKey } from '../../store/chain/layout.ts';
+import { bundleKey, checkpointKey, genesisKey } from '../../store/chain/layout.ts';
 import { sha256Hex } from '../../store/chain/leaf.ts';
 import { overwrite, removeObject } from '../support/archive-folder.ts';
 import {
@@ -13,7 +13,7 @@ import {
   swapObjects,
   type ArchiveCase,
 } from './archive-cases.ts';
-import { edited, forgeBundle, readBundle, removeCheckpoints } from './forge.ts';
+import { edited, forgeBundle, payloadRef, readBundle, removeCheckpoints } from './forge.ts';
 
 const ROOT = 'f'.repeat(64);
 const lockOf = async (dir: string, key: string) => lockFileName(key, sha256Hex(await read(dir, key)));
@@ -61,6 +61,101 @@ const ACCIDENTS: readonly ArchiveCase[] = [
     code: 'file_unexpected',
     index: null,
     names: 'log/p0/bundle/notes.txt',
+  },
+];
+
+async function replaceByFolder(dir: string, key: string): Promise<void> {
+  await rm(join(dir, key));
+  await mkdir(join(dir, key));
+}
+
+const makeFolder = (key: string) => (dir: string) => mkdir(join(dir, key), { recursive: true });
+
+async function putFile(dir: string, key: string): Promise<void> {
+  await mkdir(dirname(join(dir, key)), { recursive: true });
+  await writeFile(join(dir, key), 'x');
+}
+
+const FOLDERS: readonly ArchiveCase[] = [
+  {
+    name: 'a folder in the place of a bundle',
+    tamper: (dir) => replaceByFolder(dir, B10),
+    code: 'bundle_missing',
+    index: 10,
+  },
+  {
+    name: 'a folder in the place of a bundle, by its name',
+    tamper: (dir) => replaceByFolder(dir, B10),
+    code: 'file_unexpected',
+    index: null,
+    first: 10,
+    names: `${B10}/`,
+  },
+  {
+    name: 'a folder in the place of the genesis',
+    tamper: (dir) => replaceByFolder(dir, genesisKey('p0')),
+    code: 'genesis_malformed',
+    index: null,
+  },
+  {
+    name: 'a folder in the place of a checkpoint',
+    tamper: (dir) => replaceByFolder(dir, checkpointKey('p0', 15)),
+    code: 'checkpoint_missing',
+    index: null,
+  },
+  {
+    name: 'a folder in the place of the facts of a bundle',
+    tamper: async (dir) => replaceByFolder(dir, (await payloadRef(dir, 10, 'facts')).key),
+    code: 'payload_missing',
+    index: 11,
+  },
+  {
+    name: 'a folder in the place of a lock file',
+    tamper: async (dir) => replaceByFolder(dir, await lockOf(dir, B10)),
+    code: 'lock_missing',
+    index: 10,
+  },
+  {
+    name: 'an empty folder that the format has no place for',
+    tamper: makeFolder('log/p0/notes'),
+    code: 'file_unexpected',
+    index: null,
+    names: 'log/p0/notes/',
+  },
+  {
+    name: 'an empty folder beside the logs',
+    tamper: makeFolder('notes/of/mine'),
+    code: 'file_unexpected',
+    index: null,
+    names: 'notes/of/mine/',
+  },
+  {
+    name: 'an empty folder of bundles behind the end of the log',
+    tamper: makeFolder('log/p0/bundle/00000000000/000/001'),
+    code: 'bundle_missing',
+    index: 30,
+    names: 'log/p0/bundle/00000000000/000/001/ was written after leaves that are not there',
+  },
+  {
+    name: 'a lock file alone in the folder of another log',
+    tamper: (dir) => putFile(dir, `log/other/x.${ROOT}.lock`),
+    code: 'file_unexpected',
+    index: null,
+    names: `log/other/x.${ROOT}.lock`,
+  },
+  {
+    name: 'the lock file of a bundle alone in the folder of another log',
+    tamper: (dir) => putFile(dir, `${bundleKey('other', 0)}.${ROOT}.lock`),
+    code: 'file_unexpected',
+    index: null,
+    names: `${bundleKey('other', 0)}.${ROOT}.lock`,
+  },
+  {
+    name: 'a file that only ends like a lock file',
+    tamper: (dir) => putFile(dir, `${bundleKey('p0', 30)}.${'z'.repeat(64)}.lock`),
+    code: 'file_unexpected',
+    index: null,
+    names: `${'z'.repeat(64)}.lock`,
   },
 ];
 
@@ -202,5 +297,6 @@ const BUNDLES: readonly ArchiveCase[] = [
   },
 ];
 
+describeArchiveCases('folders and lock files that are no objects', FOLDERS);
 describeArchiveCases('files', ACCIDENTS);
 describeArchiveCases('bundles and their leaves', BUNDLES);

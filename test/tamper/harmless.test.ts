@@ -69,6 +69,8 @@ async function leaveLock(dir: string, key: string): Promise<void> {
   await writeFile(join(dir, lockFileName(key, sha256)), formatLockFile(lock));
 }
 
+const LOST_FACTS = { kind: 'facts', retention_class: 'admin', sha256: '0'.repeat(64) } as const;
+
 interface Harmless {
   readonly name: string;
   readonly change: (dir: string) => Promise<unknown>;
@@ -131,6 +133,20 @@ const ON_ARCHIVES: readonly Harmless[] = [
   {
     name: 'the empty folder of a log whose creation was interrupted',
     change: (dir) => mkdir(join(dir, 'log/p1')),
+    notices: ['leftover'],
+  },
+  {
+    name: 'the lock file of a genesis that was never linked',
+    change: async (dir) => {
+      await mkdir(join(dir, 'log/p1'));
+      await leaveLock(dir, genesisKey('p1'));
+    },
+    notices: ['leftover'],
+  },
+  {
+    name: 'the folder of a payload object that was never put',
+    change: (dir) => mkdir(dirname(join(dir, payloadKey('p0', LOST_FACTS, TREE_SIZE))), { recursive: true }),
+    notices: ['leftover'],
   },
   {
     name: 'an object that was put again with a later date',

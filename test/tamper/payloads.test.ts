@@ -37,14 +37,14 @@ const PAYLOADS: readonly ArchiveCase[] = [
       },
       code: 'payload_damaged',
       index: 11,
-      names: `log/p0/${kind}/content/00000000000000000010`,
+      names: `log/p0/${kind}/content/00000000000/000/000/00000000000000000010`,
     },
     {
       name: `${kind} removed`,
       tamper: async (dir) => removeObject(dir, (await payloadRef(dir, 10, kind)).key),
       code: 'payload_missing',
       index: 11,
-      names: `log/p0/${kind}/content/00000000000000000010`,
+      names: `log/p0/${kind}/content/00000000000/000/000/00000000000000000010`,
     },
     {
       name: `a line of ${kind} rewritten, and all digests made to fit`,
@@ -83,14 +83,14 @@ const PAYLOADS: readonly ArchiveCase[] = [
       tamper: (dir) => forgeStored(dir, 10, kind, (lines) => lines.slice(1)),
       code: 'payload_damaged',
       index: 11,
-      names: `log/p0/${kind}/content/00000000000000000010`,
+      names: `log/p0/${kind}/content/00000000000/000/000/00000000000000000010`,
     },
     {
       name: `the secret of ${kind} in another spelling`,
       tamper: (dir) => forgeStored(dir, 10, kind, (lines) => lines.with(0, lines[0]!.replace('":"', '": "'))),
       code: 'payload_damaged',
       index: 11,
-      names: `log/p0/${kind}/content/00000000000000000010`,
+      names: `log/p0/${kind}/content/00000000000/000/000/00000000000000000010`,
     },
     {
       name: `a part of ${kind} that says it is of the other kind`,

@@ -4,7 +4,14 @@ import { join } from 'node:path';
 import type { BundleHeader } from '../../schemas/bundle.ts';
 import { decodeBundle, decodeLines } from '../../store/chain/bundle-bytes.ts';
 import { openCheckpoint } from '../../store/chain/checkpoint.ts';
-import { bundleKey, bundlePrefix, checkpointPrefix, genesisKey } from '../../store/chain/layout.ts';
+import {
+  bundleKey,
+  bundlePrefix,
+  checkpointPrefix,
+  genesisKey,
+  numberOfKey,
+  parseKey,
+} from '../../store/chain/layout.ts';
 import { parseVkey } from '../../store/chain/note.ts';
 import type { SealedBundleRead, SeenHead } from './judge.ts';
 import { eventOf } from './requests.ts';
@@ -21,7 +28,6 @@ export interface ArchiveReader {
 }
 
 const LOG = 'p0';
-const OBJECT_NAME = /^[0-9]{20}$/;
 
 export function createArchiveReader(dir: string): ArchiveReader {
   let nextIndex = 0;
@@ -33,18 +39,18 @@ export function createArchiveReader(dir: string): ArchiveReader {
   };
   return {
     async *newBundles() {
-      for (const name of await objectNames(join(dir, bundlePrefix(LOG)))) {
-        if (Number(name) < nextIndex) continue;
-        const { header, bundle } = await readBundle(dir, Number(name));
+      for (const key of await objectKeys(dir, bundlePrefix(LOG))) {
+        if (numberOfKey(key) < nextIndex) continue;
+        const { header, bundle } = await readBundle(dir, numberOfKey(key));
         nextIndex = header.tree_size;
         integratedAtMs = Date.parse(header.integrated_at);
         yield bundle;
       }
     },
     async newestHead() {
-      const newest = (await objectNames(join(dir, checkpointPrefix(LOG)))).at(-1);
+      const newest = (await objectKeys(dir, checkpointPrefix(LOG))).at(-1);
       if (newest === undefined) return undefined;
-      const note = await readFile(join(dir, checkpointPrefix(LOG), newest), 'utf8');
+      const note = await readFile(join(dir, newest), 'utf8');
       return openHead(note, (vkey ??= await readKey()));
     },
     vkey: async () => (vkey ??= await readKey()),
@@ -79,7 +85,10 @@ async function readBundle(
   return { header, bundle: { startIndex, leafTexts, events } };
 }
 
-async function objectNames(folder: string): Promise<string[]> {
-  const names = await readdir(folder).catch((): string[] => []);
-  return names.filter((name) => OBJECT_NAME.test(name)).sort();
+async function objectKeys(dir: string, prefix: string): Promise<string[]> {
+  const paths = await readdir(join(dir, prefix), { recursive: true }).catch((): string[] => []);
+  return paths
+    .map((path) => `${prefix}${path}`)
+    .filter((path) => parseKey(path) !== undefined)
+    .sort();
 }

@@ -10,7 +10,8 @@ import type { Sabotage } from './arguments.ts';
  */
 export async function damage(archive: string, how: Sabotage): Promise<void> {
   const folder = join(archive, LOG_ROOT, 'p0', 'facts', 'content');
-  const [first] = (await readdir(folder)).filter((name) => /^[0-9]{20}-[0-9a-f]{16}$/.test(name)).sort();
+  const paths = await readdir(folder, { recursive: true });
+  const [first] = paths.filter((path) => /\/[0-9]{20}-[0-9a-f]{16}$/.test(path)).sort();
   if (first === undefined) throw new Error('there is no facts object to damage yet');
   const path = join(folder, first);
   if (how === 'remove') return rm(path);

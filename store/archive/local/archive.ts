@@ -84,6 +84,17 @@ export async function openLocalArchive({ dir, clock }: LocalArchiveOptions): Pro
       yield* listKeys(dir, prefix, after);
       await translated(`listing ${prefix}`, requireFolder);
     },
+    folders: (prefix) =>
+      translated(`listing ${prefix}`, async () => {
+        checkPrefix(prefix);
+        await requireFolder();
+        const entries = await readFolder(join(dir, prefix));
+        await requireFolder();
+        return entries
+          .filter((entry) => entry.isDirectory() && isKey(entry.name))
+          .map(({ name }) => name)
+          .sort();
+      }),
     close: () => Promise.resolve(),
   };
 }
@@ -178,19 +189,25 @@ async function getObject(dir: string, key: string): Promise<Uint8Array | undefin
 async function* listKeys(dir: string, prefix: string, after = ''): AsyncGenerator<string> {
   checkPrefix(prefix);
   const base = prefix.slice(0, prefix.lastIndexOf('/') + 1);
-  for await (const key of walkKeys(dir, base, prefix)) if (key > after) yield key;
+  for await (const key of walkKeys(dir, base, { prefix, after })) if (key > after) yield key;
 }
 
-async function* walkKeys(dir: string, base: string, prefix: string): AsyncGenerator<string> {
+interface KeyRange {
+  readonly prefix: string;
+  readonly after: string;
+}
+
+async function* walkKeys(dir: string, base: string, range: KeyRange): AsyncGenerator<string> {
   const entries = await translated(`listing ${base}`, () => readFolder(join(dir, base)));
   const names = entries
     .filter((entry) => isKey(entry.name))
     .map((entry) => `${base}${entry.name}${entry.isDirectory() ? '/' : ''}`)
-    .filter((key) => key.startsWith(prefix));
+    .filter((key) => key.startsWith(range.prefix));
   // Keys are ASCII, where the order of code units is the order of bytes.
   for (const key of names.sort()) {
-    if (key.endsWith('/')) yield* walkKeys(dir, key, prefix);
-    else yield key;
+    if (!key.endsWith('/')) yield key;
+    // All keys of a folder lie on the same side of a key that is not inside it.
+    else if (key > range.after || range.after.startsWith(key)) yield* walkKeys(dir, key, range);
   }
 }
 

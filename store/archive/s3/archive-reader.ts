@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto';
 import { PipelineError } from '../../../schemas/errors.ts';
 import type { FailureCode } from '../../../schemas/verification-failures.ts';
 import { parseKey, type ParsedKey } from '../../chain/layout.ts';
-import type { ArchiveReader, ListedObject, OrphanLock } from '../../verify/archive-reader.ts';
+import type { ArchiveReader, ListedObject, Remains } from '../../verify/archive-reader.ts';
 import type { Findings } from '../../verify/report.ts';
 import type { LockProblem, StoredObject } from '../../verify/stored-object.ts';
 import { describeError, outcomeOf, type S3Bucket } from './client.ts';
@@ -17,7 +17,7 @@ import { PROBE_FOLDER } from './probe-store.ts';
 import { createReadAhead, type ReadAhead } from './read-ahead.ts';
 import { withRetries, type Retrying } from './retry.ts';
 import { damaged, fetchVersion, headVersion, type StoredVersion } from './stored-version.ts';
-import { listKeyVersions, namesBelow, type KeyVersions, type ObjectVersion } from './versions.ts';
+import { foldersBelow, listKeyVersions, type KeyVersions, type ObjectVersion } from './versions.ts';
 
 interface S3ReaderOptions {
   readonly bucket: S3Bucket;
@@ -39,7 +39,6 @@ const MAX_NAMED = 3;
 
 /** Makes no request. */
 export function openS3Reader(options: S3ReaderOptions): ArchiveReader {
-  const { bucket, prefix, retrying } = options;
   const context: Context = {
     ...options,
     unlocked: new Set(),
@@ -47,15 +46,15 @@ export function openS3Reader(options: S3ReaderOptions): ArchiveReader {
   };
   return {
     kind: 'prefix',
-    namesIn: (folder) => namesBelow(bucket, retrying, `${prefix}${folder}`),
+    list: (below, what) => (what === 'folders' ? listFolders(context, below) : listKeys(context, below)),
     walk: (findings) => walk(context, findings),
     read: (key) => context.ahead.read(key),
     checkLock(key, { lock, problems = [] }, index, findings) {
       for (const { code, detail } of problems) findings.fail(code, index ?? indexOf(parseKey(key)), detail);
       return Promise.resolve(problems.length === 0 ? lock : undefined);
     },
-    // The lock of a version is part of it, so a lock without an object cannot exist.
-    orphanLocks: () => noOrphanLocks(),
+    // The lock of a version is part of it, and a bucket has no folders: nothing remains without an object.
+    remains: () => noRemains(),
   };
 }
 
@@ -116,8 +115,17 @@ function nameSome(ids: readonly string[]): string {
   return `${named}${more}`;
 }
 
-async function* noOrphanLocks(): AsyncGenerator<OrphanLock> {
+async function* noRemains(): AsyncGenerator<Remains> {
   // Yields none.
+}
+
+async function* listFolders({ bucket, prefix, retrying }: Context, below: string): AsyncGenerator<string> {
+  yield* await foldersBelow(bucket, retrying, `${prefix}${below}`);
+}
+
+async function* listKeys({ bucket, prefix, retrying }: Context, below: string): AsyncGenerator<string> {
+  for await (const { key, versions } of listKeyVersions(bucket, retrying, { prefix: `${prefix}${below}` }))
+    if (versions.length > 0) yield key.slice(prefix.length);
 }
 
 /** Looks at versions, oldest first, until one is locked, and at a few more to name those without lock. */

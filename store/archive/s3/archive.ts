@@ -17,7 +17,7 @@ import { openBucket, type S3Connection } from './client.ts';
 import { putObject, withoutLock, type PutContext } from './put.ts';
 import { RETRY_LIMITS, withRetries, type Retrying, type RetryLimits } from './retry.ts';
 import { judgeVersions, readVersion, type Tampering } from './stored-version.ts';
-import { listKeyVersions, versionsOf, type KeyVersions } from './versions.ts';
+import { foldersBelow, listKeyVersions, versionsOf, type KeyVersions } from './versions.ts';
 import { MULTIPART_LIMITS, type MultipartLimits, type WantedVersion } from './write-version.ts';
 
 export interface S3ArchiveOptions extends S3Connection {
@@ -66,6 +66,10 @@ export function openS3Archive(options: S3ArchiveOptions): Archive {
       return withRetries(context.retrying, `getting ${key}`, () => getObject(context, path));
     },
     list: (below, after) => listKeys(context, below, after),
+    folders: async (below) => {
+      checkPrefix(below);
+      return (await foldersBelow(bucket, context.retrying, `${prefix}${below}`)).filter(isKey);
+    },
     close() {
       bucket.client.destroy();
       return Promise.resolve();

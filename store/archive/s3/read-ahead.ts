@@ -1,4 +1,5 @@
 /** Fetches objects shortly before they are read, so that a reader of a bucket does not wait for each in turn. */
+import { seriesOf } from '../../chain/layout.ts';
 import type { ObjectVersion } from './versions.ts';
 
 export interface ReadAhead<T> {
@@ -11,12 +12,12 @@ export interface ReadAhead<T> {
 interface Entry<T> {
   readonly key: string;
   readonly version: ObjectVersion;
-  /** The next entry of the same folder, which is mostly read next. */
+  /** The next entry of the same series, which is mostly read next. */
   next: Entry<T> | undefined;
   fetching: Promise<T> | undefined;
 }
 
-/** Entries of one folder that are fetched ahead, so that four bundles with their payloads are on their way at once. */
+/** Entries of one series that are fetched ahead, so that four bundles with their payloads are on their way at once. */
 const DEPTH = 4;
 /** Bytes that are fetched and unread. A larger object is fetched when it is read. */
 const MAX_AHEAD_BYTES = 32 * 1024 * 1024;
@@ -43,10 +44,10 @@ export function createReadAhead<T>(fetch: (key: string, versionId: string) => Pr
   return {
     add(key, version) {
       const entry: Entry<T> = { key, version, next: undefined, fetching: undefined };
-      const folder = key.slice(0, key.lastIndexOf('/') + 1);
-      const previous = newest.get(folder);
+      const series = seriesOf(key);
+      const previous = newest.get(series);
       if (previous !== undefined) previous.next = entry;
-      newest.set(folder, entry);
+      newest.set(series, entry);
       entries.set(key, entry);
     },
     async read(key) {

@@ -80,16 +80,14 @@ export async function requireBucket({ client, bucket }: S3Bucket, prefix: string
   }
 }
 
-/** Names directly below a prefix that is empty or ends in a slash, of objects and of folders, ascending. */
-export async function namesBelow(bucket: S3Bucket, retrying: Retrying, prefix: string): Promise<string[]> {
+/** Names of the folders directly below a prefix that is empty or ends in a slash, ascending. */
+export async function foldersBelow(bucket: S3Bucket, retrying: Retrying, prefix: string): Promise<string[]> {
   const names = new Set<string>();
   for await (const page of pages(bucket, retrying, { prefix, delimiter: '/' })) {
-    const add = (key = '') => {
-      const name = decodeKey(page, key).slice(prefix.length).replace(/\/$/, '');
+    for (const { Prefix = '' } of page.CommonPrefixes ?? []) {
+      const name = decodeKey(page, Prefix).slice(prefix.length, -1);
       if (name !== '') names.add(name);
-    };
-    page.Versions?.forEach(({ Key }) => add(Key));
-    page.CommonPrefixes?.forEach(({ Prefix }) => add(Prefix));
+    }
   }
   return [...names].sort();
 }

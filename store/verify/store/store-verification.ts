@@ -3,9 +3,9 @@
  * record store. Out: findings. Holds about a thousand rows at a time, or one bundle where that is larger.
  */
 import type { Archive } from '../../archive/archive.ts';
-import { checkpointPrefix } from '../../chain/layout.ts';
 import { chainStart, leafHash } from '../../chain/merkle.ts';
 import type { Findings, Progress } from '../report.ts';
+import { checkpointKeys, lastNumber } from '../../ledger/numbered-keys.ts';
 import { bundleStarts, readLeafTexts, readSealedBundle } from '../../ledger/sealed-bundles.ts';
 import { storedElsewhere, storedRows, storedTail } from '../../records/queries/stored-rows.ts';
 import { toRows } from '../../records/record-row.ts';
@@ -42,7 +42,9 @@ export async function verifyRecordStore(options: StoreVerificationOptions): Prom
 
 async function verifyRowsOf(options: StoreVerificationOptions, log: string): Promise<void> {
   const { archive, records, findings, onProgress } = options;
-  const check = new RowCheck({ signedSize: await newestCheckpoint(archive, log), findings });
+  // 0 before the first checkpoint.
+  const signedSize = (await lastNumber(archive, checkpointKeys(log))) ?? 0;
+  const check = new RowCheck({ signedSize, findings });
   let size = 0;
   for await (const rows of sealedRows(archive, log)) {
     const first = rows[0]?.leaf_index ?? 0;
@@ -56,14 +58,6 @@ async function verifyRowsOf(options: StoreVerificationOptions, log: string): Pro
     const detail = `${String(tail.row_count)} rows from ${String(tail.first_index)} on; log ${log} ends at ${String(size)}`;
     findings.fail('row_beyond_log', tail.first_index, detail);
   }
-}
-
-/** Tree size of the newest checkpoint; 0 before the first one. */
-async function newestCheckpoint(archive: Archive, log: string): Promise<number> {
-  const prefix = checkpointPrefix(log);
-  let size = 0;
-  for await (const key of archive.list(prefix)) size = Number(key.slice(prefix.length));
-  return size;
 }
 
 /** Rows as the ledger writes them, in portions of whole bundles. */

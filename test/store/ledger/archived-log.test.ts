@@ -24,7 +24,6 @@ async function setUp() {
     log: 'p0',
     signer,
     archive: watched,
-    records,
     clock: () => clock.nowMs,
   });
   const seal = (from: number, count: number) =>

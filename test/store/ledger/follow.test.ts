@@ -83,11 +83,11 @@ describe('projections that follow a log', () => {
   it('are asked before the archive: a bundle that another one seals meanwhile does not refuse the start', async () => {
     const { options, archive } = await setUp();
     const [one, two] = [await openLedger(options), await openLedger(options)];
-    const list = archive.list.bind(archive);
-    archive.list = async function* (prefix, after) {
-      archive.list = list;
+    const folders = archive.folders.bind(archive);
+    archive.folders = async (prefix) => {
+      archive.folders = folders;
       await appendWhole(one, batch(0, 2));
-      yield* list(prefix, after);
+      return folders(prefix);
     };
     await two.recover();
     expect(two.treeSize()).toBe(2);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ProjectedBundle } from '../../../store/ledger/projection.ts';
+import { testLock } from '../../support/ledger.ts';
 import { inWindows } from '../../../store/ledger/replay-windows.ts';
 
 /** Bundles of `leaves` leaves each, from the leaf `from` on. */
@@ -7,7 +8,15 @@ async function* bundlesOf(count: number, leaves: number, from = 0): AsyncGenerat
   for (let n = 0; n < count; n += 1) {
     const start_index = from + n * leaves;
     const rows = () => Promise.resolve([]);
-    const bundle = { log: 'p0', start_index, tree_size: start_index + leaves, ids: [], rows };
+    const bundle = {
+      log: 'p0',
+      start_index,
+      tree_size: start_index + leaves,
+      ids: [],
+      lock: testLock(),
+      leafHashes: [],
+      rows,
+    };
     yield await Promise.resolve({ ...bundle, key: `bundle/${String(start_index)}` });
   }
 }

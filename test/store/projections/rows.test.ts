@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { ProjectedBundle } from '../../../store/ledger/projection.ts';
 import { createRowsProjection } from '../../../store/projections/rows.ts';
 import type { RecordRow } from '../../../store/records/record-store.ts';
+import { testLock } from '../../support/ledger.ts';
 import { createMemoryRecordStore } from '../../support/memory-record-store.ts';
 import { auditRecord, sealedRows } from '../../support/sealed-rows.ts';
 
@@ -27,6 +28,8 @@ function bundleOf(rows: readonly RecordRow[]): ProjectedBundle {
     key: `bundle/${String(start_index)}`,
     ...place,
     ids,
+    lock: testLock(),
+    leafHashes: rows.map(({ leaf_hash }) => Buffer.from(leaf_hash, 'hex')),
     rows: () => Promise.resolve(rows),
   };
 }

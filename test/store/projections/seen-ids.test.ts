@@ -10,7 +10,7 @@ import type { LedgerOptions } from '../../../store/ledger/options.ts';
 import type { ProjectedBundle } from '../../../store/ledger/projection.ts';
 import { openSeenIds, type SeenIdsProjection } from '../../../store/projections/seen-ids.ts';
 import type { RecordStore } from '../../../store/records/record-store.ts';
-import { appendWhole, createTestLog, testRecord } from '../../support/ledger.ts';
+import { appendWhole, createTestLog, testLock, testRecord } from '../../support/ledger.ts';
 import { createTestLogger } from '../../support/log-lines.ts';
 import { createMemoryArchive } from '../../support/memory-archive.ts';
 import { createMemoryRecordStore } from '../../support/memory-record-store.ts';
@@ -57,6 +57,8 @@ function bundleOf(from: number, count: number, start = from): ProjectedBundle {
     start_index: start,
     tree_size: start + count,
     ids: idsFrom(from, count),
+    lock: testLock(),
+    leafHashes: [],
     rows: () => Promise.resolve([]),
   };
 }

@@ -15,6 +15,7 @@ import type { Clock } from '../schemas/clock.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import type { VerifyToken } from '../schemas/principal.ts';
 import type { EvidencePackages } from '../reports/package/packages.ts';
+import type { LogTree } from '../store/ledger/log-tree.ts';
 import type { PublishedLog } from '../store/ledger/published-log.ts';
 import type { RecordStore } from '../store/records/record-store.ts';
 import { declarePrincipal, principalOf, requireAdmin } from './http/auth.ts';
@@ -30,6 +31,7 @@ import { proofRoute } from './routes/proofs.ts';
 import { quarantineRoute } from './routes/quarantine.ts';
 import { recordRoutes } from './routes/records.ts';
 import { sessionRoutes } from './routes/sessions.ts';
+import { tileRoutes } from './routes/tiles.ts';
 import { toolCallRoute } from './routes/tool-calls.ts';
 import type { TypedApp } from './http/typed-app.ts';
 
@@ -64,6 +66,8 @@ export interface EvidenceSources {
   readonly store: RecordStore;
   /** All logs of the deployment. */
   readonly published: readonly PublishedLog[];
+  /** The trees of these logs, by name. */
+  readonly trees: ReadonlyMap<string, LogTree>;
   /** Left out where another process makes packages and serves their routes. */
   readonly packages?: EvidencePackages | undefined;
   /** Left out where no event log is at hand. */
@@ -142,13 +146,14 @@ export function buildApi(options: ApiOptions): FastifyInstance {
 function evidenceRoutes(app: TypedApp, sources: EvidenceSources, clock: Clock): void {
   const { store, published, packages } = sources;
   recordRoutes(app, store);
-  proofRoute(app, store, published);
+  proofRoute(app, sources);
   sessionRoutes(app, store);
   toolCallRoute(app, store);
   changeRoute(app, store);
   completenessRoute(app, sources, clock);
   quarantineRoute(app, store);
   checkpointRoute(app, published);
+  tileRoutes(app, sources);
   if (packages !== undefined) evidencePackageRoutes(app, packages, published);
 }
 

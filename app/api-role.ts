@@ -12,6 +12,7 @@ import { createReachable, type Reachable } from './reachable.ts';
 import type { Sequencing } from './sequence-role.ts';
 import { closeWithin } from '../ingest/receivers/serve.ts';
 import { PipelineError } from '../schemas/errors.ts';
+import { openArchivedTree } from '../store/ledger/archived-tree.ts';
 import { openArchivedLog, readLogKey } from '../store/ledger/archived-log.ts';
 import { createTokenVerifier, type TokenEntry } from '../store/keys/tokens.ts';
 import type { Ledger } from '../store/ledger/ledger.ts';
@@ -140,7 +141,9 @@ async function evidenceOf(
   const opened =
     role === 'api' ? undefined : await openPackages(context, engines, { published, readBacklog });
   const packages = opened === undefined ? undefined : stack.keep(opened);
-  return { store: engines.records, published, packages, readBacklog };
+  const { archive, deployment } = engines;
+  const trees = new Map(deployment.logs.map(({ log }) => [log, openArchivedTree({ archive, log })]));
+  return { store: engines.records, published, trees, packages, readBacklog };
 }
 
 /** Logs that this process seals are read from their ledgers; other logs are read from the archive. */

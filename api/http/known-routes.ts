@@ -24,10 +24,11 @@ export function trackRoutes(app: TypedApp): KnownRoutes {
 
 function matches(pattern: string, path: string): boolean {
   const wanted = pattern.split('/');
-  const given = path.split('/');
+  // A wildcard takes the rest of the path.
+  const given = wanted.at(-1) === '*' ? path.split('/').slice(0, wanted.length) : path.split('/');
   if (wanted.length !== given.length) return false;
   return wanted.every((segment, at) => {
     const text = given[at] ?? '';
-    return segment.startsWith(':') ? text !== '' : segment === text;
+    return segment.startsWith(':') || segment === '*' ? text !== '' : segment === text;
   });
 }

@@ -31,7 +31,21 @@ export function registerOpenApi(app: TypedApp): void {
       },
       security: [{ admin: [] }],
     },
+    transform: ({ schema, url }) => nameRest(schema, url),
   });
+}
+
+/** OpenAPI has no parameter that takes the rest of a path: the document calls it `path`. */
+function nameRest<Schema extends { readonly params?: unknown }>(schema: Schema, url: string) {
+  if (!url.endsWith('*')) return { schema, url };
+  const { properties } = schema.params as { readonly properties: Readonly<Record<string, unknown>> };
+  const { '*': path, ...others } = properties;
+  const params = {
+    ...(schema.params as object),
+    properties: { ...others, path },
+    required: [...Object.keys(others), 'path'],
+  };
+  return { schema: { ...schema, params }, url: `${url.slice(0, -1)}:path` };
 }
 
 /** OpenAPI answer object of a failure; `description` names the codes that a client of the route should expect. */

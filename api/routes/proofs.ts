@@ -2,14 +2,14 @@ import { Type } from 'typebox';
 import { PipelineError } from '../../schemas/errors.ts';
 import { HashBase64Url, HashHex, SafeCount } from '../../schemas/primitives.ts';
 import { saltThatOpens } from '../../store/chain/leaf.ts';
-import { leafHash, rootFromInclusion, type LeafRange } from '../../store/chain/merkle.ts';
+import { leafHash, rootFromInclusion } from '../../store/chain/merkle.ts';
+import { TILE_WIDTH } from '../../store/chain/tile.ts';
 import { formatTlogProof } from '../../store/chain/tlog-proof.ts';
+import type { LogTree } from '../../store/ledger/log-tree.ts';
 import type { PublishedCheckpoint, PublishedLog } from '../../store/ledger/published-log.ts';
-import { leafHashes } from '../../store/records/queries/leaves.ts';
 import type { DetailedRecord } from '../../store/records/queries/records.ts';
 import type { RecordStore } from '../../store/records/record-store.ts';
 import { GUARDED_PROBLEMS, problemAnswer } from '../http/openapi.ts';
-import { buildProofCache, type ProofCache } from './proof-cache.ts';
 import type { TypedApp } from '../http/typed-app.ts';
 import { findRecord, NO_RECORD, RecordId } from './records.ts';
 
@@ -28,14 +28,15 @@ const ProofView = Type.Object({
   person_salt: Type.Optional(HashBase64Url),
 });
 
+export interface ProofSources {
+  readonly store: RecordStore;
+  readonly published: readonly PublishedLog[];
+  /** The trees of these logs, by name. */
+  readonly trees: ReadonlyMap<string, LogTree>;
+}
+
 /** Proof that a record is in the log, against the newest published checkpoint. */
-export function proofRoute(app: TypedApp, store: RecordStore, published: readonly PublishedLog[]): void {
-  const logs = new Map(
-    published.map((own) => [
-      own.log,
-      { own, cache: buildProofCache((range) => readLeafHashes(store, own.log, range)) },
-    ]),
-  );
+export function proofRoute(app: TypedApp, { store, published, trees }: ProofSources): void {
   app.get(
     '/v1/records/:id/proof',
     {
@@ -56,18 +57,20 @@ export function proofRoute(app: TypedApp, store: RecordStore, published: readonl
           409: problemAnswer(
             'PROOF_NOT_READY: the record is sealed, but no published checkpoint covers it yet',
           ),
-          500: problemAnswer('STORE_DIVERGED: the rows of the record store do not lead to the signed root'),
+          500: problemAnswer(
+            'STORE_DIVERGED: the row is not the leaf that was sealed; ARCHIVE_DAMAGED: the tiles of the log do not lead to the signed root',
+          ),
         },
       },
     },
     async (request, reply) => {
       const record = await findRecord(store, request.params.id);
-      const log = logs.get(record.log);
-      const checkpoint = await log?.own.checkpoint();
-      if (log === undefined || checkpoint === undefined || record.leaf_index >= checkpoint.tree_size) {
+      const tree = trees.get(record.log);
+      const checkpoint = await published.find(({ log }) => log === record.log)?.checkpoint();
+      if (tree === undefined || checkpoint === undefined || record.leaf_index >= checkpoint.tree_size) {
         throw notReady(record, checkpoint?.tree_size ?? 0);
       }
-      const path = await provenPath(log.cache, record, checkpoint);
+      const path = await provenPath(tree, record, checkpoint);
       if (wantsText(request.headers.accept)) {
         const text = formatTlogProof({ index: record.leaf_index, path, checkpoint: checkpoint.note });
         return reply.type(`${TLOG_PROOF_TYPE}; charset=utf-8`).send(text);
@@ -82,23 +85,32 @@ function notReady({ leaf_index, log }: DetailedRecord, size: number): PipelineEr
   return new PipelineError('PROOF_NOT_READY', detail);
 }
 
-/** Gives only a path that leads from the text of this leaf to the signed root; throws STORE_DIVERGED otherwise. */
+/**
+ * Gives only a path that leads from the text of this leaf to the signed root. Otherwise throws STORE_DIVERGED where the row
+ * holds another leaf than the archive, and ARCHIVE_DAMAGED where the tiles are wrong.
+ */
 async function provenPath(
-  cache: ProofCache,
+  tree: LogTree,
   record: DetailedRecord,
   checkpoint: PublishedCheckpoint,
 ): Promise<Uint8Array[]> {
   const position = { index: record.leaf_index, size: checkpoint.tree_size };
-  const path = await cache.path(position.index, position.size);
+  const path = await tree.path(position.index, position.size);
   const root = rootFromInclusion(position, leafHash(Buffer.from(record.leaf)), path);
-  if (root === undefined || Buffer.from(root).toString('hex') !== checkpoint.root_hash) {
-    cache.reset();
-    throw new PipelineError(
-      'STORE_DIVERGED',
-      `rows of log ${record.log} do not lead leaf ${position.index} to the root signed for size ${position.size}`,
-    );
-  }
-  return path;
+  if (root !== undefined && Buffer.from(root).toString('hex') === checkpoint.root_hash) return path;
+  tree.reset();
+  const place = `leaf ${position.index} of log ${record.log}`;
+  if (record.leaf !== (await sealedLeaf(tree, position.index)))
+    throw new PipelineError('STORE_DIVERGED', `the row of ${place} does not hold the leaf that was sealed`);
+  throw new PipelineError(
+    'ARCHIVE_DAMAGED',
+    `the tiles do not lead ${place} to the root signed for size ${position.size}`,
+  );
+}
+
+async function sealedLeaf(tree: LogTree, index: number): Promise<string | undefined> {
+  const tile = Math.floor(index / TILE_WIDTH);
+  return (await tree.entries(tile, index - tile * TILE_WIDTH + 1)).at(-1);
 }
 
 function toProofView(record: DetailedRecord, checkpoint: PublishedCheckpoint, path: readonly Uint8Array[]) {
@@ -145,13 +157,4 @@ function qualityOf(accept: string, mediaType: string): number {
   const named = ranges.find(([type]) => type === mediaType);
   const weight = named?.find((parameter) => parameter.startsWith('q='))?.slice(2);
   return named === undefined ? 0 : Number(weight ?? 1);
-}
-
-async function readLeafHashes(
-  store: RecordStore,
-  log: string,
-  { start, end }: LeafRange,
-): Promise<Uint8Array[]> {
-  const rows = await store.read(leafHashes({ log, from_index: start, to_index: end }));
-  return rows.map(({ leaf_hash }) => Buffer.from(leaf_hash, 'hex'));
 }

@@ -119,9 +119,9 @@ export function lowestNumber(leadingDigits: string): number {
   return Number(leadingDigits.padEnd(DIGITS, '0'));
 }
 
-/** The part of a key before the folders of its number: keys that follow each other in a log share it. */
+/** The part of a key before the folders of its number, or else its folder: keys that follow each other in a log share it. */
 export function seriesOf(key: string): string {
-  return key.replace(/(?:\/[0-9]+){3}\/[^/]*$/, '/');
+  return key.replace(/(?:(?:\/[0-9]+){3})?\/[^/]*$/, '/');
 }
 
 /** Undefined where the text is not a key of an archive. */

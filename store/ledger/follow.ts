@@ -22,7 +22,7 @@ export async function applySealed(
   const bundle: ProjectedBundle = {
     log,
     key,
-    start_index: head.treeSize - ids.length,
+    start_index: head.treeSize - leafHashes.length,
     tree_size: head.treeSize,
     lock: head.lock,
     ids,
@@ -104,18 +104,20 @@ async function* bundlesFrom(
   if (first === undefined) return;
   let chain: Uint8Array | undefined;
   for await (const start of numbersAfter(archive, bundleKeys(log), first - 1)) {
-    const { key, header, leafTexts, leafHashes, ids, chainBefore } = await readSoundBundle(
-      options,
-      start,
-      chain,
-    );
+    const sound = await readSoundBundle(options, start, chain);
+    const { key, header, leafTexts, leafHashes, chainBefore } = sound;
     chain = Buffer.from(header.chain_head, 'hex');
     const rows = async () => {
       const lines = await readPayloads(archive, header);
       return toRows({ log, header, leafTexts, ...lines }, chainBefore);
     };
     const { tree_size, lock } = header;
-    yield { log, key, start_index: start, tree_size, lock, ids, leafHashes, rows };
+    yield {
+      ...{ log, key, start_index: start, tree_size, lock, leafHashes, rows },
+      get ids() {
+        return sound.ids;
+      },
+    };
     if (tree_size >= treeSize) return;
   }
 }

@@ -131,7 +131,7 @@ async function draftEntry(options: LedgerOptions, before: Head, entry: HeadEntry
   const bytes = packBundle(await sign(options, header), leaves);
   const key = bundleKey(HEAD_LOG, before.treeSize);
   // Entries have no record id and no row.
-  return { head, key, bytes, ids: [''], leafHashes: [hash], rows: () => [] };
+  return { head, key, bytes, ids: [], leafHashes: [hash], rows: () => [] };
 }
 
 function hex(bytes: Uint8Array): string {

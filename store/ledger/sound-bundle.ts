@@ -37,8 +37,17 @@ export async function readSoundBundle(
   const leafHashes = leafTexts.map((text) => leafHash(Buffer.from(text)));
   if (toHex(leafHashes.reduce(chainHash, before)) !== header.chain_head)
     throw new PipelineError('ARCHIVE_DAMAGED', `the leaves of bundle ${key} are not those of its header`);
-  const ids = leafTexts.map((text) => idOfLeaf(key, text));
-  return { key, header, leafTexts, leafHashes, ids, chainBefore: before };
+  return {
+    key,
+    header,
+    leafTexts,
+    leafHashes,
+    // Read on demand: the entries of the head log have none.
+    get ids() {
+      return leafTexts.map((text) => idOfLeaf(key, text));
+    },
+    chainBefore: before,
+  };
 }
 
 /** Chain value of the leaf at `leafIndex`, hex; undefined where no bundle holds it. */

@@ -119,7 +119,8 @@ describe('the commit protocol in simulated worlds', () => {
 describe('a planted defect', () => {
   const faults: Readonly<Record<keyof typeof MUTANTS, readonly Fault[]>> = {
     acknowledged_before_published: ['early_ack'],
-    archive_overwrites: ['fork'],
+    // A machine may be left behind on the bundle that was there first, and then never comes back.
+    archive_overwrites: ['fork', 'not_recovered'],
     rows_inserted_blindly: ['gap', 'early_checkpoint', 'twice'],
     lost_race_ignored: ['double_signed', 'fork', 'gap', 'false_alarm'],
     guard_ignored: ['fork', 'double_signed'],
@@ -137,7 +138,8 @@ describe('a planted defect', () => {
     folder_unflushed: ['vanished', 'gap'],
     existing_unflushed: ['vanished', 'gap'],
     bad_partition_stops_all: ['lost', 'not_recovered'],
-    other_partition_read: ['invented'],
+    // What one partition gains, another one lacks.
+    other_partition_read: ['invented', 'lost'],
     other_offset_read: ['lost', 'early_ack', 'false_alarm', 'twice', 'fork'],
     received_before_settled: ['lost'],
     known_head_unflushed: ['vanished'],

@@ -8,9 +8,8 @@ import { buildApi, type ApiOptions } from '../../api/app.ts';
 import { FRAMEWORKS } from '../../reports/frameworks/index.ts';
 import { openEvidencePackages, type PackageBuild } from '../../reports/package/jobs.ts';
 import { createTokenVerifier, toTokenEntry } from '../../store/keys/tokens.ts';
-import type { PublishedLog } from '../../store/ledger/published-log.ts';
 import type { RecordStore } from '../../store/records/record-store.ts';
-import { testPublishedLog } from './sealed-rows.ts';
+import { testPublishedLog, type TestPublishedLog } from './sealed-rows.ts';
 
 export const ADMIN_TOKEN = 'admin-token-of-the-tests';
 export const COLLECTOR_TOKEN = 'collector-token-of-the-tests';
@@ -21,7 +20,7 @@ export async function openApiStack(
   overrides: Partial<ApiOptions> & {
     build?: (build: PackageBuild) => Promise<void>;
     /** Beside the log `p0`. */
-    otherLogs?: readonly PublishedLog[];
+    otherLogs?: readonly TestPublishedLog[];
   } = {},
 ) {
   const dir = await mkdtemp(join(tmpdir(), 'affidavit-api-'));
@@ -57,7 +56,12 @@ export async function openApiStack(
       published_tree_size: 0,
     });
   const app: FastifyInstance = buildApi({
-    evidence: { store, published: [published, ...otherLogs], packages },
+    evidence: {
+      store,
+      published: [published, ...otherLogs],
+      trees: new Map([published, ...otherLogs].map(({ log, tree }) => [log, tree])),
+      packages,
+    },
     verifyToken,
     readiness,
     logger,

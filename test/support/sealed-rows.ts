@@ -3,8 +3,9 @@ import { splitPerson } from '../../ingest/person.ts';
 import type { AuditRecord, StatedFacts } from '../../schemas/record.ts';
 import { checkpointText } from '../../store/chain/checkpoint.ts';
 import { sealRecord, sha256Hex } from '../../store/chain/leaf.ts';
-import { chainHash, chainStart, rootOf } from '../../store/chain/merkle.ts';
+import { chainHash, chainStart, inclusionProof, rootOf } from '../../store/chain/merkle.ts';
 import { formatNote, formatVkey, verifierKey } from '../../store/chain/note.ts';
+import type { LogTree } from '../../store/ledger/log-tree.ts';
 import type { PublishedCheckpoint, PublishedLog } from '../../store/ledger/published-log.ts';
 import type { RecordRow } from '../../store/records/record-store.ts';
 
@@ -65,20 +66,34 @@ export function sealedRows(records: readonly AuditRecord[], log = 'p0'): RecordR
   });
 }
 
-/** A published log with a real key; `publish` signs the head over the given leaf hashes (hex). */
-export function testPublishedLog(): PublishedLog & {
+export interface TestPublishedLog extends PublishedLog {
   publish(leafHashes: readonly string[]): PublishedCheckpoint;
-} {
+  /** The tree of the leaves that were published last. `leaves` are their texts; change both to damage it. */
+  readonly tree: LogTree & { hashes: Uint8Array[]; leaves: readonly string[] };
+}
+
+/** A published log with a real key; `publish` signs the head over the given leaf hashes (hex). */
+export function testPublishedLog(): TestPublishedLog {
   const origin = 'log.test.example/p0';
   const { publicKey, privateKey } = generateKeyPairSync('ed25519');
   const key = verifierKey(origin, publicKey.export({ format: 'der', type: 'spki' }).subarray(-32));
   let latest: PublishedCheckpoint | undefined;
+  const tree: LogTree & { hashes: Uint8Array[]; leaves: readonly string[] } = {
+    hashes: [],
+    leaves: [],
+    path: (index, size) => Promise.resolve(inclusionProof(index, tree.hashes.slice(0, size))),
+    tile: ({ index }) => Promise.resolve(tree.hashes.slice(index * 256, index * 256 + 256)),
+    entries: (index, count) => Promise.resolve(tree.leaves.slice(index * 256, index * 256 + count)),
+    reset: () => undefined,
+  };
   return {
+    tree,
     log: 'p0',
     origin,
     vkey: formatVkey(key),
     checkpoint: () => Promise.resolve(latest),
     publish(leafHashes) {
+      tree.hashes = leafHashes.map((hash) => Buffer.from(hash, 'hex'));
       const root_hash = Buffer.from(rootOf(leafHashes.map((hash) => Buffer.from(hash, 'hex')))).toString(
         'hex',
       );

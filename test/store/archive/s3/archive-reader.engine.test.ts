@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { VerificationReport } from '../../../../schemas/verification.ts';
 import type { ArchiveLock } from '../../../../schemas/archive-lock.ts';
-import { bundleKey, checkpointKey, genesisKey } from '../../../../store/chain/layout.ts';
+import { bundleKey, checkpointKey, genesisKey, payloadKey } from '../../../../store/chain/layout.ts';
 import { verifyArchive } from '../../../../store/verify/verify-archive.ts';
 import { openLedger } from '../../../../store/ledger/ledger.ts';
 import { openBucket, type S3Bucket } from '../../../../store/archive/s3/client.ts';
@@ -234,7 +234,12 @@ describe.skipIf(engine.path === undefined)('verification of an archive in a buck
     });
 
     it('an object of a stranger without lock, behind the end of the log', async () => {
-      const key = `log/p0/facts/content/${'16'.padStart(20, '0')}-0123456789abcdef`;
+      const ref = {
+        kind: 'facts',
+        retention_class: 'content',
+        sha256: '0123456789abcdef'.repeat(4),
+      } as const;
+      const key = payloadKey('p0', ref, 16);
       const version = await put(key, 'early', false);
       const report = await verify();
       expect(report.failures).toEqual([
@@ -298,7 +303,8 @@ describe.skipIf(engine.path === undefined)('verification of an archive in a buck
   describe('cannot show from the bucket alone', () => {
     it('that the end was cut off with special rights, which a kept checkpoint shows', async () => {
       const note = await readFile(join(folder.dir, checkpointKey('p0', 16)), 'utf8');
-      const beyond = /bundle\/0{19}8$|(facts|content)\/[a-z]+\/0{19}8-|checkpoint\/0{18}16$/;
+      const beyond =
+        /bundle\/[0-9/]+\/0{19}8$|(facts|person|content)\/[a-z]+\/[0-9/]+\/0{19}8-|checkpoint\/[0-9/]+\/0{18}16$/;
       for await (const key of folder.options.archive.list('')) if (beyond.test(key)) await destroy(key);
       expect(await verify()).toMatchObject({ ok: true, tree_size: 8, signed_tree_size: 8 });
       const report = await verifyInBucket(rival, prefix, { keptCheckpoints: [{ name: 'kept', note }] });

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ArchiveLock } from '../../../../schemas/archive-lock.ts';
-import { bundleKey, checkpointKey, genesisKey } from '../../../../store/chain/layout.ts';
+import { bundleKey, checkpointKey, genesisKey, payloadKey } from '../../../../store/chain/layout.ts';
 import { verifyArchive } from '../../../../store/verify/verify-archive.ts';
 import type { S3Bucket } from '../../../../store/archive/s3/client.ts';
 import {
@@ -58,7 +58,12 @@ describe.skipIf(engine.path === undefined)('verification of one archive in a fol
     [
       'with what an interrupted writer left',
       async ({ options: { archive } }) => {
-        const key = `log/p0/facts/content/${'16'.padStart(20, '0')}-0123456789abcdef`;
+        const ref = {
+          kind: 'facts',
+          retention_class: 'content',
+          sha256: '0123456789abcdef'.repeat(4),
+        } as const;
+        const key = payloadKey('p0', ref, 16);
         await archive.put(key, Buffer.from('left'), GOVERNANCE);
       },
       undefined,

@@ -260,8 +260,8 @@ export function logPolicy({ store, retention }: Pick<Config, 'store' | 'retentio
 
 /** How long objects are locked: each as long as its retention class asks. */
 export function lockPolicy({ store, retention }: Config): LedgerOptions['lockFor'] {
-  return (retentionClass, nowMs) => ({
-    mode: store.lock_mode,
-    retain_until: toInstant(nowMs + retention[retentionClass].archive_days * DAY_MS),
-  });
+  return (retentionClass, nowMs) => {
+    const { archive_days } = retention[retentionClass];
+    return { mode: store.lock_mode, retain_until: toInstant(nowMs + archive_days * DAY_MS) };
+  };
 }

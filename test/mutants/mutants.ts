@@ -314,8 +314,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'locked_a_day_short',
     defect: 'Archive objects may be deleted a day before their retention ends.',
     file: 'app/deployment.ts',
-    find: 'now + days * DAY_MS',
-    replace: 'now + (days - 1) * DAY_MS',
+    find: 'archive_days * DAY_MS',
+    replace: '(archive_days - 1) * DAY_MS',
     tests: ['test/app/lock-policy.test.ts'],
   },
   {

@@ -18,6 +18,8 @@ export interface MetricsSnapshot {
   readonly ledger?: { readonly tree_size: number; readonly published_tree_size: number } | undefined;
   /** Partitions of this process that are not sealed until they are assigned again. */
   readonly partitions?: { readonly parked: number } | undefined;
+  /** Age of the newest entry of the head log; undefined before one was read. */
+  readonly headLogAgeMs?: number | undefined;
   /** Envelopes in the event log that are not sealed yet. */
   readonly lag?: { readonly envelopes: number; readonly bytes: number } | undefined;
 }
@@ -58,7 +60,7 @@ export function buildMetrics(snapshot: () => Promise<MetricsSnapshot>): Metrics 
 
   return {
     async text() {
-      const { receivers, sequencer, ledger, partitions, lag } = await snapshot();
+      const { receivers, sequencer, ledger, partitions, lag, headLogAgeMs } = await snapshot();
       if (receivers !== undefined) {
         const total = counterOf('affidavit_ingest_receiver_total', 'Counts of the receivers, by kind', [
           'kind',
@@ -80,6 +82,11 @@ export function buildMetrics(snapshot: () => Promise<MetricsSnapshot>): Metrics 
         'affidavit_ingest_partitions_parked',
         'Partitions that are not sealed until they are assigned again',
         partitions?.parked,
+      );
+      setGauge(
+        'affidavit_store_head_log_age_seconds',
+        'Age of the newest entry of the head log; above 7200 something keeps all writers from it',
+        headLogAgeMs === undefined ? undefined : headLogAgeMs / 1000,
       );
       setGauge('affidavit_ingest_lag_envelopes', 'Envelopes received and not sealed yet', lag?.envelopes);
       setGauge('affidavit_ingest_lag_bytes', 'Bytes received and not sealed yet', lag?.bytes);

@@ -5,6 +5,7 @@ import type { Readiness } from '../api/routes/operation.ts';
 import { createBacklogReader } from './backlog.ts';
 import type { AppContext } from './context.ts';
 import type { DataFolder } from './data-folder.ts';
+import type { HeadLogState } from './head-log-role.ts';
 import type { IngestThread } from './ingest-thread.ts';
 import { openPackages, type CloseStack, type Engines } from './logs.ts';
 import { toFailure, type PartitionState } from './partitions.ts';
@@ -27,13 +28,15 @@ export interface ApiParts {
   /** Left out in a process that serves no evidence. */
   readonly engines?: Engines | undefined;
   readonly sequencing?: Sequencing | undefined;
+  /** Where the head log stands; left out in a process that does not write it. */
+  readonly headLog?: (() => HeadLogState) | undefined;
   readonly ingest?: IngestThread | undefined;
 }
 
 /** Listens and resolves with the port. Every process serves the routes of operation; api and report serve evidence. */
 export async function startApi(context: AppContext, parts: ApiParts, stack: CloseStack): Promise<number> {
   const { config, logger, system } = context;
-  const { sequencing, ingest, tokens } = parts;
+  const { sequencing, headLog, ingest, tokens } = parts;
   const snapshot = async (): Promise<MetricsSnapshot> => ({
     receivers: ingest?.counters(),
     sequencer: sequencing?.counters(),
@@ -41,6 +44,7 @@ export async function startApi(context: AppContext, parts: ApiParts, stack: Clos
     // The other figures stay readable while the event log does not answer; /readyz gives the reason.
     lag: await sequencing?.lag().catch(() => undefined),
     partitions: sequencing === undefined ? undefined : { parked: parkedCount(sequencing) },
+    headLogAgeMs: ageOf(headLog?.(), system.clock()),
   });
   const metrics = buildMetrics(snapshot);
   const reachable = parts.engines === undefined ? undefined : createReachable(parts.engines.records);
@@ -73,7 +77,7 @@ async function listen(
 /** Whether this process does its work now, and the reason if it does not. Each part that can fail adds its reasons here. */
 async function readinessOf(
   { config }: AppContext,
-  { folder, sequencing }: ApiParts,
+  { folder, sequencing, headLog }: ApiParts,
   reachable: Reachable | undefined,
 ): Promise<Readiness> {
   const role = config.role === undefined ? {} : { role: config.role };
@@ -101,7 +105,24 @@ async function readinessOf(
     })),
     ...(config.kafka.brokers === undefined ? {} : { logs: ledgers.map(({ log }) => log).sort() }),
     ...(await sizesOf(ledgers)),
+    ...headLogOf(headLog?.()),
   };
+}
+
+/** A head log that is behind leaves the process ready: sealing does not wait for it. */
+function headLogOf(state: HeadLogState | undefined): Pick<Readiness, 'head_log'> {
+  if (state === undefined) return {};
+  const { taken_at, failure } = state;
+  return {
+    head_log: {
+      ...(taken_at === undefined ? {} : { taken_at }),
+      ...(failure === undefined ? {} : { reason: failure }),
+    },
+  };
+}
+
+function ageOf(state: HeadLogState | undefined, nowMs: number): number | undefined {
+  return state?.taken_at === undefined ? undefined : Math.max(0, nowMs - Date.parse(state.taken_at));
 }
 
 /** A parked partition leaves the process ready while another of its partitions is not parked. */

@@ -13,6 +13,7 @@ import { readGatewayMappings } from './engines.ts';
 import { commitToEventLogKey } from './event-log-key.ts';
 import { closeToOthers } from './folder-modes.ts';
 import { receiveInThisThread, spawnIngest, type IngestThread } from './ingest-thread.ts';
+import { startHeadLog } from './head-log-role.ts';
 import { CloseStack, openEngines } from './logs.ts';
 import { createOwnEvents } from './own-events.ts';
 import { dataPaths } from './paths.ts';
@@ -77,10 +78,11 @@ async function start(context: AppContext, stack: CloseStack): Promise<Omit<Runni
   if (context.config.kafka.brokers === undefined) await commitToEventLogKey(context);
   const tokens = await requireTokens(context.config);
   const folder = stack.keep(await watchDataFolder(context));
-  const { engines, sequencing } = role === 'ingest' ? {} : await startEngines(context, folder, stack);
+  const { engines, sequencing, headLog } =
+    role === 'ingest' ? {} : await startEngines(context, folder, stack);
   const isReceiving = role === undefined || role === 'ingest';
   const ingest = isReceiving ? stack.keep(await startReceiving(context, tokens)) : undefined;
-  const apiPort = await startApi(context, { tokens, folder, engines, sequencing, ingest }, stack);
+  const apiPort = await startApi(context, { tokens, folder, engines, sequencing, headLog, ingest }, stack);
   const failures = [sequencing?.ended, ingest?.failed].filter((one) => one !== undefined);
   const stopped = failures.length === 0 ? new Promise<never>(() => undefined) : Promise.race(failures);
   return { ingestPort: ingest?.port, grpcPort: ingest?.grpcPort, apiPort, stopped };
@@ -124,7 +126,7 @@ async function requireTokens(config: Config): Promise<readonly TokenEntry[]> {
 async function startEngines(context: AppContext, folder: DataFolder, stack: CloseStack) {
   const { role } = context.config;
   if (role !== undefined && role !== 'sequence') {
-    return { engines: await openEngines(context, stack), sequencing: undefined };
+    return { engines: await openEngines(context, stack), sequencing: undefined, headLog: undefined };
   }
   const ownEvents = createOwnEvents(context);
   const report = await probeAtStart(context);
@@ -134,7 +136,9 @@ async function startEngines(context: AppContext, folder: DataFolder, stack: Clos
       ownEvents.report(toTamperingEvent(key, finding));
     },
   });
-  return { engines, sequencing: await startSequencing(context, { engines, ownEvents, folder }, stack) };
+  const sequencing = await startSequencing(context, { engines, ownEvents, folder }, stack);
+  const headLog = await startHeadLog(context, { engines, sequencing, folder }, stack);
+  return { engines, sequencing, headLog };
 }
 
 async function deadline(): Promise<never> {

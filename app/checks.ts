@@ -9,6 +9,7 @@ import { openArchive, openRecords, s3ConnectionOf } from './engines.ts';
 import { dataPaths } from './paths.ts';
 import type { Config } from '../config.ts';
 import { PipelineError } from '../schemas/errors.ts';
+import { HEAD_LOG } from '../schemas/head-entry.ts';
 import { PROBES, refusals, type ProbeFinding, type ProbeReport } from '../schemas/probe.ts';
 import type { VerificationReport } from '../schemas/verification.ts';
 import type { Archive } from '../store/archive/archive.ts';
@@ -202,14 +203,14 @@ async function compareRows(
   });
 }
 
-/** Reads one key of each log. */
+/** Names of the logs of records. Reads one key of each log. */
 async function logNames(archive: Archive): Promise<string[]> {
   const names: string[] = [];
   let after: string | undefined;
   for (;;) {
     const name = (await firstKey(archive, after))?.split('/')[1];
     if (name === undefined) return names;
-    names.push(name);
+    if (name !== HEAD_LOG) names.push(name);
     // '0' follows '/' in the order of characters, so this is behind all keys of the log.
     after = `${LOG_ROOT}${name}0`;
   }

@@ -15,12 +15,13 @@ import {
 import { openArchive, openKafka, openRecords } from './engines.ts';
 import { commitToEventLogKey, makeEventLogKey, readEventLogKey } from './event-log-key.ts';
 import { closeToOthers } from './folder-modes.ts';
-import { dataPaths, logOf, type DataPaths } from './paths.ts';
+import { dataPaths, headLogOrigin, logOf, type DataPaths } from './paths.ts';
 import type { Config } from '../config.ts';
 import type { LogGenesis, LogPolicy } from '../schemas/bundle.ts';
 import type { RetentionClass } from '../schemas/retention.ts';
 import { toInstant } from '../schemas/clock.ts';
 import { PipelineError } from '../schemas/errors.ts';
+import { HEAD_LOG } from '../schemas/head-entry.ts';
 import { OWN_COLLECTOR } from '../schemas/native-event.ts';
 import type { Archive } from '../store/archive/archive.ts';
 import { bundlePrefix, genesisKey } from '../store/chain/layout.ts';
@@ -134,10 +135,10 @@ async function requireNothingSealed(paths: DataPaths, archive: Archive, config: 
   }
 }
 
-/** Both keys are made before the first log, so a log without one of them has lost it. */
+/** Both keys are made before the head log, and that before the others: a log without one of the keys has lost it. */
 async function makeKeys(paths: DataPaths, archive: Archive, { config, system }: AppContext): Promise<void> {
   const missing = [paths.signingKey, paths.pseudonymKey].filter((path) => !existsSync(path));
-  if (missing.length > 0 && (await archive.get(genesisKey(logOf(0)))) !== undefined) {
+  if (missing.length > 0 && (await archive.get(genesisKey(HEAD_LOG))) !== undefined) {
     throw new PipelineError(
       'START_REFUSED',
       `${config.s3.bucket ?? paths.archive} holds a log, but its keys are not in ${paths.keys}; restore them from the backup`,
@@ -202,8 +203,13 @@ async function createLogs(
   const { clock, newId } = system;
   const paths = dataPaths(config);
   const count = partitionCountOf(config);
+  const begun = (await earlierGenesis(archive, HEAD_LOG))?.origin.replace(/\/heads$/, '/p0');
   const base =
-    (await earlierGenesis(archive, logOf(0)))?.origin ?? config.origin ?? `affidavit.invalid/${newId()}/p0`;
+    (await earlierGenesis(archive, logOf(0)))?.origin ??
+    config.origin ??
+    begun ??
+    `affidavit.invalid/${newId()}/p0`;
+  const headLog = await createHeadLog({ config, system }, archive, { base, isSynthetic });
   const logs: DeployedLog[] = [];
   for (let partition = 0; partition < count; partition += 1) {
     const log = logOf(partition);
@@ -216,13 +222,33 @@ async function createLogs(
     }
     const signer = await openFileSigner(paths.signingKey, origin);
     const promises = { lockFor: lockPolicy(config), policy: logPolicy(config) };
-    await createLog({ archive, signer, clock, ...promises, log, isSynthetic });
+    await createLog({ archive, signer, clock, ...promises, log, headLog, isSynthetic });
   }
   return writeDeployment(config, {
     origins: logs.map(({ origin }) => origin),
     created_at: toInstant(clock()),
     ...named,
   });
+}
+
+/** Begins the log that names the heads of the others, before them: each genesis names its key, which this answers. */
+async function createHeadLog(
+  { config, system }: Pick<AppContext, 'config' | 'system'>,
+  archive: Archive,
+  { base, isSynthetic }: { readonly base: string; readonly isSynthetic: boolean },
+): Promise<string> {
+  const { createLog } = await import('../store/ledger/genesis.ts');
+  const signer = await openFileSigner(dataPaths(config).signingKey, headLogOrigin(base));
+  const earlier = await earlierGenesis(archive, HEAD_LOG);
+  if (earlier === undefined) {
+    const promises = { lockFor: lockPolicy(config), policy: logPolicy(config) };
+    await createLog({ archive, signer, clock: system.clock, ...promises, log: HEAD_LOG, isSynthetic });
+    return signer.vkey;
+  }
+  requireSameMark(HEAD_LOG, earlier, isSynthetic);
+  if (earlier.vkey === signer.vkey) return signer.vkey;
+  const detail = `an earlier init began the head log as ${earlier.origin}, the configuration asks for ${signer.name}`;
+  throw new PipelineError('CONFIG_INVALID', detail);
 }
 
 /** A start that died after it wrote a genesis is continued with the origin in that genesis. */

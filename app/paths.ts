@@ -27,3 +27,8 @@ export type DataPaths = ReturnType<typeof dataPaths>;
 export function logOf(partition: number): string {
   return `p${String(partition)}`;
 }
+
+/** Name of the head log in checkpoints, from that of the first log of the deployment. */
+export function headLogOrigin(first: string): string {
+  return `${first.replace(/\/p0$/, '')}/heads`;
+}

@@ -142,6 +142,13 @@ export const Config = Type.Object(
           description:
             'lock of archive objects: a special right can lift governance; nobody can lift compliance before its date',
         }),
+        head_log_every_ms: Type.Integer({
+          minimum: 1_000,
+          maximum: 3_600_000,
+          default: 60_000,
+          description:
+            'shortest time between two entries of the head log, in milliseconds; an entry is written while records are sealed, and at least every hour',
+        }),
         max_query_ms: Type.Integer({
           minimum: 10,
           maximum: 3_600_000,

@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox';
-import { SafeCount } from '../../schemas/primitives.ts';
+import { InstantUtc, SafeCount } from '../../schemas/primitives.ts';
 import { GUARDED_PROBLEMS } from '../http/openapi.ts';
 import type { TypedApp } from '../http/typed-app.ts';
 
@@ -47,6 +47,15 @@ export const Readiness = Type.Object({
   ),
   tree_size: Type.Optional(SafeCount),
   published_tree_size: Type.Optional(SafeCount),
+  head_log: Type.Optional(
+    Type.Object(
+      { taken_at: Type.Optional(InstantUtc), reason: Type.Optional(Type.String()) },
+      {
+        description:
+          'instant of the newest entry of the head log, and the error code that keeps this process from it; a head log that is behind leaves the process ready',
+      },
+    ),
+  ),
 });
 export type Readiness = Static<typeof Readiness>;
 

@@ -63,12 +63,31 @@ describe('a deployment', () => {
       await rm(at('keys', 'deployment.json'));
       await expect(initialise(context, { isSynthetic: !isSynthetic })).rejects.toMatchObject({
         code: 'CONFIG_INVALID',
-        detail: expect.stringContaining('an earlier init began log p0') as string,
+        detail: expect.stringContaining('an earlier init began log heads') as string,
       });
       expect(existsSync(at('keys', 'deployment.json'))).toBe(false);
       await expect(initialise(context, { isSynthetic })).resolves.toBeDefined();
     },
   );
+
+  it('goes on with the name of a head log that an earlier init began before it died', async () => {
+    const originOf = async (log: string) =>
+      (JSON.parse(Buffer.from((await archive.get(`log/${log}/genesis`))!).toString()) as { origin: string })
+        .origin;
+    await initialise(context);
+    const [heads, log] = [await originOf('heads'), await originOf('p0')];
+    await rm(at('keys', 'deployment.json'));
+    archive.objects.delete('log/p0/genesis');
+    await initialise(context);
+    expect([await originOf('heads'), await originOf('p0')]).toEqual([heads, log]);
+  });
+
+  it('makes no new keys beside a head log that an earlier init began', async () => {
+    await initialise(context);
+    await rm(at(), { recursive: true });
+    archive.objects.delete('log/p0/genesis');
+    await expect(initialise(context)).rejects.toMatchObject({ code: 'START_REFUSED' });
+  });
 
   it('gets new tokens where their file is lost, and keeps those that it has', async () => {
     await initialise(context);

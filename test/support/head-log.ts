@@ -25,14 +25,14 @@ export interface HeadLogDeployment {
   readonly heads: HeadLog;
   readonly headSigner: Signer;
   /** Another process of the deployment, which knows nothing yet. */
-  openSecond(guard?: HeadGuard): HeadLog;
-  pass(ms: number): void;
+  readonly openSecond: (guard?: HeadGuard) => HeadLog;
+  readonly pass: (ms: number) => void;
   /** Seals so many records. */
-  seal(count: number): Promise<void>;
+  readonly seal: (count: number) => Promise<void>;
   /** The newest head of the log, as it is published. */
-  head(): Promise<NamedHead>;
+  readonly head: () => Promise<NamedHead>;
   /** Lets a minute pass and writes an entry of the newest head, and of others. */
-  tell(...others: readonly NamedHead[]): Promise<void>;
+  readonly tell: (...others: readonly NamedHead[]) => Promise<void>;
 }
 
 export async function openHeadLogDeployment(archive: Archive): Promise<HeadLogDeployment> {
@@ -60,12 +60,12 @@ export async function openHeadLogDeployment(archive: Archive): Promise<HeadLogDe
     openSecond,
     head,
     pass: (ms) => void (nowMs += ms),
-    async seal(count) {
+    seal: async (count) => {
       const records = Array.from({ length: count }, (_, offset) => testRecord(sealed + offset));
       sealed += count;
       await appendWhole(ledger, { records, next_offset: ledger.nextOffset() + 1n, duplicate_count: 0 });
     },
-    async tell(...others) {
+    tell: async (...others) => {
       nowMs += MINUTE_MS;
       const named = others.map(({ log }) => log);
       const own = await head();

@@ -90,12 +90,12 @@ async function open({ config, system }: AppContext, { deployment, archive }: Eng
 /** All logs of the deployment as their archive shows them: another process may seal them. */
 function archivedLogs(
   { system }: AppContext,
-  { deployment, archive, records }: Engines,
+  { deployment, archive }: Engines,
 ): Promise<readonly PublishedLog[]> {
   return Promise.all(
     deployment.logs.map(async ({ log, origin }) => {
       const signer = await readLogKey(archive, log, origin);
-      return openArchivedLog({ log, signer, archive, records, clock: system.clock });
+      return openArchivedLog({ log, signer, archive, clock: system.clock });
     }),
   );
 }

@@ -2,6 +2,7 @@
 
 /** A length is a big-endian uint16. */
 const LENGTH_BYTES = 2;
+/** The longest entry whose length fits. */
 const MAX_ENTRY_BYTES = 2 ** 16 - 1;
 
 /** Throws RangeError for an entry that is longer than the format can hold. */

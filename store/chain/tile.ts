@@ -8,7 +8,6 @@ import { rootOf } from './merkle.ts';
 export const TILE_HEIGHT = 8;
 export const TILE_WIDTH = 2 ** TILE_HEIGHT;
 export const HASH_BYTES = 32;
-export const TILE_BYTES = TILE_WIDTH * HASH_BYTES;
 /** A full tile of a higher level holds more leaves than an index can count. */
 export const MAX_TILE_LEVEL = 5;
 

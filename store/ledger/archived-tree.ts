@@ -3,9 +3,10 @@
  * and leaves. A proof reads a few tiles; a tile that is not full is computed from the full tiles below it, and one of leaf
  * hashes from the bundles that hold them.
  */
+import type { BundleHeader } from '../../schemas/bundle.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { Archive } from '../archive/archive.ts';
-import { tileKey } from '../chain/layout.ts';
+import { bundleKey, tileKey } from '../chain/layout.ts';
 import {
   frontierRoot,
   inclusionRanges,
@@ -16,7 +17,7 @@ import {
 } from '../chain/merkle.ts';
 import { leavesUnder, TILE_HEIGHT, TILE_WIDTH, tileHashes } from '../chain/tile.ts';
 import type { LogTree, TilePlace } from './log-tree.ts';
-import { findBundle, readLeafTexts } from './sealed-bundles.ts';
+import { findBundle, readHeaderAndLeaves } from './sealed-bundles.ts';
 
 export interface ArchivedTreeOptions {
   readonly archive: Archive;
@@ -51,10 +52,12 @@ class ArchivedTree {
   readonly #roots = new Map<string, Uint8Array>();
   /** Hashes of stored tiles by key; the one that was read last comes last. */
   readonly #tiles = new Map<string, readonly Uint8Array[]>();
+  /** Roots of the perfect subtrees of the tree of a size, by their first leaf and the one behind their last. */
+  #frontier: { readonly size: number; readonly roots: ReadonlyMap<string, Uint8Array> } | undefined;
   /** Leaf hashes of the tile that is not full. */
   #edge: { readonly from: number; readonly hashes: readonly Uint8Array[] } | undefined;
-  /** Leaf texts by start index of their bundle; the one that was read last comes last. */
-  readonly #bundles = new Map<number, readonly string[]>();
+  /** Bundles by start index; the one that was read last comes last. */
+  readonly #bundles = new Map<number, HeldBundle>();
 
   constructor({ archive, log }: ArchivedTreeOptions) {
     this.#archive = archive;
@@ -64,11 +67,13 @@ class ArchivedTree {
   reset(): void {
     this.#roots.clear();
     this.#tiles.clear();
+    this.#frontier = undefined;
     this.#edge = undefined;
     this.#bundles.clear();
   }
 
   async path(index: number, size: number): Promise<Uint8Array[]> {
+    await this.#takeFrontier(size);
     const path: Uint8Array[] = [];
     for (const range of inclusionRanges(index, size)) path.push(await this.#rootOfRange(range, size));
     return path;
@@ -96,11 +101,31 @@ class ArchivedTree {
   async #rootOfRange(range: LeafRange, size: number): Promise<Uint8Array> {
     const roots: Uint8Array[] = [];
     for (const { start, height } of perfectSubtrees(range)) {
+      const end = start + 2 ** height;
+      const known = this.#frontier?.size === size ? this.#frontier.roots.get(`${start}-${end}`) : undefined;
+      if (known !== undefined) {
+        roots.push(known);
+        continue;
+      }
       const level = Math.floor(height / TILE_HEIGHT);
       const place = { level, first: start / TILE_WIDTH ** level, count: 2 ** (height % TILE_HEIGHT) };
       roots.push(rootOf(await this.#hashes(place, size)));
     }
     return frontierRoot(roots);
+  }
+
+  /** The roots of the largest subtrees stand in the newest bundle, so that they need not be made of many tiles. */
+  async #takeFrontier(size: number): Promise<void> {
+    if (this.#frontier?.size === size) return;
+    const { header } = await this.#bundleOf(size - 1);
+    // Where no bundle ends at this size, the roots are made of tiles.
+    if (header.tree_size !== size) return;
+    const subtrees = perfectSubtrees({ start: 0, end: size });
+    const roots = subtrees.map(({ start, height }, at): [string, Uint8Array] => [
+      `${start}-${start + 2 ** height}`,
+      Buffer.from(header.frontier[at] ?? '', 'hex'),
+    ]);
+    this.#frontier = { size, roots: new Map(roots) };
   }
 
   /** Hashes of one level, all of one tile. A tile that is not full is read as far as these hashes need it. */
@@ -161,28 +186,34 @@ class ArchivedTree {
     return root;
   }
 
-  async #bundleOf(index: number): Promise<{ readonly start: number; readonly leafTexts: readonly string[] }> {
-    for (const [start, leafTexts] of this.#bundles)
-      if (start <= index && index < start + leafTexts.length) return { start, leafTexts };
+  async #bundleOf(index: number): Promise<HeldBundle> {
+    for (const bundle of this.#bundles.values())
+      if (bundle.start <= index && index < bundle.header.tree_size) return bundle;
     const start = await findBundle(this.#archive, this.#log, index);
     if (start === undefined)
       throw new PipelineError('ARCHIVE_DAMAGED', `leaf ${String(index)} of ${this.#log} is in no bundle`);
-    const leafTexts = await readLeafTexts(this.#archive, this.#log, start);
-    this.#hold(start, leafTexts);
-    return { start, leafTexts };
+    const bundle = { start, ...(await readHeaderAndLeaves(this.#archive, bundleKey(this.#log, start))) };
+    this.#hold(bundle);
+    return bundle;
   }
 
-  #hold(start: number, leafTexts: readonly string[]): void {
-    this.#bundles.delete(start);
-    this.#bundles.set(start, leafTexts);
+  #hold(bundle: HeldBundle): void {
+    this.#bundles.delete(bundle.start);
+    this.#bundles.set(bundle.start, bundle);
     let count = 0;
-    for (const { length } of this.#bundles.values()) count += length;
-    for (const [oldest, { length }] of this.#bundles) {
-      if (count <= MAX_HELD_LEAVES || oldest === start) break;
+    for (const { leafTexts } of this.#bundles.values()) count += leafTexts.length;
+    for (const [oldest, { leafTexts }] of this.#bundles) {
+      if (count <= MAX_HELD_LEAVES || oldest === bundle.start) break;
       this.#bundles.delete(oldest);
-      count -= length;
+      count -= leafTexts.length;
     }
   }
+}
+
+interface HeldBundle {
+  readonly start: number;
+  readonly header: BundleHeader;
+  readonly leafTexts: readonly string[];
 }
 
 /** Hashes `first` to `first + count - 1` of a level. */

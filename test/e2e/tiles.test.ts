@@ -10,7 +10,7 @@ import { createLog } from '../../store/ledger/genesis.ts';
 import type { Ledger } from '../../store/ledger/ledger.ts';
 import { createTilesProjection } from '../../store/projections/tiles.ts';
 import { ADMIN_TOKEN, openApiStack, type ApiStack } from '../support/api-stack.ts';
-import { createTestLog, createTestSigner } from '../support/ledger.ts';
+import { createTestLog, createTestSigner, TEST_POLICY } from '../support/ledger.ts';
 import { leavesOf, sealSizes } from '../support/long-log.ts';
 import { createMemoryArchive } from '../support/memory-archive.ts';
 import { createMemoryRecordStore } from '../support/memory-record-store.ts';
@@ -38,7 +38,7 @@ async function sealLog(log: string, sizes: readonly number[]): Promise<Ledger> {
   const signer = createTestSigner(`test.example/affidavit/${log}`);
   const projections = [createTilesProjection({ log, archive })];
   const options = { ...(await createTestLog(scratch)), log, archive, signer, projections };
-  await createLog(options);
+  await createLog({ ...options, policy: TEST_POLICY });
   return sealSizes(options, sizes);
 }
 

@@ -14,13 +14,14 @@ import { openArchivedLog, readLogKey } from '../store/ledger/archived-log.ts';
 import { openHeadLog, type HeadLog } from '../store/ledger/head-log.ts';
 import { toNamedHead } from '../store/ledger/head-log-entries.ts';
 import type { PublishedLog } from '../store/ledger/published-log.ts';
+import { createTilesProjection } from '../store/projections/tiles.ts';
 
 /** A round that waits begins up to so much later, so that processes which were started together do not race each time. */
 const JITTER = 0.2;
 
 /** Where the head log stands, as this process sees it. */
 export interface HeadLogState {
-  /** Instant of the newest entry, whoever wrote it; undefined before one was read. */
+  /** Instant of the newest entry, from any process; undefined before one was read. */
   readonly taken_at: string | undefined;
   /** Error code of the last round; undefined where it went well. */
   readonly failure: string | undefined;
@@ -84,6 +85,7 @@ async function open({ config, system }: AppContext, { deployment, archive }: Eng
     clock: system.clock,
     lockFor: lockPolicy(config),
     everyMs: config.store.head_log_every_ms,
+    projections: [createTilesProjection({ log: HEAD_LOG, archive })],
   });
 }
 

@@ -28,8 +28,8 @@ export const PolicyOutcome = Type.Union([
 export type PolicyOutcome = Static<typeof PolicyOutcome>;
 
 /**
- * Who was involved: names, logins, and ids of persons and of their devices. This part can be erased, and facts and
- * populations stay.
+ * The persons of a record: names, logins, and ids of persons and of their devices. This part can be erased, and facts
+ * and populations stay.
  */
 export const Person = Type.Object(
   {

@@ -102,7 +102,7 @@ describe('the configuration', () => {
     const keys = configKeys();
     expect(new Set(keys.map(({ variable }) => variable)).size).toBe(keys.length);
     expect(keys.filter(({ description }) => description.length < 10)).toEqual([]);
-    expect(keys.length).toBeLessThanOrEqual(57);
+    expect(keys.length).toBeLessThanOrEqual(58);
     expect(keys.map(({ variable }) => variable)).toEqual(
       expect.arrayContaining([
         'AFFIDAVIT_DATA',

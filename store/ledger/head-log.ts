@@ -14,7 +14,6 @@ import { leavesRef, packBundle, packLines } from '../chain/bundle-bytes.ts';
 import { bundleKey } from '../chain/layout.ts';
 import { appendLeaves, chainHash, frontierRoot, leafHash } from '../chain/merkle.ts';
 import { createPublisher } from './checkpoint-publisher.ts';
-import { createTilesProjection } from '../projections/tiles.ts';
 import { createBundle, sign, type BundleDraft } from './commit.ts';
 import { applySealed } from './follow.ts';
 import type { Head } from './head.ts';
@@ -23,7 +22,7 @@ import type { LedgerOptions } from './options.ts';
 import { recoverHead } from './recovery.ts';
 import { readHeaderAndLeaves } from './sealed-bundles.ts';
 
-export interface HeadLogOptions extends Omit<LedgerOptions, 'log' | 'projections' | 'randomBytes'> {
+export interface HeadLogOptions extends Omit<LedgerOptions, 'log' | 'randomBytes'> {
   /** Shortest time between two entries, in milliseconds. An entry is written at least every hour. */
   readonly everyMs: number;
 }
@@ -32,7 +31,7 @@ export interface HeadLogOptions extends Omit<LedgerOptions, 'log' | 'projections
 export interface HeadLog {
   /**
    * Reads on to the newest entry, and appends one where that is due. `heads` are the newest published heads that this
-   * process knows, each log once. Resolves to the newest entry, whoever wrote it; undefined before the first.
+   * process knows, each log once. Resolves to the newest entry, from any process; undefined before the first.
    *
    * After a rejection nothing is in doubt: the next call reads the log again.
    */
@@ -44,7 +43,6 @@ export function openHeadLog({ everyMs, ...rest }: HeadLogOptions): HeadLog {
   const options: LedgerOptions = {
     ...rest,
     log: HEAD_LOG,
-    projections: [createTilesProjection({ log: HEAD_LOG, archive: rest.archive })],
     randomBytes: () => new Uint8Array(),
   };
   const publisher = createPublisher(options);

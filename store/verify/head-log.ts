@@ -23,7 +23,7 @@ export interface FoundLog {
   readonly integratedAt: string | undefined;
 }
 
-/** An entry is written each hour at least. Twice that long is no delay of a writer that works. */
+/** An entry is written each hour at least. A writer that works never takes twice as long. */
 const MAX_SILENCE_MS = 2 * 60 * 60 * 1000;
 
 const describe = ({ log, tree_size, root_hash }: NamedHead) =>
@@ -109,7 +109,7 @@ export class HeadLogCheck {
     else this.#findings.notice('log_unnamed_yet', null, detail);
   }
 
-  /** Sealing never waits for the head log, so a head log that is behind is no defect of the evidence. */
+  /** Sealing never waits for the head log, so a head log that is behind is not a defect of the evidence. */
   #checkAge(others: readonly FoundLog[], heads: FoundLog): void {
     const toldAt = this.#newest?.taken_at ?? heads.genesis?.created_at;
     if (toldAt === undefined) return;

@@ -15,6 +15,7 @@ import {
   testLock,
   testRecord,
 } from './ledger.ts';
+import { createTilesProjection } from '../../store/projections/tiles.ts';
 import { createMemoryRecordStore } from './memory-record-store.ts';
 
 export const MINUTE_MS = 60_000;
@@ -50,7 +51,12 @@ export async function openHeadLogDeployment(archive: Archive): Promise<HeadLogDe
   });
   const ledger = await openLedger(log);
   const openSecond = (guard: HeadGuard = createMemoryGuard()) =>
-    openHeadLog({ ...shared, guard, everyMs: MINUTE_MS });
+    openHeadLog({
+      ...shared,
+      guard,
+      everyMs: MINUTE_MS,
+      projections: [createTilesProjection({ log: HEAD_LOG, archive })],
+    });
   const heads = openSecond();
   const head = async () => toNamedHead(ledger, await ledger.checkpoint());
   return {

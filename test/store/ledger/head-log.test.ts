@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { HEAD_LOG, type HeadEntry, type NamedHead } from '../../../schemas/head-entry.ts';
 import { decodeBundle } from '../../../store/chain/bundle-bytes.ts';
-import { bundleKey, checkpointKey } from '../../../store/chain/layout.ts';
+import { bundleKey, checkpointKey, tileKey } from '../../../store/chain/layout.ts';
 import { sha256Hex } from '../../../store/chain/leaf.ts';
 import { createMemoryGuard } from '../../support/ledger.ts';
 import { createMemoryArchive } from '../../support/memory-archive.ts';
@@ -50,6 +50,17 @@ describe('the head log', () => {
     const note = archive.objects.get(checkpointKey('p0', 3))!;
     expect(second!.heads[0]!.note_sha256).toBe(sha256Hex(note));
     expect(archive.objects.has(checkpointKey(HEAD_LOG, 2))).toBe(true);
+  });
+
+  it('puts a tile when its entries fill one, and another process goes on behind it', async () => {
+    const { heads, openSecond, pass, archive, entries } = await open();
+    for (let n = 0; n < 256; n += 1) {
+      await heads.update([]);
+      pass(HOUR_MS);
+    }
+    expect(archive.objects.get(tileKey(HEAD_LOG, 0, 0))).toHaveLength(256 * 32);
+    await openSecond().update([]);
+    expect(entries()).toHaveLength(257);
   });
 
   it('gets an entry when something changed and its interval is over, and else within the hour', async () => {

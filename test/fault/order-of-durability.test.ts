@@ -69,9 +69,9 @@ describe.skipIf(refusal !== undefined)('a server that takes two requests, one af
       .filter(({ to }) => to.startsWith(`${below}/`));
   const objects = () => placed(/^link/, at('archive', 'log'));
   const renamed = () => placed(/^rename/, at('keys'));
-  /** Objects of one folder in the order in which they got their names, without lock files. */
+  /** Objects of one folder of the log of records in the order in which they got their names, without lock files. */
   const objectsIn = (kind: string) =>
-    objects().filter(({ to }) => to.includes(`/${kind}/`) && !to.endsWith('.lock'));
+    objects().filter(({ to }) => to.includes(`/log/p0/${kind}/`) && !to.endsWith('.lock'));
 
   /** Requests are answered through a socket of the receivers' port. */
   const answers = () =>
@@ -180,7 +180,7 @@ describe.skipIf(refusal !== undefined)('a server that takes two requests, one af
   });
 
   it('remembers a head, its folder flushed, before the checkpoint of that head is made', () => {
-    const guards = renamed().filter(({ to }) => /\/head-guard[^/]*\.json$/.test(to));
+    const guards = renamed().filter(({ to }) => to.endsWith('/head-guard.json'));
     objectsIn('checkpoint').forEach(({ from, call }, position) => {
       const { to, call: rename } = guards[position]!;
       const staged = calls.find((one) => one.name === 'openat' && one.args.includes(`"${from}"`));

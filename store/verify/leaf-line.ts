@@ -78,7 +78,7 @@ export function readLeafLine(line: Buffer): LeafOfParts | undefined {
       { digest: digestAt(line, facts), name: 'facts' as const },
       ...(personEnd === NO_MATCH ? [] : [{ digest: digestAt(line, person), name: 'person' as const }]),
     ],
-    retention_class: line.toString('latin1', retentionClass + 1, classEnd - 1) as RecordClass,
+    retention_class: line.toString('latin1', retentionClass + 1, classEnd - 1),
   };
 }
 

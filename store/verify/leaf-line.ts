@@ -1,6 +1,6 @@
 /** The parts that a leaf names, read from its line. */
 import type { PartKind } from '../../schemas/bundle.ts';
-import { RECORD_CLASSES, type RecordClass } from '../../schemas/retention.ts';
+import { RECORD_CLASSES } from '../../schemas/retention.ts';
 import {
   byteSet,
   endOfBase64UrlHash,

@@ -15,7 +15,9 @@ import { createSequencer, type Sequencer } from '../../ingest/sequencer.ts';
 import { createSurrogates } from '../../ingest/surrogates.ts';
 import { openLedger } from '../../store/ledger/ledger.ts';
 import type { LedgerOptions } from '../../store/ledger/options.ts';
+import { createRowsProjection } from '../../store/projections/rows.ts';
 import { openSeenIds } from '../../store/projections/seen-ids.ts';
+import { createTilesProjection } from '../../store/projections/tiles.ts';
 import { hookEnvelope } from './hook-envelope.ts';
 import { createMemoryGuard, createTestLog } from './ledger.ts';
 import { createMemoryArchive } from './memory-archive.ts';
@@ -45,6 +47,12 @@ export function useAttackedLog(): void {
   });
   afterEach(() => folder.remove());
 }
+
+/** Those of a process that just started: what they hold in memory is empty. */
+const emptyProjections = () => [
+  createRowsProjection(rows),
+  createTilesProjection({ log: options.log, archive }),
+];
 
 export const openLog = (
   isNumbering = true,
@@ -131,7 +139,7 @@ export async function seal({
       eventLogKey,
       hadUnnumbered,
       seenIds,
-      ledger: await openLedger({ ...options, projections: [seenIds, ...options.projections] }),
+      ledger: await openLedger({ ...options, projections: [seenIds, ...emptyProjections()] }),
       normalise: createNormaliser(named),
       ownRecord: createOwnRecords(named),
       clock: () => NOW_MS,

@@ -92,6 +92,14 @@ const SHARED_ACCOUNTS: ReadonlySet<string> = new Set(
   ).split(' '),
 );
 
+/** Files that steer agents, and folders of such files. An account of the same name must not hide them from a rule. */
+const STEERING_FILES: ReadonlySet<string> = new Set([
+  'managed-settings.json',
+  'settings.json',
+  'settings.local.json',
+]);
+const STEERING_FOLDERS: ReadonlySet<string> = new Set(['hooks', 'workflows']);
+
 /** Names are compared without regard to case, which half of all file systems ignore. */
 export function foldName(name: string): string {
   return name.normalize('NFC').toLowerCase();
@@ -129,9 +137,15 @@ export function isSystemPath(path: SpelledPath): boolean {
   return (path.kind === 'posix' || path.kind === 'drive') && depthOf(SYSTEM_FOLDERS, path) > 0;
 }
 
-/** Whether the name of an account is a name that machines share. */
-export function isSharedAccount(name: string): boolean {
-  return SHARED_ACCOUNTS.has(foldName(name));
+/** Whether a name belongs to nobody: machines share it, or rules about files look for it. */
+export function isNobodysName(name: string): boolean {
+  const folded = foldName(name);
+  return isSteering(name) || SHARED_ACCOUNTS.has(folded) || STEERING_FOLDERS.has(folded);
+}
+
+/** Whether a name is that of a file that steers agents, or begins with a dot as the folders of such files do. */
+export function isSteering(name: string): boolean {
+  return name.startsWith('.') || STEERING_FILES.has(foldName(name));
 }
 
 type Fits = (segment: string) => boolean;
@@ -141,7 +155,9 @@ function layouts(...patterns: readonly string[]): readonly (readonly Fits[])[] {
 }
 
 function toFits(token: string): Fits {
-  if (token === 'NAME' || token === '*') return () => true;
+  if (token === '*') return () => true;
+  // No account is named so; `.claude` and `.github` hold files that steer agents.
+  if (token === 'NAME') return (segment) => !isSteering(segment);
   if (token === 'DOMAIN') return (segment) => /^[A-Z][A-Z0-9-]{1,14}$/.test(segment);
   if (token.startsWith('?')) {
     const rest = token.slice(1);

@@ -101,7 +101,7 @@ function spellHome(account: string, rest: string): SpelledPath {
   return spellRooted(`/home/~/${segments.join('/')}`);
 }
 
-/** Folders at the top of POSIX machines. Two slashes before any other name begin a network path. */
+/** Folders at the top of POSIX machines. Two slashes before any other name begin a network path; no server begins with a dot. */
 const TOP_FOLDERS: ReadonlySet<string> = new Set(
   'bin boot cygdrive data dev etc export home host lib lib64 media mnt net nfs opt private proc root run sbin srv sys system tmp users usr var volumes'.split(
     ' ',
@@ -111,11 +111,13 @@ const TOP_FOLDERS: ReadonlySet<string> = new Set(
 function spellRooted(plain: string): SpelledPath {
   const segments = withoutDots(plain, true);
   const first = segments[0]?.toLowerCase() ?? '';
-  const isNetwork = /^\/\/[^/]/.test(plain) && !TOP_FOLDERS.has(first);
+  const isNetwork = /^\/\/[^/.]/.test(plain) && !TOP_FOLDERS.has(first);
   if (!isNetwork) return { kind: 'posix', head: '', segments: withoutAliases(segments) };
   // A Linux of Windows, seen from Windows.
   if (first === 'wsl$' || first === 'wsl.localhost') {
-    return { kind: 'posix', head: '', segments: withoutAliases(segments.slice(2)) };
+    // The second name is that of the Linux, unless it is a folder or file that steers agents.
+    const isPath = /^\.|\.json$/i.test(segments[1] ?? '');
+    return { kind: 'posix', head: '', segments: withoutAliases(segments.slice(isPath ? 1 : 2)) };
   }
   return { kind: 'network', head: '', segments };
 }

@@ -6,7 +6,8 @@ import {
   findHome,
   foldName,
   isSealedNetwork,
-  isSharedAccount,
+  isNobodysName,
+  isSteering,
   isSystemPath,
 } from './home-folders.ts';
 import { spellPath, toPathText, type SpelledPath } from './path-spelling.ts';
@@ -124,12 +125,14 @@ function accountOf(name: string, { knowsHome, people }: Places): string {
 }
 
 /**
- * Servers and shares can be named after a person, and the first folder of a share often is. A file that lies in the
- * share itself is told from a folder by the dot in its name.
+ * Servers and shares can be named after a person, and the first folder of a share often is. A folder or file that steers
+ * agents is kept with all behind it. A file that lies in the share itself is told from a folder by the dot in its name.
  */
-function neutralNetwork([, , first = '', ...rest]: readonly string[]): SpelledPath {
-  const kept = rest.length > 0 ? rest : first.includes('.') ? [first] : [];
-  return { kind: 'network', head: '', segments: ['~', ...kept] };
+function neutralNetwork(segments: readonly string[]): SpelledPath {
+  const steering = segments.findIndex(isSteering);
+  const isInShare = segments.length === 3 && segments[2]?.includes('.') === true;
+  const from = steering >= 0 && steering < 3 ? steering : isInShare ? 2 : 3;
+  return { kind: 'network', head: '', segments: ['~', ...segments.slice(from)] };
 }
 
 function restInWorking(path: SpelledPath, working: SpelledPath | undefined): readonly string[] | undefined {
@@ -171,15 +174,16 @@ const NAMED_AFTER_HOME = /-(?:home|users)-/i;
 
 function withoutPeople(path: SpelledPath, people: ReadonlySet<string>): SpelledPath {
   const personDepth = depthOfPersonFolder(path);
-  const named = [...people].filter((name) => !isSharedAccount(name));
+  const named = [...people].filter((name) => !isNobodysName(name));
   const isNamedAfterHome = (segment: string) =>
     NAMED_AFTER_PATH.test(segment) &&
     (NAMED_AFTER_HOME.test(segment) ||
       named.some((name) => foldName(`${segment}-`).includes(`-${name.replaceAll(/[^a-z0-9]/g, '-')}-`)));
   const segments = path.segments.map((segment, at) => {
-    if (at === personDepth - 1 && !isSharedAccount(segment)) return '~';
+    if (at === personDepth - 1 && !isNobodysName(segment)) return '~';
     if (isNamedAfterHome(segment)) return '-~';
-    return named.includes(foldName(segment)) ? '~' : segment;
+    const isDrive = path.kind === 'drive' && at === 0;
+    return !isDrive && named.includes(foldName(segment)) ? '~' : segment;
   });
   return { ...path, segments };
 }

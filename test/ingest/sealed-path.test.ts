@@ -127,6 +127,26 @@ describe('sealPath with the folders of a session', () => {
     expect(sealPath(stated, LAPTOP)).toBe(sealed);
   });
 
+  // Rules look for these names, so nobody may take them out of a path by naming an account or a folder so.
+  it.each([
+    ['/home/workflows/acme/.github/workflows/ci.yml', '~/acme/.github/workflows/ci.yml'],
+    ['/home/hooks/acme/.claude/hooks/a.sh', '~/acme/.claude/hooks/a.sh'],
+    ['/home/settings.json/.claude/settings.json', '/home/settings.json/.claude/settings.json'],
+    ['/home/managed-settings.json', '/home/managed-settings.json'],
+    ['//.claude/settings.json', '//~/.claude/settings.json'],
+    ['//repo/managed-settings.json', '//~/managed-settings.json'],
+    ['/home/x/.claude/.claude/settings.json', '~/.claude/.claude/settings.json'],
+    ['/home/.claude/settings.json', '/home/.claude/settings.json'],
+    ['/home/alice/.env/.env', '~/.env/.env'],
+    ['/media/.github/workflows/ci.yml', '/media/.github/workflows/ci.yml'],
+    ['\\\\server\\repo\\.claude\\settings.json', '//~/.claude/settings.json'],
+    ['\\\\server\\repo\\.github\\workflows\\ci.yml', '//~/.github/workflows/ci.yml'],
+    ['//server/home/.claude/settings.json', '//~/.claude/settings.json'],
+  ])('keeps the name of a folder or file that steers agents: %j is %j', (stated, sealed) => {
+    expect(sealPath(stated, readPlaces({}))).toBe(sealed);
+    expect(sealPath(sealed, readPlaces({}))).toBe(sealed);
+  });
+
   const project = (working: string, name: string) =>
     readPlaces({ working, transcript: `/root/.claude/projects/${name}/1.jsonl` });
 
@@ -227,6 +247,31 @@ describe('sealPath on any text', () => {
       fc.property(path, fc.oneof(places, fc.constantFrom(NOWHERE, LAPTOP)), (stated, known) => {
         const sealed = sealPath(stated, known);
         expect(sealPath(sealed, known)).toBe(sealed);
+      }),
+      { numRuns: 4_000 },
+    );
+  });
+
+  // A rule that looks for these files reads the sealed path. One that it misses would be a control met that is not.
+  it('hides no file that steers agents or pipelines, whatever folder it lies in', () => {
+    const steering = fc.constantFrom(
+      '.claude/settings.json',
+      '.claude/settings.local.json',
+      '.claude/hooks/a.sh',
+      '.mcp.json',
+      '.github/workflows/ci.yml',
+      '.gitlab-ci.yml',
+      'managed-settings.json',
+    );
+    const account = fc.constantFrom('workflows', 'hooks', 'settings.json', '.claude', '.github', 'alice');
+    const folder = fc.oneof(
+      path.filter((text) => !/[?#]|^https:/.test(text)),
+      account.map((name) => `/home/${name}/src/${name}`),
+    );
+    fc.assert(
+      fc.property(folder, steering, places, (before, file, known) => {
+        const sealed = sealPath(`${before}/${file}`, known);
+        expect(sealed.endsWith(`/${file}`) || sealed === file, sealed).toBe(true);
       }),
       { numRuns: 4_000 },
     );

@@ -133,7 +133,7 @@ describe('sealPath with the folders of a session', () => {
     ['/home/hooks/acme/.claude/hooks/a.sh', '~/acme/.claude/hooks/a.sh'],
     ['/home/settings.json/.claude/settings.json', '/home/settings.json/.claude/settings.json'],
     ['/home/managed-settings.json', '/home/managed-settings.json'],
-    ['//.claude/settings.json', '//~/.claude/settings.json'],
+    ['//.claude/settings.json', '/.claude/settings.json'],
     ['//repo/managed-settings.json', '//~/managed-settings.json'],
     ['/home/x/.claude/.claude/settings.json', '~/.claude/.claude/settings.json'],
     ['/home/.claude/settings.json', '/home/.claude/settings.json'],

@@ -353,7 +353,8 @@ export const FAILURES = {
   },
   log_missing: {
     axis: 'integrity',
-    meaning: 'a log that the head log names, or the head log that a genesis names, is not in the archive',
+    meaning:
+      'a log that the head log names, the head log that a genesis names, or the log of a pinned key is not in the archive',
     action: 'restore the log from an untouched copy; all of its records are missing',
   },
   log_unnamed: {

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Script } from 'node:vm';
 import { afterAll, describe, expect, it } from 'vitest';
-import { buildComposeCheck, readCompose } from './support/compose-check.ts';
+import { readCompose } from './support/compose-check.ts';
+import { buildGoProgram } from './support/go-program.ts';
 
 interface Project {
   readonly services: Readonly<Record<string, Service>>;
@@ -22,7 +23,7 @@ const VALUES = Object.fromEntries(REQUIRED.map((name) => [name, `value-of-${name
 const ROLES = ['api', 'ingest', 'report', 'sequence'];
 
 const folder = await mkdtemp(join(tmpdir(), 'affidavit-compose-'));
-const program = buildComposeCheck(folder).path;
+const program = buildGoProgram('compose-check', folder).path;
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe.skipIf(program === undefined)('docker-compose.yml, read as docker compose reads it', () => {

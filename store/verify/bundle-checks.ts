@@ -14,8 +14,9 @@ import { fitsPosition, readBundle, type LineReaders, type ReadBundle } from './r
 import { parseCanonical } from './shape.ts';
 import { countHashes } from './tree.ts';
 
-/** The judges of the lines of a bundle: a line that these refuse is not a header or not a leaf. */
 const readHeader = (line: Buffer) => parseCanonical(BundleHeader, line);
+
+/** The judges of the lines of a bundle of records: a line that these refuse is not a header or not a leaf. */
 const LINE_READERS: LineReaders = {
   header: readHeader,
   leaf: (line) => readLeafLine(line) ?? parseCanonical(Leaf, line),

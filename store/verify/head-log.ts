@@ -111,12 +111,15 @@ export class HeadLogCheck {
 
   /** Sealing never waits for the head log, so a head log that is behind is not a defect of the evidence. */
   #checkAge(others: readonly FoundLog[], heads: FoundLog): void {
-    const toldAt = this.#newest?.taken_at ?? heads.genesis?.created_at;
+    const newest = this.#newest;
+    const toldAt = newest?.taken_at ?? heads.genesis?.created_at;
     if (toldAt === undefined) return;
     for (const { log, integratedAt } of others) {
-      if (integratedAt === undefined || Date.parse(integratedAt) - Date.parse(toldAt) <= MAX_SILENCE_MS)
-        continue;
-      const detail = `${log} was sealed to at ${integratedAt}; the newest entry of ${HEAD_LOG} is of ${toldAt}`;
+      if (integratedAt === undefined) continue;
+      const isYoung = Date.parse(integratedAt) - Date.parse(toldAt) <= MAX_SILENCE_MS;
+      if (newest !== undefined && isYoung) continue;
+      const entry = newest === undefined ? 'has no entry' : `has its newest entry at ${toldAt}`;
+      const detail = `${log} was sealed to at ${integratedAt}; ${HEAD_LOG} ${entry}`;
       this.#findings.notice('head_log_behind', null, detail);
     }
   }

@@ -8,11 +8,11 @@ import { listArchive, type ArchiveListing, type LogListing } from './archive-lis
 import type { ArchiveReader } from './archive-reader.ts';
 import { lookAheadInThreads, type OpenLookAhead } from './bundle-threads.ts';
 import { openFolderReader } from './folder-reader.ts';
-import { HeadLogCheck } from './head-log.ts';
+import { HeadLogCheck, type FoundLog } from './head-log.ts';
 import { checkUnbegunLog } from './log-checks.ts';
 import { checkKeptCheckpoints } from './kept-checkpoint.ts';
 import { buildReport, createFindings, NOTHING_ESTABLISHED, type Established } from './report.ts';
-import type { VerifyOptions } from './report.ts';
+import type { Findings, VerifyOptions } from './report.ts';
 import { nameSubstitutes } from './substitutes.ts';
 import { rootHex } from './tree.ts';
 import { verifyLog, type LogVerdict, type VerifyReaderOptions } from './verify-log.ts';
@@ -59,11 +59,30 @@ export async function verifyReader(
     const named = { ...objects, listing: listed, heads: check.headsOf(listed.log) };
     verdicts.push(await verifyLog(named, options));
   }
-  check.finish([...verdicts, ...(headLog === undefined ? [] : [headLog])].map(({ found }) => found));
+  const found = [...verdicts, ...(headLog === undefined ? [] : [headLog])].map((verdict) => verdict.found);
+  check.finish(found);
+  checkPinsFound(findings, found, options);
+  // The head log alone is evidence of no record.
+  if (verdicts.length === 0 && findings.failures().length === 0)
+    findings.fail('nothing_to_verify', null, `there is no log of records below this ${reader.kind}`);
   await nameSubstitutes(listing, findings);
   await checkKeptCheckpoints(listing, options.keptCheckpoints, findings);
   const head_log = headLog === undefined ? null : establishHeads(headLog, check);
   return buildReport(findings, { ...establish(verdicts), head_log });
+}
+
+/** A pinned key whose log is not there: that log is gone, or this is the archive of another deployment. */
+function checkPinsFound(
+  findings: Findings,
+  found: readonly FoundLog[],
+  { pinnedVkeys = [] }: VerifyOptions,
+): void {
+  // A log with another key than those that were pinned is a failure already, and says more.
+  if (findings.failures().some(({ code }) => code === 'key_not_pinned')) return;
+  const keys = found.map(({ genesis }) => genesis?.vkey);
+  for (const pinned of new Set(pinnedVkeys.map((vkey) => vkey.trim())))
+    if (!keys.includes(pinned))
+      findings.fail('log_missing', null, `no log of the archive has the pinned key ${pinned}`);
 }
 
 function hasObjects({ hasGenesis, early, payloads }: LogListing): boolean {

@@ -10,12 +10,13 @@ import { createLog } from '../../store/ledger/genesis.ts';
 import type { Ledger } from '../../store/ledger/ledger.ts';
 import { createTilesProjection } from '../../store/projections/tiles.ts';
 import { ADMIN_TOKEN, openApiStack, type ApiStack } from '../support/api-stack.ts';
+import { buildGoProgram } from '../support/go-program.ts';
 import { createTestLog, createTestSigner, TEST_POLICY } from '../support/ledger.ts';
 import { leavesOf, sealSizes } from '../support/long-log.ts';
 import { createMemoryArchive } from '../support/memory-archive.ts';
 import { createMemoryRecordStore } from '../support/memory-record-store.ts';
 import { verifyWithSigstore } from '../support/sigstore.ts';
-import { buildTlogCheck, checkTlog } from '../support/tlog-check.ts';
+import { checkTlog } from '../support/tlog-check.ts';
 import { unreachableStore } from '../support/unreachable-store.ts';
 
 /** Bundles of each log: many small ones, full tiles alone, more than one tile of level 1, one leaf. */
@@ -28,7 +29,7 @@ const LOGS: Readonly<Record<string, readonly number[]>> = {
 
 const archive = createMemoryArchive();
 const dir = await mkdtemp(join(tmpdir(), 'affidavit-tlog-'));
-const program = buildTlogCheck(dir);
+const program = buildGoProgram('tlog-check', dir);
 const ledgers: Ledger[] = [];
 let stack: ApiStack;
 let base: string;

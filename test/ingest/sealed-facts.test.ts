@@ -139,10 +139,10 @@ describe('records of all sources', () => {
   it('find the project of a hook outside of home folders by its transcript', () => {
     const hook = {
       hook_event_name: 'PreToolUse',
-      cwd: '/work/acme/.claude',
-      transcript_path: '/root/.claude/projects/-work-acme/1.jsonl',
+      cwd: '/projects/acme/.claude',
+      transcript_path: '/root/.claude/projects/-projects-acme/1.jsonl',
       tool_name: 'Edit',
-      tool_input: { file_path: '/work/acme/.claude/settings.json' },
+      tool_input: { file_path: '/projects/acme/.claude/settings.json' },
     };
     const [record] = normalise(envelope('claude-code-hook', hook)).records;
     expect(record?.facts.file_path).toBe('.claude/settings.json');

@@ -151,29 +151,39 @@ describe('sealPath with the folders of a session', () => {
     readPlaces({ working, transcript: `/root/.claude/projects/${name}/1.jsonl` });
 
   it.each([
-    ['is relative to the project', '/work/acme', '/work/acme/src/a.ts', 'src/a.ts'],
-    ['stays so after a change of the working folder', '/work/acme/src', '/work/acme/src/a.ts', 'src/a.ts'],
-    ['stays so outside of the project', '/tmp', '/work/acme/src/a.ts', 'src/a.ts'],
+    ['is relative to the project', '/projects/acme', '/projects/acme/src/a.ts', 'src/a.ts'],
+    [
+      'stays so after a change of the working folder',
+      '/projects/acme/src',
+      '/projects/acme/src/a.ts',
+      'src/a.ts',
+    ],
+    ['stays so outside of the project', '/tmp', '/projects/acme/src/a.ts', 'src/a.ts'],
     [
       'keeps folders that steer agents',
-      '/work/acme/.claude',
-      '/work/acme/.claude/hooks/a.sh',
+      '/projects/acme/.claude',
+      '/projects/acme/.claude/hooks/a.sh',
       '.claude/hooks/a.sh',
     ],
-    ['is absolute outside of both', '/work/acme', '/work/other/a.ts', '/work/other/a.ts'],
-    ['is not taken for a neighbour of the same beginning', '/work/acme', '/work/acme-2/a', '/work/acme-2/a'],
-    ['is relative to a working folder beside the project', '/work/other', '/work/other/a.ts', 'a.ts'],
+    ['is absolute outside of both', '/projects/acme', '/projects/other/a.ts', '/projects/other/a.ts'],
+    [
+      'is not taken for a neighbour of the same beginning',
+      '/projects/acme',
+      '/projects/acme-2/a',
+      '/projects/acme-2/a',
+    ],
+    ['is relative to a working folder beside the project', '/projects/other', '/projects/other/a.ts', 'a.ts'],
     ['is absolute in a folder of the system', '/etc', '/etc/passwd', '/etc/passwd'],
     ['is absolute where work is done in the root', '/', '/srv/a', '/srv/a'],
-    ['says that it is the project itself', '/work/acme', '/work/acme/', '.'],
-    ['does not begin like a home folder', '/work/acme', '/work/acme/~bob/a', './~bob/a'],
+    ['says that it is the project itself', '/projects/acme', '/projects/acme/', '.'],
+    ['does not begin like a home folder', '/projects/acme', '/projects/acme/~bob/a', './~bob/a'],
   ])('a repository outside of home folders %s', (_, working, stated, sealed) => {
-    expect(sealPath(stated, project(working, '-work-acme'))).toBe(sealed);
+    expect(sealPath(stated, project(working, '-projects-acme'))).toBe(sealed);
   });
 
   it('a session that begins in a settings folder does not hide the folder', () => {
-    const places = project('/work/acme/.claude', '-work-acme--claude');
-    expect(sealPath('/work/acme/.claude/settings.json', places)).toBe('.claude/settings.json');
+    const places = project('/projects/acme/.claude', '-projects-acme--claude');
+    expect(sealPath('/projects/acme/.claude/settings.json', places)).toBe('.claude/settings.json');
   });
 
   it('a transcript states the working folder alone', () => {
@@ -184,8 +194,8 @@ describe('sealPath with the folders of a session', () => {
   });
 
   it('the settings folder of the client shows a home folder that no layout shows', () => {
-    const transcript = '/data/people/alice/.claude/projects/-work-acme/1.jsonl';
-    const places = readPlaces({ working: '/work/acme', transcript });
+    const transcript = '/data/people/alice/.claude/projects/-projects-acme/1.jsonl';
+    const places = readPlaces({ working: '/projects/acme', transcript });
     expect(sealPath('/data/people/alice/notes/a', places)).toBe('~/notes/a');
     expect(sealPath('/backup/alice/a', places)).toBe('/backup/~/a');
     expect(sealPath('/home/bob/a', places)).toBe('~other/a');

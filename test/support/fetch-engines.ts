@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { buildComposeCheck } from './compose-check.ts';
+import { buildGoProgram } from './go-program.ts';
 import { fetchKafka } from './kafka-broker-files.ts';
 import { findEngine } from './s3-server.ts';
 
@@ -17,6 +17,6 @@ await step('MinIO', () => findEngine('minio'));
 await step('versitygw', () => findEngine('versitygw'));
 await step('compose-check', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'affidavit-compose-'));
-  buildComposeCheck(folder);
+  buildGoProgram('compose-check', folder);
   await rm(folder, { recursive: true, force: true });
 });

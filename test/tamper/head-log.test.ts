@@ -45,6 +45,35 @@ const failures = async () => (await verifyArchive({ dir })).failures;
 const codes = async () => (await failures()).map(({ code }) => code);
 const pathOf = (log: string) => join(dir, 'log', log);
 
+describe('an archive of which little is left', () => {
+  const emptied = async (log: string) => {
+    for (const folder of ['bundle', 'checkpoint']) await rm(join(pathOf(log), folder), { recursive: true });
+  };
+
+  it('holds nothing to verify where no log of records is left beside the head log', async () => {
+    await rm(pathOf('p0'), { recursive: true });
+    await emptied(HEAD_LOG);
+    expect(await codes()).toEqual(['nothing_to_verify']);
+  });
+
+  it('lacks the log whose key was pinned', async () => {
+    const other = createTestSigner('test.example/affidavit/p1');
+    const pinnedVkeys = [deployment.ledger.vkey, other.vkey];
+    const report = await verifyArchive({ dir, pinnedVkeys });
+    expect(report.failures).toMatchObject([
+      { code: 'log_missing', detail: expect.stringContaining('p1') as string },
+    ]);
+    // The head log is a log too, so its key may be pinned beside.
+    const both = [deployment.ledger.vkey, deployment.headSigner.vkey];
+    expect((await verifyArchive({ dir, pinnedVkeys: both })).failures).toEqual([]);
+  });
+
+  it('says that the head log holds no entry beside a log that was sealed', async () => {
+    await emptied(HEAD_LOG);
+    expect(await verifyArchive({ dir })).toMatchObject({ ok: true, notices: [{ code: 'head_log_behind' }] });
+  });
+});
+
 describe('the head log in an archive', () => {
   it('agrees with the log that it names, and is none of the logs of records', async () => {
     const pinnedVkeys = [deployment.ledger.vkey];

@@ -89,9 +89,15 @@ export function sealPath(text: string, places: Places): string {
   return toPathText(withoutPeople(place(path, own, places), people));
 }
 
-/** A relative path that leaves the folder of the session leads to a place that only this folder tells. */
+/**
+ * A relative path that leaves the folder of the session leads to a place that only this folder tells. So does one in a
+ * folder such as `.claude`, whose name rules look for. A path that begins with a dot folder shows it already.
+ */
 function resolve(path: SpelledPath, { working }: Places): SpelledPath {
-  if (path.kind !== 'relative' || path.segments[0] !== '..') return path;
+  if (path.kind !== 'relative') return path;
+  const [first = ''] = path.segments;
+  const isInDotFolder = working?.segments.some((segment) => segment.startsWith('.')) === true;
+  if (first !== '..' && (!isInDotFolder || first.startsWith('.'))) return path;
   if (working !== undefined) return spellPath(`${toPathText(working)}/${path.segments.join('/')}`);
   const above = path.segments.findIndex((segment) => segment !== '..');
   const rest: SpelledPath = { kind: 'posix', head: '', segments: path.segments.slice(above) };

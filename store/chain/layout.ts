@@ -3,6 +3,7 @@
  * in folders that its leading digits name, and no folder holds more than a thousand. Pure.
  */
 import type { PartKind, PayloadRef } from '../../schemas/bundle.ts';
+import { RECORD_CLASSES } from '../../schemas/retention.ts';
 import { MAX_TILE_LEVEL, leavesUnder } from './tile.ts';
 
 export type ObjectKind = 'genesis' | 'bundle' | 'checkpoint' | 'tile' | PartKind;
@@ -36,7 +37,7 @@ export const SHARD_DIGITS: readonly number[] = [11, 3, 3];
 
 const LOG = '[A-Za-z0-9_][A-Za-z0-9._-]*';
 /** Folders whose objects have a number; the last three are those of payload objects. */
-const NUMBERED = `(?:bundle|checkpoint|tile/[0-${String(MAX_TILE_LEVEL)}]|(?:facts|person|content)/[a-z][a-z0-9-]{0,31})`;
+const NUMBERED = `(?:bundle|checkpoint|tile/[0-${String(MAX_TILE_LEVEL)}]|(?:facts|person|content)/(?:${RECORD_CLASSES.join('|')}))`;
 /** genesis | one of these, folders, 20 digits, and for payload objects a digest */
 const KEY = new RegExp(
   `^log/(${LOG})/(?:(genesis)|(${NUMBERED})/([0-9]{11})/([0-9]{3})/([0-9]{3})/(\\4\\5\\6[0-9]{3})(-[0-9a-f]{16})?)$`,

@@ -186,6 +186,15 @@ describe('sealPath with the folders of a session', () => {
     expect(sealPath('/projects/acme/.claude/settings.json', places)).toBe('.claude/settings.json');
   });
 
+  it('a relative path in a settings folder is read from where the folder lies', () => {
+    const inSettings = readPlaces({ working: '/projects/acme/.claude' });
+    expect(sealPath('settings.json', inSettings)).toBe('.claude/settings.json');
+    expect(sealPath('.claude/settings.json', inSettings)).toBe('.claude/settings.json');
+    const inWorkflows = readPlaces({ working: 'C:\\Users\\alice\\acme\\.github\\workflows' });
+    expect(sealPath('ci.yml', inWorkflows)).toBe('~/acme/.github/workflows/ci.yml');
+    expect(sealPath('src/a.ts', readPlaces({ working: '/projects/acme' }))).toBe('src/a.ts');
+  });
+
   it('a transcript states the working folder alone', () => {
     const places = readPlaces({ working: 'D:\\Src\\acme' });
     expect(sealPath('d:/src/acme/a.ts', places)).toBe('a.ts');

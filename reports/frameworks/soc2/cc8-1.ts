@@ -20,7 +20,7 @@ const RAN = `(type = 'tool.completed' OR (type = 'tool.measured' AND success = t
 const FILE_TOOL = `tool_name IN ('Write', 'Edit', 'MultiEdit', 'NotebookEdit')`;
 
 /** Files that steer the agent, or the pipeline that checks its work. */
-const GUARDRAIL_PATH = `match(file_path, '(^|[/\\\\\\\\])([.]claude[/\\\\\\\\](settings([.]local)?[.]json|hooks[/\\\\\\\\])|managed-settings[.]json$|[.]mcp[.]json$|[.]github[/\\\\\\\\]workflows[/\\\\\\\\]|[.]gitlab-ci[.]yml$)')`;
+const GUARDRAIL_PATH = `match(file_path, '(?i)(^|[/\\\\\\\\])([.]claude[/\\\\\\\\](settings([.]local)?[.]json|hooks[/\\\\\\\\])|managed-settings[.]json$|[.]mcp[.]json$|[.]github[/\\\\\\\\]workflows[/\\\\\\\\]|[.]gitlab-ci[.]yml$)')`;
 
 const fileChanges = groupPopulation({
   id: 'file-changes',

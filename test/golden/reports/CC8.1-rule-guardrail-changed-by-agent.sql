@@ -7,7 +7,7 @@ WHERE log = {log:String}
   AND received_at >= parseDateTime64BestEffort({from:String}, 3, 'UTC')
   AND received_at < parseDateTime64BestEffort({to:String}, 3, 'UTC')
   AND tool_use_id != '' AND tool_name IN ('Write', 'Edit', 'MultiEdit', 'NotebookEdit') AND (type = 'tool.completed' OR (type = 'tool.measured' AND success = true))
-  AND match(file_path, '(^|[/\\\\])([.]claude[/\\\\](settings([.]local)?[.]json|hooks[/\\\\])|managed-settings[.]json$|[.]mcp[.]json$|[.]github[/\\\\]workflows[/\\\\]|[.]gitlab-ci[.]yml$)')
+  AND match(file_path, '(?i)(^|[/\\\\])([.]claude[/\\\\](settings([.]local)?[.]json|hooks[/\\\\])|managed-settings[.]json$|[.]mcp[.]json$|[.]github[/\\\\]workflows[/\\\\]|[.]gitlab-ci[.]yml$)')
 GROUP BY session_id, tool_use_id
 ORDER BY session_id, tool_use_id
 LIMIT {limit:UInt32}

@@ -150,13 +150,14 @@ program
     false,
   )
   .option('--s3', 'verify an archive in a bucket; the right to read suffices (AFFIDAVIT_S3_…)', false)
+  .option(
+    '--open',
+    'also open the encrypted parts of an archive with the configured key store (AFFIDAVIT_KEY_STORE_…), and compare them with their leaves',
+    false,
+  )
   .addOption(json())
   .action(
-    async (
-      path: string | undefined,
-      options: VerifyCommandOptions & { store: boolean; s3: boolean },
-      command: Command,
-    ) => {
+    async (path: string | undefined, options: VerifyCommandOptions & VerifySource, command: Command) => {
       if (!(await runVerify(path, options, command))) process.exitCode = EXIT.negative;
     },
   );
@@ -180,7 +181,7 @@ program
   });
 program
   .command('rebuild')
-  .description('recreate the record store from the archive alone; stop the server first')
+  .description('recreate the record store from the archive and the key store alone; stop the server first')
   .option(
     '--discard-rows',
     'also remove rows beyond the end of the archive; they may be the last trace of leaves that the archive lost',
@@ -202,6 +203,16 @@ program
   .action(async (id: string | undefined, options: { json: boolean }) => {
     const { showOrAcceptEventLog } = await import('./commands/accept-event-log.ts');
     if (!(await showOrAcceptEventLog(config(), output, { id, ...options }))) process.exitCode = EXIT.negative;
+  });
+program
+  .command('rotate-master-key')
+  .description(
+    'put every object of the key store under a new master key; servers may run; run it again after an interruption',
+  )
+  .addOption(json())
+  .action(async (options: { json: boolean }) => {
+    const { rotateMasterKey } = await import('./commands/rotate-master-key.ts');
+    await rotateMasterKey(config(), output, options);
   });
 program
   .command('probe')
@@ -320,11 +331,24 @@ function endWithoutLeftovers(): void {
   setTimeout(() => process.exit(), LEFTOVERS_MS).unref();
 }
 
+interface VerifySource {
+  readonly store: boolean;
+  readonly s3: boolean;
+  readonly open: boolean;
+}
+
+/** With --store the parts are opened anyway, because the rows hold them in clear. */
 async function runVerify(
   path: string | undefined,
-  options: VerifyCommandOptions & { readonly store: boolean; readonly s3: boolean },
+  options: VerifyCommandOptions & VerifySource,
   command: Command,
 ): Promise<boolean> {
+  if (options.open && !options.store) {
+    const { withConfiguredKeys } = await import('./commands/verify.ts');
+    return withConfiguredKeys(config(), (findKeys) =>
+      runVerify(path, { ...options, findKeys, open: false }, command),
+    );
+  }
   if (options.s3) {
     if (options.store) command.error('error: --store uses the configured bucket by itself; leave out --s3');
     const { verifyS3 } = await import('./commands/verify.ts');

@@ -14,7 +14,7 @@ import { commitToEventLogKey } from './event-log-key.ts';
 import { closeToOthers } from './folder-modes.ts';
 import { receiveInThisThread, spawnIngest, type IngestThread } from './ingest-thread.ts';
 import { startHeadLog } from './head-log-role.ts';
-import { CloseStack, openEngines } from './logs.ts';
+import { CloseStack, openEngines, openSealingEngines } from './logs.ts';
 import { createOwnEvents } from './own-events.ts';
 import { dataPaths } from './paths.ts';
 import { startSequencing } from './sequence-role.ts';
@@ -131,7 +131,7 @@ async function startEngines(context: AppContext, folder: DataFolder, stack: Clos
   const ownEvents = createOwnEvents(context);
   const report = await probeAtStart(context);
   if (report !== undefined) ownEvents.report(toProbeEvent(report));
-  const engines = await openEngines(context, stack, {
+  const engines = await openSealingEngines(context, stack, {
     onTampering: (key, finding) => {
       ownEvents.report(toTamperingEvent(key, finding));
     },

@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { createContext, SYSTEM, type AppContext } from './context.ts';
 import { openArchive, openRecords, s3ConnectionOf } from './engines.ts';
+import { withKeyStore } from './key-store.ts';
 import { dataPaths } from './paths.ts';
 import type { Config } from '../config.ts';
 import { PipelineError } from '../schemas/errors.ts';
@@ -16,6 +17,7 @@ import type { Archive } from '../store/archive/archive.ts';
 import { checkArchivePrefix } from '../store/archive/archive-key.ts';
 import type { S3Connection } from '../store/archive/s3/client.ts';
 import { LOG_ROOT } from '../store/chain/layout.ts';
+import type { FindKeys } from '../store/verify/framed-payloads.ts';
 import type { VerifyOptions } from '../store/verify/report.ts';
 
 export interface ProbeTarget extends S3Connection {
@@ -142,10 +144,18 @@ export async function verifyStore(
   const context = createContext({ ...config, log_level: 'silent' });
   const isInBucket = archiveDir === undefined && config.s3.bucket !== undefined;
   const source = isInBucket ? bucketOf(context) : folderOf(archiveDir ?? paths.archive);
+  return withKeyStore(context, (findKeys) => verifyBoth(context, source, { ...options, findKeys }));
+}
+
+/** The archive, and where it is sound the rows. */
+async function verifyBoth(
+  context: AppContext,
+  source: VerifiableArchive,
+  options: VerifyOptions & { readonly findKeys: FindKeys },
+): Promise<VerificationReport> {
   const archived = await source.verify(options);
-  if (archived.kind === 'package') {
-    throw new PipelineError('CONFIG_INVALID', `${String(archiveDir)} is a package; --store needs an archive`);
-  }
+  if (archived.kind === 'package')
+    throw new PipelineError('CONFIG_INVALID', 'this is a package; --store needs an archive');
   if (archived.ok) return compareRows(context, source, archived, options);
   const detail = 'the archive is not sound, so the record store was not compared with it';
   return {
@@ -180,7 +190,7 @@ async function compareRows(
   context: AppContext,
   source: VerifiableArchive,
   archived: VerificationReport,
-  { onProgress }: VerifyOptions,
+  { onProgress, findKeys }: VerifyOptions & { readonly findKeys: FindKeys },
 ): Promise<VerificationReport> {
   const [{ buildReport, createFindings }, { verifyRecordStore }] = await Promise.all([
     import('../store/verify/report.ts'),
@@ -190,7 +200,9 @@ async function compareRows(
   const records = await openRecords(context);
   try {
     const archive = await source.open();
-    await verifyRecordStore({ archive, records, logs: await logNames(archive), findings, onProgress });
+    const logs = await logNames(archive);
+    const dataKeys = { find: findKeys };
+    await verifyRecordStore({ archive, dataKeys, records, logs, findings, onProgress });
     await archive.close();
   } finally {
     await records.close();

@@ -10,6 +10,7 @@ import type { EventLog } from '../ingest/event-log.ts';
 import type { Clock } from '../schemas/clock.ts';
 import { MAX_BACKLOG_PER_COLLECTOR_PERCENT } from '../schemas/config-contradictions.ts';
 import type { Archive } from '../store/archive/archive.ts';
+import type { KeyStore } from '../store/data-keys/key-store.ts';
 import type { RecordStore } from '../store/records/record-store.ts';
 
 /** Requests that are not sealed yet; beyond it receivers answer 503. `ingest.max_backlog_bytes` bounds their bytes. */
@@ -59,6 +60,7 @@ export const SYSTEM: System = {
 export interface ReplacedEngines {
   readonly archive?: Archive | undefined;
   readonly records?: RecordStore | undefined;
+  readonly dataKeys?: KeyStore | undefined;
   readonly eventLog?: EventLog | undefined;
 }
 
@@ -79,13 +81,21 @@ export interface AppContext {
 }
 
 export function createContext(config: Config, overrides: Overrides = {}): AppContext {
-  const { logger = createLogger(config), limits, archive, records, eventLog, ...system } = overrides;
+  const {
+    logger = createLogger(config),
+    limits,
+    archive,
+    records,
+    dataKeys,
+    eventLog,
+    ...system
+  } = overrides;
   return {
     config,
     logger,
     system: { ...SYSTEM, ...system },
     limits: { ...LIMITS, ...limits },
-    replaced: { archive, records, eventLog },
+    replaced: { archive, records, dataKeys, eventLog },
     hasReplacements: Object.keys(overrides).some((name) => name !== 'limits'),
   };
 }

@@ -15,6 +15,7 @@ import {
 import { openArchive, openKafka, openRecords } from './engines.ts';
 import { commitToEventLogKey, makeEventLogKey, readEventLogKey } from './event-log-key.ts';
 import { closeToOthers } from './folder-modes.ts';
+import { initConfiguredKeyStore } from './key-store.ts';
 import { dataPaths, headLogOrigin, logOf, type DataPaths } from './paths.ts';
 import type { Config } from '../config.ts';
 import type { LogGenesis, LogPolicy } from '../schemas/bundle.ts';
@@ -82,6 +83,7 @@ export async function initialise(
   try {
     await requireNothingSealed(paths, archive, config);
     await makeKeys(paths, archive, context);
+    if (replaced.dataKeys === undefined) await initConfiguredKeyStore(context);
     const created = await createTokens(context, paths.tokens);
     if (config.kafka.brokers !== undefined) await createTopics(context);
     // The tables of a server are made here, because other processes may have the right to read alone.

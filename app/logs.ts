@@ -5,11 +5,13 @@ import { lockPolicy } from './deployment.ts';
 import { noDeployment, readDeployment, type DeployedLog, type Deployment } from './deployment-file.ts';
 import { openArchive, openRecords, type OpenArchiveOptions } from './engines.ts';
 import { closeToOthers } from './folder-modes.ts';
+import { openConfiguredKeyStore } from './key-store.ts';
 import { dataPaths, logOf } from './paths.ts';
 import type { EvidencePackages } from '../reports/package/packages.ts';
 import type { ReadBacklog } from '../schemas/backlog.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import type { Archive } from '../store/archive/archive.ts';
+import type { KeyStore } from '../store/data-keys/key-store.ts';
 import { openFileHeadGuard } from '../store/keys/file-head-guard.ts';
 import { openFileSigner } from '../store/keys/file-signer.ts';
 import type { HeadGuard } from '../store/keys/signer.ts';
@@ -30,6 +32,12 @@ export interface Engines {
   readonly deployment: Deployment;
   readonly records: RecordStore;
   readonly archive: Archive;
+}
+
+/** The engines of a process that seals. One that only answers questions has no right to these keys. */
+export interface SealingEngines extends Engines {
+  /** Keys of the frames in the archive. */
+  readonly dataKeys: KeyStore;
 }
 
 /** One log, open for appending, with the ids that it holds. */
@@ -81,10 +89,25 @@ export async function openEngines(
   return { deployment, records, archive };
 }
 
+/** As `openEngines`, and the key store. */
+export async function openSealingEngines(
+  context: AppContext,
+  stack: CloseStack,
+  options: OpenEnginesOptions = {},
+): Promise<SealingEngines> {
+  const { readGenesis } = await import('../store/ledger/genesis.ts');
+  const engines = await openEngines(context, stack, options);
+  // An archive in another format has no keys here: that it cannot be read says more than that they are missing.
+  const [first] = engines.deployment.logs;
+  if (first !== undefined) await readGenesis(engines.archive, first.log);
+  const { dataKeys } = context.replaced;
+  return { ...engines, dataKeys: dataKeys ?? stack.keep(await openConfiguredKeyStore(context)) };
+}
+
 /** Opens one log for appending; refuses on doubt and then leaves nothing open. */
 export async function openLog(
   { config, system, logger }: Pick<AppContext, 'config' | 'system' | 'logger'>,
-  { deployment, records, archive }: Engines,
+  { deployment, records, archive, dataKeys }: SealingEngines,
   { log, origin }: DeployedLog,
   { onReplay, onClockBehind, isRebuild = false }: OpenLogOptions = {},
 ): Promise<OpenLog> {
@@ -112,6 +135,7 @@ export async function openLog(
     const ledger = await openLedger({
       log,
       archive,
+      dataKeys,
       projections: [seenIds, rows, hashTiles],
       randomBytes: system.randomBytes,
       guard,

@@ -18,6 +18,9 @@ export function dataPaths({ data, keys = join(data, 'keys') }: Pick<Config, 'dat
     records: join(data, 'records'),
     archive: join(data, 'archive'),
     packages: join(data, 'packages'),
+    // Apart from each other and from the archive: each is backed up for itself.
+    keyStore: join(data, 'key-store'),
+    masterKeys: join(keys, 'master-keys'),
   } as const;
 }
 

@@ -6,7 +6,7 @@ import type { DataFolder } from './data-folder.ts';
 import { readPseudonymKey } from './deployment-file.ts';
 import { openEmbedded, openKafka, readGatewayMappings } from './engines.ts';
 import { readEventLogKey, type EventLogKey } from './event-log-key.ts';
-import { openLog, type CloseStack, type Engines, type OpenLog } from './logs.ts';
+import { openLog, type CloseStack, type SealingEngines, type OpenLog } from './logs.ts';
 import { keyAroundParked, type OwnEvents } from './own-events.ts';
 import { Partitions, toFailure, type PartitionState, type RunningSequencer } from './partitions.ts';
 import { logOf } from './paths.ts';
@@ -34,7 +34,7 @@ export interface Sequencing {
 }
 
 export interface SequencingParts {
-  readonly engines: Engines;
+  readonly engines: SealingEngines;
   readonly ownEvents: OwnEvents;
   readonly folder: DataFolder;
 }

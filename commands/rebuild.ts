@@ -1,6 +1,6 @@
 import { createContext, type AppContext } from '../app/context.ts';
 import type { DeployedLog } from '../app/deployment-file.ts';
-import { CloseStack, openEngines, openLog, type Engines } from '../app/logs.ts';
+import { CloseStack, openLog, openSealingEngines, type SealingEngines } from '../app/logs.ts';
 import { keepRowsBeyondArchive } from '../app/rows-beyond-archive.ts';
 import type { Config } from '../config.ts';
 import { createProgress, toJsonLine, type Output, type Progress } from './output.ts';
@@ -12,7 +12,7 @@ export interface RebuildOptions {
 }
 
 /**
- * Empties the record store and fills it from the archive alone, log by log. Throws START_REFUSED where the store holds rows
+ * Empties the record store and fills it from the archive and its keys alone, log by log. Throws START_REFUSED where the store holds rows
  * beyond the end of the archive: they may be the last trace of leaves that the archive lost.
  */
 export async function rebuild(
@@ -26,7 +26,7 @@ export async function rebuild(
   const stack = new CloseStack();
   try {
     const recreate = discardRows ? () => Promise.resolve() : await keepRowsBeyondArchive(context);
-    const engines = await openEngines(context, stack, { recreate });
+    const engines = await openSealingEngines(context, stack, { recreate });
     const results = [];
     for (const named of engines.deployment.logs) {
       const result = await rebuildLog(context, engines, named, progress);
@@ -43,7 +43,12 @@ export async function rebuild(
   }
 }
 
-async function rebuildLog(context: AppContext, engines: Engines, named: DeployedLog, progress: Progress) {
+async function rebuildLog(
+  context: AppContext,
+  engines: SealingEngines,
+  named: DeployedLog,
+  progress: Progress,
+) {
   const open = await openLog(context, engines, named, {
     isRebuild: true,
     onReplay: (done, total) => {

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createBacklogReader } from '../app/backlog.ts';
 import { createContext, SYSTEM } from '../app/context.ts';
 import type { DeployedLog } from '../app/deployment-file.ts';
-import { CloseStack, openEngines, openLog, openPackages } from '../app/logs.ts';
+import { CloseStack, openLog, openPackages, openSealingEngines } from '../app/logs.ts';
 import type { Config } from '../config.ts';
 import { toInstant } from '../schemas/clock.ts';
 import type { FrameworkId, Period } from '../schemas/control.ts';
@@ -65,7 +65,7 @@ async function reportFromData(config: Config, order: PackageOrder, out: string):
   const context = createContext(config);
   const stack = new CloseStack();
   try {
-    const engines = await openEngines(context, stack);
+    const engines = await openSealingEngines(context, stack);
     const named = chooseLog(engines.deployment.logs, order.log);
     // Opening a log for appending also projects bundles that a crash left without rows.
     const { ledger } = stack.keep(await openLog(context, engines, named));

@@ -4,6 +4,7 @@ import type { Config } from '../config.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import type { VerificationReport } from '../schemas/verification.ts';
 import { parseVkey } from '../store/chain/note.ts';
+import type { FindKeys } from '../store/verify/framed-payloads.ts';
 import { verifyPath } from '../store/verify/verify-path.ts';
 import { renderReport, type KeptCheckpoint, type VerifyOptions } from '../store/verify/report.ts';
 import { createProgress, toJsonLine, type Output } from './output.ts';
@@ -14,6 +15,8 @@ export interface VerifyCommandOptions {
   /** Files of checkpoints that were kept elsewhere. */
   readonly checkpoint?: readonly string[];
   readonly json: boolean;
+  /** Opens the frames of an archive. Without it they stay sealed. */
+  readonly findKeys?: FindKeys | undefined;
 }
 
 /** Verifies a package or an archive folder and prints the verdict. Resolves with whether it is good. */
@@ -54,6 +57,18 @@ export async function verifyStoreRows(
   );
 }
 
+/** Runs a verification that opens frames with the keys of the configured key store. */
+export async function withConfiguredKeys<T>(
+  config: Config,
+  run: (findKeys: FindKeys) => Promise<T>,
+): Promise<T> {
+  const [{ createContext }, { withKeyStore }] = await Promise.all([
+    import('../app/context.ts'),
+    import('../app/key-store.ts'),
+  ]);
+  return withKeyStore(createContext(config), run);
+}
+
 /** `s3://BUCKET/PREFIX`; a prefix in the configured bucket, which ends in a slash; or the name of a bucket. */
 export function parseTarget(path: string): BucketTarget {
   const [, bucket, prefix = ''] = /^s3:\/\/([^/]+)(?:\/(.*))?$/.exec(path) ?? [];
@@ -70,13 +85,14 @@ export function parseTarget(path: string): BucketTarget {
 /** Runs a verification with progress and prints its report. Resolves with whether the evidence is good. */
 async function printVerdict(
   run: (options: VerifyOptions) => Promise<VerificationReport>,
-  { key, checkpoint = [], json }: VerifyCommandOptions,
+  { key, checkpoint = [], json, findKeys }: VerifyCommandOptions,
   output: Output,
 ): Promise<boolean> {
   requireKeys(key);
   const progress = createProgress(json ? { ...output, isTerminal: false } : output);
   const report = await run({
     pinnedVkeys: key,
+    findKeys,
     keptCheckpoints: await readCheckpoints(checkpoint),
     onProgress: ({ step, done, total }) => {
       progress.step(`${step}: ${String(done)}${total === undefined ? '' : ` of ${String(total)}`}`);

@@ -47,7 +47,8 @@ export function createNormaliser({
     const { received_at, principal: collector, collector_run: run } = envelope;
     const isRedacted = envelope.redacted !== undefined;
     const principal = surrogates.principal(collector);
-    const subjectOf = rememberSubjects(surrogates);
+    const subjectOf = remember((claimed) => surrogates.subject(claimed));
+    const sessionOwnerOf = remember((session) => surrogates.sessionOwner(session));
     const toRecord = (draft: DraftRecord, { content, data_classes }: RecordLabels): AuditRecord => {
       const { type, source, facts, natural_key, claimed_subject } = draft;
       if (data_classes.length > 0) facts.data_classes = [...data_classes];
@@ -56,13 +57,16 @@ export function createNormaliser({
         facts.collector_boot_id = run.boot_id;
         facts.collector_sequence = run.sequence;
       }
+      const subject = claimed_subject === null ? null : subjectOf(claimed_subject);
+      const session = facts.session_id ?? '';
       return {
         id: surrogates.recordId(natural_key),
         type,
         source,
         retention_class: recordClassOf(draft),
         principal,
-        subject: claimed_subject === null ? null : subjectOf(claimed_subject),
+        subject,
+        key_owner: subject ?? (session === '' ? null : sessionOwnerOf(session)),
         received_at,
         ...splitPerson(facts.collector === collector ? facts : { ...facts, collector }),
         content,
@@ -88,12 +92,12 @@ function toNormalised(records: AuditRecord[], plainLength: number): Normalised {
   return { records, quarantinedCount, plainLength };
 }
 
-/** The items of one body name the same few people. */
-function rememberSubjects(surrogates: Surrogates): (claimed: string) => string {
+/** The items of one body name the same few people and sessions. */
+function remember(surrogateOf: (name: string) => string): (name: string) => string {
   const known = new Map<string, string>();
-  return (claimed) => {
-    const surrogate = known.get(claimed) ?? surrogates.subject(claimed);
-    known.set(claimed, surrogate);
+  return (name) => {
+    const surrogate = known.get(name) ?? surrogateOf(name);
+    known.set(name, surrogate);
     return surrogate;
   };
 }

@@ -26,6 +26,7 @@ export function createOwnRecords({ surrogates }: OwnRecordOptions): MakeOwnRecor
     retention_class: 'admin',
     principal,
     subject: null,
+    key_owner: null,
     received_at,
     facts: { ...facts, source_event: type, collector: OWN_COLLECTOR },
     person: null,

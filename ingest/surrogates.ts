@@ -9,8 +9,10 @@ export interface Surrogates {
   recordId(naturalKey: readonly string[]): string;
   /** 32 hex digits. */
   principal(id: string): string;
-  /** 32 hex digits. */
+  /** 64 hex digits: the name under which the key store keeps the random surrogate of a person. */
   subject(claimed: string): string;
+  /** 64 hex digits: the same for the person behind a session, where the source names nobody. */
+  sessionOwner(sessionId: string): string;
 }
 
 /** `key` is the pseudonym key of the installation. Its holder can test guesses, so it never leaves the host. */
@@ -22,6 +24,7 @@ export function createSurrogates(key: Uint8Array): Surrogates {
   return {
     recordId: (naturalKey) => surrogate('record-id', naturalKey),
     principal: (id) => surrogate('principal', [id]).slice(0, 32),
-    subject: (claimed) => surrogate('subject', [claimed]).slice(0, 32),
+    subject: (claimed) => surrogate('subject', [claimed]),
+    sessionOwner: (sessionId) => surrogate('session-owner', [sessionId]),
   };
 }

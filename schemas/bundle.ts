@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox';
 import { ArchiveLock } from './archive-lock.ts';
 import { DecimalString, HashHex, InstantUtc, SafeCount } from './primitives.ts';
-import { ArchiveDays, RecordClass } from './retention.ts';
+import { ArchiveDays } from './retention.ts';
 
 /** The parts of a record, which are stored, kept and erased separately. */
 export const PartKind = Type.Union([Type.Literal('facts'), Type.Literal('person'), Type.Literal('content')]);
@@ -10,15 +10,15 @@ export type PartKind = Static<typeof PartKind>;
 /** The order in which parts are sealed and stored. */
 export const PART_KINDS = ['facts', 'person', 'content'] as const satisfies readonly PartKind[];
 
-/** A payload object as its bundle names it; `sha256` and `size_bytes` are of the stored (compressed) bytes. */
+/**
+ * A payload object as its bundle names it: frames side by side that are kept until one date. `sha256` and `size_bytes` are
+ * of all its bytes. The lines of the bundle name each frame (`FrameRef`).
+ */
 export const PayloadRef = Type.Object(
   {
-    kind: PartKind,
-    retention_class: RecordClass,
     key: Type.String(),
     sha256: HashHex,
     size_bytes: SafeCount,
-    line_count: SafeCount,
     lock: ArchiveLock,
   },
   { additionalProperties: false },
@@ -50,12 +50,12 @@ export const WriterHeads = Type.Object(
 );
 export type WriterHeads = Static<typeof WriterHeads>;
 
-/** The compressed lines of the leaves, which follow the header line in the same object. */
-export const LeavesRef = Type.Object(
+/** The compressed lines that follow the header line in the same object: first those of frames, then those of leaves. */
+export const LinesRef = Type.Object(
   { sha256: HashHex, size_bytes: SafeCount },
   { additionalProperties: false },
 );
-export type LeavesRef = Static<typeof LeavesRef>;
+export type LinesRef = Static<typeof LinesRef>;
 
 /**
  * First line of a bundle, the unit of commit. `frontier` holds the roots of the perfect subtrees of the tree after
@@ -84,7 +84,8 @@ export const BundleHeader = Type.Object(
     integrated_at: InstantUtc,
     duplicate_count: SafeCount,
     lock: ArchiveLock,
-    leaves: LeavesRef,
+    frame_count: SafeCount,
+    lines: LinesRef,
     payloads: Type.Array(PayloadRef),
     signature: Type.String({
       description:
@@ -124,6 +125,8 @@ export const LogGenesis = Type.Object(
       description: 'whether the log was made for tests or shows: no record in it is evidence of anything',
     }),
     policy: LogPolicy,
+    /** SHA-256 of the preset dictionary that compresses the frames of the log. */
+    frame_dictionary: HashHex,
     head_log: Type.Optional(
       Type.String({ description: 'verifier key of the head log; absent in the head log itself' }),
     ),

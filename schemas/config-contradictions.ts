@@ -30,7 +30,7 @@ function backlogTooSmall({ ingest }: Config): ShapeProblem[] {
 }
 
 /** Processes with a role share engines, so each engine needs an address. */
-function enginesMissing({ role, kafka, clickhouse, s3 }: Config): ShapeProblem[] {
+function enginesMissing({ role, kafka, clickhouse, s3, key_store }: Config): ShapeProblem[] {
   if (role === undefined) return [];
   const missing: ShapeProblem[] = [];
   const require = (given: unknown, pointer: string) => {
@@ -39,6 +39,8 @@ function enginesMissing({ role, kafka, clickhouse, s3 }: Config): ShapeProblem[]
   if (role === 'ingest' || role === 'sequence') require(kafka.brokers, '/kafka/brokers');
   if (role !== 'ingest') require(clickhouse.url, '/clickhouse/url');
   if (role !== 'ingest') require(s3.bucket, '/s3/bucket');
+  // The folder beside the data would hold keys that other machines do not have.
+  if (role === 'sequence') require(key_store.bucket ?? key_store.dir, '/key_store/bucket');
   return missing;
 }
 

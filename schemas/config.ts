@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox';
 import { ClickHouseConfig, KafkaConfig, S3Config } from './config-engines.ts';
+import { KeyStoreConfig } from './config-key-store.ts';
 import { RetentionConfig } from './config-retention.ts';
 
 const Port = (description: string, preset: number) =>
@@ -169,6 +170,7 @@ export const Config = Type.Object(
     clickhouse: ClickHouseConfig,
     kafka: KafkaConfig,
     s3: S3Config,
+    key_store: KeyStoreConfig,
     api: Type.Object({ port: Port('port of the API', 8080) }, { additionalProperties: false }),
   },
   { additionalProperties: false },

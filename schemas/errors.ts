@@ -268,6 +268,48 @@ export const ERRORS = {
     title: 'request took too long',
     hint: 'send headers within 15 seconds and the whole request within a minute',
   },
+  KEY_STORE_UNAVAILABLE: {
+    status: 503,
+    retry: 'later',
+    title: 'key store does not answer',
+    hint: 'check space and rights of the key store, or the bucket or AWS KMS; nothing is sealed without its key',
+  },
+  KEY_STORE_DAMAGED: {
+    status: 500,
+    retry: 'never',
+    title: 'object of the key store does not read as written',
+    hint: 'bring this object back from the backup of the key store; see docs/runbook.md',
+  },
+  KEY_STORE_EXPOSED: {
+    status: 500,
+    retry: 'never',
+    title: 'other users may read the key store or a master key',
+    hint: 'make folders mode 0700 and files mode 0600, for the user of this process alone; if others may have read them, rotate the master key; see docs/runbook.md',
+  },
+  KEY_STORE_UNFIT: {
+    status: 500,
+    retry: 'never',
+    title: 'bucket cannot hold keys',
+    hint: 'take a bucket that never had versions or object lock, on a store that keeps If-None-Match: elsewhere a destroyed key lives on; see docs/runbook.md',
+  },
+  MASTER_KEY_MISSING: {
+    status: 503,
+    retry: 'later',
+    title: 'master key is not on this machine',
+    hint: 'bring the master key that the detail names to the folder of master keys of this machine; see docs/runbook.md',
+  },
+  KEY_MISSING: {
+    status: 500,
+    retry: 'never',
+    title: 'no data key opens a frame of the archive',
+    hint: 'bring the key store back from its backup; the archive is whole, but this part of it cannot be read; see docs/runbook.md',
+  },
+  KEY_DESTROYED: {
+    status: 500,
+    retry: 'never',
+    title: 'a data key that is needed was destroyed',
+    hint: 'the key store holds a tombstone for the class and month, or for the facts of records; see docs/runbook.md',
+  },
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof ERRORS;

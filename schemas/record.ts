@@ -221,7 +221,14 @@ export const AuditRecordHeader = Type.Object({
   source: RecordSource,
   retention_class: RecordClass,
   principal: Type.String({ description: 'keyed surrogate of the collector' }),
-  subject: Type.Union([Type.String({ description: 'keyed surrogate of the claimed person' }), Type.Null()]),
+  subject: Type.Union([HashHex, Type.Null()], {
+    description:
+      'keyed hash of the claimed person; the leaf holds the random surrogate that the key store has for it',
+  }),
+  key_owner: Type.Union([HashHex, Type.Null()], {
+    description:
+      'keyed hash of the one whose key encrypts person and content: the claimed person, else the session; null: the class',
+  }),
   received_at: InstantUtc,
 });
 

@@ -29,8 +29,12 @@ export type RecordClass = Static<typeof RecordClass>;
 
 export const RECORD_CLASSES: readonly RecordClass[] = RecordClass.anyOf.map((one) => one.const);
 
+/** The class of a part. */
+export const PartClass = Type.Union([Type.Literal('facts'), Type.Literal('person'), ...RecordClass.anyOf]);
+export type PartClass = Static<typeof PartClass>;
+
 /** The class of one part of a record. Pure: kind and leaf decide it, so it needs no place in the record. */
-export function classOfPart(kind: PartKind, recordClass: RecordClass): RetentionClass {
+export function classOfPart(kind: PartKind, recordClass: RecordClass): PartClass {
   if (recordClass === 'admin') return 'admin';
   return kind === 'content' ? recordClass : kind;
 }

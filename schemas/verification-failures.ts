@@ -58,6 +58,13 @@ export const FAILURES = {
     meaning: 'the first object of a log is missing or does not say which log and key it is',
     action: RESTORE,
   },
+  format_unknown: {
+    axis: 'integrity',
+    meaning:
+      'the log was begun in a version of the format that this program does not read, so nothing was judged',
+    action:
+      'verify with a release that reads this version; docs/formats/archive.md names the one of this release',
+  },
   bundle_missing: {
     axis: 'integrity',
     meaning: 'leaves from this index on are gone: a bundle is missing in the middle or at the end',
@@ -81,7 +88,7 @@ export const FAILURES = {
   payload_missing: {
     axis: 'integrity',
     meaning:
-      'facts or content that leaves commit to are gone, and no sealed receipt says that they were purged',
+      'a payload object with parts that leaves commit to is gone, and no sealed receipt says that it was purged',
     action: 'treat the range as tampered unless a backup brings the object back',
   },
   payload_damaged: {
@@ -91,7 +98,8 @@ export const FAILURES = {
   },
   payload_mismatch: {
     axis: 'integrity',
-    meaning: 'a line of facts or content is not the one its leaf commits to',
+    meaning:
+      'a line of a frame is not the part that its leaf commits to, or frames hold more or fewer parts than leaves name',
     action: 'the record at this index was changed after it was sealed; restore the object',
   },
   checkpoint_missing: {
@@ -318,6 +326,13 @@ export const FAILURES = {
     axis: 'integrity',
     meaning: 'an object is kept less strictly, or for less time, than it was written for',
     action: 'find out who may bypass governance and lock it again; use compliance where nobody may',
+  },
+  key_missing: {
+    axis: 'integrity',
+    meaning:
+      'the key store holds neither the key of a frame nor a tombstone, or its key does not open the frame: nobody can read this part of the archive',
+    action:
+      'bring the key store back from its backup and verify again; without `--open` the bytes alone are verified',
   },
   genesis_unsigned: {
     axis: 'anchoring',

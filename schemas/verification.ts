@@ -55,11 +55,21 @@ export const VerificationReport = Type.Object({
     Type.Literal('not_assessed'),
   ]),
   disclosure: Type.Union([
-    Type.Literal('facts_and_content'),
+    Type.Literal('sealed'),
+    Type.Literal('opened'),
+    Type.Literal('opened_except_erased'),
     Type.Literal('facts_only'),
     Type.Literal('none'),
   ]),
   synthetic: Type.Union([Type.Boolean(), Type.Null()]),
+  frames: Type.Union([
+    Type.Object({
+      opened: SafeCount,
+      sealed: Type.Integer({ minimum: 0, description: 'not opened: no key store was given' }),
+      destroyed: Type.Integer({ minimum: 0, description: 'not opened: their key was destroyed' }),
+    }),
+    Type.Null(),
+  ]),
   tree_size: Type.Union([SafeCount, Type.Null()]),
   root_hash: Type.Union([Type.String(), Type.Null()]),
   signed_tree_size: SafeCount,

@@ -102,7 +102,7 @@ describe('the configuration', () => {
     const keys = configKeys();
     expect(new Set(keys.map(({ variable }) => variable)).size).toBe(keys.length);
     expect(keys.filter(({ description }) => description.length < 10)).toEqual([]);
-    expect(keys.length).toBeLessThanOrEqual(58);
+    expect(keys.length).toBeLessThanOrEqual(63);
     expect(keys.map(({ variable }) => variable)).toEqual(
       expect.arrayContaining([
         'AFFIDAVIT_DATA',
@@ -150,11 +150,17 @@ describe('the configuration', () => {
       AFFIDAVIT_KAFKA_BROKERS: 'a:9092,b:9092',
       AFFIDAVIT_CLICKHOUSE_URL: 'http://c:8123',
       AFFIDAVIT_S3_BUCKET: 'evidence',
+      AFFIDAVIT_KEY_STORE_BUCKET: 'keys',
     };
     expect(loadConfig(undefined, { ...engines, AFFIDAVIT_ROLE: 'sequence' }).role).toBe('sequence');
     expect(() => loadConfig(undefined, { AFFIDAVIT_ROLE: 'ingest' })).toThrow('/kafka/brokers is needed');
     const withoutBucket = { ...engines, AFFIDAVIT_S3_BUCKET: undefined, AFFIDAVIT_ROLE: 'api' };
     expect(() => loadConfig(undefined, withoutBucket)).toThrow('/s3/bucket is needed');
+    const withoutKeys = { ...engines, AFFIDAVIT_KEY_STORE_BUCKET: undefined, AFFIDAVIT_ROLE: 'sequence' };
+    expect(() => loadConfig(undefined, withoutKeys)).toThrow('/key_store/bucket is needed');
+    expect(loadConfig(undefined, { ...withoutKeys, AFFIDAVIT_ROLE: 'api' }).role).toBe('api');
+    const withFolder = { ...withoutKeys, AFFIDAVIT_KEY_STORE_DIR: '/mnt/keys' };
+    expect(loadConfig(undefined, withFolder).key_store.dir).toBe('/mnt/keys');
     expect(() => loadConfig(undefined, { ...engines, AFFIDAVIT_ROLE: 'forward' })).toThrow('/role');
   });
 

@@ -1,6 +1,7 @@
 /** The first object of a log says which log it is, and its own key signs that. Pure; node:crypto only. */
 import type { LogGenesis, UnsignedLogGenesis } from '../../schemas/bundle.ts';
 import { canonicalJson } from '../../schemas/canonical.ts';
+import { FRAME_DICTIONARY_SHA256 } from './frame-dictionary.ts';
 import { sha256Hex } from './leaf.ts';
 import { fromBase64, isSignedBy, parseVkey } from './note.ts';
 
@@ -20,6 +21,27 @@ export function formatGenesis(genesis: LogGenesis): Buffer {
 /** The digest by which each bundle header names the genesis: SHA-256 of its object, hex. */
 export function genesisDigest(genesis: LogGenesis): string {
   return sha256Hex(formatGenesis(genesis));
+}
+
+/**
+ * Whether an object is the genesis of a log in another version of the format: it names a log and a key, and another version
+ * or another dictionary than those that this program reads.
+ */
+export function isOfOtherFormat(bytes: Uint8Array): boolean {
+  const genesis = parseObject(Buffer.from(bytes).toString('utf8'));
+  if (typeof genesis?.origin !== 'string' || typeof genesis.vkey !== 'string') return false;
+  return genesis.v !== 1 || genesis.frame_dictionary !== FRAME_DICTIONARY_SHA256;
+}
+
+type Stated = Readonly<Partial<Record<keyof LogGenesis, unknown>>>;
+
+function parseObject(text: string): Stated | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? { ...value } : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Whether the key that a genesis names has its origin as name. */

@@ -2,11 +2,9 @@
  * The keys of a log's objects in an archive. Numbers are zero-padded, so byte order is log order. Objects with a number lie
  * in folders that its leading digits name, and no folder holds more than a thousand. Pure.
  */
-import type { PartKind, PayloadRef } from '../../schemas/bundle.ts';
-import { RECORD_CLASSES } from '../../schemas/retention.ts';
 import { MAX_TILE_LEVEL, leavesUnder } from './tile.ts';
 
-export type ObjectKind = 'genesis' | 'bundle' | 'checkpoint' | 'tile' | PartKind;
+export type ObjectKind = 'genesis' | 'bundle' | 'checkpoint' | 'tile' | 'payload';
 
 /**
  * A key, taken apart. `position` is the index of the first leaf for bundles and payload objects, the tree size for
@@ -36,14 +34,14 @@ const DIGITS = 20;
 export const SHARD_DIGITS: readonly number[] = [11, 3, 3];
 
 const LOG = '[A-Za-z0-9_][A-Za-z0-9._-]*';
-/** Folders whose objects have a number; the last three are those of payload objects. */
-const NUMBERED = `(?:bundle|checkpoint|tile/[0-${String(MAX_TILE_LEVEL)}]|(?:facts|person|content)/(?:${RECORD_CLASSES.join('|')}))`;
+/** Folders whose objects have a number. */
+const NUMBERED = `(?:bundle|checkpoint|payload|tile/[0-${String(MAX_TILE_LEVEL)}])`;
 /** genesis | one of these, folders, 20 digits, and for payload objects a digest */
 const KEY = new RegExp(
   `^log/(${LOG})/(?:(genesis)|(${NUMBERED})/([0-9]{11})/([0-9]{3})/([0-9]{3})/(\\4\\5\\6[0-9]{3})(-[0-9a-f]{16})?)$`,
 );
 const FOLDER = new RegExp(
-  `^log/(${LOG})/(?:(tile|facts|person|content)/|(${NUMBERED})/(?:([0-9]{11})/(?:([0-9]{3})/(?:([0-9]{3})/)?)?)?)?$`,
+  `^log/(${LOG})/(?:(tile)/|(${NUMBERED})/(?:([0-9]{11})/(?:([0-9]{3})/(?:([0-9]{3})/)?)?)?)?$`,
 );
 
 export const LOG_ROOT = 'log/';
@@ -65,16 +63,11 @@ export function bundleKey(log: string, startIndex: number): string {
 }
 
 /**
- * The key carries part of the digest. A batch whose bundle was never created is sealed again with other salts: the
+ * The key carries part of the digest, hex. A batch whose bundle was never created is sealed again with other nonces: the
  * payload objects of the first attempt stay behind, named by no bundle, and must not block the next attempt.
  */
-export function payloadKey(
-  log: string,
-  ref: Pick<PayloadRef, 'kind' | 'retention_class' | 'sha256'>,
-  startIndex: number,
-): string {
-  const prefix = `${LOG_ROOT}${log}/${ref.kind}/${ref.retention_class}/`;
-  return `${numberedKey(prefix, startIndex)}-${ref.sha256.slice(0, 16)}`;
+export function payloadKey(log: string, startIndex: number, sha256: string): string {
+  return `${numberedKey(`${LOG_ROOT}${log}/payload/`, startIndex)}-${sha256.slice(0, 16)}`;
 }
 
 export function checkpointPrefix(log: string): string {
@@ -132,8 +125,8 @@ export function parseKey(key: string): ParsedKey | undefined {
   if (genesis !== undefined || path === undefined) return { log, folder: 'genesis', position: undefined };
   const folder = kindOf(path);
   const position = positionOf(path, Number(digits));
-  const isPayload = path.includes('/') && folder !== 'tile';
-  if (!Number.isSafeInteger(position) || isPayload !== (digest !== undefined)) return undefined;
+  const hasDigest = digest !== undefined;
+  if (!Number.isSafeInteger(position) || hasDigest !== (folder === 'payload')) return undefined;
   return { log, folder, position };
 }
 

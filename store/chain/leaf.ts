@@ -11,13 +11,20 @@ import type { AuditRecord } from '../../schemas/record.ts';
 import { leafHash } from './merkle.ts';
 import { partDigest, partLine, saltOf, SECRET_BYTES } from './part.ts';
 
-/** A secret for each part, 32 random bytes. */
-export type PartSecrets = Readonly<Record<PartKind, Uint8Array>>;
-
-/** A part of a sealed record: its canonical JSON, and the line that is stored. */
+/** A part of a sealed record: its canonical JSON, the line that is stored, and the secret that its salt follows from. */
 export interface SealedPart {
   readonly text: string;
   readonly line: string;
+  readonly secret: Uint8Array;
+}
+
+/** The place of a record in its log, and the members that the key store decides. */
+export interface SealingPlace {
+  readonly index: number;
+  /** Surrogate of the person, for the leaf. */
+  readonly subject: string | null;
+  /** Secret of the frame that takes the part of this kind, 32 bytes. */
+  readonly secretOf: (kind: PartKind) => Uint8Array;
 }
 
 export interface SealedRecord {
@@ -30,7 +37,6 @@ export interface SealedRecord {
   /** Null where the record has no such part. */
   readonly person: SealedPart | null;
   readonly content: SealedPart | null;
-  readonly secrets: PartSecrets;
 }
 
 /** SHA-256 of a text or of bytes, hex. */
@@ -62,12 +68,16 @@ export function saltThatOpens(leafText: string, { index, kind, text, secret }: K
 }
 
 /** Builds the leaf of a record at its index, and the parts that the leaf commits to. */
-export function sealRecord(record: AuditRecord, index: number, secrets: PartSecrets): SealedRecord {
-  const facts = sealPart(index, 'facts', record.facts);
-  const person = record.person === null ? null : sealPart(index, 'person', record.person);
-  const content = record.content === null ? null : sealPart(index, 'content', record.content);
-  const digestOf = <Name extends PartKind>(name: Name, { line }: SealedPart) => ({
-    digest: partDigest(line, saltOf(secrets[name], index, name)),
+export function sealRecord(record: AuditRecord, { index, subject, secretOf }: SealingPlace): SealedRecord {
+  const sealPart = (name: PartKind, value: JsonObject): SealedPart => {
+    const text = canonicalJson(value);
+    return { text, line: partLine(index, name, text), secret: secretOf(name) };
+  };
+  const facts = sealPart('facts', record.facts);
+  const person = record.person === null ? null : sealPart('person', record.person);
+  const content = record.content === null ? null : sealPart('content', record.content);
+  const digestOf = <Name extends PartKind>(name: Name, { line, secret }: SealedPart) => ({
+    digest: partDigest(line, saltOf(secret, index, name)),
     name,
   });
   // In the order of the canonical form, so that sorting the members costs nothing.
@@ -82,15 +92,10 @@ export function sealRecord(record: AuditRecord, index: number, secrets: PartSecr
     received_at: record.received_at,
     retention_class: record.retention_class,
     source: record.source,
-    subject: record.subject,
+    subject,
     type: record.type,
     v: 1,
   };
   const leaf_text = canonicalJson(leaf);
-  return { leaf, leaf_text, leaf_hash: leafHash(Buffer.from(leaf_text)), facts, person, content, secrets };
-}
-
-function sealPart(index: number, name: PartKind, value: JsonObject): SealedPart {
-  const text = canonicalJson(value);
-  return { text, line: partLine(index, name, text) };
+  return { leaf, leaf_text, leaf_hash: leafHash(Buffer.from(leaf_text)), facts, person, content };
 }

@@ -4,29 +4,23 @@
  * before it may be repeated, everything after it can be derived. `ledger.ts` takes the steps.
  */
 import type { ArchiveLock } from '../../schemas/archive-lock.ts';
-import {
-  PART_KINDS,
-  type BundleHeader,
-  type PayloadRef,
-  type UnsignedBundleHeader,
-  type WriterHeads,
-} from '../../schemas/bundle.ts';
+import type { BundleHeader, UnsignedBundleHeader, WriterHeads } from '../../schemas/bundle.ts';
+import { canonicalJson } from '../../schemas/canonical.ts';
 import { toInstant } from '../../schemas/clock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { AuditRecord } from '../../schemas/record.ts';
-import { classOfPart } from '../../schemas/retention.ts';
 import { isSealable } from '../../schemas/sealable.ts';
-import { leavesRef, packBundle, packLines } from '../chain/bundle-bytes.ts';
+import { linesRef, packBundle, packLines } from '../chain/bundle-bytes.ts';
 import { headerMessage } from '../chain/bundle-signature.ts';
-import { bundleKey, payloadKey } from '../chain/layout.ts';
-import { sealRecord, sha256Hex, type PartSecrets, type SealedRecord } from '../chain/leaf.ts';
+import { bundleKey } from '../chain/layout.ts';
+import type { SealedRecord } from '../chain/leaf.ts';
 import { appendLeaves, chainHash, frontierRoot } from '../chain/merkle.ts';
-import { SECRET_BYTES, secretLine } from '../chain/part.ts';
 import { toSealedRow } from '../records/record-row.ts';
 import type { RecordRow } from '../records/record-store.ts';
 import type { Head } from './head.ts';
 import { timeOfIntegration } from './integration-time.ts';
 import type { LedgerOptions } from './options.ts';
+import { sealParts } from './payloads.ts';
 
 export interface Batch {
   readonly records: readonly AuditRecord[];
@@ -70,11 +64,12 @@ function requireSealable(record: AuditRecord): void {
 export async function draftBundle(options: LedgerOptions, before: Head, batch: Batch): Promise<BundleDraft> {
   batch.records.forEach(requireSealable);
   const nowMs = timeOfIntegration(options, before, batch.records);
-  const sealed = sealAll(options, batch.records, before.treeSize);
-  const payloads = await putPayloads(options, before.treeSize, sealed, nowMs);
+  const place = { startIndex: before.treeSize, nowMs };
+  const { sealed, payloads, frames } = await sealParts(options, batch.records, place);
   // If the process dies here, payload objects lie in the archive that no bundle names. They are never read.
 
-  const leaves = await packLines(sealed.map(({ leaf_text }) => leaf_text));
+  const frameTexts = frames.map((frame) => canonicalJson(frame));
+  const lines = await packLines([...frameTexts, ...sealed.map(({ leaf_text }) => leaf_text)]);
   const chains = extendChain(before.chainHead, sealed);
   const lock = options.lockFor('proof', nowMs);
   const head = extendHead(before, { batch, sealed, chains, nowMs, lock });
@@ -94,10 +89,11 @@ export async function draftBundle(options: LedgerOptions, before: Head, batch: B
     integrated_at: toInstant(nowMs),
     duplicate_count: batch.duplicate_count,
     lock: head.lock,
-    leaves: leavesRef(leaves),
-    payloads,
+    frame_count: frames.length,
+    lines: linesRef(lines),
+    payloads: [...payloads],
   });
-  const bytes = packBundle(header, leaves);
+  const bytes = packBundle(header, lines);
   const rows = () => composeRows(options.log, header, { batch, sealed, chains });
   const ids = sealed.map(({ leaf }) => leaf.id);
   const leafHashes = sealed.map(({ leaf_hash }) => leaf_hash);
@@ -134,52 +130,6 @@ function composeRows(log: string, header: BundleHeader, { batch, sealed, chains 
       integrated_at: header.integrated_at,
     }),
   );
-}
-
-/** Seals the records under fresh secrets, one for each payload object. */
-function sealAll(
-  { randomBytes }: LedgerOptions,
-  records: readonly AuditRecord[],
-  startIndex: number,
-): SealedRecord[] {
-  const classes = [...new Set(records.map(({ retention_class }) => retention_class))];
-  const secretsOf = new Map(
-    classes.map((name): [string, PartSecrets] => [
-      name,
-      {
-        facts: randomBytes(SECRET_BYTES),
-        person: randomBytes(SECRET_BYTES),
-        content: randomBytes(SECRET_BYTES),
-      },
-    ]),
-  );
-  return records.map((record, position) =>
-    sealRecord(record, startIndex + position, secretsOf.get(record.retention_class) ?? never()),
-  );
-}
-
-async function putPayloads(
-  options: LedgerOptions,
-  startIndex: number,
-  sealed: readonly SealedRecord[],
-  nowMs: number,
-): Promise<PayloadRef[]> {
-  const refs: PayloadRef[] = [];
-  for (const retention_class of new Set(sealed.map(({ leaf }) => leaf.retention_class))) {
-    const ofClass = sealed.filter(({ leaf }) => leaf.retention_class === retention_class);
-    for (const kind of PART_KINDS) {
-      const lines = ofClass.flatMap((record) => record[kind]?.line ?? []);
-      if (lines.length === 0) continue;
-      const secret = ofClass[0]?.secrets[kind] ?? never();
-      const bytes = await packLines([secretLine(secret), ...lines]);
-      const named = { kind, retention_class, sha256: sha256Hex(bytes) };
-      const key = payloadKey(options.log, named, startIndex);
-      const lock = options.lockFor(classOfPart(kind, retention_class), nowMs);
-      await options.archive.put(key, bytes, lock);
-      refs.push({ ...named, key, size_bytes: bytes.length, line_count: lines.length, lock });
-    }
-  }
-  return refs;
 }
 
 /** Chain value of each leaf. */

@@ -10,7 +10,8 @@ import { bundleKeys, numbersAfter } from './numbered-keys.ts';
 import type { LedgerOptions } from './options.ts';
 import type { ProjectedBundle, ProjectionStage } from './projection.ts';
 import { inWindows } from './replay-windows.ts';
-import { findBundle, readPayloads } from './sealed-bundles.ts';
+import { findBundle } from './sealed-bundles.ts';
+import { readParts } from './sealed-parts.ts';
 import { chainAtLeaf, readSoundBundle } from './sound-bundle.ts';
 
 /** Applies a bundle that was just sealed to the projections of one stage. */
@@ -105,11 +106,11 @@ async function* bundlesFrom(
   let chain: Uint8Array | undefined;
   for await (const start of numbersAfter(archive, bundleKeys(log), first - 1)) {
     const sound = await readSoundBundle(options, start, chain);
-    const { key, header, leafTexts, leafHashes, chainBefore } = sound;
+    const { key, header, frames, leafTexts, leafHashes, chainBefore } = sound;
     chain = Buffer.from(header.chain_head, 'hex');
     const rows = async () => {
-      const lines = await readPayloads(archive, header);
-      return toRows({ log, header, leafTexts, ...lines }, chainBefore);
+      const parts = await readParts(options, { header, frames });
+      return toRows({ log, header, leafTexts, ...parts }, chainBefore);
     };
     const { tree_size, lock } = header;
     yield {

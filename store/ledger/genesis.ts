@@ -4,7 +4,14 @@ import { LogGenesis, type LogPolicy } from '../../schemas/bundle.ts';
 import { toInstant, type Clock } from '../../schemas/clock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { Archive } from '../archive/archive.ts';
-import { formatGenesis, genesisMessage, isGenesisSigned, namesItsKey } from '../chain/genesis.ts';
+import { FRAME_DICTIONARY_SHA256 } from '../chain/frame-dictionary.ts';
+import {
+  formatGenesis,
+  isOfOtherFormat,
+  genesisMessage,
+  isGenesisSigned,
+  namesItsKey,
+} from '../chain/genesis.ts';
 import { genesisKey } from '../chain/layout.ts';
 import type { Signer } from '../keys/signer.ts';
 import type { LedgerOptions } from './options.ts';
@@ -40,6 +47,7 @@ export async function createLog({
     created_at: toInstant(nowMs),
     synthetic: isSynthetic,
     policy,
+    frame_dictionary: FRAME_DICTIONARY_SHA256,
     ...(headLog === undefined ? {} : { head_log: headLog }),
     lock: lockFor('proof', nowMs),
   };
@@ -57,11 +65,15 @@ export async function requireGenesis(archive: Archive, log: string): Promise<Log
   );
 }
 
-/** Undefined without a log. Throws ARCHIVE_DAMAGED where the genesis does not read or its own key did not sign it. */
+/** Undefined without a log. Throws START_REFUSED for a log in another version of the format, and ARCHIVE_DAMAGED where the genesis does not read or its own key did not sign it. */
 export async function readGenesis(archive: Archive, log: string): Promise<LogGenesis | undefined> {
   const bytes = await archive.get(genesisKey(log));
   if (bytes === undefined) return undefined;
   const genesis = parse(bytes);
+  if (isOfOtherFormat(bytes)) {
+    const detail = `log ${log} was begun in another version of the archive's format; use a release that reads it`;
+    throw new PipelineError('START_REFUSED', detail);
+  }
   if (genesis !== undefined && namesItsKey(genesis) && isGenesisSigned(genesis)) return genesis;
   throw new PipelineError(
     'ARCHIVE_DAMAGED',

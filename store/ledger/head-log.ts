@@ -10,7 +10,7 @@ import type { UnsignedBundleHeader } from '../../schemas/bundle.ts';
 import { canonicalJson } from '../../schemas/canonical.ts';
 import { toInstant } from '../../schemas/clock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
-import { leavesRef, packBundle, packLines } from '../chain/bundle-bytes.ts';
+import { linesRef, packBundle, packLines } from '../chain/bundle-bytes.ts';
 import { bundleKey } from '../chain/layout.ts';
 import { appendLeaves, chainHash, frontierRoot, leafHash } from '../chain/merkle.ts';
 import { createPublisher } from './checkpoint-publisher.ts';
@@ -22,7 +22,7 @@ import type { LedgerOptions } from './options.ts';
 import { recoverHead } from './recovery.ts';
 import { readHeaderAndLeaves } from './sealed-bundles.ts';
 
-export interface HeadLogOptions extends Omit<LedgerOptions, 'log' | 'randomBytes'> {
+export interface HeadLogOptions extends Omit<LedgerOptions, 'log' | 'randomBytes' | 'dataKeys'> {
   /** Shortest time between two entries, in milliseconds. An entry is written at least every hour. */
   readonly everyMs: number;
 }
@@ -38,12 +38,20 @@ export interface HeadLog {
   update(heads: readonly NamedHead[]): Promise<HeadEntry | undefined>;
 }
 
+/** The head log has no parts, so nothing of it is encrypted. */
+const NO_KEYS: LedgerOptions['dataKeys'] = {
+  subjects: () => Promise.resolve([]),
+  keysFor: () => Promise.resolve([]),
+  find: () => Promise.resolve([]),
+};
+
 /** Opens the head log, which `createLog` began. The first `update` refuses on doubt as a start does (START_REFUSED). */
 export function openHeadLog({ everyMs, ...rest }: HeadLogOptions): HeadLog {
   const options: LedgerOptions = {
     ...rest,
     log: HEAD_LOG,
     randomBytes: () => new Uint8Array(),
+    dataKeys: NO_KEYS,
   };
   const publisher = createPublisher(options);
   let known: { readonly size: number; readonly newest: HeadEntry | undefined } = {
@@ -123,7 +131,8 @@ async function draftEntry(options: LedgerOptions, before: Head, entry: HeadEntry
     integrated_at: entry.taken_at,
     duplicate_count: 0,
     lock: head.lock,
-    leaves: leavesRef(leaves),
+    frame_count: 0,
+    lines: linesRef(leaves),
     payloads: [],
   };
   const bytes = packBundle(await sign(options, header), leaves);

@@ -4,6 +4,7 @@ import type { ClockStep } from '../../schemas/sealing-events.ts';
 import type { ArchiveLock } from '../../schemas/archive-lock.ts';
 import type { RetentionClass } from '../../schemas/retention.ts';
 import type { Archive } from '../archive/archive.ts';
+import type { KeyStore } from '../data-keys/key-store.ts';
 import type { HeadGuard, Signer } from '../keys/signer.ts';
 import type { Projection } from './projection.ts';
 
@@ -11,6 +12,8 @@ export interface LedgerOptions {
   /** Short name of the log, e.g. `p0`. */
   readonly log: string;
   readonly archive: Archive;
+  /** The keys of frames. Recovery reads them, sealing makes those that are missing. */
+  readonly dataKeys: Pick<KeyStore, 'subjects' | 'keysFor' | 'find'>;
   /** The projections that follow the log. Bundles are applied to them in this order. */
   readonly projections: readonly Projection[];
   readonly signer: Signer;

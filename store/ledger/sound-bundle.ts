@@ -1,5 +1,6 @@
 import { PipelineError } from '../../schemas/errors.ts';
 import type { BundleHeader } from '../../schemas/bundle.ts';
+import type { FrameRef } from '../../schemas/frame.ts';
 import { bundleKey } from '../chain/layout.ts';
 import { chainHash, chainStart, leafHash } from '../chain/merkle.ts';
 import { readHead, requireSigned, type HeadOptions } from './head.ts';
@@ -9,6 +10,7 @@ import { findBundle, idOfLeaf, readHeaderAndLeaves } from './sealed-bundles.ts';
 export interface SoundBundle {
   readonly key: string;
   readonly header: BundleHeader;
+  readonly frames: readonly FrameRef[];
   readonly leafTexts: readonly string[];
   /** Hashes of the leaves, in order. */
   readonly leafHashes: readonly Uint8Array[];
@@ -31,7 +33,7 @@ export async function readSoundBundle(
 ): Promise<SoundBundle> {
   const { archive, log } = options;
   const key = bundleKey(log, start);
-  const { header, leafTexts } = await readHeaderAndLeaves(archive, key);
+  const { header, frames, leafTexts } = await readHeaderAndLeaves(archive, key);
   requireSigned(options, key, header);
   const before = chainBefore ?? (await chainBeforeBundle(options, start));
   const leafHashes = leafTexts.map((text) => leafHash(Buffer.from(text)));
@@ -40,6 +42,7 @@ export async function readSoundBundle(
   return {
     key,
     header,
+    frames,
     leafTexts,
     leafHashes,
     // Read on demand: the entries of the head log have none.

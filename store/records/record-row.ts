@@ -17,9 +17,11 @@ export interface SealedBundle {
   readonly facts: ReadonlyMap<number, StoredPart>;
   readonly person: ReadonlyMap<number, StoredPart>;
   readonly content: ReadonlyMap<number, StoredPart>;
+  /** How many lines of each kind no key opens any more: the key store holds a tombstone. */
+  readonly erased: Readonly<Record<PartKind, number>>;
 }
 
-/** A line of a payload object, and the secret of that object. */
+/** A line of a frame, and the secret of that frame. */
 export interface StoredPart {
   readonly line: string;
   readonly secret: Uint8Array;
@@ -39,11 +41,12 @@ const personShape = Compile(Person);
  */
 export function toRows(bundle: SealedBundle, previousChain: Uint8Array): RecordRow[] {
   let chain = previousChain;
+  const erased = { ...bundle.erased };
   const rows = bundle.leafTexts.map((leafText, position) => {
     const index = bundle.header.start_index + position;
     const hash = leafHash(Buffer.from(leafText));
     chain = chainHash(chain, hash);
-    return toRow(bundle, { index, leafText, hash, chain });
+    return toRow(bundle, { index, leafText, hash, chain }, erased);
   });
   if (Buffer.from(chain).toString('hex') === bundle.header.chain_head) return rows;
   const start = String(bundle.header.start_index);
@@ -60,10 +63,22 @@ interface PlacedLeaf {
   readonly chain: Uint8Array;
 }
 
-function toRow(bundle: SealedBundle, { index, leafText, hash, chain }: PlacedLeaf): RecordRow {
+/** `erased` is counted down for each part that a leaf names and no frame yields any more. */
+function toRow(
+  bundle: SealedBundle,
+  { index, leafText, hash, chain }: PlacedLeaf,
+  erased: Record<PartKind, number>,
+): RecordRow {
   const leaf = checked(leafShape, leafText, index);
   const open = (kind: PartKind) => openPart(bundle[kind].get(index), leaf, { index, kind });
-  const openNamed = (kind: PartKind) => (digestIn(leaf, kind) === undefined ? NO_PART : open(kind));
+  const openNamed = (kind: PartKind) => {
+    if (digestIn(leaf, kind) === undefined) return NO_PART;
+    if (bundle[kind].has(index) || erased[kind] === 0) return open(kind);
+    erased[kind] -= 1;
+    return NO_PART;
+  };
+  if (erased.facts > 0)
+    throw new PipelineError('KEY_DESTROYED', `no key opens the facts of the bundle of leaf ${String(index)}`);
   const facts = open('facts');
   const person = openNamed('person');
   const content = openNamed('content');
@@ -102,11 +117,11 @@ export function toSealedRow(sealed: SealedRecord, position: RowPosition): Record
       leaf_hash: Buffer.from(sealed.leaf_hash).toString('hex'),
       leaf: sealed.leaf_text,
       facts: sealed.facts.text,
-      facts_secret: toBase64Url(sealed.secrets.facts),
+      facts_secret: toBase64Url(sealed.facts.secret),
       person: sealed.person?.text ?? '',
-      person_secret: sealed.person === null ? '' : toBase64Url(sealed.secrets.person),
+      person_secret: sealed.person === null ? '' : toBase64Url(sealed.person.secret),
       content: sealed.content?.text ?? '',
-      content_secret: sealed.content === null ? '' : toBase64Url(sealed.secrets.content),
+      content_secret: sealed.content === null ? '' : toBase64Url(sealed.content.secret),
     },
   });
 }

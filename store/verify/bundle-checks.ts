@@ -1,6 +1,7 @@
 /** Takes one bundle of a log, from its file or from a thread that has checked it, and checks what lies around it. */
 import type { ArchiveLock } from '../../schemas/archive-lock.ts';
-import { BundleHeader } from '../../schemas/bundle.ts';
+import { BundleHeader, type PayloadRef } from '../../schemas/bundle.ts';
+import { FrameRef } from '../../schemas/frame.ts';
 import { HeadEntry, isOrdered } from '../../schemas/head-entry.ts';
 import { Leaf } from '../../schemas/leaf.ts';
 import { isHeaderSigned } from '../chain/bundle-signature.ts';
@@ -8,7 +9,9 @@ import { bundleKey, parseKey } from '../chain/layout.ts';
 import { checkLockHolds, readObject } from './archive-reader.ts';
 import { readLeafLine } from './leaf-line.ts';
 import type { LogRun } from './log-run.ts';
-import { checkPayload, checkPayloadRefs, noLines, payloadGroup, type PayloadLines } from './payload.ts';
+import { checkFramedPayloads } from './framed-payloads.ts';
+import { addCounts } from './frame-lines.ts';
+import type { FramedBundle } from './payload.ts';
 import type { Precheck } from './precheck.ts';
 import { fitsPosition, readBundle, type LineReaders, type ReadBundle } from './read-bundle.ts';
 import { parseCanonical } from './shape.ts';
@@ -19,6 +22,7 @@ const readHeader = (line: Buffer) => parseCanonical(BundleHeader, line);
 /** The judges of the lines of a bundle of records: a line that these refuse is not a header or not a leaf. */
 const LINE_READERS: LineReaders = {
   header: readHeader,
+  frame: (line) => parseCanonical(FrameRef, line),
   leaf: (line) => readLeafLine(line) ?? parseCanonical(Leaf, line),
 };
 
@@ -26,11 +30,12 @@ const LINE_READERS: LineReaders = {
 function headReaders(entries: HeadEntry[]): LineReaders {
   return {
     header: readHeader,
+    frame: () => undefined,
     leaf(line) {
       const entry = parseCanonical(HeadEntry, line);
       if (entry === undefined || !isOrdered(entry)) return undefined;
       entries.push(entry);
-      return { retention_class: '', parts: [] };
+      return { retention_class: 'admin', parts: [] };
     },
   };
 }
@@ -63,15 +68,19 @@ export async function takeBundle(
  * bundle is judged from its file again. The thread has not seen the locks, so these are checked here.
  */
 async function acceptPrecheck(
-  { reader, listing, origin, findings }: LogRun,
+  { reader, listing, origin, opening, findings }: LogRun,
   start: number,
-  { object, headerLine, leafHashes }: Precheck,
+  { object, headerLine, frameLines, leafHashes, counts }: Precheck,
 ): Promise<KeptBundle | undefined> {
   const header = parseCanonical(BundleHeader, Buffer.from(headerLine));
+  const frames = frameLines.map((line) => parseCanonical(FrameRef, Buffer.from(line)));
   if (header === undefined || !fitsPosition(header, countHashes(leafHashes), { start, origin }))
     return undefined;
+  const known = frames.filter((frame) => frame !== undefined);
+  if (known.length !== frames.length || known.length !== header.frame_count) return undefined;
+  addCounts(opening.counts, counts);
   const lock = await reader.checkLock(bundleKey(listing.log, start), object, start, findings);
-  return { header, leafHashes, hasNamedBytes: true, lock };
+  return { header, frames: known, leafHashes, hasNamedBytes: true, lock };
 }
 
 /** The lock under which a bundle is kept, against the one that its header signed. */
@@ -81,10 +90,10 @@ export function checkBundleLock({ listing, findings }: LogRun, { header, lock }:
 }
 
 /** Asked where nothing else is wrong with the bundle: any other failure says more. */
-export function checkLeavesBytes({ listing, findings }: LogRun, { header, hasNamedBytes }: ReadBundle): void {
+export function checkLineBytes({ listing, findings }: LogRun, { header, hasNamedBytes }: ReadBundle): void {
   if (hasNamedBytes) return;
   const name = bundleKey(listing.log, header.start_index);
-  findings.fail('bundle_malformed', header.start_index, `${name} holds the right leaves in other bytes`);
+  findings.fail('bundle_malformed', header.start_index, `${name} holds the right lines in other bytes`);
 }
 
 /**
@@ -101,12 +110,10 @@ export function checkHeaderSignature({ listing, key, findings }: LogRun, header:
   return false;
 }
 
-export async function checkPayloads(
-  run: LogRun,
-  { header, payloadLines }: Pick<ReadBundle, 'header' | 'payloadLines'>,
-): Promise<void> {
-  if (payloadLines === undefined) await checkPayloadLocks(run, header);
-  else await checkPayloadObjects(run, header, payloadLines);
+export async function checkPayloads(run: LogRun, bundle: ReadBundle): Promise<void> {
+  const { header, frames, demanded } = bundle;
+  if (demanded === undefined) await checkPayloadLocks(run, header);
+  else await checkPayloadObjects(run, { header, frames, demanded });
 }
 
 /** A thread has checked the bytes of the payload objects. */
@@ -119,21 +126,18 @@ async function checkPayloadLocks({ reader, listing, findings }: LogRun, header: 
 }
 
 async function checkPayloadObjects(
-  { reader, listing, findings }: LogRun,
-  header: BundleHeader,
-  payloadLines: PayloadLines,
+  { reader, listing, opening, findings }: LogRun,
+  bundle: FramedBundle,
 ): Promise<void> {
-  checkPayloadRefs(listing.log, header, payloadLines, findings);
-  for (const ref of header.payloads) {
-    const lines = payloadLines.get(payloadGroup(ref.kind, ref.retention_class)) ?? noLines();
-    const first = lines.indexes[0] ?? header.start_index;
-    const object = parseKey(ref.key) && (await readObject(reader, ref.key, null, findings));
-    listing.payloads.delete(ref.key);
+  const start = bundle.header.start_index;
+  const read = async ({ key, lock: signed }: PayloadRef) => {
+    const object = parseKey(key) && (await readObject(reader, key, null, findings));
+    listing.payloads.delete(key);
     if (object === undefined)
-      findings.fail('payload_missing', first, `${ref.key}, and no sealed receipt says it was purged`);
-    else {
-      await checkPayload(ref, object, lines, findings);
-      checkLockHolds(ref.key, { lock: object.lock, signed: ref.lock }, header.start_index, findings);
-    }
-  }
+      findings.fail('payload_missing', start, `${key}, and no sealed receipt says it was purged`);
+    else checkLockHolds(key, { lock: object.lock, signed }, start, findings);
+    return object;
+  };
+  const { findKeys, counts } = opening;
+  await checkFramedPayloads({ read, findKeys }, { log: listing.log, bundle, counts }, findings);
 }

@@ -1,6 +1,9 @@
 /** Checks bundles ahead of their turn, on all cores. In: the bundles of a log, in order. Out: the sound ones. */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
+import type { KeyAddress } from '../../schemas/data-key.ts';
+import type { FromThread, ToThread } from './bundle-worker.ts';
+import type { FindKeys } from './framed-payloads.ts';
 import type { BundleAddress, Precheck } from './precheck.ts';
 
 /** The results of checking the bundles of a log ahead, taken in order. */
@@ -12,7 +15,7 @@ export interface LookAhead {
 }
 
 /** Undefined where threads are not worth their start. */
-export type OpenLookAhead = (bundles: readonly BundleAddress[]) => LookAhead | undefined;
+export type OpenLookAhead = (bundles: readonly BundleAddress[], findKeys?: FindKeys) => LookAhead | undefined;
 
 /** Below this a thread would take longer to start than it saves. */
 const MIN_BUNDLES = 4;
@@ -31,18 +34,26 @@ const ENTRY = new URL(
   import.meta.url,
 );
 
-export const lookAheadInThreads: OpenLookAhead = (bundles) => {
+export const lookAheadInThreads: OpenLookAhead = (bundles, findKeys) => {
   const isLarge = bundles.length >= MIN_BUNDLES && (bundles.at(-1)?.start ?? 0) >= MIN_LEAVES;
-  return isLarge ? startThreads(bundles, Math.min(availableParallelism(), MAX_THREADS)) : undefined;
+  const threadCount = Math.min(availableParallelism(), MAX_THREADS);
+  return isLarge ? startThreads(bundles, { threadCount, findKeys }) : undefined;
 };
 
-/** A thread that does not start, or that ends early, leaves its bundles to the caller. Each thread runs `entry`. */
+interface ThreadOptions {
+  readonly threadCount: number;
+  /** Answers the threads, which have no key store. */
+  readonly findKeys?: FindKeys | undefined;
+  /** Each thread runs it. @default the entry of this folder */
+  readonly entry?: URL;
+}
+
+/** A thread that does not start, or that ends early, leaves its bundles to the caller. */
 export function startThreads(
   bundles: readonly BundleAddress[],
-  threadCount: number,
-  entry: URL = ENTRY,
+  { threadCount, findKeys, entry = ENTRY }: ThreadOptions,
 ): LookAhead {
-  const threads = Array.from({ length: threadCount }, () => startThread(entry));
+  const threads = Array.from({ length: threadCount }, () => startThread(entry, findKeys));
   // `asked` holds the bundles on their way, `position` the next one to ask for. Only `ask` and `next` change them.
   const asked: Promise<Precheck | undefined>[] = [];
   let position = 0;
@@ -73,8 +84,8 @@ interface Thread {
 
 type Answer = (result: Precheck | undefined) => void;
 
-function startThread(entry: URL): Thread {
-  const worker = startWorker(entry);
+function startThread(entry: URL, findKeys: FindKeys | undefined): Thread {
+  const worker = startWorker(entry, findKeys !== undefined);
   // Answers come in the order of asking. Once `isOver`, nothing waits any more.
   const waiting: Answer[] = [];
   let isOver = worker === undefined;
@@ -82,7 +93,10 @@ function startThread(entry: URL): Thread {
     isOver = true;
     for (const answer of waiting.splice(0)) answer(undefined);
   };
-  worker?.on('message', (result: Precheck | undefined) => waiting.shift()?.(result));
+  worker?.on('message', (message: FromThread) => {
+    if (message.kind === 'ask') void answerKeys(worker, findKeys, message.addresses);
+    else waiting.shift()?.(message.result);
+  });
   worker?.on('messageerror', giveUp);
   worker?.on('error', giveUp);
   worker?.on('exit', giveUp);
@@ -94,7 +108,7 @@ function startThread(entry: URL): Thread {
           return;
         }
         waiting.push(resolve);
-        worker?.postMessage(bundle);
+        worker?.postMessage({ kind: 'check', bundle } satisfies ToThread);
       }),
     async close() {
       await worker?.terminate();
@@ -102,10 +116,20 @@ function startThread(entry: URL): Thread {
   };
 }
 
+/** A thread without an answer gives its bundle up, and the caller, who asks for the same keys, gets the error. */
+async function answerKeys(
+  worker: Worker | undefined,
+  findKeys: FindKeys | undefined,
+  addresses: readonly KeyAddress[],
+): Promise<void> {
+  const keys = await findKeys?.(addresses).catch(() => undefined);
+  worker?.postMessage({ kind: 'keys', keys } satisfies ToThread);
+}
+
 /** Undefined where the system refuses another thread. */
-function startWorker(entry: URL): Worker | undefined {
+function startWorker(entry: URL, hasKeys: boolean): Worker | undefined {
   try {
-    return new Worker(entry, { resourceLimits: RESOURCE_LIMITS });
+    return new Worker(entry, { resourceLimits: RESOURCE_LIMITS, workerData: { hasKeys } });
   } catch {
     return undefined;
   }

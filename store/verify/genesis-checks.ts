@@ -1,7 +1,7 @@
 /** The genesis of a log, and what it and the bundles behind it say of each other. */
 import { LogGenesis, type BundleHeader } from '../../schemas/bundle.ts';
-import { classOfPart } from '../../schemas/retention.ts';
-import { isGenesisSigned, namesItsKey } from '../chain/genesis.ts';
+import type { FrameRef } from '../../schemas/frame.ts';
+import { isGenesisSigned, isOfOtherFormat, namesItsKey } from '../chain/genesis.ts';
 import { bundleKey, genesisKey } from '../chain/layout.ts';
 import { keepsFloor, type FlooredLock } from '../chain/lock-floor.ts';
 import { checkLockHolds, readObject } from './archive-reader.ts';
@@ -11,15 +11,19 @@ import { parseCanonical } from './shape.ts';
 
 /**
  * SPEC (archive.md): canonical JSON and a newline; the vkey's name is the origin, and its key signed the genesis. Undefined
- * where it does not read, which was reported.
+ * where it does not read, and `other_format` where this program cannot judge the log; both were reported.
  */
 export async function readGenesis({
   reader,
   listing,
   findings,
-}: LogObjects): Promise<FoundGenesis | undefined> {
+}: LogObjects): Promise<FoundGenesis | 'other_format' | undefined> {
   const key = genesisKey(listing.log);
   const object = await readObject(reader, key, null, findings);
+  if (object !== undefined && isOfOtherFormat(object.bytes)) {
+    findings.fail('format_unknown', null, key);
+    return 'other_format';
+  }
   const text = object?.bytes.toString('utf8') ?? '';
   const genesis = text.endsWith('\n') ? parseCanonical(LogGenesis, text.slice(0, -1)) : undefined;
   if (object === undefined || genesis === undefined || !namesItsKey(genesis)) {
@@ -44,11 +48,12 @@ export interface SealingTimes {
 }
 
 /** Holds a header that the key of the log signed against the genesis and the bundles before it. */
-export function checkPromises(run: LogRun, times: SealingTimes, header: BundleHeader): void {
+export function checkPromises(run: LogRun, times: SealingTimes, bundle: SealedLines): void {
+  const { header } = bundle;
   checkTime(run, times, header);
   if (run.found?.isSigned !== true) return;
   checkNamedGenesis(run, times, header, run.found);
-  checkFloors(run, header, run.found.genesis);
+  checkFloors(run, bundle, run.found.genesis);
 }
 
 /** SPEC (archive.md): `integrated_at` never goes back, and the genesis is not younger than the first bundle. */
@@ -84,17 +89,28 @@ function checkNamedGenesis(
 }
 
 /** SPEC (archive.md): no signed lock ends before its floor, counted from `integrated_at`. */
-function checkFloors({ listing, findings }: LogRun, header: BundleHeader, genesis: LogGenesis): void {
+function checkFloors(
+  { listing, findings }: LogRun,
+  { header, frames }: SealedLines,
+  genesis: LogGenesis,
+): void {
   const { start_index: index, integrated_at: at, lock } = header;
   checkFloor(
     genesis,
     { key: bundleKey(listing.log, index), index, lock, retentionClass: 'proof', at },
     findings,
   );
-  for (const { key, kind, retention_class, lock: signed } of header.payloads) {
-    const retentionClass = classOfPart(kind, retention_class);
-    checkFloor(genesis, { key, index, lock: signed, retentionClass, at }, findings);
+  for (const [position, { key, lock: signed }] of header.payloads.entries()) {
+    const held = frames.filter(({ payload }) => payload === position);
+    for (const retentionClass of new Set(held.map((frame) => frame.retention_class)))
+      checkFloor(genesis, { key, index, lock: signed, retentionClass, at }, findings);
   }
+}
+
+/** Header and frames of a bundle. */
+export interface SealedLines {
+  readonly header: BundleHeader;
+  readonly frames: readonly FrameRef[];
 }
 
 interface PromisedLock extends FlooredLock {

@@ -1,6 +1,6 @@
 /** The parts that a leaf names, read from its line. */
 import type { PartKind } from '../../schemas/bundle.ts';
-import { RECORD_CLASSES } from '../../schemas/retention.ts';
+import { RECORD_CLASSES, type RecordClass } from '../../schemas/retention.ts';
 import {
   byteSet,
   endOfBase64UrlHash,
@@ -13,7 +13,7 @@ import {
 
 /** The members of a leaf that name its parts. A leaf of the head log has none. */
 export interface LeafOfParts {
-  readonly retention_class: string;
+  readonly retention_class: RecordClass;
   readonly parts: readonly { readonly name: PartKind; readonly digest: string }[];
 }
 
@@ -78,7 +78,7 @@ export function readLeafLine(line: Buffer): LeafOfParts | undefined {
       { digest: digestAt(line, facts), name: 'facts' as const },
       ...(personEnd === NO_MATCH ? [] : [{ digest: digestAt(line, person), name: 'person' as const }]),
     ],
-    retention_class: line.toString('latin1', retentionClass + 1, classEnd - 1),
+    retention_class: line.toString('latin1', retentionClass + 1, classEnd - 1) as RecordClass,
   };
 }
 

@@ -4,6 +4,7 @@ import type { VerifierKey } from '../chain/note.ts';
 import type { LogListing } from './archive-listing.ts';
 import type { HeadEntry } from '../../schemas/head-entry.ts';
 import type { ArchiveReader } from './archive-reader.ts';
+import type { FrameOpening } from './framed-payloads.ts';
 import type { HeadsBySize } from './head-log.ts';
 import type { Findings } from './report.ts';
 import type { TreeState } from './tree.ts';
@@ -33,6 +34,7 @@ export interface LogRun extends LogObjects {
   /** Undefined where the genesis does not read; then neither origin nor signatures can be judged. */
   readonly origin: string | undefined;
   readonly key: VerifierKey | undefined;
+  readonly opening: FrameOpening;
 }
 
 /** Where the bundles of a log end. */

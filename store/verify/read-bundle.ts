@@ -1,17 +1,13 @@
 /** Reads the lines of one bundle and checks their form. No I/O. */
+import { isUtf8 } from 'node:buffer';
 import type { BundleHeader } from '../../schemas/bundle.ts';
-import { areLeavesOf, cutBundle } from '../chain/bundle-bytes.ts';
+import type { FrameRef } from '../../schemas/frame.ts';
+import { classOfPart } from '../../schemas/retention.ts';
+import { areLinesOf, cutBundle } from '../chain/bundle-bytes.ts';
 import { leafHash } from '../chain/merkle.ts';
 import { visitLines } from './inflate.ts';
 import type { LeafOfParts } from './leaf-line.ts';
-import {
-  addLine,
-  noLines,
-  payloadGroup,
-  requireUtf8,
-  type ExpectedLines,
-  type PayloadLines,
-} from './payload.ts';
+import { partGroup, type DemandedParts } from './payload.ts';
 import type { Findings } from './report.ts';
 import { joinHashes } from './tree.ts';
 
@@ -20,15 +16,17 @@ export interface ReadBundle {
   readonly header: BundleHeader;
   /** RFC 6962 leaf hashes in log order, 32 bytes each, side by side. */
   readonly leafHashes: Uint8Array;
-  /** Whether the compressed leaves are the bytes that the header names. */
+  /** Whether the compressed lines are the bytes that the header names. */
   readonly hasNamedBytes: boolean;
-  /** The lines that the leaves demand of payload objects. Undefined where a thread has checked these objects already. */
-  readonly payloadLines?: PayloadLines;
+  readonly frames: readonly FrameRef[];
+  /** The parts that the leaves name. Undefined where a thread has checked the payload objects already. */
+  readonly demanded?: DemandedParts;
 }
 
 /** Reads the lines of a bundle. Undefined refuses a line. */
 export interface LineReaders {
   header(line: Buffer): BundleHeader | undefined;
+  frame(line: Buffer): FrameRef | undefined;
   leaf(line: Buffer): LeafOfParts | undefined;
 }
 
@@ -42,16 +40,17 @@ interface BundlePosition {
 /** The lines of a bundle as far as they were read. `readLines` owns it. */
 interface LinesRead {
   readonly header: BundleHeader;
+  readonly frames: FrameRef[];
   readonly leafHashes: Uint8Array[];
-  readonly payloadLines: Map<string, ExpectedLines>;
+  readonly demanded: Map<string, Map<number, string>>;
   readonly hasNamedBytes: boolean;
   /** Position of the first malformed leaf, counted from 0. */
   firstMalformed?: number;
 }
 
 /**
- * Decodes a bundle. SPEC (archive.md): the header as a line, then gzip of lines, one leaf per index from `start_index`;
- * each line is canonical JSON. Undefined if the header cannot be trusted to say where it belongs.
+ * Decodes a bundle. SPEC (archive.md): the header as a line, then gzip of lines: `frame_count` frames, then one leaf per
+ * index from `start_index`; each line is canonical JSON. Undefined if the header cannot be trusted to say where it belongs.
  */
 export async function readBundle(
   bytes: Uint8Array,
@@ -66,15 +65,15 @@ export async function readBundle(
     findings.fail('bundle_malformed', start, `${name} does not decode to a header and leaves`);
     return undefined;
   }
-  const { header, leafHashes, payloadLines, hasNamedBytes, firstMalformed } = read;
+  const { header, frames, leafHashes, demanded, hasNamedBytes, firstMalformed } = read;
   if (!fitsPosition(header, leafHashes.length, position)) {
     const detail = `the header of ${name} does not fit its position or its lines`;
     findings.fail('bundle_malformed', start, detail);
     return undefined;
   }
   if (firstMalformed !== undefined)
-    findings.fail('leaf_malformed', start + firstMalformed, `line ${String(firstMalformed + 2)} of ${name}`);
-  return { header, leafHashes: joinHashes(leafHashes), hasNamedBytes, payloadLines };
+    findings.fail('leaf_malformed', start + firstMalformed, `leaf ${String(firstMalformed + 1)} of ${name}`);
+  return { header, frames, leafHashes: joinHashes(leafHashes), hasNamedBytes, demanded };
 }
 
 /** Whether a header names this position and this number of leaves. */
@@ -92,20 +91,23 @@ export function fitsPosition(
   );
 }
 
-/** Undefined where the first line is not a header, or the bytes behind it are not gzip of UTF-8 lines. */
+/** Undefined where the first line is not a header, or the bytes behind it are not gzip of UTF-8 lines with its frames. */
 async function readLines(
   bytes: Uint8Array,
   start: number,
   readers: LineReaders,
 ): Promise<LinesRead | undefined> {
   try {
-    const { headerLine, leaves } = cutBundle(bytes);
+    const { headerLine, lines } = cutBundle(bytes);
     const header = readers.header(toBuffer(headerLine));
     if (header === undefined) return undefined;
-    const hasNamedBytes = areLeavesOf(header, leaves);
-    const read: LinesRead = { header, leafHashes: [], payloadLines: new Map(), hasNamedBytes };
-    await visitLines(leaves, (line) => addLeaf(read, start, line, readers));
-    return read;
+    const hasNamedBytes = areLinesOf(header, lines);
+    const read: LinesRead = { header, frames: [], leafHashes: [], demanded: new Map(), hasNamedBytes };
+    await visitLines(lines, (line) => {
+      if (read.frames.length < header.frame_count) addFrame(read, line, readers);
+      else addLeaf(read, start, line, readers);
+    });
+    return read.frames.length === header.frame_count ? read : undefined;
   } catch {
     return undefined;
   }
@@ -113,6 +115,13 @@ async function readLines(
 
 function toBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
   return Buffer.from(buffer, byteOffset, byteLength);
+}
+
+/** Throws where the line is not a frame: nothing behind it can be trusted to be a leaf. */
+function addFrame(read: LinesRead, line: Buffer, readers: LineReaders): void {
+  const frame = readers.frame(line);
+  if (frame === undefined) throw new RangeError('the line is not a frame');
+  read.frames.push(frame);
 }
 
 function addLeaf(read: LinesRead, start: number, line: Buffer, readers: LineReaders): void {
@@ -124,15 +133,14 @@ function addLeaf(read: LinesRead, start: number, line: Buffer, readers: LineRead
     return;
   }
   const index = start + position;
-  for (const { name, digest } of leaf.parts)
-    addLine(linesOf(read, name, leaf.retention_class), index, digest);
+  for (const { name, digest } of leaf.parts) {
+    const group = partGroup(name, classOfPart(name, leaf.retention_class));
+    const digests = read.demanded.get(group) ?? new Map<number, string>();
+    read.demanded.set(group, digests.set(index, digest));
+  }
 }
 
-function linesOf({ payloadLines }: LinesRead, kind: string, retentionClass: string): ExpectedLines {
-  const group = payloadGroup(kind, retentionClass);
-  const known = payloadLines.get(group);
-  if (known !== undefined) return known;
-  const lines = noLines();
-  payloadLines.set(group, lines);
-  return lines;
+/** Throws where a line is not text: then the whole bundle counts as undecodable, and not one line as wrong. */
+function requireUtf8(line: Buffer): void {
+  if (!isUtf8(line)) throw new RangeError('the line is not UTF-8');
 }

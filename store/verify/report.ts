@@ -6,6 +6,7 @@ import type {
   VerificationNotice,
   VerificationReport,
 } from '../../schemas/verification.ts';
+import type { FindKeys } from './framed-payloads.ts';
 
 export interface VerifyOptions {
   /**
@@ -16,6 +17,8 @@ export interface VerifyOptions {
   /** Heads that were kept apart from the evidence. They must all be heads of the same log. */
   readonly keptCheckpoints?: readonly KeptCheckpoint[] | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
+  /** Opens the frames of an archive. Without it their bytes are verified, and nothing is read of them. */
+  readonly findKeys?: FindKeys | undefined;
 }
 
 export interface KeptCheckpoint {
@@ -55,6 +58,8 @@ export interface Established {
   /** Mark of the genesis; null where none reads. */
   readonly synthetic: boolean | null;
   readonly head_log: VerificationReport['head_log'];
+  /** Frames of an archive; null for anything else. */
+  readonly frames: VerificationReport['frames'];
 }
 
 export const NOTHING_ESTABLISHED: Established = {
@@ -67,6 +72,7 @@ export const NOTHING_ESTABLISHED: Established = {
   disclosure: 'none',
   synthetic: null,
   head_log: null,
+  frames: null,
 };
 
 /** A wholly foreign folder must not fill the memory with failures; the verdict needs only the first. */
@@ -106,6 +112,7 @@ export function buildReport(findings: Findings, established: Established): Verif
     completeness: established.completeness,
     disclosure: established.disclosure,
     synthetic: established.synthetic,
+    frames: established.frames,
     tree_size: established.tree_size,
     root_hash: established.root_hash,
     signed_tree_size: established.signed_tree_size,
@@ -141,6 +148,22 @@ const COMPLETENESS_TEXT: Readonly<Record<VerificationReport['completeness'], str
   not_assessed: 'not assessed; hashing proves what was sealed, not that all arrived',
 };
 
+function disclosureText({ disclosure, frames }: VerificationReport): string {
+  if (frames === null) return DISCLOSURE_TEXT[disclosure];
+  const { opened, sealed, destroyed } = frames;
+  const counts = `${String(opened)} frames opened, ${String(sealed)} not opened, ${String(destroyed)} erased`;
+  return `${DISCLOSURE_TEXT[disclosure]}: ${counts}`;
+}
+
+const DISCLOSURE_TEXT: Readonly<Record<VerificationReport['disclosure'], string>> = {
+  facts_only: 'facts and persons were compared with their leaves; content is not part of a package',
+  sealed: 'the encrypted frames are those that were signed; nothing in them was read',
+  opened: 'every part was read and compared with its leaf',
+  opened_except_erased:
+    'every part was read and compared with its leaf, but for those whose key was destroyed',
+  none: 'nothing was read',
+};
+
 /** Failures that are printed. One defect often causes several failures, and the first says where it is. */
 const MAX_PRINTED = 5;
 
@@ -151,7 +174,7 @@ export function renderReport(report: VerificationReport): string {
     `  integrity     ${report.integrity}`,
     `  anchoring     ${report.anchoring} (${ANCHORING_TEXT[report.anchoring]})`,
     `  completeness  ${report.completeness} (${COMPLETENESS_TEXT[report.completeness]})`,
-    `  disclosure    ${report.disclosure}`,
+    `  disclosure    ${report.disclosure} (${disclosureText(report)})`,
     `  tree size     ${report.tree_size === null ? 'unknown' : String(report.tree_size)}`,
     `  signed up to  ${String(report.signed_tree_size)}`,
     `  root hash     ${report.root_hash ?? 'unknown'}`,

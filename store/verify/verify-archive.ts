@@ -8,6 +8,7 @@ import { listArchive, type ArchiveListing, type LogListing } from './archive-lis
 import type { ArchiveReader } from './archive-reader.ts';
 import { lookAheadInThreads, type OpenLookAhead } from './bundle-threads.ts';
 import { openFolderReader } from './folder-reader.ts';
+import { addCounts, noFrames, type FrameCounts } from './frame-lines.ts';
 import { HeadLogCheck, type FoundLog } from './head-log.ts';
 import { checkUnbegunLog } from './log-checks.ts';
 import { checkKeptCheckpoints } from './kept-checkpoint.ts';
@@ -31,7 +32,10 @@ export function verifyArchive({
 }: VerifyArchiveOptions): Promise<VerificationReport> {
   return verifyReader(openFolderReader(dir), {
     ...options,
-    lookAhead: (log, starts) => lookAhead(starts.map((start) => ({ dir, log, start }))),
+    lookAhead: (log, starts) => {
+      const bundles = starts.map((start) => ({ dir, log, start }));
+      return lookAhead(bundles, options.findKeys);
+    },
   });
 }
 
@@ -110,6 +114,8 @@ function establish(verdicts: readonly LogVerdict[]): Omit<Established, 'head_log
   const trees = verdicts.map(({ tree }) => tree).filter((tree) => tree !== undefined);
   const isKnown = trees.length === verdicts.length;
   const [only] = trees;
+  const frames = noFrames();
+  for (const verdict of verdicts) addCounts(frames, verdict.frames);
   return {
     kind: 'archive',
     tree_size: isKnown ? trees.reduce((sum, { size }) => sum + size, 0) : null,
@@ -118,7 +124,8 @@ function establish(verdicts: readonly LogVerdict[]): Omit<Established, 'head_log
     signed_tree_size: verdicts.reduce((sum, { signedSize }) => sum + signedSize, 0),
     isPinned: verdicts.every(({ isPinned }) => isPinned),
     completeness: 'not_assessed',
-    disclosure: 'facts_and_content',
+    disclosure: disclosureOf(frames),
+    frames,
     synthetic: markOf(verdicts),
   };
 }
@@ -126,4 +133,9 @@ function establish(verdicts: readonly LogVerdict[]): Omit<Established, 'head_log
 function markOf(verdicts: readonly LogVerdict[]): boolean | null {
   const marks = verdicts.map(({ found }) => found.genesis?.synthetic).filter((mark) => mark !== undefined);
   return marks.length === 0 ? null : marks.includes(true);
+}
+
+function disclosureOf({ sealed, destroyed }: FrameCounts): Established['disclosure'] {
+  if (sealed > 0) return 'sealed';
+  return destroyed > 0 ? 'opened_except_erased' : 'opened';
 }

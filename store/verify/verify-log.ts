@@ -6,12 +6,13 @@ import { readObject } from './archive-reader.ts';
 import {
   checkBundleLock,
   checkHeaderSignature,
-  checkLeavesBytes,
+  checkLineBytes,
   checkPayloads,
   takeBundle,
   type KeptBundle,
 } from './bundle-checks.ts';
 import type { LookAhead } from './bundle-threads.ts';
+import { noFrames, type FrameCounts } from './frame-lines.ts';
 import { checkPromises, readGenesis, type SealingTimes } from './genesis-checks.ts';
 import type { FoundLog } from './head-log.ts';
 import {
@@ -36,6 +37,7 @@ export interface LogVerdict {
   readonly signedSize: number;
   readonly isPinned: boolean;
   readonly found: FoundLog;
+  readonly frames: FrameCounts;
 }
 
 /** How far a log was verified. `verifyBundles` owns it; nothing else keeps a reference. */
@@ -56,6 +58,7 @@ interface LogProgress extends SealingTimes {
 
 export async function verifyLog(objects: LogObjects, options: VerifyReaderOptions): Promise<LogVerdict> {
   const found = await readGenesis(objects);
+  if (found === 'other_format') return unread(objects);
   const genesis = found?.genesis;
   // The genesis of each other log vouches for the key of the head log.
   const isPinned =
@@ -63,13 +66,22 @@ export async function verifyLog(objects: LogObjects, options: VerifyReaderOption
     objects.onEntry === undefined &&
     checkPin(objects.findings, genesis.vkey, options);
   const key = genesis && parseVkey(genesis.vkey);
-  const run: LogRun = { ...objects, found, origin: genesis?.origin, key };
+  const counts = noFrames();
+  const opening = { findKeys: options.findKeys, counts };
+  const run: LogRun = { ...objects, found, origin: genesis?.origin, key, opening };
   const end = await verifyBundles(run, options);
   checkCheckpointCover(run, end);
   await checkLeftovers(run, end);
   if (isPinned) checkSignedAtAll(run, end);
   const { tree, signedSize, integratedAt } = end;
-  return { tree, signedSize, isPinned, found: { log: objects.listing.log, genesis, integratedAt } };
+  const log = { log: objects.listing.log, genesis, integratedAt };
+  return { tree, signedSize, isPinned, found: log, frames: counts };
+}
+
+/** The verdict on a log in another version of the format, of which nothing was read. */
+function unread({ listing: { log } }: LogObjects): LogVerdict {
+  const found = { log, genesis: undefined, integratedAt: undefined };
+  return { tree: undefined, signedSize: 0, isPinned: false, found, frames: noFrames() };
 }
 
 /** Entries that the key signed and that all read; a malformed one was reported. */
@@ -125,10 +137,10 @@ async function verifyBundle(run: LogRun, progress: LogProgress, bundle: KeptBund
   else await skipTiles(run, progress, { after: bundle.header.start_index, upTo: size });
   // The signature comes last: every other failure of the header says more about the bundle.
   if (checkHeaderSignature(run, bundle.header)) {
-    checkPromises(run, progress, bundle.header);
+    checkPromises(run, progress, bundle);
     handOver(run, bundle);
   }
-  if (run.findings.failures().length === failuresBefore) checkLeavesBytes(run, bundle);
+  if (run.findings.failures().length === failuresBefore) checkLineBytes(run, bundle);
 }
 
 function startOf({ listing, heads }: LogRun): LogProgress {

@@ -70,6 +70,7 @@ async function verifyContents(run: PackageRun, read: ReadManifest): Promise<Esta
     disclosure: 'facts_only',
     synthetic,
     head_log: null,
+    frames: null,
   };
 }
 

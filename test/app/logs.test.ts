@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createContext } from '../../app/context.ts';
 import { readDeployment } from '../../app/deployment-file.ts';
-import { CloseStack, openEngines, openLog } from '../../app/logs.ts';
+import { CloseStack, openSealingEngines, openLog } from '../../app/logs.ts';
 import { loadConfig, type Config } from '../../config.ts';
 import { createTestLogger } from '../support/log-lines.ts';
 import { sealInFolder } from '../support/sealed-deployment.ts';
@@ -27,7 +27,7 @@ async function warningsOf(openings: number) {
   const context = createContext(config, { logger });
   const stack = new CloseStack();
   try {
-    const engines = await openEngines(context, stack);
+    const engines = await openSealingEngines(context, stack);
     const { logs } = (await readDeployment(config))!;
     for (let opening = 0; opening < openings; opening += 1) {
       await (await openLog(context, engines, logs[0]!)).close();

@@ -45,8 +45,8 @@ describe('a log that was made directly', () => {
 
   it('has the records and the files that were asked for', () => {
     expect(made.treeSize).toBe(RECORDS);
-    // Facts, person, content, bundle, checkpoint and full tiles, each with its lock file.
-    expect(made.files).toBe(2 * (BUNDLES * 5 + Math.floor(RECORDS / 256)));
+    // Payload objects for two dates, bundle, checkpoint and full tiles, each with its lock file.
+    expect(made.files).toBe(2 * (BUNDLES * 4 + Math.floor(RECORDS / 256)));
     expect(made.initialised.created).toEqual({ admin: undefined, collector: undefined });
   });
 

@@ -5,7 +5,7 @@
 import type { Config } from '../../config.ts';
 import { createContext, SYSTEM, type AppContext } from '../../app/context.ts';
 import { initialise, lockPolicy, type Initialised } from '../../app/deployment.ts';
-import { CloseStack, openEngines } from '../../app/logs.ts';
+import { CloseStack, openSealingEngines } from '../../app/logs.ts';
 import { dataPaths } from '../../app/paths.ts';
 import { toInstant } from '../../schemas/clock.ts';
 import { openFileHeadGuard } from '../../store/keys/file-head-guard.ts';
@@ -78,7 +78,7 @@ async function openQuickLedger(
 ): Promise<{ ledger: Ledger; finish: () => Promise<{ files: number; bytes: number }> }> {
   const { config, system } = context;
   const paths = dataPaths(config);
-  const engines = await openEngines(context, stack);
+  const engines = await openSealingEngines(context, stack);
   const [deployed] = engines.deployment.logs;
   if (deployed === undefined) throw new Error('the deployment has no log');
   const archive = quickArchive(paths.archive, engines.archive);
@@ -87,6 +87,7 @@ async function openQuickLedger(
   const ledger = await openLedger({
     log: deployed.log,
     archive,
+    dataKeys: engines.dataKeys,
     projections: [createRowsProjection(records), createTilesProjection({ log: deployed.log, archive })],
     guard,
     signer: await openFileSigner(paths.signingKey, deployed.origin),

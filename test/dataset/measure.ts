@@ -2,7 +2,7 @@
 import { memoryUsage } from 'node:process';
 import { pino } from 'pino';
 import { createContext } from '../../app/context.ts';
-import { CloseStack, openEngines, openLog } from '../../app/logs.ts';
+import { CloseStack, openSealingEngines, openLog } from '../../app/logs.ts';
 import type { Config } from '../../config.ts';
 
 const RECOVERIES = 3;
@@ -28,7 +28,7 @@ export async function measure(
   const stack = new CloseStack();
   try {
     const from = performance.now();
-    const engines = await openEngines(context, stack);
+    const engines = await openSealingEngines(context, stack);
     const [deployed] = engines.deployment.logs;
     if (deployed === undefined) throw new Error('the deployment has no log');
     const { ledger, seenIds } = stack.keep(await openLog(context, engines, deployed));

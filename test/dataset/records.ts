@@ -21,8 +21,9 @@ export function datasetRecord(seed: string, index: number, receivedAt: string): 
     type: isRequest ? 'tool.requested' : 'tool.completed',
     source: 'hook',
     retention_class: 'content',
-    principal: surrogate(`${seed} collector`),
-    subject: surrogate(`${seed} person ${person}`),
+    principal: keyedHash(`${seed} collector`).slice(0, 32),
+    subject: keyedHash(`${seed} person ${person}`),
+    key_owner: keyedHash(`${seed} person ${person}`),
     received_at: receivedAt,
     facts: {
       source_event: isRequest ? 'PreToolUse' : 'PostToolUse',
@@ -38,11 +39,11 @@ export function datasetRecord(seed: string, index: number, receivedAt: string): 
   };
 }
 
-const surrogates = new Map<string, string>();
+const hashes = new Map<string, string>();
 
-function surrogate(name: string): string {
-  const known = surrogates.get(name) ?? hash('sha256', name, 'hex').slice(0, 32);
-  surrogates.set(name, known);
+function keyedHash(name: string): string {
+  const known = hashes.get(name) ?? hash('sha256', name, 'hex');
+  hashes.set(name, known);
   return known;
 }
 

@@ -153,11 +153,15 @@ describe('the archive', () => {
     expect((await runAffidavit(['verify', data])).code).toBe(0);
   });
 
-  it('gives the same rows and the same root when the record store is rebuilt from it alone', async () => {
+  it('gives the same rows and the same root when the record store is rebuilt from it and the keys alone', async () => {
     const copy = at('rebuilt');
     await cp(join(data, 'keys'), join(copy, 'keys'), { recursive: true });
+    await cp(join(data, 'key-store'), join(copy, 'key-store'), { recursive: true });
     await cp(archive, join(copy, 'archive'), { recursive: true });
-    for (const part of [copy, join(copy, 'keys'), join(copy, 'archive')]) await chmod(part, 0o700);
+    for (const part of ['', 'keys', 'keys/master-keys', 'key-store', 'archive'].map((name) =>
+      join(copy, name),
+    ))
+      await chmod(part, 0o700);
     const rebuilt = await runAffidavit(['rebuild', '--json'], { AFFIDAVIT_DATA: copy });
     expect(rebuilt.stderr).toBe('');
     expect(rebuilt.code).toBe(0);

@@ -167,6 +167,7 @@ describe('serve', () => {
       AFFIDAVIT_KAFKA_BROKERS: '127.0.0.1:9',
       AFFIDAVIT_CLICKHOUSE_URL: 'http://127.0.0.1:9',
       AFFIDAVIT_S3_BUCKET: 'evidence',
+      AFFIDAVIT_KEY_STORE_BUCKET: 'keys',
     };
     for (const [args, env] of [
       [['serve'], missing],

@@ -33,6 +33,7 @@ describe('createNormaliser', () => {
         retention_class: 'content',
         principal: surrogates.principal('laptop-1'),
         subject: null,
+        key_owner: surrogates.sessionOwner('s'),
         received_at: '2026-11-21T09:00:00.000Z',
         facts: { source_event: 'Stop', collector: 'laptop-1', session_id: 's', success: true },
         person: null,
@@ -45,6 +46,7 @@ describe('createNormaliser', () => {
     const { records } = normalise(envelope('native', { type: 'a', facts: { claimed_user: 'alice' } }));
     const [{ person, ...leafParts } = expect.fail('no record')] = records;
     expect(leafParts.subject).toBe(surrogates.subject('alice'));
+    expect(leafParts.key_owner).toBe(leafParts.subject);
     expect(JSON.stringify(leafParts)).not.toContain('alice');
     expect(person).toEqual({ claimed_user: 'alice' });
   });

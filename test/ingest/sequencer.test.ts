@@ -141,7 +141,7 @@ describe('the sequencer', () => {
     expect(counted()).toHaveLength(1);
   });
 
-  const writes = ['facts', 'content', 'bundle', 'rows', 'guard', 'checkpoint'];
+  const writes = ['payload', 'bundle', 'rows', 'guard', 'checkpoint'];
   const cases = writes.flatMap((write) =>
     (['not-applied', 'applied'] as Fault[]).map((fault) => ({ write, fault })),
   );

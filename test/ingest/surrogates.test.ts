@@ -25,7 +25,7 @@ describe('createSurrogates', () => {
     ];
     expect(id).toMatch(/^[0-9a-f]{64}$/);
     expect(principal).toMatch(/^[0-9a-f]{32}$/);
-    expect(subject).toMatch(/^[0-9a-f]{32}$/);
+    expect(subject).toMatch(/^[0-9a-f]{64}$/);
     expect(new Set([id.slice(0, 32), principal, subject]).size).toBe(3);
   });
 

@@ -8,12 +8,12 @@ const TRACE = { tests: ['test/fault/order-of-durability.test.ts'], isSlow: true,
 
 export const MUTANTS: readonly Mutant[] = [
   {
-    name: 'content_secret_is_facts_secret',
+    name: 'frames_share_a_secret',
     defect:
-      'Facts and content of a bundle share one secret, so who gets the object of one can guess the other.',
-    file: 'store/ledger/commit.ts',
-    find: 'content: randomBytes(SECRET_BYTES),',
-    replace: 'get content() { return this.facts; },',
+      'The frames of a data key share one secret, so the secret of one record opens those of other bundles.',
+    file: 'store/chain/frame.ts',
+    find: '.update(SECRET_DOMAIN).update(nonce)',
+    replace: '.update(SECRET_DOMAIN).update(nonce.subarray(0, 0))',
     tests: ['test/store/ledger/secrets.test.ts'],
   },
   {
@@ -321,7 +321,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'line_index_unchecked',
     defect: 'The verifier accepts a payload line that names the index of another record.',
-    file: 'store/verify/payload.ts',
+    file: 'store/verify/frame-lines.ts',
     find: 'const part = endOfText(line, 0, partPrefix(index, kind));',
     replace: `const part = line.indexOf('"part":') + 7;`,
     tests: ['test/store/verify/line-index.test.ts'],

@@ -1,17 +1,19 @@
 /** What must be true of archive, record store and event log when one process has recovered and nothing is left to do. */
 import type { BundleHeader } from '../../schemas/bundle.ts';
+import type { FrameRef } from '../../schemas/frame.ts';
 import { Facts } from '../../schemas/record.ts';
-import { decodeBundle, decodeLines } from '../../store/chain/bundle-bytes.ts';
+import { decodeBundle } from '../../store/chain/bundle-bytes.ts';
 import { isHeaderSigned } from '../../store/chain/bundle-signature.ts';
-import { parseSecretLine } from '../../store/chain/part.ts';
 import { openCheckpoint } from '../../store/chain/checkpoint.ts';
 import { bundlePrefix, checkpointPrefix } from '../../store/chain/layout.ts';
 import { chainStart } from '../../store/chain/merkle.ts';
 import { parseVkey } from '../../store/chain/note.ts';
-import { toRows, type StoredPart } from '../../store/records/record-row.ts';
+import { readParts } from '../../store/ledger/sealed-parts.ts';
+import { toRows } from '../../store/records/record-row.ts';
 import type { RecordRow } from '../../store/records/record-store.ts';
 import { parseShape } from '../../store/verify/shape.ts';
 import type { ArchiveModel } from './archive-model.ts';
+import { dataKeys } from './data-keys.ts';
 import type { Lane } from './lane.ts';
 import { vkeyOf } from './machine.ts';
 import type { TableModel } from './table-model.ts';
@@ -21,9 +23,9 @@ export interface Stores {
   readonly table: TableModel;
 }
 
-export function checkEnd(stores: Stores, lane: Lane): void {
+export async function checkEnd(stores: Stores, lane: Lane): Promise<void> {
   checkDeliveries(lane);
-  const sealed = rowsOfArchive(stores, lane);
+  const sealed = await rowsOfArchive(stores, lane);
   checkFacts(lane, sealed);
   checkRows(stores, lane, sealed);
   checkDeadLetters(lane, sealed);
@@ -54,24 +56,17 @@ function checkDeadLetters({ judge, partition, log }: Lane, sealed: readonly Reco
 }
 
 /** The rows that the archive's own bytes give, bundle by bundle, each chained to the one before. */
-function rowsOfArchive({ archive }: Stores, { log, judge }: Lane): RecordRow[] {
+async function rowsOfArchive({ archive }: Stores, { log, judge }: Lane): Promise<RecordRow[]> {
   const rows: RecordRow[] = [];
   let chain = chainStart();
   for (const name of keysBelow(archive.objects, bundlePrefix(log))) {
-    const { headerText, leafTexts } = decodeBundle(archive.objects.get(name)!);
+    const { headerText, frameTexts, leafTexts } = decodeBundle(archive.objects.get(name)!);
     const header = JSON.parse(headerText) as BundleHeader;
     if (!isHeaderSigned(header, keyOf(log))) judge.find('damaged', `${name} is not signed`);
     if (header.start_index !== rows.length) judge.find('gap', `${name} does not begin at ${rows.length}`);
-    const parts = {
-      facts: new Map<number, StoredPart>(),
-      person: new Map<number, StoredPart>(),
-      content: new Map<number, StoredPart>(),
-    };
-    for (const payload of header.payloads) {
-      const [first, ...lines] = decodeLines(archive.objects.get(payload.key)!);
-      const secret = parseSecretLine(first!)!;
-      for (const line of lines) parts[payload.kind].set(Number(/[0-9]+/.exec(line)?.[0]), { line, secret });
-    }
+    const frames = frameTexts.map((text) => JSON.parse(text) as FrameRef);
+    const get = (key: string) => Promise.resolve(archive.objects.get(key));
+    const parts = await readParts({ archive: { get }, dataKeys }, { header, frames });
     rows.push(...toRows({ log, header, leafTexts, ...parts }, chain));
     chain = Buffer.from(header.chain_head, 'hex');
   }

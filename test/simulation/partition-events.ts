@@ -61,7 +61,7 @@ export function assignOrphans(world: World): boolean {
 export async function settlePartitions(
   world: World,
   rest: () => Promise<void>,
-  checkEnd: (lane: Lane) => void,
+  checkEnd: (lane: Lane) => Promise<void>,
 ) {
   const { lanes, judge, choices, machines } = world;
   const process = startEmpty(world, machines[choices.below(machines.length)] ?? machines[0]);
@@ -69,7 +69,7 @@ export async function settlePartitions(
   await rest();
   if (judge.finding() !== undefined) return;
   const foreign = lanes.filter(({ foreignKey }) => foreignKey !== undefined);
-  for (const lane of lanes) if (lane.foreignKey === undefined) checkEnd(lane);
+  for (const lane of lanes) if (lane.foreignKey === undefined) await checkEnd(lane);
   for (const lane of foreign) checkParked(lane, process);
   for (const lane of foreign) {
     removeForeignObject(world, lane);

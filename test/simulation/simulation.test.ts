@@ -23,8 +23,7 @@ describe('the commit protocol in simulated worlds', () => {
   });
 
   const writes = [
-    'archive put facts',
-    'archive put content',
+    'archive put payload',
     'archive put bundle',
     'archive put checkpoint',
     'store insert',
@@ -35,7 +34,7 @@ describe('the commit protocol in simulated worlds', () => {
     'archive get genesis',
     'archive get bundle',
     'archive get checkpoint',
-    'archive get facts',
+    'archive get payload',
     'archive list bundle',
     'archive list checkpoint',
     'store next index',
@@ -148,7 +147,7 @@ describe('a planted defect', () => {
     (name) => [MUTANTS[name], name] as const,
   );
   const find = async (mutant: Mutant, maxShrinks: number) => {
-    const { failure } = await simulateMany({ runs: 2_000, seed: SEED, mutant, maxShrinks });
+    const { failure } = await simulateMany({ runs: 4_000, seed: SEED, mutant, maxShrinks });
     return failure!;
   };
 

@@ -47,7 +47,7 @@ async function run({ bytes, coverage, mutant, say = () => undefined }: RunOption
     await step(world);
   }
   if (world.judge.finding() === undefined) await settle(world);
-  if (world.judge.finding() === undefined) for (const lane of world.lanes) checkEnd(world, lane);
+  if (world.judge.finding() === undefined) for (const lane of world.lanes) await checkEnd(world, lane);
   for (const process of world.processes) process.isAlive = false;
   return { finding: world.judge.finding(), leaves: sum(world.lanes.map(({ judge }) => judge.sealed.length)) };
 }

@@ -10,6 +10,8 @@ export const RECEIVED_MS = Date.parse(RECEIVED_AT);
 /** No clock may be further ahead of a record and of the bundle before it. */
 export const MAX_CLOCK_AHEAD_MS = 31 * 24 * 3_600_000;
 const PRINCIPAL = '0'.repeat(32);
+/** Keyed hash of one of seven persons. */
+const ownerOf = (n: number) => sha256Hex(`person ${n % 7}`);
 const known = new Map<number, AuditRecord>();
 const numbers = new Map<string, number>();
 
@@ -22,6 +24,7 @@ export function recordOf(n: number): AuditRecord {
     retention_class: n % 5 === 4 ? 'file' : 'content',
     principal: PRINCIPAL,
     subject: null,
+    key_owner: n % 2 === 0 ? null : ownerOf(n),
     received_at: RECEIVED_AT,
     facts: { source_event: `Event${n}`, collector: 'workstation' },
     person: n % 2 === 0 ? null : { claimed_user: `person ${n % 7}` },

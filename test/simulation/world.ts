@@ -7,6 +7,7 @@ import { createSequencer } from '../../ingest/sequencer.ts';
 import type { Logger } from 'pino';
 import { PipelineError } from '../../schemas/errors.ts';
 import { sha256Hex } from '../../store/chain/leaf.ts';
+import { dataKeys } from './data-keys.ts';
 import type { LedgerOptions } from '../../store/ledger/options.ts';
 import type { RecordStore } from '../../store/records/record-store.ts';
 import { createLog } from '../../store/ledger/genesis.ts';
@@ -178,6 +179,7 @@ export function optionsOf(world: World, process: Operator, { log, judge }: Lane)
   return {
     log,
     archive: archive.portOf(process, queryable),
+    dataKeys,
     records: openRowsModel(world, process, (losses) => (looked = losses)),
     signer: machine.signerOf(process, log),
     guard: machine.guardOf(process, log),

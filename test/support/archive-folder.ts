@@ -3,24 +3,19 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { lockFileName, type ArchiveLockRecord } from '../../schemas/archive-lock.ts';
 import type { AuditRecord } from '../../schemas/record.ts';
-import { classOfPart, type RecordClass } from '../../schemas/retention.ts';
-import {
-  PART_KINDS,
-  type BundleHeader,
-  type PartKind,
-  type UnsignedBundleHeader,
-} from '../../schemas/bundle.ts';
-import { decodeBundle, packLines } from '../../store/chain/bundle-bytes.ts';
+import type { BundleHeader, UnsignedBundleHeader } from '../../schemas/bundle.ts';
+import { canonicalJson } from '../../schemas/canonical.ts';
+import { decodeBundle } from '../../store/chain/bundle-bytes.ts';
 import { toBundle } from './bundle-file.ts';
 import { headerMessage } from '../../store/chain/bundle-signature.ts';
-import { bundleKey, payloadKey } from '../../store/chain/layout.ts';
-import { sealRecord, sha256Hex, type SealedRecord } from '../../store/chain/leaf.ts';
+import { bundleKey } from '../../store/chain/layout.ts';
+import { sha256Hex } from '../../store/chain/leaf.ts';
 import { appendLeaves, chainHash, chainStart, frontierRoot, leafHash } from '../../store/chain/merkle.ts';
-import { secretLine } from '../../store/chain/part.ts';
 import { formatLockFile, parseLockFile } from '../../store/verify/lock-file.ts';
 import type { LedgerOptions } from '../../store/ledger/options.ts';
 import type { Signer } from '../../store/keys/signer.ts';
 import { openLedger } from '../../store/ledger/ledger.ts';
+import { sealParts } from '../../store/ledger/payloads.ts';
 import { openLocalArchive } from '../../store/archive/local/archive.ts';
 import { appendWhole, createTestLog, testRecord } from './ledger.ts';
 import { createMemoryRecordStore } from './memory-record-store.ts';
@@ -150,52 +145,29 @@ export async function rewriteFrom(
     const key = bundleKey('p0', size);
     const old = decodeBundle(await readFile(join(dir, key)));
     const header = JSON.parse(old.headerText) as BundleHeader;
-    const sealed = Array.from({ length: count }, (_, offset) =>
-      sealRecord(mixedRecord(1000 + size + offset), size + offset, SECRETS),
-    );
-    const leafTexts = size < start ? old.leafTexts : sealed.map(({ leaf_text }) => leaf_text);
+    const records = Array.from({ length: count }, (_, offset) => mixedRecord(1000 + size + offset));
+    const isOther = size >= start;
+    if (isOther) for (const { key: payload } of header.payloads) await removeObject(dir, payload);
+    const place = { startIndex: size, nowMs: Date.parse(header.integrated_at) };
+    const parts = isOther ? await sealParts(archive.options, records, place) : undefined;
+    const leafTexts = parts?.sealed.map(({ leaf_text }) => leaf_text) ?? old.leafTexts;
     const hashes = leafTexts.map((text) => leafHash(Buffer.from(text)));
     frontier = appendLeaves(frontier, size, hashes);
     chain = hashes.reduce(chainHash, chain);
-    if (size >= start) {
-      for (const { key: payload } of header.payloads) await removeObject(dir, payload);
+    if (parts !== undefined) {
       const forged = {
         ...header,
         root_hash: hex(frontierRoot(frontier)),
         frontier: frontier.map(hex),
         chain_head: hex(chain),
-        payloads: await putPayloads(archive, sealed, size),
+        frame_count: parts.frames.length,
+        payloads: [...parts.payloads],
       };
-      await replaceObject(dir, key, await toBundle(forged, leafTexts));
+      const frameTexts = parts.frames.map((frame) => canonicalJson(frame));
+      await replaceObject(dir, key, await toBundle(forged, { frameTexts, leafTexts }));
     }
     size += count;
   }
 }
 
-const SECRETS = {
-  facts: Buffer.alloc(32, 'a'),
-  person: Buffer.alloc(32, 'p'),
-  content: Buffer.alloc(32, 'b'),
-};
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
-
-async function putPayloads({ options }: TestArchive, sealed: readonly SealedRecord[], start: number) {
-  const payloads: BundleHeader['payloads'] = [];
-  const put = async (kind: PartKind, retention_class: RecordClass, lines: readonly string[]) => {
-    if (lines.length === 0) return;
-    const bytes = await packLines([secretLine(SECRETS[kind]), ...lines]);
-    const named = { kind, retention_class, sha256: sha256Hex(bytes) };
-    const key = payloadKey('p0', named, start);
-    const lock = options.lockFor(classOfPart(kind, retention_class), 0);
-    await options.archive.put(key, bytes, lock);
-    payloads.push({ ...named, key, size_bytes: bytes.length, line_count: lines.length, lock });
-  };
-  for (const retentionClass of ['content', 'file'] as const) {
-    const ofClass = sealed.filter(({ leaf }) => leaf.retention_class === retentionClass);
-    for (const kind of PART_KINDS) {
-      const lines = ofClass.flatMap((record) => record[kind]?.line ?? []);
-      await put(kind, retentionClass, lines);
-    }
-  }
-  return payloads;
-}

@@ -15,6 +15,7 @@ const step = async (name: string, fetch: () => Promise<unknown>): Promise<void> 
 await step('Apache Kafka', fetchKafka);
 await step('MinIO', () => findEngine('minio'));
 await step('versitygw', () => findEngine('versitygw'));
+await step('local-kms', () => findEngine('local-kms'));
 await step('compose-check', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'affidavit-compose-'));
   buildGoProgram('compose-check', folder);

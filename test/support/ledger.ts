@@ -15,6 +15,7 @@ import type { HeadGuard, Signer } from '../../store/keys/signer.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { FaultPlan } from './faults.ts';
 import { createMemoryArchive } from './memory-archive.ts';
+import { createMemoryKeyStore } from './memory-key-store.ts';
 
 export const TEST_ORIGIN = 'test.example/affidavit/p0';
 
@@ -82,6 +83,7 @@ export async function testGenesis(signer: Signer, isSynthetic = false): Promise<
 export interface TestLedgerParts {
   readonly archive: Archive;
   readonly records: RecordStore;
+  readonly dataKeys?: LedgerOptions['dataKeys'];
   readonly signer?: Signer;
   readonly guard?: HeadGuard;
   readonly clock?: () => number;
@@ -103,6 +105,7 @@ export async function createTestLog(parts: TestLedgerParts): Promise<LedgerOptio
   const options: LedgerOptions = {
     log: parts.log ?? 'p0',
     archive: parts.archive,
+    dataKeys: parts.dataKeys ?? createMemoryKeyStore(),
     projections: [
       createRowsProjection(parts.records),
       createTilesProjection({ log: 'p0', archive: parts.archive }),
@@ -117,6 +120,9 @@ export async function createTestLog(parts: TestLedgerParts): Promise<LedgerOptio
   return options;
 }
 
+/** Keyed hash of the one person of `testRecord`. */
+export const TEST_PERSON = '1'.repeat(64);
+
 /** A plausible record; `n` makes it distinct. */
 export function testRecord(n: number, over: Partial<AuditRecord> = {}): AuditRecord {
   return {
@@ -125,7 +131,8 @@ export function testRecord(n: number, over: Partial<AuditRecord> = {}): AuditRec
     source: 'hook',
     retention_class: 'content',
     principal: '0'.repeat(32),
-    subject: n % 2 === 0 ? null : '1'.repeat(32),
+    subject: n % 2 === 0 ? null : TEST_PERSON,
+    key_owner: n % 2 === 0 ? null : TEST_PERSON,
     received_at: '2026-11-21T08:59:59.000Z',
     facts: {
       source_event: 'PreToolUse',

@@ -97,7 +97,7 @@ async function signedContents(
   { leafCount = 7, completeness = 'incomplete', synthetic = false }: TestPackageOptions,
 ) {
   const sealed = Array.from({ length: leafCount }, (_, index) =>
-    sealRecord(testRecord(index), index, SECRETS),
+    sealRecord(testRecord(index), { index, subject: null, secretOf: (kind) => SECRETS[kind] }),
   );
   const hashes = sealed.map(({ leaf_hash }) => leaf_hash);
   const head = { tree_size: leafCount, root_hash: Buffer.from(rootOf(hashes)).toString('hex') };

@@ -11,12 +11,15 @@ import { freePort } from './free-port.ts';
 
 export type S3Engine = 'minio' | 'versitygw';
 
-interface EngineEntry {
+interface GoProgram {
   /** Go package and version. */
   readonly source: string;
   readonly version: string;
   /** Path of a binary that is there already. */
   readonly variable: string;
+}
+
+interface EngineEntry extends GoProgram {
   readonly args: (paths: { data: string; versions: string; port: string }) => readonly string[];
   readonly env: (keys: S3Keys) => Readonly<Record<string, string>>;
 }
@@ -56,6 +59,13 @@ const ENGINES: Readonly<Record<S3Engine, EngineEntry>> = {
   },
 };
 
+/** Speaks KMS and stands for AWS KMS in tests; test/support/kms-server.ts starts it. */
+const LOCAL_KMS: GoProgram = {
+  source: 'github.com/nsmithuk/local-kms',
+  version: 'v0.0.0-20260228092603-2a5e92d09ab6',
+  variable: 'AFFIDAVIT_TEST_LOCAL_KMS',
+};
+
 const KEYS: S3Keys = { accessKeyId: 'affidavit-test', secretAccessKey: 'affidavit-test-secret' };
 export const REGION = 'us-east-1';
 const START_ATTEMPTS = 300;
@@ -80,16 +90,15 @@ export type FoundEngine =
  * Path of the server's binary: named by its variable, in the cache, or built into it now, which takes minutes.
  * Otherwise the reason, printed once; with CI=true a missing engine is a failure.
  */
-export async function findEngine(engine: S3Engine): Promise<FoundEngine> {
-  const found = await locate(engine);
+export async function findEngine(engine: S3Engine | 'local-kms'): Promise<FoundEngine> {
+  const found = await locate(engine, engine === 'local-kms' ? LOCAL_KMS : ENGINES[engine]);
   if (found.reason === undefined) return found;
   if (process.env['CI'] === 'true') throw new Error(found.reason);
   process.stderr.write(`skipped: ${found.reason}\n`);
   return found;
 }
 
-async function locate(engine: S3Engine): Promise<FoundEngine> {
-  const { source, version, variable } = ENGINES[engine];
+async function locate(engine: string, { source, version, variable }: GoProgram): Promise<FoundEngine> {
   const given = process.env[variable];
   if (given !== undefined) {
     return existsSync(given) ? { path: given } : { reason: `${variable} names no file: ${given}` };

@@ -26,6 +26,8 @@ export interface RoleProcess {
 }
 
 export interface ScaleOut {
+  /** Folder with the keys and the key store that all processes share. */
+  readonly shared: string;
   readonly broker: KafkaBroker;
   readonly s3: S3Server;
   readonly clickhouseUrl: string;
@@ -92,6 +94,7 @@ export async function openScaleOut(
   const { logs } = JSON.parse(initialised.stdout) as { logs: { log: string; vkey: string }[] };
   return {
     ...{ broker, s3, clickhouseDir, bucket, env },
+    shared: root,
     clickhouseUrl: clickhouse.url,
     vkeys: new Map(logs.map(({ log, vkey }) => [log, vkey])),
     partitions: options.partitions,
@@ -132,6 +135,7 @@ function environmentOf(
   return {
     AFFIDAVIT_DATA: join(root, 'init'),
     AFFIDAVIT_KEYS: join(root, 'keys'),
+    AFFIDAVIT_KEY_STORE_DIR: join(root, 'key-store'),
     AFFIDAVIT_LOG_LEVEL: 'warn',
     AFFIDAVIT_INGEST_PORT: '0',
     AFFIDAVIT_API_PORT: '0',

@@ -1,7 +1,7 @@
 /** A deployment on a folder with records in its log, made in this process without a server. */
 import { createContext } from '../../app/context.ts';
 import { initialise } from '../../app/deployment.ts';
-import { CloseStack, openEngines, openLog } from '../../app/logs.ts';
+import { CloseStack, openSealingEngines, openLog } from '../../app/logs.ts';
 import type { Config } from '../../config.ts';
 import { appendWhole } from './ledger.ts';
 import { auditRecord } from './sealed-rows.ts';
@@ -12,7 +12,7 @@ export async function sealInFolder(config: Config, names: readonly string[]): Pr
   const { deployment } = await initialise(context);
   const stack = new CloseStack();
   try {
-    const engines = await openEngines(context, stack);
+    const engines = await openSealingEngines(context, stack);
     const { ledger } = stack.keep(await openLog(context, engines, deployment.logs[0]!));
     for (const name of names) {
       await appendWhole(ledger, {

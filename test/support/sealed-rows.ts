@@ -1,4 +1,5 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
+import type { PartKind } from '../../schemas/bundle.ts';
 import { splitPerson } from '../../ingest/person.ts';
 import type { AuditRecord, StatedFacts } from '../../schemas/record.ts';
 import { checkpointText } from '../../store/chain/checkpoint.ts';
@@ -20,6 +21,7 @@ export function auditRecord(
     retention_class: 'content',
     principal: 'c-0001',
     subject: null,
+    key_owner: null,
     received_at: '2026-03-01T10:00:00.000Z',
     content: null,
     ...record,
@@ -38,7 +40,8 @@ const SECRETS = {
 export function sealedRows(records: readonly AuditRecord[], log = 'p0'): RecordRow[] {
   let chain: Uint8Array = chainStart();
   return records.map((record, leaf_index) => {
-    const sealed = sealRecord(record, leaf_index, SECRETS);
+    const secretOf = (kind: PartKind) => SECRETS[kind];
+    const sealed = sealRecord(record, { index: leaf_index, subject: record.subject, secretOf });
     chain = chainHash(chain, sealed.leaf_hash);
     return {
       ...record.facts,

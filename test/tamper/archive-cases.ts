@@ -11,6 +11,7 @@ import { replaceObject } from '../support/archive-folder.ts';
 import { BUNDLE_WORKER, entryOf } from '../support/bundle-worker.ts';
 import { createTestSigner } from '../support/ledger.ts';
 import { copyOf, firstIndex, forgeBundle, sealArchive, SIZES, type SealedArchive } from './forge.ts';
+import { findTestKeys as findKeys } from '../support/frames.ts';
 
 /** Signs every archive of these cases, so that a case can sign too. */
 export const LOG_SIGNER = createTestSigner();
@@ -32,8 +33,8 @@ export async function replaceBy(dir: string, key: string, other: string): Promis
 export const header = (start: number, member: object) => (dir: string) =>
   forgeBundle(dir, start, (bundle) => ({ header: { ...bundle.header, ...member } }));
 
-export const exchanged = (texts: string[], left: number, right: number) =>
-  texts.with(left, texts[right]!).with(right, texts[left]!);
+export const exchanged = <T>(list: readonly T[], left: number, right: number): T[] =>
+  list.with(left, list[right]!).with(right, list[left]!);
 
 export interface ArchiveCase {
   readonly name: string;
@@ -74,7 +75,7 @@ export function describeArchiveCases(
       await tamper(dir);
       const bundles: BundleAddress[] = [];
       const lookAhead = (asked: readonly BundleAddress[]) => void bundles.push(...asked);
-      const report = await verifyArchive({ dir, pinnedVkeys: [LOG_SIGNER.vkey], lookAhead });
+      const report = await verifyArchive({ dir, pinnedVkeys: [LOG_SIGNER.vkey], findKeys, lookAhead });
       verified.push({ name, dir, bundles, report });
       return report;
     }
@@ -111,8 +112,7 @@ export function describeArchiveCases(
     it('gives the same reports when threads check the bundles first', async () => {
       const threads = startThreads(
         verified.flatMap(({ bundles }) => bundles),
-        2,
-        entryOf(BUNDLE_WORKER),
+        { threadCount: 2, findKeys, entry: entryOf(BUNDLE_WORKER) },
       );
       const found: unknown[] = [];
       const next = async () => {
@@ -121,8 +121,9 @@ export function describeArchiveCases(
         return sound;
       };
       const lookAhead = () => ({ next, close: () => Promise.resolve() });
+      const options = { pinnedVkeys: [LOG_SIGNER.vkey], findKeys };
       for (const { name, dir, report } of verified)
-        expect(await verifyArchive({ dir, pinnedVkeys: [LOG_SIGNER.vkey], lookAhead }), name).toEqual(report);
+        expect(await verifyArchive({ dir, ...options, lookAhead }), name).toEqual(report);
       await threads.close();
       // Of the untouched archive at least, all bundles came from the threads.
       expect(found.length).toBeGreaterThanOrEqual(sizes.length);

@@ -13,7 +13,7 @@ import {
   swapObjects,
   type ArchiveCase,
 } from './archive-cases.ts';
-import { edited, forgeBundle, payloadRef, readBundle, removeCheckpoints } from './forge.ts';
+import { edited, forgeBundle, payloadOf, readBundle, removeCheckpoints } from './forge.ts';
 
 const ROOT = 'f'.repeat(64);
 const lockOf = async (dir: string, key: string) => lockFileName(key, sha256Hex(await read(dir, key)));
@@ -104,10 +104,10 @@ const FOLDERS: readonly ArchiveCase[] = [
     index: null,
   },
   {
-    name: 'a folder in the place of the facts of a bundle',
-    tamper: async (dir) => replaceByFolder(dir, (await payloadRef(dir, 10, 'facts')).key),
+    name: 'a folder in the place of the payload object of a bundle',
+    tamper: async (dir) => replaceByFolder(dir, await payloadOf(dir, 10)),
     code: 'payload_missing',
-    index: 11,
+    index: 10,
   },
   {
     name: 'a folder in the place of a lock file',
@@ -269,7 +269,7 @@ const BUNDLES: readonly ArchiveCase[] = [
     index: 11,
     // The root does not fit either, and speaks for the bundle as a whole.
     first: 10,
-    names: 'line 3 of the bundle at 10',
+    names: 'leaf 2 of the bundle at 10',
   },
   {
     name: 'another root in the header',

@@ -4,11 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { lockFileName } from '../../schemas/archive-lock.ts';
 import type { BundleHeader, PartKind } from '../../schemas/bundle.ts';
+import { canonicalJson } from '../../schemas/canonical.ts';
+import type { FrameRef } from '../../schemas/frame.ts';
 import type { VerificationReport } from '../../schemas/verification.ts';
-import { decodeBundle, decodeLines, packLines } from '../../store/chain/bundle-bytes.ts';
+import { decodeBundle } from '../../store/chain/bundle-bytes.ts';
 import { toBundle } from '../support/bundle-file.ts';
 import { checkpointText } from '../../store/chain/checkpoint.ts';
-import { bundleKey, checkpointKey, payloadKey } from '../../store/chain/layout.ts';
+import { bundleKey, checkpointKey } from '../../store/chain/layout.ts';
 import { sha256Hex } from '../../store/chain/leaf.ts';
 import { formatNote, parseVkey } from '../../store/chain/note.ts';
 import { formatLockFile } from '../../store/verify/lock-file.ts';
@@ -23,6 +25,7 @@ import {
   replaceObject,
   rewriteFrom,
 } from '../support/archive-folder.ts';
+import { openFrames, sealFrames, type OpenedFrame } from '../support/frames.ts';
 import { appendWhole, createTestLog, createTestSigner, testLock } from '../support/ledger.ts';
 import { createMemoryRecordStore } from '../support/memory-record-store.ts';
 
@@ -86,63 +89,70 @@ export async function copyOf(dir: string): Promise<{ dir: string; dispose(): Pro
 
 export interface Bundle {
   readonly header: BundleHeader;
+  readonly frames: readonly FrameRef[];
   readonly leafTexts: readonly string[];
 }
 
 export async function readBundle(dir: string, start: number): Promise<Bundle> {
-  const { headerText, leafTexts } = decodeBundle(await readFile(join(dir, bundleKey('p0', start))));
-  return { header: JSON.parse(headerText) as BundleHeader, leafTexts };
+  const { headerText, frameTexts, leafTexts } = decodeBundle(
+    await readFile(join(dir, bundleKey('p0', start))),
+  );
+  const frames = frameTexts.map((text) => JSON.parse(text) as FrameRef);
+  return { header: JSON.parse(headerText) as BundleHeader, frames, leafTexts };
 }
 
 /** Puts another bundle in place, with a lock file that fits. */
 export async function forgeBundle(dir: string, start: number, change: (bundle: Bundle) => Partial<Bundle>) {
   const bundle = await readBundle(dir, start);
-  const { header, leafTexts } = { ...bundle, ...change(bundle) };
-  await replaceObject(dir, bundleKey('p0', start), await toBundle(header, leafTexts));
+  const { header, frames, leafTexts } = { ...bundle, ...change(bundle) };
+  const frameTexts = frames.map((frame) => canonicalJson(frame));
+  await replaceObject(dir, bundleKey('p0', start), await toBundle(header, { frameTexts, leafTexts }));
 }
 
-export async function payloadRef(dir: string, start: number, kind: PartKind) {
-  const { header } = await readBundle(dir, start);
-  return header.payloads.find((ref) => ref.kind === kind && ref.retention_class === 'content')!;
+/** The key of the payload object that holds the frames of the bundle. All frames of a test are kept until one date. */
+export async function payloadOf(dir: string, start: number): Promise<string> {
+  return (await readBundle(dir, start)).header.payloads[0]!.key;
 }
 
-/** The part lines of a payload object. */
-export async function payloadLines(dir: string, start: number, kind: PartKind): Promise<string[]> {
-  return (await storedLines(dir, start, kind)).slice(1);
+/** The frame of this kind, in the class of its kind: of nobody for facts, else of the one person of the records. */
+export function isFrameOf(kind: PartKind): (frame: FrameRef) => boolean {
+  return (frame) =>
+    frame.kind === kind && frame.retention_class === kind && (frame.subject === null) === (kind === 'facts');
 }
 
-/** All lines of a payload object: its secret, then its parts. */
-async function storedLines(dir: string, start: number, kind: PartKind): Promise<string[]> {
-  return decodeLines(await readFile(join(dir, (await payloadRef(dir, start, kind)).key)));
+/** The lines of a frame. */
+export async function frameLines(dir: string, start: number, kind: PartKind): Promise<readonly string[]> {
+  const { header, frames } = await readBundle(dir, start);
+  return (await openFrames(dir, header, frames)).find(({ frame }) => isFrameOf(kind)(frame))!.lines;
 }
 
-/** Puts other payload lines in place, and makes digests, names and lock files fit as far as no key is needed. */
-export async function forgePayload(
+/** Puts other frames in place as somebody with the data keys can, and makes digests, names and lock files fit. */
+export async function forgeFrames(
+  dir: string,
+  start: number,
+  change: (opened: readonly OpenedFrame[]) => readonly OpenedFrame[],
+): Promise<void> {
+  const { header, frames } = await readBundle(dir, start);
+  const sealed = await sealFrames('p0', header, change(await openFrames(dir, header, frames)));
+  for (const { key } of header.payloads) await removeObject(dir, key);
+  for (const [key, bytes] of sealed.objects) await putObject(dir, key, bytes);
+  await forgeBundle(dir, start, () => ({ header: sealed.header, frames: sealed.frames }));
+}
+
+/** The same for the lines of one frame; its count fits them. */
+export async function forgeLines(
   dir: string,
   start: number,
   kind: PartKind,
-  change: (lines: string[]) => readonly string[],
+  change: (lines: readonly string[]) => readonly string[],
 ): Promise<void> {
-  await forgeStored(dir, start, kind, ([secret, ...lines]) => [secret!, ...change(lines)]);
-}
-
-/** The same for all lines of the object, of which the first is its secret. */
-export async function forgeStored(
-  dir: string,
-  start: number,
-  kind: PartKind,
-  change: (lines: string[]) => readonly string[],
-): Promise<void> {
-  const ref = await payloadRef(dir, start, kind);
-  const bytes = await packLines(change(await storedLines(dir, start, kind)));
-  const sha256 = sha256Hex(bytes);
-  const key = payloadKey('p0', { ...ref, sha256 }, start);
-  await removeObject(dir, ref.key);
-  await putObject(dir, key, bytes);
-  const forged = { ...ref, key, sha256, size_bytes: bytes.length };
-  await forgeBundle(dir, start, ({ header }) => ({
-    header: { ...header, payloads: header.payloads.map((each) => (each.key === ref.key ? forged : each)) },
-  }));
+  await forgeFrames(dir, start, (opened) =>
+    opened.map(({ frame, lines }) => {
+      if (!isFrameOf(kind)(frame)) return { frame, lines };
+      const changed = change(lines);
+      return { frame: { ...frame, line_count: changed.length }, lines: changed };
+    }),
+  );
 }
 
 /** A new object with a lock file, without asking the archive. */
@@ -162,8 +172,7 @@ export async function rewriteWithoutKey(dir: string, signer: Signer, start: numb
 /** Cuts the log back to a size at which a bundle ends, and leaves no trace of what was behind. */
 export async function cutBackTo(dir: string, size: number): Promise<void> {
   for (const file of await filesBelow(dir)) {
-    const [, kind, place] =
-      /log\/p0\/(bundle|checkpoint|facts|person|content).*\/([0-9]{20})/.exec(file) ?? [];
+    const [, kind, place] = /log\/p0\/(bundle|checkpoint|payload).*\/([0-9]{20})/.exec(file) ?? [];
     const isBehind = kind === 'checkpoint' ? Number(place) > size : Number(place) >= size;
     if (kind !== undefined && isBehind) await rm(join(dir, file));
   }

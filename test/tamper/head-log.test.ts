@@ -183,7 +183,7 @@ describe('the head log in an archive', () => {
   it('holds entries alone: a bundle of records in its place is malformed', async () => {
     await rm(pathOf(HEAD_LOG), { recursive: true });
     await cp(pathOf('p0'), pathOf(HEAD_LOG), { recursive: true });
-    expect(await codes()).toEqual(expect.arrayContaining(['leaf_malformed', 'log_missing']));
+    expect(await codes()).toEqual(expect.arrayContaining(['bundle_malformed', 'log_missing']));
   });
 });
 

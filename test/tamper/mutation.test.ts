@@ -24,7 +24,7 @@ it(
       files.map((file) => `${file.split('/')[2]!}${file.endsWith('.lock') ? ' lock' : ''}`),
     );
     expect([...kinds].toSorted().join()).toMatch(
-      /^bundle,bundle lock,checkpoint,checkpoint lock,content,content lock,facts,facts lock,genesis,genesis\..* lock$/,
+      /^bundle,bundle lock,checkpoint,checkpoint lock,genesis,genesis\..* lock,payload,payload lock$/,
     );
     let flips = 0;
     let named = 0;

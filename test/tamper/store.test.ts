@@ -9,6 +9,7 @@ import { openLocalArchive } from '../../store/archive/local/archive.ts';
 import type { RecordStore } from '../../store/records/record-store.ts';
 import { verifyRecordStore } from '../../store/verify/store/store-verification.ts';
 import { chdbPlace } from '../support/chdb-store.ts';
+import { createMemoryKeyStore } from '../support/memory-key-store.ts';
 import { copyOf, firstIndex, removeCheckpoints, sealArchive, type SealedArchive } from './forge.ts';
 
 let place: Awaited<ReturnType<typeof chdbPlace>>;
@@ -43,7 +44,13 @@ async function fill(select: string): Promise<void> {
 async function verify(dir = sealed.dir): Promise<VerificationReport> {
   const findings = createFindings();
   const archive = await openLocalArchive({ dir, clock: () => Date.UTC(2026, 10, 21) });
-  await verifyRecordStore({ archive, records: store, logs: ['p0'], findings });
+  await verifyRecordStore({
+    archive,
+    dataKeys: createMemoryKeyStore(),
+    records: store,
+    logs: ['p0'],
+    findings,
+  });
   return buildReport(findings, { ...NOTHING_ESTABLISHED, kind: 'record_store' });
 }
 

@@ -2,7 +2,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BundleHeader } from '../../schemas/bundle.ts';
-import { decodeBundle, decodeLines } from '../../store/chain/bundle-bytes.ts';
+import { decodeBundle } from '../../store/chain/bundle-bytes.ts';
 import { openCheckpoint } from '../../store/chain/checkpoint.ts';
 import {
   bundleKey,
@@ -14,7 +14,11 @@ import {
 } from '../../store/chain/layout.ts';
 import { parseVkey } from '../../store/chain/note.ts';
 import type { SealedBundleRead, SeenHead } from './judge.ts';
-import { eventOf } from './requests.ts';
+import { readParts } from '../../store/ledger/sealed-parts.ts';
+import type { FrameRef } from '../../schemas/frame.ts';
+import type { KeyStore } from '../../store/data-keys/key-store.ts';
+import { openKeysOf } from '../support/local-keys.ts';
+import { eventsOf } from './requests.ts';
 
 export interface ArchiveReader {
   /** Bundles that were not read before, in log order. */
@@ -29,7 +33,10 @@ export interface ArchiveReader {
 
 const LOG = 'p0';
 
-export function createArchiveReader(dir: string): ArchiveReader {
+/** `data` is the data folder of the server; its archive and its key store are read. */
+export function createArchiveReader(data: string): ArchiveReader {
+  const dir = join(data, 'archive');
+  let keys: Promise<KeyStore> | undefined;
   let nextIndex = 0;
   let integratedAtMs = 0;
   let vkey: string | undefined;
@@ -41,7 +48,7 @@ export function createArchiveReader(dir: string): ArchiveReader {
     async *newBundles() {
       for (const key of await objectKeys(dir, bundlePrefix(LOG))) {
         if (numberOfKey(key) < nextIndex) continue;
-        const { header, bundle } = await readBundle(dir, numberOfKey(key));
+        const { header, bundle } = await readBundle(dir, await (keys ??= openKeysOf(data)), numberOfKey(key));
         nextIndex = header.tree_size;
         integratedAtMs = Date.parse(header.integrated_at);
         yield bundle;
@@ -68,20 +75,17 @@ export function openHead(note: string, vkey: string | undefined): SeenHead {
 
 async function readBundle(
   dir: string,
+  dataKeys: Pick<KeyStore, 'find'>,
   startIndex: number,
 ): Promise<{ header: BundleHeader; bundle: SealedBundleRead }> {
-  const { headerText, leafTexts } = decodeBundle(await readFile(join(dir, bundleKey(LOG, startIndex))));
+  const { headerText, frameTexts, leafTexts } = decodeBundle(
+    await readFile(join(dir, bundleKey(LOG, startIndex))),
+  );
   const header = JSON.parse(headerText) as BundleHeader;
-  const events: number[] = [];
-  for (const { kind, key } of header.payloads) {
-    if (kind !== 'facts') continue;
-    // The first line is the secret of the object.
-    for (const line of decodeLines(await readFile(join(dir, key))).slice(1)) {
-      const { part } = JSON.parse(line) as { part: { tool_use_id?: unknown } };
-      const event = eventOf(part.tool_use_id);
-      if (event !== undefined) events.push(event);
-    }
-  }
+  const frames = frameTexts.map((text) => JSON.parse(text) as FrameRef);
+  const get = (key: string) => readFile(join(dir, key));
+  const { facts } = await readParts({ archive: { get }, dataKeys }, { header, frames });
+  const events = eventsOf(facts.values());
   return { header, bundle: { startIndex, leafTexts, events } };
 }
 

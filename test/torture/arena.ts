@@ -59,7 +59,7 @@ export function createArena(folder: string, entry: string): Arena {
   return {
     data,
     judge: createJudge(),
-    reader: createArchiveReader(join(data, 'archive')),
+    reader: createArchiveReader(data),
     memory: createClientMemory(),
     clock: { now: () => Date.now() + aheadMs, step },
     start: () =>

@@ -31,6 +31,14 @@ export function eventOf(id: unknown): number | undefined {
   return digits === undefined ? undefined : Number(digits);
 }
 
+/** The numbers of the events in lines of facts. */
+export function eventsOf(facts: Iterable<{ readonly line: string }>): number[] {
+  return [...facts].flatMap(({ line }) => {
+    const { part } = JSON.parse(line) as { part: { tool_use_id?: unknown } };
+    return eventOf(part.tool_use_id) ?? [];
+  });
+}
+
 export function bodyOf({ kind, first, count, fillerLength }: Load): Buffer {
   const events = Array.from({ length: count }, (_, position) => first + position);
   const body =

@@ -6,7 +6,8 @@ import type { Archive } from '../../archive/archive.ts';
 import { chainStart, leafHash } from '../../chain/merkle.ts';
 import type { Findings, Progress } from '../report.ts';
 import { checkpointKeys, lastNumber } from '../../ledger/numbered-keys.ts';
-import { bundleStarts, readLeafTexts, readSealedBundle } from '../../ledger/sealed-bundles.ts';
+import { bundleStarts, readLeafTexts } from '../../ledger/sealed-bundles.ts';
+import { readSealedBundle, type PartSources } from '../../ledger/sealed-parts.ts';
 import { storedElsewhere, storedRows, storedTail } from '../../records/queries/stored-rows.ts';
 import { toRows } from '../../records/record-row.ts';
 import type { RecordRow, RecordStore } from '../../records/record-store.ts';
@@ -14,6 +15,7 @@ import { RowCheck } from './row-check.ts';
 
 interface StoreVerificationOptions {
   readonly archive: Archive;
+  readonly dataKeys: PartSources['dataKeys'];
   readonly records: RecordStore;
   /** Names of all logs of the archive. */
   readonly logs: readonly string[];
@@ -46,7 +48,7 @@ async function verifyRowsOf(options: StoreVerificationOptions, log: string): Pro
   const signedSize = (await lastNumber(archive, checkpointKeys(log))) ?? 0;
   const check = new RowCheck({ signedSize, findings });
   let size = 0;
-  for await (const rows of sealedRows(archive, log)) {
+  for await (const rows of sealedRows(options, log)) {
     const first = rows[0]?.leaf_index ?? 0;
     size = first + rows.length;
     const range = { log, from_index: first, to_index: size };
@@ -61,11 +63,14 @@ async function verifyRowsOf(options: StoreVerificationOptions, log: string): Pro
 }
 
 /** Rows as the ledger writes them, in portions of whole bundles. */
-async function* sealedRows(archive: Archive, log: string): AsyncGenerator<RecordRow[]> {
+async function* sealedRows(
+  sources: Pick<StoreVerificationOptions, 'archive' | 'dataKeys'>,
+  log: string,
+): AsyncGenerator<RecordRow[]> {
   let chain: Uint8Array = chainStart();
   let portion: RecordRow[] = [];
-  for (const start of await bundleStarts(archive, log)) {
-    const bundle = await readSealedBundle(archive, log, start);
+  for (const start of await bundleStarts(sources.archive, log)) {
+    const bundle = await readSealedBundle(sources, log, start);
     portion = portion.concat(toRows(bundle, chain));
     chain = Buffer.from(bundle.header.chain_head, 'hex');
     if (portion.length < ROWS_PER_READ) continue;

@@ -14,13 +14,13 @@ import {
 } from '../../../store/chain/layout.ts';
 
 const number = fc.nat({ max: Number.MAX_SAFE_INTEGER });
-const ref = { kind: 'facts', retention_class: 'content', sha256: 'ab'.repeat(32) } as const;
+const SHA256 = 'ab'.repeat(32);
 
 describe('the keys of a log', () => {
   it('lie in folders that the leading digits of the number name', () => {
     expect(bundleKey('p0', 1_234_567_890)).toBe('log/p0/bundle/00000000001/234/567/00000000001234567890');
-    expect(payloadKey('p0', ref, 42)).toBe(
-      'log/p0/facts/content/00000000000/000/000/00000000000000000042-abababababababab',
+    expect(payloadKey('p0', 42, SHA256)).toBe(
+      'log/p0/payload/00000000000/000/000/00000000000000000042-abababababababab',
     );
   });
 
@@ -41,7 +41,11 @@ describe('the keys of a log', () => {
           folder: 'checkpoint',
           position,
         });
-        expect(parseKey(payloadKey('p0', ref, position))).toEqual({ log: 'p0', folder: 'facts', position });
+        expect(parseKey(payloadKey('p0', position, SHA256))).toEqual({
+          log: 'p0',
+          folder: 'payload',
+          position,
+        });
         expect(numberOfKey(bundleKey('p0', position))).toBe(position);
       }),
     );
@@ -69,14 +73,14 @@ describe('the keys of a log', () => {
 
   it('have a series, whatever their number', () => {
     expect(seriesOf(bundleKey('p0', 1))).toBe('log/p0/bundle/');
-    expect(seriesOf(payloadKey('p0', ref, 123_456))).toBe('log/p0/facts/content/');
+    expect(seriesOf(payloadKey('p0', 123_456, SHA256))).toBe('log/p0/payload/');
   });
 
   it.each([
     'log/p0/bundle/00000000000000000000',
     'log/p0/bundle/00000000000/000/001/00000000000000000000',
     'log/p0/bundle/00000000000/000/000/00000000000000000000-abababababababab',
-    'log/p0/facts/content/00000000000/000/000/00000000000000000000',
+    'log/p0/payload/00000000000/000/000/00000000000000000000',
     'log/p0/bundle/99999999999/999/999/99999999999999999999',
     'log/p0/genesis/00000000000/000/000/00000000000000000000',
     'log/p0/other/00000000000/000/000/00000000000000000000',
@@ -88,8 +92,7 @@ describe('the keys of a log', () => {
 describe('a folder of a log', () => {
   it.each([
     ['log/p0/', undefined, 0, 1e20],
-    ['log/p0/facts/', 'facts', 0, 1e20],
-    ['log/p0/facts/content/', 'facts', 0, 1e20],
+    ['log/p0/payload/', 'payload', 0, 1e20],
     ['log/p0/bundle/', 'bundle', 0, 1e20],
     ['log/p0/bundle/00000000001/', 'bundle', 1_000_000_000, 1_999_999_999],
     ['log/p0/bundle/00000000001/002/', 'bundle', 1_002_000_000, 1_002_999_999],

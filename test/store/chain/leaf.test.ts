@@ -10,7 +10,7 @@ const SECRETS = {
   content: Buffer.alloc(32, 'c'),
 };
 const INDEX = 7;
-const sealed = sealRecord(testRecord(1), INDEX, SECRETS);
+const sealed = sealRecord(testRecord(1), { index: INDEX, subject: null, secretOf: (kind) => SECRETS[kind] });
 const saltWith = (kind: (typeof PART_KINDS)[number], secret: string) =>
   saltThatOpens(sealed.leaf_text, { index: INDEX, kind, text: sealed[kind]!.text, secret });
 

@@ -197,7 +197,7 @@ describe('a ledger that is opened while another sequencer commits', () => {
 });
 
 describe('the commit protocol under faults', () => {
-  const writes = ['facts', 'content', 'bundle', 'rows', 'guard', 'checkpoint'];
+  const writes = ['payload', 'bundle', 'rows', 'guard', 'checkpoint'];
   const cases = writes.flatMap((write) =>
     (['not-applied', 'applied'] as Fault[]).map((fault) => ({ write, fault })),
   );
@@ -244,7 +244,7 @@ describe('a batch that is appended while the one before is being published', () 
       projections: [createRowsProjection({ ...store, insert })],
     });
     const bundles = () => [...archive.objects.keys()].filter((key) => key.includes('/bundle/'));
-    const payloads = () => [...archive.objects.keys()].filter((key) => key.includes('/facts/'));
+    const payloads = () => [...archive.objects.keys()].filter((key) => key.includes('/payload/'));
     const letGo = () => held.splice(0).forEach((resolve) => resolve());
     return { archive, store, options, ledger, bundles, payloads, letGo };
   }
@@ -367,8 +367,8 @@ describe('the ledger refuses to start', () => {
   ])('on a newest bundle in which somebody changed %s', async (_, change) => {
     const { archive, options } = await sealedLog();
     const key = bundleKey('p0', 4);
-    const { headerText, leafTexts } = decodeBundle(archive.objects.get(key)!);
-    archive.objects.set(key, await toBundle(change(JSON.parse(headerText) as BundleHeader), leafTexts));
+    const { headerText, ...lines } = decodeBundle(archive.objects.get(key)!);
+    archive.objects.set(key, await toBundle(change(JSON.parse(headerText) as BundleHeader), lines));
     await expect(openLedger(options)).rejects.toMatchObject({
       code: 'START_REFUSED',
       message: expect.stringContaining('somebody else wrote or changed it') as string,
@@ -397,9 +397,9 @@ describe('the ledger refuses to start', () => {
   ])('on a bundle whose signed header line has %s', async (_, respell) => {
     const { archive, options } = await sealedLog();
     const key = bundleKey('p0', 4);
-    const { headerLine, leaves } = cutBundle(archive.objects.get(key)!);
+    const { headerLine, lines } = cutBundle(archive.objects.get(key)!);
     const line = respell(Buffer.from(headerLine).toString());
-    archive.objects.set(key, Buffer.concat([Buffer.from(`${line}\n`), leaves]));
+    archive.objects.set(key, Buffer.concat([Buffer.from(`${line}\n`), lines]));
     await expect(openLedger(options)).rejects.toMatchObject({ code: 'ARCHIVE_DAMAGED' });
   });
 
@@ -418,9 +418,9 @@ describe('the ledger refuses to start', () => {
   it('on a rebuild from a bundle whose leaves are not those that its signed header names', async () => {
     const { archive, options, store } = await sealedLog();
     const key = bundleKey('p0', 4);
-    const { headerText, leafTexts } = decodeBundle(archive.objects.get(key)!);
+    const { headerText, frameTexts, leafTexts } = decodeBundle(archive.objects.get(key)!);
     const header = JSON.parse(headerText) as BundleHeader;
-    archive.objects.set(key, await toBundle(header, leafTexts.toReversed()));
+    archive.objects.set(key, await toBundle(header, { frameTexts, leafTexts: leafTexts.toReversed() }));
     await store.clear();
     await expect(openLedger(options)).rejects.toMatchObject({ code: 'ARCHIVE_DAMAGED' });
   });

@@ -177,9 +177,10 @@ describe('seen ids', () => {
     await seal(0, 3);
     await seal(3, 2);
     const key = bundleKey('p0', 0);
-    const { headerText, leafTexts } = decodeBundle(archive.objects.get(key)!);
+    const { headerText, frameTexts, leafTexts } = decodeBundle(archive.objects.get(key)!);
     const changed = leafTexts.map((text) => text.replace(idOf(1), idOf(8)));
-    archive.objects.set(key, await toBundle(JSON.parse(headerText) as BundleHeader, changed));
+    const lines = { frameTexts, leafTexts: changed };
+    archive.objects.set(key, await toBundle(JSON.parse(headerText) as BundleHeader, lines));
     Object.assign(rows.rows[1]!, { id: idOf(8) });
     const seen = await open();
     await seen.filled();

@@ -18,8 +18,12 @@ const DYING = `
 /** Instead of the worker. */
 const LYING = `
   import { parentPort } from 'node:worker_threads';
-  const sound = { object: { sha256: '', size: 0 }, headerLine: new Uint8Array(), leafHashes: new Uint8Array() };
-  parentPort.on('message', () => parentPort.postMessage(sound));
+  const result = {
+    object: { sha256: '', size: 0 },
+    ...{ headerLine: new Uint8Array(), frameLines: [], leafHashes: new Uint8Array() },
+    counts: { opened: 9, sealed: 0, destroyed: 0 },
+  };
+  parentPort.on('message', () => parentPort.postMessage({ kind: 'checked', result }));
 `;
 
 describe('threads that check bundles first', () => {
@@ -58,7 +62,9 @@ describe('threads that check bundles first', () => {
   });
 
   it('tell of sound bundles and leave the others to whoever asks', async () => {
-    const { told } = await verifyBoth((bundles) => startThreads(bundles, 2, entryOf(BUNDLE_WORKER)));
+    const { told } = await verifyBoth((bundles) =>
+      startThreads(bundles, { threadCount: 2, entry: entryOf(BUNDLE_WORKER) }),
+    );
     const ofSound: (number | undefined)[] = SIZES.map((size) => size * HASH_BYTES);
     const ofBroken = ofSound.with(2, undefined);
     expect(told.map((bundle) => bundle?.leafHashes.length)).toEqual([...ofSound, ...ofBroken]);
@@ -71,7 +77,7 @@ describe('threads that check bundles first', () => {
     ['that tell of bundles that are not there', entryOf(LYING), 12],
   ])('%s change nothing in the report', async (_, entry, atMost) => {
     const alone = await verifyBoth(() => undefined);
-    const { reports, told } = await verifyBoth((bundles) => startThreads(bundles, 2, entry));
+    const { reports, told } = await verifyBoth((bundles) => startThreads(bundles, { threadCount: 2, entry }));
     expect(reports).toEqual(alone.reports);
     expect(reports.map(({ ok }) => ok)).toEqual([true, false]);
     expect(told.filter((bundle) => bundle !== undefined).length).toBeLessThanOrEqual(atMost);

@@ -25,9 +25,9 @@ describe('the signature of a bundle header', () => {
   afterEach(() => archive.dispose());
 
   async function replaceHeader(change: (header: BundleHeader) => Promise<BundleHeader> | BundleHeader) {
-    const { headerText, leafTexts } = decodeBundle(await readFile(join(archive.dir, bundleKey('p0', 3))));
+    const { headerText, ...lines } = decodeBundle(await readFile(join(archive.dir, bundleKey('p0', 3))));
     const header = await change(JSON.parse(headerText) as BundleHeader);
-    await replaceObject(archive.dir, bundleKey('p0', 3), await toBundle(header, leafTexts));
+    await replaceObject(archive.dir, bundleKey('p0', 3), await toBundle(header, lines));
     return verifyArchive({ dir: archive.dir });
   }
 

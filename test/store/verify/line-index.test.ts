@@ -1,35 +1,42 @@
+import { createSecretKey } from 'node:crypto';
 import { expect, it } from 'vitest';
-import { packLines } from '../../../store/chain/bundle-bytes.ts';
-import { sha256Hex } from '../../../store/chain/leaf.ts';
-import { partDigest, partLine, saltOf, secretLine } from '../../../store/chain/part.ts';
-import { checkPayload } from '../../../store/verify/payload.ts';
+import type { BundleHeader } from '../../../schemas/bundle.ts';
+import { keyCommitment } from '../../../store/chain/data-key.ts';
+import { frameDigest, frameKeyAddress, frameSecret, sealFrame } from '../../../store/chain/frame.ts';
+import { deflateLines } from '../../../store/chain/frame-lines.ts';
+import { partDigest, partLine, saltOf } from '../../../store/chain/part.ts';
+import { FrameComparison, noFrames } from '../../../store/verify/frame-lines.ts';
 import { createFindings } from '../../../store/verify/report.ts';
-import { testLock } from '../../support/ledger.ts';
 
-const SECRET = Buffer.alloc(32, 'a');
 const PART = '{"collector":"workstation","source_event":"PreToolUse"}';
+const HEADER = { origin: 'o', start_index: 4, integrated_at: '2026-11-21T09:00:00.000Z' } as BundleHeader;
+const LABEL = { kind: 'facts', retention_class: 'facts', subject: null } as const;
 
-/** Checks a payload object of one line, which names `named`, for the leaf at index 4 that commits to exactly this line. */
+/** Checks a frame of one line, which names `named`, for the leaf at index 4 that commits to exactly this line. */
 async function findingsOf(named: number) {
+  const key = createSecretKey(Buffer.alloc(32, 'k'));
+  const address = frameKeyAddress(HEADER, LABEL);
+  const commitment = keyCommitment(key, address);
+  const nonce = Buffer.alloc(12, 'n');
   const line = partLine(named, 'facts', PART);
-  const bytes = Buffer.from(await packLines([secretLine(SECRET), line]));
-  const stored = { bytes, sha256: sha256Hex(bytes), sizeBytes: bytes.length };
+  const label = { ...LABEL, commitment: commitment.toString('base64url') };
+  const compressed = await deflateLines(Buffer.from(`${line}\n`));
+  const bytes = sealFrame({ key, nonce }, { place: HEADER, label }, compressed);
+  const named64 = { nonce: nonce.toString('base64url'), digest: frameDigest(bytes) };
+  const frame = { ...label, ...named64, line_count: 1, payload: 0, size_bytes: bytes.length };
+  const digest = partDigest(line, saltOf(frameSecret(key, nonce), 4, 'facts'));
+  const demanded = new Map([['facts/facts', new Map([[4, digest]])]]);
   const findings = createFindings();
-  const ref = {
-    kind: 'facts',
-    retention_class: 'content',
-    key: 'log/p0/facts/content/4',
-    sha256: stored.sha256,
-    size_bytes: stored.sizeBytes,
-    line_count: 1,
-    lock: testLock(),
-  } as const;
-  const expected = { indexes: [4], digests: [partDigest(line, saltOf(SECRET, 4, 'facts'))] };
-  await checkPayload(ref, stored, expected, findings);
+  const comparison = new FrameComparison({ header: HEADER, frames: [frame], demanded }, findings, noFrames());
+  comparison.compare({ frame, bytes }, { address, key, commitment });
+  comparison.finish();
   return findings.failures();
 }
 
-it('a payload line that names the index of another record is refused, even where the leaf commits to it', async () => {
+it('a line of a frame that names the index of another record is refused, even where the leaf commits to it', async () => {
   expect(await findingsOf(4)).toEqual([]);
-  expect(await findingsOf(5)).toMatchObject([{ code: 'payload_mismatch', index: 4 }]);
+  expect((await findingsOf(5)).map(({ code, index }) => [code, index])).toEqual([
+    ['payload_mismatch', 4],
+    ['payload_mismatch', 5],
+  ]);
 });

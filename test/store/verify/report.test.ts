@@ -61,10 +61,14 @@ describe('the verdict', () => {
 
   it('says in text what is broken, where, and what to do', () => {
     const findings = createFindings();
-    findings.fail('payload_mismatch', 41, 'log/p0/facts/content/00000000000000000040-0011223344556677');
+    findings.fail(
+      'payload_mismatch',
+      41,
+      'log/p0/payload/00000000000/000/000/00000000000000000040-0011223344556677',
+    );
     const text = renderReport(buildReport(findings, NOTHING_ESTABLISHED));
     expect(text.startsWith('NOT VERIFIED\n')).toBe(true);
-    expect(text).toContain('payload_mismatch at index 41: log/p0/facts/content/0000');
+    expect(text).toContain('payload_mismatch at index 41: log/p0/payload/0000');
     expect(text).toContain(FAILURES.payload_mismatch.action);
   });
 

@@ -4,10 +4,16 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { lockFileName } from '../../../schemas/archive-lock.ts';
 import { PART_KINDS, type BundleHeader } from '../../../schemas/bundle.ts';
-import type { Leaf } from '../../../schemas/leaf.ts';
+import type { FrameRef } from '../../../schemas/frame.ts';
 import { canonicalJson } from '../../../schemas/canonical.ts';
 import type { VerificationReport } from '../../../schemas/verification.ts';
-import { decodeBundle, decodeLines, MAX_HEADER_BYTES, packLines } from '../../../store/chain/bundle-bytes.ts';
+import {
+  decodeBundle,
+  linesRef,
+  MAX_HEADER_BYTES,
+  packBundle,
+  packLines,
+} from '../../../store/chain/bundle-bytes.ts';
 import { toBundle } from '../../support/bundle-file.ts';
 import { checkpointText } from '../../../store/chain/checkpoint.ts';
 import { bundleKey, checkpointKey, genesisKey, payloadKey } from '../../../store/chain/layout.ts';
@@ -29,6 +35,7 @@ import {
   writeTestArchive,
   type TestArchive,
 } from '../../support/archive-folder.ts';
+import { findTestKeys as findKeys, openFrames, sealFrames } from '../../support/frames.ts';
 import { appendWhole, createTestSigner } from '../../support/ledger.ts';
 
 const SIZES = [3, 4, 1, 8];
@@ -46,7 +53,11 @@ describe('verifying an archive', () => {
   afterEach(() => archive.dispose());
 
   const verify = (pinnedVkey?: string) =>
-    verifyArchive({ dir: archive.dir, pinnedVkeys: pinnedVkey === undefined ? undefined : [pinnedVkey] });
+    verifyArchive({
+      dir: archive.dir,
+      findKeys,
+      pinnedVkeys: pinnedVkey === undefined ? undefined : [pinnedVkey],
+    });
   const at = (key: string) => join(archive.dir, key);
   const read = (key: string) => readFile(at(key));
 
@@ -61,7 +72,7 @@ describe('verifying an archive', () => {
       integrity: 'intact',
       anchoring: 'signed',
       completeness: 'not_assessed',
-      disclosure: 'facts_and_content',
+      disclosure: 'opened',
       tree_size: 16,
       root_hash: (await headerOf(8)).root_hash,
       failures: [],
@@ -167,43 +178,41 @@ describe('verifying an archive', () => {
   it('names the record of which a part was changed by somebody who made digests fit', async () => {
     for (const kind of PART_KINDS) {
       const own = await writeTestArchive([6]);
-      const bundle = decodeBundle(await readFile(join(own.dir, bundleKey('p0', 0))));
-      const header = JSON.parse(bundle.headerText) as BundleHeader;
-      const ref = header.payloads.find((each) => each.kind === kind && each.retention_class === 'content')!;
-      const lines = decodeLines(await readFile(join(own.dir, ref.key)));
-      const bytes = await packLines(
-        lines.map((line, position) =>
-          position === 2 ? line.replace(/record|echo|Bash|person/, 'other') : line,
-        ),
-      );
-      await removeObject(own.dir, ref.key);
-      const key = payloadKey('p0', { ...ref, sha256: sha256Hex(bytes) }, 0);
-      const archiveAgain = own.options.archive;
-      await archiveAgain.put(key, bytes, { mode: 'governance', retain_until: '2033-01-01T00:00:00.000Z' });
-      const payloads = header.payloads.map((each) =>
-        each === ref ? { ...ref, key, sha256: sha256Hex(bytes), size_bytes: bytes.length } : each,
-      );
-      await replaceObject(
-        own.dir,
-        bundleKey('p0', 0),
-        await toBundle(await signedHeader(own.options.signer, { ...header, payloads }), bundle.leafTexts),
-      );
-      const report = await verifyArchive({ dir: own.dir });
-      const broken = Number(/^\{"index":([0-9]+)/.exec(lines[2]!)![1]);
+      const { headerText, ...bundle } = decodeBundle(await readFile(join(own.dir, bundleKey('p0', 0))));
+      const header = JSON.parse(headerText) as BundleHeader;
+      const frames = bundle.frameTexts.map((text) => JSON.parse(text) as FrameRef);
+      const opened = await openFrames(own.dir, header, frames);
+      const changed = opened.find(({ frame }) => frame.kind === kind && frame.line_count > 1)!;
+      const rewritten = changed.lines.with(1, changed.lines[1]!.replace(/Bash|echo|person-/, 'other'));
+      const forged = opened.map((each) => (each === changed ? { ...each, lines: rewritten } : each));
+      const sealed = await sealFrames('p0', header, forged);
+      for (const { key } of header.payloads) await removeObject(own.dir, key);
+      for (const [key, bytes] of sealed.objects)
+        await own.options.archive.put(key, bytes, header.payloads[0]!.lock);
+      const frameTexts = sealed.frames.map((frame) => canonicalJson(frame));
+      const lines = await packLines([...frameTexts, ...bundle.leafTexts]);
+      const unsigned = { ...sealed.header, lines: linesRef(lines) };
+      const signed = await signedHeader(own.options.signer, unsigned);
+      await replaceObject(own.dir, bundleKey('p0', 0), packBundle(signed, lines));
+      const broken = Number(/^\{"index":([0-9]+)/.exec(rewritten[1]!)![1]);
+      const report = await verifyArchive({ dir: own.dir, findKeys });
       expect(report.failures).toMatchObject([{ code: 'payload_mismatch', index: broken }]);
+      // Without the keys the frames are those that were signed, and nobody reads them.
+      const sealedReport = await verifyArchive({ dir: own.dir });
+      expect(sealedReport).toMatchObject({ ok: true, disclosure: 'sealed' });
       await own.dispose();
     }
   });
 
   it('names the bundle whose leaf was changed', async () => {
-    const { headerText, leafTexts } = decodeBundle(await read(bundleKey('p0', 3)));
+    const { headerText, frameTexts, leafTexts } = decodeBundle(await read(bundleKey('p0', 3)));
     const changed = leafTexts.map((text, position) =>
       position === 2 ? text.replace('"hook"', '"otel"') : text,
     );
     await replaceObject(
       archive.dir,
       bundleKey('p0', 3),
-      await toBundle(JSON.parse(headerText) as BundleHeader, changed),
+      await toBundle(JSON.parse(headerText) as BundleHeader, { frameTexts, leafTexts: changed }),
     );
     expect((await verify()).failures).toMatchObject([{ code: 'root_mismatch', index: 3 }]);
   });
@@ -254,28 +263,18 @@ describe('verifying an archive', () => {
     expect(report.failures[0]).toMatchObject({ code: 'bundle_missing', index: 7 });
   });
 
-  it('takes missing content without a receipt for tampering', async () => {
-    const ref = (await headerOf(3)).payloads.find(({ kind }) => kind === 'content')!;
-    await removeObject(archive.dir, ref.key);
-    const report = await verify();
-    const [first] = decodeBundle(await read(bundleKey('p0', 3))).leafTexts.flatMap((text, position) => {
-      const leaf = JSON.parse(text) as Leaf;
-      return leaf.parts.some(({ name }) => name === 'content') && leaf.retention_class === ref.retention_class
-        ? [3 + position]
-        : [];
-    });
-    expect(report.failures).toMatchObject([{ code: 'payload_missing', index: first }]);
+  it('takes missing parts without a receipt for tampering', async () => {
+    await removeObject(archive.dir, (await headerOf(3)).payloads[0]!.key);
+    expect((await verify()).failures).toMatchObject([{ code: 'payload_missing', index: 3 }]);
   });
 
-  it.each([
-    'stray',
-    'log/stray',
-    'log/p0/bundle/9',
-    'log/p0/facts/content/00000000000000000001-0000000000000000',
-  ])('names the foreign file %s', async (file) => {
-    await overwriteNew(at(file));
-    expect(codes(await verify())).toContain('file_unexpected');
-  });
+  it.each(['stray', 'log/stray', 'log/p0/bundle/9', 'log/p0/payload/00000000000000000001-0000000000000000'])(
+    'names the foreign file %s',
+    async (file) => {
+      await overwriteNew(at(file));
+      expect(codes(await verify())).toContain('file_unexpected');
+    },
+  );
 
   it('does not follow a symbolic link', async () => {
     const key = checkpointKey('p0', 3);
@@ -292,10 +291,11 @@ describe('verifying an archive', () => {
 
   it('never throws for what a bundle may hold', async () => {
     const key = bundleKey('p0', 3);
-    const { headerText, leafTexts } = decodeBundle(await read(key));
+    const { headerText, ...texts } = decodeBundle(await read(key));
+    const { frameTexts, leafTexts } = texts;
     const header = JSON.parse(headerText) as BundleHeader;
     const deep = '['.repeat(100_000);
-    const leaves = await packLines(leafTexts);
+    const leaves = await packLines([...frameTexts, ...leafTexts]);
     const below = (line: string, packed = leaves) => Buffer.concat([Buffer.from(`${line}\n`), packed]);
     const hostile = [
       leaves,
@@ -304,19 +304,23 @@ describe('verifying an archive', () => {
       below(deep),
       below('x'.repeat(MAX_HEADER_BYTES)),
       below(headerText, await packLines([])),
-      below(headerText, await packLines([deep, ...leafTexts.slice(1)])),
-      below(headerText, Buffer.from(leafTexts.join('\n'))),
+      below(headerText, await packLines([...frameTexts, deep, ...leafTexts.slice(1)])),
+      below(headerText, await packLines([deep, ...frameTexts.slice(1), ...leafTexts])),
+      below(headerText, Buffer.from([...frameTexts, ...leafTexts].join('\n'))),
       below(headerText.replace('{', '{"v":1,')),
       below(` ${headerText}`),
-      await toBundle({ ...header, frontier: [header.root_hash] }, leafTexts),
-      await toBundle({ ...header, frontier: [] }, leafTexts),
-      await toBundle({ ...header, leaf_count: 0, tree_size: 3 }, []),
-      await toBundle({ ...header, leaf_count: 5, tree_size: 8 }, [...leafTexts, leafTexts[0]!]),
-      await toBundle({ ...header, payloads: [] }, leafTexts),
-      await toBundle({ ...header, payloads: [...header.payloads, ...header.payloads] }, leafTexts),
+      await toBundle({ ...header, frontier: [header.root_hash] }, texts),
+      await toBundle({ ...header, frontier: [] }, texts),
+      await toBundle({ ...header, leaf_count: 0, tree_size: 3 }, { frameTexts, leafTexts: [] }),
+      await toBundle(
+        { ...header, leaf_count: 5, tree_size: 8 },
+        { frameTexts, leafTexts: [...leafTexts, leafTexts[0]!] },
+      ),
+      await toBundle({ ...header, payloads: [] }, texts),
+      await toBundle({ ...header, payloads: [...header.payloads, ...header.payloads] }, texts),
       await toBundle(
         { ...header, payloads: header.payloads.map((ref) => ({ ...ref, key: '../../etc/passwd' })) },
-        leafTexts,
+        texts,
       ),
     ];
     for (const bytes of hostile) {
@@ -333,9 +337,8 @@ describe('verifying an archive', () => {
       await writeFile(at('.staging/put-abc/object'), 'half');
       const lock = { mode: 'governance', retain_until: '2033-01-01T00:00:00.000Z' } as const;
       for (const start of [3, 16]) {
-        const bytes = await packLines([`{"left":${String(start)}}`]);
-        const ref = { kind: 'facts', retention_class: 'content', sha256: sha256Hex(bytes) } as const;
-        await archive.options.archive.put(payloadKey('p0', ref, start), bytes, lock);
+        const bytes = Buffer.from(`left at ${String(start)}`);
+        await archive.options.archive.put(payloadKey('p0', start, sha256Hex(bytes)), bytes, lock);
         const key = bundleKey('p0', start);
         const sha256 = sha256Hex(`lost bundle ${String(start)}`);
         const record = { v: 1, key, sha256, size_bytes: 5, ...lock, legal_hold: false } as const;

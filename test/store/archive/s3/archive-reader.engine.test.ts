@@ -59,7 +59,7 @@ describe.skipIf(engine.path === undefined)('verification of an archive in a buck
     folder = await writeTestArchive(SIZES);
     whole = await verifyArchive({ dir: folder.dir });
     const listed = [];
-    for await (const key of folder.options.archive.list('log/p0/facts/content/')) listed.push(key);
+    for await (const key of folder.options.archive.list('log/p0/payload/')) listed.push(key);
     payload = listed[1]!;
   });
   afterAll(async () => {
@@ -150,7 +150,7 @@ describe.skipIf(engine.path === undefined)('verification of an archive in a buck
   describe('names what was done to the versions of a key, and verifies the first locked one', () => {
     it.each([
       ['a bundle', BUNDLE, 3],
-      ['facts', () => payload, 3],
+      ['a payload object', () => payload, 3],
       ['a checkpoint', checkpointKey('p0', 7), null],
       ['the genesis', genesisKey('p0'), null],
     ] as const)('a delete marker over %s', async (_name, which, index) => {
@@ -234,12 +234,7 @@ describe.skipIf(engine.path === undefined)('verification of an archive in a buck
     });
 
     it('an object of a stranger without lock, behind the end of the log', async () => {
-      const ref = {
-        kind: 'facts',
-        retention_class: 'content',
-        sha256: '0123456789abcdef'.repeat(4),
-      } as const;
-      const key = payloadKey('p0', ref, 16);
+      const key = payloadKey('p0', 16, '0123456789abcdef'.repeat(4));
       const version = await put(key, 'early', false);
       const report = await verify();
       expect(report.failures).toEqual([
@@ -303,8 +298,7 @@ describe.skipIf(engine.path === undefined)('verification of an archive in a buck
   describe('cannot show from the bucket alone', () => {
     it('that the end was cut off with special rights, which a kept checkpoint shows', async () => {
       const note = await readFile(join(folder.dir, checkpointKey('p0', 16)), 'utf8');
-      const beyond =
-        /bundle\/[0-9/]+\/0{19}8$|(facts|person|content)\/[a-z]+\/[0-9/]+\/0{19}8-|checkpoint\/[0-9/]+\/0{18}16$/;
+      const beyond = /bundle\/[0-9/]+\/0{19}8$|payload\/[0-9/]+\/0{19}8-|checkpoint\/[0-9/]+\/0{18}16$/;
       for await (const key of folder.options.archive.list('')) if (beyond.test(key)) await destroy(key);
       expect(await verify()).toMatchObject({ ok: true, tree_size: 8, signed_tree_size: 8 });
       const report = await verifyInBucket(rival, prefix, { keptCheckpoints: [{ name: 'kept', note }] });

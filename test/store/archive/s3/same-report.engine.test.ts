@@ -58,12 +58,7 @@ describe.skipIf(engine.path === undefined)('verification of one archive in a fol
     [
       'with what an interrupted writer left',
       async ({ options: { archive } }) => {
-        const ref = {
-          kind: 'facts',
-          retention_class: 'content',
-          sha256: '0123456789abcdef'.repeat(4),
-        } as const;
-        const key = payloadKey('p0', ref, 16);
+        const key = payloadKey('p0', 16, '0123456789abcdef'.repeat(4));
         await archive.put(key, Buffer.from('left'), GOVERNANCE);
       },
       undefined,

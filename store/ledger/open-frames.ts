@@ -1,0 +1,119 @@
+/** The frames that a batch will fill, each with its data key. In: records. Out: one frame for each kind, class and owner. */
+import { PART_KINDS, type PartKind } from '../../schemas/bundle.ts';
+import { toInstant } from '../../schemas/clock.ts';
+import { PipelineError } from '../../schemas/errors.ts';
+import type { FrameRef } from '../../schemas/frame.ts';
+import type { AuditRecord } from '../../schemas/record.ts';
+import { classOfPart } from '../../schemas/retention.ts';
+import { frameKeyAddress, frameSecret, NONCE_BYTES } from '../chain/frame.ts';
+import type { DataKey } from '../chain/data-key.ts';
+import type { LedgerOptions } from './options.ts';
+
+type Label = Pick<FrameRef, 'kind' | 'retention_class' | 'subject'>;
+
+/** A frame before it is sealed. Its parts are added to `lines`; the rest never changes. */
+export interface OpenFrame extends Label {
+  readonly dataKey: DataKey;
+  readonly nonce: Uint8Array;
+  /** Salts follow from it. */
+  readonly secret: Uint8Array;
+  readonly lines: string[];
+}
+
+export interface OpenFrames {
+  readonly all: readonly OpenFrame[];
+  /** The frame that takes a part of a record. */
+  of(record: AuditRecord, kind: PartKind): OpenFrame;
+  /** Surrogate of the person of a record. */
+  subjectOf(record: AuditRecord): string | null;
+}
+
+/** A subject may be destroyed between two questions to the key store; then its name gets another surrogate. */
+const MAX_TRIES = 3;
+
+/** Opens the frames of a batch. Surrogates and data keys are durable in the key store when it resolves. */
+export async function openFrames(
+  options: Pick<LedgerOptions, 'dataKeys' | 'randomBytes'>,
+  records: readonly AuditRecord[],
+  nowMs: number,
+): Promise<OpenFrames> {
+  for (let tries = 1; tries <= MAX_TRIES; tries += 1) {
+    const surrogates = await surrogatesOf(options, records);
+    const labels = labelsOf(records, surrogates);
+    const integrated_at = toInstant(nowMs);
+    const addresses = labels.map((label) => frameKeyAddress({ integrated_at }, label));
+    const keys = await options.dataKeys.keysFor(addresses);
+    const frames = labels.flatMap((label, position) => {
+      const dataKey = keys[position];
+      return dataKey === undefined || dataKey === 'destroyed' ? [] : [openFrame(options, label, dataKey)];
+    });
+    if (frames.length === labels.length) return framesBy(frames, surrogates);
+  }
+  throw new PipelineError('KEY_DESTROYED', 'a data key that this month needs was destroyed');
+}
+
+function openFrame(
+  { randomBytes }: Pick<LedgerOptions, 'randomBytes'>,
+  label: Label,
+  dataKey: DataKey,
+): OpenFrame {
+  const nonce = randomBytes(NONCE_BYTES);
+  return { ...label, dataKey, nonce, secret: frameSecret(dataKey.key, nonce), lines: [] };
+}
+
+function framesBy(all: readonly OpenFrame[], surrogates: ReadonlyMap<string, string>): OpenFrames {
+  const byName = new Map(all.map((frame) => [nameOf(frame), frame]));
+  return {
+    all,
+    of: (record, kind) => byName.get(nameOf(labelOf(record, kind, surrogates))) ?? never(),
+    subjectOf: ({ subject }) => (subject === null ? null : (surrogates.get(subject) ?? never())),
+  };
+}
+
+/** Surrogates by name, of all persons and key owners of a batch. */
+async function surrogatesOf(
+  { dataKeys }: Pick<LedgerOptions, 'dataKeys'>,
+  records: readonly AuditRecord[],
+): Promise<ReadonlyMap<string, string>> {
+  const names = new Set(records.flatMap(({ subject, key_owner }) => [subject, key_owner]));
+  names.delete(null);
+  const asked = [...names].filter((name) => name !== null);
+  const surrogates = await dataKeys.subjects(asked);
+  return new Map(asked.map((name, position) => [name, surrogates[position] ?? never()]));
+}
+
+/** One label for each frame of the batch, in the order of kinds. */
+function labelsOf(records: readonly AuditRecord[], surrogates: ReadonlyMap<string, string>): Label[] {
+  const labels = new Map<string, Label>();
+  for (const kind of PART_KINDS) {
+    for (const record of records) {
+      if (record[kind] === null) continue;
+      const label = labelOf(record, kind, surrogates);
+      labels.set(nameOf(label), label);
+    }
+  }
+  return [...labels.values()];
+}
+
+/** Facts name nobody, so the key of their class encrypts them, and they stay when a person is erased. */
+function labelOf(
+  { retention_class, key_owner }: AuditRecord,
+  kind: PartKind,
+  surrogates: ReadonlyMap<string, string>,
+): Label {
+  const isOwned = kind !== 'facts' && key_owner !== null;
+  return {
+    kind,
+    retention_class: classOfPart(kind, retention_class),
+    subject: isOwned ? (surrogates.get(key_owner) ?? never()) : null,
+  };
+}
+
+function nameOf({ kind, retention_class, subject }: Label): string {
+  return `${kind} ${retention_class} ${subject ?? ''}`;
+}
+
+/** Every name was asked for, and every part has a frame, so a missing one is a defect. */
+function never(): never {
+  throw new PipelineError('INTERNAL', 'a part of the batch has no frame');
+}

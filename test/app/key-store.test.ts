@@ -1,0 +1,69 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createContext } from '../../app/context.ts';
+import { initConfiguredKeyStore, openConfiguredKeyStore } from '../../app/key-store.ts';
+import { rotateMasterKey } from '../../commands/rotate-master-key.ts';
+import { loadConfig } from '../../config.ts';
+import { addressOf, fingerprints } from '../support/key-store.ts';
+import { makeTempDir } from '../support/server.ts';
+
+describe('the key store of a configuration', () => {
+  let folder: Awaited<ReturnType<typeof makeTempDir>>;
+  let lines: string;
+
+  beforeEach(async () => {
+    folder = await makeTempDir();
+    lines = '';
+  });
+  afterEach(() => folder.remove());
+
+  const output = { isTerminal: true, write: (text: string) => void (lines += text) };
+  const configOf = (more: Record<string, string> = {}) =>
+    loadConfig(undefined, {
+      AFFIDAVIT_DATA: join(folder.path, 'data'),
+      AFFIDAVIT_LOG_LEVEL: 'silent',
+      ...more,
+    });
+  const contextOf = (more?: Record<string, string>) => createContext(configOf(more));
+
+  it('lies by default in the data folder, with one master key in the folder of keys', async () => {
+    const id = await initConfiguredKeyStore(contextOf());
+    expect(await readdir(join(folder.path, 'data', 'keys', 'master-keys'))).toEqual([id]);
+    expect(await readdir(join(folder.path, 'data', 'key-store'))).toContain('master-key');
+    const store = await openConfiguredKeyStore(contextOf());
+    expect(await store.keysFor([addressOf(null)])).toHaveLength(1);
+    await store.close();
+  });
+
+  it('lies where the configuration says', async () => {
+    const more = {
+      AFFIDAVIT_KEY_STORE_DIR: join(folder.path, 'elsewhere'),
+      AFFIDAVIT_KEY_STORE_MASTER_KEYS: join(folder.path, 'master'),
+    };
+    const id = await initConfiguredKeyStore(contextOf(more));
+    expect(await readdir(join(folder.path, 'master'))).toEqual([id]);
+    expect(await readdir(join(folder.path, 'elsewhere'))).toContain('master-key');
+  });
+
+  it('is not begun by an opening, nor by a rotation', async () => {
+    const refused = { code: 'START_REFUSED' };
+    await expect(openConfiguredKeyStore(contextOf())).rejects.toMatchObject(refused);
+    await expect(rotateMasterKey(configOf(), output, { json: false })).rejects.toMatchObject(refused);
+  });
+
+  it('gets another master key by the command, which shows its progress and says which key is retired', async () => {
+    const id = await initConfiguredKeyStore(contextOf());
+    const store = await openConfiguredKeyStore(contextOf());
+    const keys = fingerprints(await store.keysFor([addressOf(null)]));
+    await rotateMasterKey(configOf(), output, { json: false });
+    expect(lines).toContain('1 objects looked at, 1 rewrapped');
+    expect(lines).toContain(`The master key ${id} opens nothing of this key store any more.`);
+    const later = await openConfiguredKeyStore(contextOf());
+    expect(fingerprints(await later.find([addressOf(null)]))).toEqual(keys);
+    lines = '';
+    await rotateMasterKey(configOf(), output, { json: true });
+    expect(JSON.parse(lines)).toMatchObject({ rewrapped: 1, is_resumed: false });
+    await Promise.all([store.close(), later.close()]);
+  });
+});

@@ -16,7 +16,7 @@ import { openArchive, openKafka, openRecords } from './engines.ts';
 import { commitToEventLogKey, makeEventLogKey, readEventLogKey } from './event-log-key.ts';
 import { closeToOthers } from './folder-modes.ts';
 import { initConfiguredKeyStore } from './key-store.ts';
-import { dataPaths, headLogOrigin, logOf, type DataPaths } from './paths.ts';
+import { dataPaths, headLogOrigin, logOf, type DataPaths, packageSignerOf } from './paths.ts';
 import type { Config } from '../config.ts';
 import type { LogGenesis, LogPolicy } from '../schemas/bundle.ts';
 import type { RetentionClass } from '../schemas/retention.ts';
@@ -137,16 +137,19 @@ async function requireNothingSealed(paths: DataPaths, archive: Archive, config: 
   }
 }
 
-/** Both keys are made before the head log, and that before the others: a log without one of the keys has lost it. */
+/** The keys are made before the head log, and that before the others: a log without one of the keys has lost it. */
 async function makeKeys(paths: DataPaths, archive: Archive, { config, system }: AppContext): Promise<void> {
-  const missing = [paths.signingKey, paths.pseudonymKey].filter((path) => !existsSync(path));
+  const missing = [paths.signingKey, paths.packageKey, paths.pseudonymKey].filter(
+    (path) => !existsSync(path),
+  );
   if (missing.length > 0 && (await archive.get(genesisKey(HEAD_LOG))) !== undefined) {
     throw new PipelineError(
       'START_REFUSED',
       `${config.s3.bucket ?? paths.archive} holds a log, but its keys are not in ${paths.keys}; restore them from the backup`,
     );
   }
-  if (missing.includes(paths.signingKey)) await createSigningKey(paths.signingKey);
+  for (const path of [paths.signingKey, paths.packageKey])
+    if (missing.includes(path)) await createSigningKey(path);
   if (missing.includes(paths.pseudonymKey)) {
     await writeSecretFile(paths.pseudonymKey, system.randomBytes(PSEUDONYM_KEY_BYTES));
   }
@@ -224,7 +227,8 @@ async function createLogs(
     }
     const signer = await openFileSigner(paths.signingKey, origin);
     const promises = { lockFor: lockPolicy(config), policy: logPolicy(config) };
-    await createLog({ archive, signer, clock, ...promises, log, headLog, isSynthetic });
+    const { vkey: packageKey } = await openFileSigner(paths.packageKey, packageSignerOf(origin));
+    await createLog({ archive, signer, clock, ...promises, log, headLog, packageKey, isSynthetic });
   }
   return writeDeployment(config, {
     origins: logs.map(({ origin }) => origin),

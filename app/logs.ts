@@ -6,7 +6,7 @@ import { noDeployment, readDeployment, type DeployedLog, type Deployment } from 
 import { openArchive, openRecords, type OpenArchiveOptions } from './engines.ts';
 import { closeToOthers } from './folder-modes.ts';
 import { openConfiguredKeyStore } from './key-store.ts';
-import { dataPaths, logOf } from './paths.ts';
+import { dataPaths, logOf, packageSignerOf } from './paths.ts';
 import type { EvidencePackages } from '../reports/package/packages.ts';
 import type { ReadBacklog } from '../schemas/backlog.ts';
 import { PipelineError } from '../schemas/errors.ts';
@@ -192,13 +192,19 @@ export async function openPackages(
   for (const { log, origin } of deployment.logs) {
     const one = published.find((candidate) => candidate.log === log);
     if (one === undefined) continue;
-    const signer = await openFileSigner(paths.signingKey, origin);
+    const genesis = await requireGenesis(archive, log);
+    const signer = await openFileSigner(paths.packageKey, packageSignerOf(origin));
+    if (signer.vkey !== genesis.package_key)
+      throw new PipelineError(
+        'START_REFUSED',
+        `${paths.packageKey} is not the package key that the genesis of ${log} names; restore keys/ from the backup`,
+      );
     builders.set(
       log,
       createPackageBuilder({
         store: records,
         published: one,
-        genesis: await requireGenesis(archive, log),
+        genesis,
         logCount,
         readBacklog,
         signer,

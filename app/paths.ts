@@ -8,6 +8,7 @@ export function dataPaths({ data, keys = join(data, 'keys') }: Pick<Config, 'dat
     keys,
     deployment: join(keys, 'deployment.json'),
     signingKey: join(keys, 'signing-key.pem'),
+    packageKey: join(keys, 'package-key.pem'),
     pseudonymKey: join(keys, 'pseudonym-key'),
     eventLogKey: join(keys, 'event-log-key'),
     tokens: join(keys, 'tokens.json'),
@@ -29,6 +30,11 @@ export type DataPaths = ReturnType<typeof dataPaths>;
 /** Short name of the log of a partition. */
 export function logOf(partition: number): string {
   return `p${String(partition)}`;
+}
+
+/** Name of the key that signs evidence packages about a log. */
+export function packageSignerOf(origin: string): string {
+  return `${origin}/evidence-package`;
 }
 
 /** Name of the head log in checkpoints, from that of the first log of the deployment. */

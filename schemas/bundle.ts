@@ -127,6 +127,12 @@ export const LogGenesis = Type.Object(
     policy: LogPolicy,
     /** SHA-256 of the preset dictionary that compresses the frames of the log. */
     frame_dictionary: HashHex,
+    package_key: Type.Optional(
+      Type.String({
+        description:
+          'verifier key that signs evidence packages about the log; absent in the head log, about which there are none',
+      }),
+    ),
     head_log: Type.Optional(
       Type.String({ description: 'verifier key of the head log; absent in the head log itself' }),
     ),

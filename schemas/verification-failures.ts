@@ -146,7 +146,7 @@ export const FAILURES = {
   },
   manifest_unsigned: {
     axis: 'anchoring',
-    meaning: 'manifest.note does not sign this manifest with the key of the package',
+    meaning: 'manifest.note does not sign this manifest with the package key that the genesis names',
     action: ASK_AGAIN,
   },
   record_malformed: {

@@ -27,7 +27,7 @@ export interface EvidencePackageOptions {
   readonly genesis: LogGenesis;
   /** How many logs the deployment has, of which this is one. */
   readonly logCount: number;
-  /** Signs the manifest, with the key that signs checkpoints. */
+  /** Signs the manifest, with the package key that the genesis names. */
   readonly signer: Signer;
   /** Asked after the checkpoint was taken. Absent where no event log is at hand. */
   readonly readBacklog?: ReadBacklog | undefined;

@@ -7,6 +7,45 @@ export function describeLog(origin: string, logCount: number): string {
   return `${origin}, one of ${String(logCount)} logs of the deployment; the records of the others are not in this package`;
 }
 
+const HOW_TO_CHECK = `HOW TO CHECK IT
+
+With the log's own tool, offline:
+
+    affidavit verify package.zip --key '<key from the operator>'
+
+With independent tools, after unpacking:
+
+ 1. Files are what the manifest names:
+    jq -r '.files[] | .sha256 + "  " + .path' manifest.json | sha256sum --check --strict
+ 2. The manifest is what was signed: the third line of manifest.note is
+    sha256sum manifest.json
+ 3. The checkpoint is signed by the key of the log (C2SP signed note, Ed25519):
+    cut -d+ -f3- keys/log.vkey | base64 -d | tail -c 32 > key.raw
+    (printf '0*0\\005\\006\\003+ep\\003!\\000'; cat key.raw) > key.der
+    sed '/^$/q' checkpoint | sed '$d' > signed.txt
+    tail -n 1 checkpoint | awk '{ print $NF }' | base64 -d | tail -c 64 > signature.raw
+    openssl pkeyutl -verify -pubin -inkey key.der -keyform DER -rawin -in signed.txt -sigfile signature.raw
+    So is the genesis:
+    (printf 'affidavit/genesis/v1\\n'; jq -cjS 'del(.signature)' genesis) > signed.txt
+    jq -r .signature genesis | base64 -d > signature.raw
+    openssl pkeyutl -verify -pubin -inkey key.der -keyform DER -rawin -in signed.txt -sigfile signature.raw
+    The genesis names the key of packages, which signed manifest.note:
+    jq -r .package_key genesis | cut -d+ -f3- | base64 -d | tail -c 32 > key.raw
+    (printf '0*0\\005\\006\\003+ep\\003!\\000'; cat key.raw) > key.der
+    sed '/^$/q' manifest.note | sed '$d' > signed.txt
+    tail -n 1 manifest.note | awk '{ print $NF }' | base64 -d | tail -c 64 > signature.raw
+    openssl pkeyutl -verify -pubin -inkey key.der -keyform DER -rawin -in signed.txt -sigfile signature.raw
+ 4. A record is in the log: each file in proofs/ is a C2SP tlog-proof over
+    SHA-256(00 || leaf), where leaf is the text of the member "leaf" in records.jsonl.
+ 5. Facts belong to their leaf: the digest of "facts" in the leaf's "parts" is SHA-256, base64url without padding, over
+    the canonical JSON (RFC 8785) of {"index", "name": "facts", "part": <facts>, "salt": <facts_salt>}. The person of a
+    record belongs to it in the same way, with the name "person" and person_salt.
+ 6. The sample: rank records by SHA-256(root hash || leaf hash) and take the 25 smallest.
+
+Compare keys/log.vkey with a copy that you got from the operator through another channel. A key that came only with
+the package proves only that the package agrees with itself.
+`;
+
 /** README.txt of a package: its files, and how to check them with tools that everybody has. */
 export function readmeText(head: PackageHead): string {
   const { package_id, created_at, requested_by, period, origin, log_count, tree_size, root_hash } = head;
@@ -30,8 +69,8 @@ FILES
 manifest.json       every other file but manifest.note, with size and SHA-256
 manifest.note       signed note over the digest of manifest.json
 checkpoint          signed size and root hash of the log; everything here refers to it
-keys/log.vkey       the key that signed both
-genesis             the first object of the log: its key, its promises, and whether it is synthetic
+keys/log.vkey       the key that signed checkpoint and genesis
+genesis             the first object of the log: its key, the key of packages, promises, and whether it is synthetic
 results.json        results of every control: populations, queries, exceptions, completeness
 report.pdf          the same for people
 populations/        one CSV per population; record_ids are ids in records.jsonl
@@ -43,34 +82,7 @@ CSV files are RFC 4180 in UTF-8 with CRLF. A cell whose text begins with = + - @
 return has one apostrophe put in front, so that no spreadsheet runs it; remove one to get the original. Lists are
 separated by spaces.
 
-HOW TO CHECK IT
-
-With the log's own tool, offline:
-
-    affidavit verify package.zip --key '<key from the operator>'
-
-With independent tools, after unpacking:
-
- 1. Files are what the manifest names:
-    jq -r '.files[] | .sha256 + "  " + .path' manifest.json | sha256sum --check --strict
- 2. The manifest is what was signed: the third line of manifest.note is
-    sha256sum manifest.json
- 3. The signatures of manifest.note and checkpoint (C2SP signed notes, Ed25519):
-    cut -d+ -f3- keys/log.vkey | base64 -d | tail -c 32 > key.raw
-    (printf '0*0\\005\\006\\003+ep\\003!\\000'; cat key.raw) > key.der
-    sed '/^$/q' checkpoint | sed '$d' > signed.txt
-    tail -n 1 checkpoint | awk '{ print $NF }' | base64 -d | tail -c 64 > signature.raw
-    openssl pkeyutl -verify -pubin -inkey key.der -keyform DER -rawin -in signed.txt -sigfile signature.raw
- 4. A record is in the log: each file in proofs/ is a C2SP tlog-proof over
-    SHA-256(00 || leaf), where leaf is the text of the member "leaf" in records.jsonl.
- 5. Facts belong to their leaf: the digest of "facts" in the leaf's "parts" is SHA-256, base64url without padding, over
-    the canonical JSON (RFC 8785) of {"index", "name": "facts", "part": <facts>, "salt": <facts_salt>}. The person of a
-    record belongs to it in the same way, with the name "person" and person_salt.
- 6. The sample: rank records by SHA-256(root hash || leaf hash) and take the 25 smallest.
-
-Compare keys/log.vkey with a copy that you got from the operator through another channel. A key that came only with
-the package proves only that the package agrees with itself.
-
+${HOW_TO_CHECK}
 WHAT IS IN IT
 
 records.jsonl holds facts and persons: who, what, when, decision and outcome, among them user names and file paths. It

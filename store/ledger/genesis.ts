@@ -24,6 +24,8 @@ export interface NewLog extends Pick<LedgerOptions, 'log' | 'lockFor'> {
   readonly policy: LogPolicy;
   /** Verifier key of the head log that names this log; absent for the head log itself. */
   readonly headLog?: string | undefined;
+  /** Verifier key that signs evidence packages about the log; absent for the head log. */
+  readonly packageKey?: string | undefined;
   /** @default false */
   readonly isSynthetic?: boolean;
 }
@@ -37,6 +39,7 @@ export async function createLog({
   lockFor,
   policy,
   headLog,
+  packageKey,
   isSynthetic = false,
 }: NewLog) {
   const nowMs = clock();
@@ -48,6 +51,7 @@ export async function createLog({
     synthetic: isSynthetic,
     policy,
     frame_dictionary: FRAME_DICTIONARY_SHA256,
+    ...(packageKey === undefined ? {} : { package_key: packageKey }),
     ...(headLog === undefined ? {} : { head_log: headLog }),
     lock: lockFor('proof', nowMs),
   };

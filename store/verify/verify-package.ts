@@ -6,7 +6,7 @@ import { LogGenesis } from '../../schemas/bundle.ts';
 import { PACKAGE_PATHS, PackageManifest } from '../../schemas/evidence-package.ts';
 import type { VerificationReport } from '../../schemas/verification.ts';
 import { openCheckpoint } from '../chain/checkpoint.ts';
-import { isGenesisSigned, namesItsKey } from '../chain/genesis.ts';
+import { isGenesisSigned, isOfOtherFormat, namesItsKey } from '../chain/genesis.ts';
 import { sha256Hex } from '../chain/leaf.ts';
 import { parseVkey, verifyNote, type VerifierKey } from '../chain/note.ts';
 import { openContainer } from './container.ts';
@@ -53,8 +53,9 @@ async function verifyContents(run: PackageRun, read: ReadManifest): Promise<Esta
   const { manifest } = read;
   await verifyFiles(run, manifest);
   const { key, isPinned } = await readKey(run);
-  const isSigned = await verifySignature(run, read, key);
-  const synthetic = await verifyMark(run, manifest);
+  const genesis = await readGenesis(run, manifest);
+  const isSigned = await verifySignature(run, read, genesis);
+  if (genesis !== undefined) checkMark(run, manifest, genesis);
   const note = await readTextFile(run, PACKAGE_PATHS.checkpoint);
   const isAnchored = verifyCheckpoint(run, manifest, note, key);
   if (key !== undefined) compareWithKept(run, { ...manifest, key, isSigned: isAnchored });
@@ -68,7 +69,7 @@ async function verifyContents(run: PackageRun, read: ReadManifest): Promise<Esta
     isPinned,
     completeness,
     disclosure: 'facts_only',
-    synthetic,
+    synthetic: genesis?.synthetic ?? null,
     head_log: null,
     frames: null,
   };
@@ -84,24 +85,31 @@ async function readKey(
 }
 
 /**
- * SPEC (evidence-package.md): `genesis` is the genesis of the log as archive.md states it, by the key of the package, and the
- * manifest repeats its mark. Resolves the mark; null where the genesis does not read.
+ * SPEC (evidence-package.md): `genesis` is the genesis of the log as archive.md states it, by the key of the package.
+ * Undefined where it is not, which was reported.
  */
-async function verifyMark(run: PackageRun, manifest: PackageManifest): Promise<boolean | null> {
+async function readGenesis(run: PackageRun, manifest: PackageManifest): Promise<LogGenesis | undefined> {
   const path = PACKAGE_PATHS.genesis;
   const text = await readTextFile(run, path);
+  if (isOfOtherFormat(Buffer.from(text))) {
+    run.findings.fail('format_unknown', null, path);
+    return undefined;
+  }
   const genesis = text.endsWith('\n') ? parseCanonical(LogGenesis, text.slice(0, -1)) : undefined;
   const vkey = (await readTextFile(run, PACKAGE_PATHS.key)).replace(/\n$/, '');
   if (genesis?.origin !== manifest.origin || genesis.vkey !== vkey || !namesItsKey(genesis)) {
     run.findings.fail('genesis_malformed', null, `${path} is not the genesis of ${manifest.origin}`);
-    return null;
+    return undefined;
   }
   if (!isGenesisSigned(genesis)) run.findings.fail('genesis_unsigned', null, path);
-  if (manifest.synthetic !== genesis.synthetic) {
-    const detail = `the manifest says synthetic: ${String(manifest.synthetic)}, ${path} ${String(genesis.synthetic)}`;
-    run.findings.fail('synthetic_mismatch', null, detail);
-  }
-  return genesis.synthetic;
+  return genesis;
+}
+
+/** SPEC (evidence-package.md): the manifest repeats the mark of the genesis. */
+function checkMark(run: PackageRun, manifest: PackageManifest, genesis: LogGenesis): void {
+  if (manifest.synthetic === genesis.synthetic) return;
+  const detail = `the manifest says synthetic: ${String(manifest.synthetic)}, ${PACKAGE_PATHS.genesis} ${String(genesis.synthetic)}`;
+  run.findings.fail('synthetic_mismatch', null, detail);
 }
 
 function compareWithKept({ findings, options }: PackageRun, head: PackageHead): void {
@@ -142,15 +150,22 @@ async function readManifest(run: PackageRun): Promise<ReadManifest | undefined> 
   return undefined;
 }
 
-/** SPEC (evidence-package.md): a signed note by the log key of three lines: origin and purpose, package id, digest. */
+/**
+ * SPEC (evidence-package.md): a signed note of three lines: origin and purpose, package id, digest. The package key that the
+ * signed genesis names made the signature.
+ */
 async function verifySignature(
   run: PackageRun,
   { manifest, sha256 }: ReadManifest,
-  key: VerifierKey | undefined,
+  genesis: LogGenesis | undefined,
 ): Promise<boolean> {
   const note = await readTextFile(run, PACKAGE_PATHS.manifestNote);
-  const text = `${manifest.origin}/evidence-package\n${manifest.package_id}\n${sha256}\n`;
-  const isSigned = key?.name === manifest.origin && verifyNote(note, key) === text;
+  const purpose = `${manifest.origin}/evidence-package`;
+  // A genesis that its key did not sign vouches for no other key.
+  const vouched = genesis !== undefined && isGenesisSigned(genesis) ? genesis.package_key : undefined;
+  const key = vouched === undefined ? undefined : parseVkey(vouched);
+  const text = `${purpose}\n${manifest.package_id}\n${sha256}\n`;
+  const isSigned = key?.name === purpose && verifyNote(note, key) === text;
   if (!isSigned) run.findings.fail('manifest_unsigned', null, PACKAGE_PATHS.manifestNote);
   return isSigned;
 }

@@ -2,9 +2,12 @@ import { cp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createContext } from '../../app/context.ts';
+import { createBacklogReader } from '../../app/backlog.ts';
 import { readDeployment } from '../../app/deployment-file.ts';
-import { CloseStack, openSealingEngines, openLog } from '../../app/logs.ts';
+import { CloseStack, openEngines, openLog, openPackages, openSealingEngines } from '../../app/logs.ts';
 import { loadConfig, type Config } from '../../config.ts';
+import { requireGenesis } from '../../store/ledger/genesis.ts';
+import { openArchivedLog } from '../../store/ledger/archived-log.ts';
 import { createTestLogger } from '../support/log-lines.ts';
 import { sealInFolder } from '../support/sealed-deployment.ts';
 import { makeTempDir } from '../support/server.ts';
@@ -70,5 +73,37 @@ describe('a log whose head guard', () => {
     expect(await warningsOf(1)).toEqual([]);
     await sealInFolder(config, ['one']);
     expect(await warningsOf(1)).toEqual([]);
+  });
+});
+
+describe('packages of a log', () => {
+  const open = async () => {
+    const context = createContext(config);
+    const stack = new CloseStack();
+    try {
+      const engines = await openEngines(context, stack);
+      const { archive, deployment } = engines;
+      const { log, origin } = deployment.logs[0]!;
+      const { vkey } = await requireGenesis(archive, log);
+      const published = openArchivedLog({ log, archive, signer: { name: origin, vkey }, clock: Date.now });
+      const readBacklog = createBacklogReader(context, undefined, stack);
+      await (await openPackages(context, engines, { published: [published], readBacklog })).close();
+    } finally {
+      await stack.close();
+    }
+  };
+
+  it('are signed without the key of the log and without any data key', async () => {
+    await sealInFolder(config, ['one']);
+    for (const gone of ['keys/signing-key.pem', 'keys/master-keys', 'key-store'])
+      await rm(at('data', gone), { recursive: true });
+    await expect(open()).resolves.toBeUndefined();
+  });
+
+  it('are not signed by another key than the genesis names', async () => {
+    await sealInFolder(config, ['one']);
+    await sealInFolder(configOf('other'), ['one']);
+    await cp(at('other/keys/package-key.pem'), at('data/keys/package-key.pem'));
+    await expect(open()).rejects.toMatchObject({ code: 'START_REFUSED' });
   });
 });

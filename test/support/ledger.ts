@@ -30,6 +30,15 @@ export function createTestSigner(name = TEST_ORIGIN): Signer {
   };
 }
 
+const packageSigners = new WeakMap<Signer, Signer>();
+
+/** The signer of packages about the log of a signer: always the same one. */
+export function packageSignerOf(signer: Signer): Signer {
+  const known = packageSigners.get(signer) ?? createTestSigner(`${signer.name}/evidence-package`);
+  packageSigners.set(signer, known);
+  return known;
+}
+
 /** HeadGuard in memory that also counts how often a size was signed with different roots: it must stay 0. */
 export function createMemoryGuard(
   faults?: FaultPlan,
@@ -76,7 +85,8 @@ export const TEST_POLICY: LogPolicy = {
 export async function testGenesis(signer: Signer, isSynthetic = false): Promise<LogGenesis> {
   const archive = createMemoryArchive();
   const clock = () => Date.parse('2026-03-01T00:00:00.000Z');
-  await createLog({ log: 'p0', archive, signer, clock, lockFor: testLock, policy: TEST_POLICY, isSynthetic });
+  const promises = { lockFor: testLock, policy: TEST_POLICY, packageKey: packageSignerOf(signer).vkey };
+  await createLog({ log: 'p0', archive, signer, clock, ...promises, isSynthetic });
   return requireGenesis(archive, 'p0');
 }
 
@@ -116,7 +126,8 @@ export async function createTestLog(parts: TestLedgerParts): Promise<LedgerOptio
     randomBytes: createTestRandom(),
     lockFor: testLock,
   };
-  await createLog({ ...options, policy: parts.policy ?? TEST_POLICY, headLog: parts.headLog });
+  const { policy = TEST_POLICY, headLog } = parts;
+  await createLog({ ...options, policy, headLog, packageKey: packageSignerOf(options.signer).vkey });
   return options;
 }
 

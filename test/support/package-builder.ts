@@ -15,7 +15,7 @@ import { formatNote, parseVkey } from '../../store/chain/note.ts';
 import { saltOf } from '../../store/chain/part.ts';
 import { formatTlogProof } from '../../store/chain/tlog-proof.ts';
 import type { Signer } from '../../store/keys/signer.ts';
-import { createTestSigner, testGenesis, testRecord } from './ledger.ts';
+import { createTestSigner, testGenesis, testRecord, packageSignerOf } from './ledger.ts';
 
 /** Files of a package by path, as text. */
 export type PackageFiles = Map<string, string>;
@@ -67,7 +67,7 @@ export async function buildTestPackage(options: TestPackageOptions = {}): Promis
   };
   const named = options.manifest?.(manifest) ?? manifest;
   files.set(PACKAGE_PATHS.manifest, manifestText(named));
-  files.set(PACKAGE_PATHS.manifestNote, await signManifest(signer, named));
+  files.set(PACKAGE_PATHS.manifestNote, await signManifest(packageSignerOf(signer), named));
   options.after?.(files);
   await rm(dir, { recursive: true });
   await writeFiles(dir, files);

@@ -1,13 +1,15 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { PACKAGE_PATHS } from '../../schemas/evidence-package.ts';
+import { signManifest } from '../../reports/package/manifest.ts';
+import { PACKAGE_PATHS, type PackageManifest } from '../../schemas/evidence-package.ts';
 import { FAILURES, type FailureCode } from '../../schemas/verification-failures.ts';
 import { formatGenesis } from '../../store/chain/genesis.ts';
 import { sha256Hex } from '../../store/chain/leaf.ts';
+import type { Signer } from '../../store/keys/signer.ts';
 import { verifyPackage } from '../../store/verify/verify-package.ts';
 import type { VerifyOptions } from '../../store/verify/report.ts';
-import { createTestSigner, testGenesis } from '../support/ledger.ts';
+import { createTestSigner, packageSignerOf, testGenesis } from '../support/ledger.ts';
 import {
   buildTestPackage,
   swap,
@@ -350,9 +352,13 @@ describe('the mark of the log in a package that the key signed anew', () => {
     [
       'is edited in the genesis',
       { before: (files) => swap(files, genesis, '"synthetic":false', '"synthetic":true') },
-      ['genesis_unsigned', 'synthetic_mismatch'],
+      ['genesis_unsigned', 'manifest_unsigned', 'synthetic_mismatch'],
     ],
-    ['has no genesis behind it', { before: (files) => files.set(genesis, '{}\n') }, ['genesis_malformed']],
+    [
+      'has no genesis behind it',
+      { before: (files) => files.set(genesis, '{}\n') },
+      ['genesis_malformed', 'manifest_unsigned'],
+    ],
   ])('shows where it %s', async (_, options, codes) => {
     const built = await buildTestPackage({ signer, ...options });
     open.push(built);
@@ -366,6 +372,31 @@ describe('the mark of the log in a package that the key signed anew', () => {
     const built = await buildTestPackage({ signer, before: (files) => files.set(genesis, text) });
     open.push(built);
     const { failures } = await verifyPackage({ path: built.path });
-    expect(failures.map(({ code }) => code)).toEqual(['genesis_malformed']);
+    expect(failures.map(({ code }) => code)).toEqual(['genesis_malformed', 'manifest_unsigned']);
+  });
+});
+
+describe('the manifest of a package', () => {
+  const codesAfter = async (change: (files: PackageFiles) => unknown) => {
+    const { failures } = await verify((files) => void change(files));
+    return failures.map(({ code }) => code);
+  };
+  const signedBy = (by: Signer) => async (files: PackageFiles) =>
+    files.set(manifestNote, await signManifest(by, JSON.parse(files.get(manifest)!) as PackageManifest));
+
+  it.each([
+    ['the key of the log', signer],
+    ['another key of the same name', createTestSigner(packageSignerOf(signer).name)],
+    ['the package key of another log', packageSignerOf(createTestSigner('other.example/p0'))],
+  ])('is not signed by %s', async (_, by) => {
+    const built = await buildTestPackage({ signer });
+    open.push(built);
+    await signedBy(by)(built.files);
+    const note = built.files.get(manifestNote)!;
+    expect(await codesAfter((files) => files.set(manifestNote, note))).toEqual(['manifest_unsigned']);
+  });
+
+  it('is signed by the package key that the genesis names', async () => {
+    expect(await codesAfter(untouched)).toEqual([]);
   });
 });

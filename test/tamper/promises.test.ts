@@ -1,6 +1,6 @@
 /** Defects that only the holder of the key can sign: a genesis exchanged, times that go back, locks below their floor. */
 import { expect, it } from 'vitest';
-import type { BundleHeader, LogGenesis } from '../../schemas/bundle.ts';
+import type { BundleHeader, LogGenesis, UnsignedLogGenesis } from '../../schemas/bundle.ts';
 import { canonicalJson } from '../../schemas/canonical.ts';
 import { formatGenesis, genesisMessage } from '../../store/chain/genesis.ts';
 import { bundleKey, genesisKey } from '../../store/chain/layout.ts';
@@ -17,10 +17,9 @@ const GENESIS = genesisKey('p0');
 
 /** A genesis with other members, signed by the key of the log. */
 async function signedGenesis(bytes: Uint8Array, change: Partial<LogGenesis>): Promise<LogGenesis> {
-  const { v, origin, vkey, created_at, synthetic, policy, frame_dictionary, lock } = JSON.parse(
-    Buffer.from(bytes).toString(),
-  ) as LogGenesis;
-  const changed = { v, origin, vkey, created_at, synthetic, policy, frame_dictionary, lock, ...change };
+  const genesis: Partial<LogGenesis> = JSON.parse(Buffer.from(bytes).toString()) as LogGenesis;
+  delete genesis.signature;
+  const changed = { ...genesis, ...change } as UnsignedLogGenesis;
   const signature = await LOG_SIGNER.sign(genesisMessage(changed));
   return { ...changed, signature: Buffer.from(signature).toString('base64') };
 }

@@ -18,7 +18,7 @@ import { verifyPackage } from '../../../store/verify/verify-package.ts';
 import { createFindings } from '../../../store/verify/report.ts';
 import type { PublishedLog } from '../../../store/ledger/published-log.ts';
 import type { RecordRow } from '../../../store/records/record-store.ts';
-import { createTestSigner, testGenesis } from '../../support/ledger.ts';
+import { createTestSigner, packageSignerOf, testGenesis } from '../../support/ledger.ts';
 import { readRecording, RECORDING_NAMES } from '../../support/recorded-records.ts';
 import { sealedRows } from '../../support/sealed-rows.ts';
 import { agentWeek } from '../agent-week.ts';
@@ -108,7 +108,7 @@ describe('an evidence package', () => {
       published,
       genesis: await testGenesis(signer, synthetic),
       logCount: 1,
-      signer,
+      signer: packageSignerOf(signer),
       clock: () => Date.parse('2026-12-02T08:00:00Z'),
       logger: pino({ level: 'silent' }),
     });
@@ -411,9 +411,9 @@ describe('an evidence package', () => {
       .toString()
       .split('\n')
       .filter((line) => /^ {4}(jq|sha256sum|cut|\(printf|sed|tail|openssl)/.test(line));
-    expect(commands).toHaveLength(7);
+    expect(commands).toHaveLength(15);
     const check = () => run('bash', ['-euo', 'pipefail', '-c', commands.join('\n')], { cwd: out });
-    expect((await check()).stdout).toContain('Signature Verified Successfully');
+    expect((await check()).stdout.match(/Signature Verified Successfully/g)).toHaveLength(3);
     await writeFile(join(out, 'records.jsonl'), 'other');
     await expect(check()).rejects.toThrow();
     await rm(out, { recursive: true });

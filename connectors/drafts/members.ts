@@ -2,7 +2,7 @@ import { setMember, type JsonObject, type JsonValue } from '../../schemas/json.t
 import type { StatedFacts } from '../../schemas/record.ts';
 
 /** A longer text is not an identifier; it stays in the content. */
-const MAX_FACT_CHARACTERS = 4_096;
+export const MAX_FACT_CHARACTERS = 4_096;
 
 /**
  * The members of an item on their way into facts. Each reader returns the first of the given names that has a usable

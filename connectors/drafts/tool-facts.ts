@@ -1,4 +1,6 @@
+import { posix, win32 } from 'node:path';
 import { isJsonObject, type JsonObject, type JsonValue } from '../../schemas/json.ts';
+import { MAX_FACT_CHARACTERS } from './members.ts';
 import { parsedText } from '../wire/json/strict-json.ts';
 
 /** Tools whose input names one file. In other tools a member of that name may mean anything. */
@@ -6,10 +8,16 @@ const FILE_TOOLS: ReadonlyMap<string, string> = new Map([
   ['Read', 'file_path'],
   ['Write', 'file_path'],
   ['Edit', 'file_path'],
+  ['MultiEdit', 'file_path'],
   ['NotebookEdit', 'notebook_path'],
 ]);
 
-/** The file that a call of one of the file tools names. */
+const WINDOWS_PATH = /^(?:[A-Za-z]:)?[^/]*\\/;
+
+/**
+ * The file that a call of one of the file tools names. A path that is too long for a fact is told without its detours
+ * (`.`, empty segments, `x/..`): with enough of them any file would have a path that no fact can hold.
+ */
 export function filePathOf(
   toolName: string | undefined,
   toolInput: JsonValue | undefined,
@@ -18,7 +26,13 @@ export function filePathOf(
   if (member === undefined) return undefined;
   const input = asObject(toolInput);
   const path = input?.[member] ?? input?.['file_path'];
-  return typeof path === 'string' && path !== '' && path.length <= 4_096 ? path : undefined;
+  if (typeof path !== 'string' || path === '') return undefined;
+  const told = path.length <= MAX_FACT_CHARACTERS ? path : withoutDetours(path);
+  return told.length <= MAX_FACT_CHARACTERS ? told : undefined;
+}
+
+function withoutDetours(path: string): string {
+  return WINDOWS_PATH.test(path) ? win32.normalize(path) : posix.normalize(path);
 }
 
 /** The commit that a call made, where the client reports it beside the call's parameters. */

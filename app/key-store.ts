@@ -3,6 +3,9 @@ import type { AppContext } from './context.ts';
 import { s3ConnectionOf } from './engines.ts';
 import { dataPaths } from './paths.ts';
 import type { KeyObjects } from '../store/data-keys/key-objects.ts';
+import type { KeyAddress } from '../schemas/data-key.ts';
+import { PipelineError } from '../schemas/errors.ts';
+import type { FoundKey } from '../store/chain/data-key.ts';
 import type { KeyStore } from '../store/data-keys/key-store.ts';
 import type { MasterKeys } from '../store/data-keys/master-key.ts';
 import type { KeyStoreOptions } from '../store/data-keys/open-key-store.ts';
@@ -53,6 +56,31 @@ export async function openConfiguredKeyStore(
   }
 }
 
+/** A damaged key is `absent` for a verification, so that one of them does not take the verdict on everything else away. */
+async function findSound(
+  store: Pick<KeyStore, 'find'>,
+  addresses: readonly KeyAddress[],
+): Promise<readonly FoundKey[]> {
+  try {
+    return await store.find(addresses);
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+  }
+  const found: FoundKey[] = [];
+  for (const address of addresses) {
+    const [one = 'absent'] = await store.find([address]).catch((error: unknown) => {
+      if (isDamage(error)) return [];
+      throw error;
+    });
+    found.push(one);
+  }
+  return found;
+}
+
+function isDamage(error: unknown): boolean {
+  return error instanceof PipelineError && error.code === 'KEY_STORE_DAMAGED';
+}
+
 /** Runs a verification that may open frames, with the reading side of the key store. */
 export async function withKeyStore<T>(
   context: KeyContext,
@@ -60,7 +88,7 @@ export async function withKeyStore<T>(
 ): Promise<T> {
   const store = await openConfiguredKeyStore(context);
   try {
-    return await run((addresses) => store.find(addresses));
+    return await run((addresses) => findSound(store, addresses));
   } finally {
     await store.close();
   }

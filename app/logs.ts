@@ -111,6 +111,7 @@ export async function openLog(
   { log, origin }: DeployedLog,
   { onReplay, onClockBehind, isRebuild = false }: OpenLogOptions = {},
 ): Promise<OpenLog> {
+  const { requireNewestKeys } = await import('../store/ledger/newest-keys.ts');
   const [{ openLedger }, { createRowsProjection }, { openSeenIds }, tiles, { settleVersion }] =
     await Promise.all([
       import('../store/ledger/ledger.ts'),
@@ -131,6 +132,7 @@ export async function openLog(
   const guard = await openFileHeadGuard(headGuard);
   const seenIds = await openSeenIds({ log, archive, signer, records, logger, sleep: system.sleep });
   try {
+    await requireNewestKeys({ archive, dataKeys, log });
     const unguarded = await unguardedSize({ guard, archive }, { log, origin });
     const ledger = await openLedger({
       log,

@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox';
+import { Subject } from './data-key.ts';
 import { HashBase64Url, HashHex, InstantUtc } from './primitives.ts';
 import { RecordSource, RecordType } from './record.ts';
 import { RecordClass } from './retention.ts';
@@ -30,7 +31,7 @@ export const Leaf = Type.Object(
     source: RecordSource,
     received_at: InstantUtc,
     principal: Type.String(),
-    subject: Type.Union([Type.String(), Type.Null()]),
+    subject: Type.Union([Subject, Type.Null()]),
     retention_class: RecordClass,
     parts: LeafParts,
   },

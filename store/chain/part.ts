@@ -1,7 +1,7 @@
 /**
  * A part of a record as it is stored and as it is hashed. The leaf names one digest of each part. The digest covers a
  * salt, or guesses of short parts could be tried against it. Salts are not stored: they follow from one secret of the
- * payload object. Pure.
+ * frame. Pure.
  */
 import { hash } from 'node:crypto';
 import type { PartKind } from '../../schemas/bundle.ts';
@@ -17,7 +17,7 @@ export function saltOf(secret: Uint8Array, index: number, name: PartKind): strin
   return hmacSha256('base64url', secret, Buffer.from(`${String(index)} ${name}`));
 }
 
-/** One line of a payload object, without its newline: canonical JSON of `{index, name, part}`. */
+/** One line of a frame, without its newline: canonical JSON of `{index, name, part}`. */
 export function partLine(index: number, name: PartKind, partText: string): string {
   return `${partPrefix(index, name)}${partText}}`;
 }
@@ -39,15 +39,4 @@ export function partDigestOfBytes(line: Uint8Array, salt: string): string {
 
 function saltTail(salt: string): string {
   return `,"salt":"${salt}"}`;
-}
-
-/** First line of a payload object, without its newline. */
-export function secretLine(secret: Uint8Array): string {
-  return `{"secret":"${Buffer.from(secret).toString('base64url')}"}`;
-}
-
-/** The secret of a payload object; undefined where its first line is not exactly the line of one. */
-export function parseSecretLine(line: string): Uint8Array | undefined {
-  const secret = Buffer.from(line.slice('{"secret":"'.length, -'"}'.length), 'base64url');
-  return secret.length === SECRET_BYTES && secretLine(secret) === line ? secret : undefined;
 }

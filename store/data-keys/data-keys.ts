@@ -10,7 +10,7 @@ import { addressText, DATA_KEY_BYTES, fitsCommitment, keyCommitment } from '../c
 import type { Keyring } from './keyring.ts';
 import type { KeyObjects } from './key-objects.ts';
 import type { DataKey } from '../chain/data-key.ts';
-import { keyName, tombstonesOf } from './object-names.ts';
+import { keyName, tombstoneName, tombstonesOf } from './object-names.ts';
 import { createWrapped } from './rewrap.ts';
 import { damaged, parseObject, unwrapObject, wrapObject } from './stored-object.ts';
 import type { TimedCache } from './timed-cache.ts';
@@ -125,7 +125,8 @@ async function findTombstones(
   for (const [place, name] of names.entries()) {
     const bytes = stored[place];
     if (bytes === undefined) continue;
-    parseObject(Tombstone, name, bytes);
+    const { scope } = parseObject(Tombstone, name, bytes);
+    if (tombstoneName(scope) !== name) throw damaged(name, 'is the tombstone of another scope');
     present.add(name);
   }
   return (address) => tombstonesOf(address).some((name) => present.has(name));

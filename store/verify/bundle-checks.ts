@@ -35,7 +35,7 @@ function headReaders(entries: HeadEntry[]): LineReaders {
       const entry = parseCanonical(HeadEntry, line);
       if (entry === undefined || !isOrdered(entry)) return undefined;
       entries.push(entry);
-      return { retention_class: 'admin', parts: [] };
+      return { retention_class: 'admin', subject: null, parts: [] };
     },
   };
 }

@@ -52,17 +52,19 @@ export class FrameComparison {
     this.#bundle = bundle;
     this.#findings = findings;
     this.#counts = counts;
-    this.#missing = new Map([...bundle.demanded].map(([group, digests]) => [group, new Map(digests)]));
+    this.#missing = new Map(
+      [...bundle.demanded.digests].map(([group, digests]) => [group, new Map(digests)]),
+    );
   }
 
   /** `key` undefined: no key store was given. */
   compare({ frame, bytes }: CutFrame, key: FoundKey | undefined): void {
-    if (key === undefined || key === 'destroyed') {
+    if (key === undefined || (key === 'destroyed' && frame.kind !== 'facts')) {
       this.#counts[key === undefined ? 'sealed' : 'destroyed'] += 1;
       this.skip(frame);
       return;
     }
-    const lines = key === 'absent' ? undefined : this.#open(frame, key, bytes);
+    const lines = typeof key === 'string' ? undefined : this.#open(frame, key, bytes);
     if (lines === undefined) {
       const detail = `no key of the key store opens a frame with ${frame.kind} of ${frame.subject ?? 'nobody'}`;
       this.#findings.fail('key_missing', this.#bundle.header.start_index, detail);
@@ -86,6 +88,22 @@ export class FrameComparison {
     }
   }
 
+  /** Index of the leaf whose part a line is, behind the line before; undefined where no leaf names it. */
+  #match(
+    { kind, retention_class, subject }: FrameRef,
+    line: Buffer,
+    { secret, before }: { readonly secret: Uint8Array; readonly before: number },
+  ): number | undefined {
+    const index = indexOf(line) ?? -1;
+    const missing = this.#missing.get(partGroup(kind, retention_class));
+    const digest = missing?.get(index);
+    const owner = this.#bundle.demanded.owners.get(index) ?? subject;
+    if (digest === undefined || index <= before || (kind !== 'facts' && owner !== subject)) return undefined;
+    if (!isCommitted(line, { kind, secret, index, digest })) return undefined;
+    missing?.delete(index);
+    return index;
+  }
+
   #open(frame: FrameRef, { key, commitment }: DataKey, bytes: Uint8Array): Lines | undefined {
     if (commitment.toString('base64url') !== frame.commitment) return undefined;
     const compressed = openFrame(key, { place: this.#bundle.header, frame }, bytes);
@@ -96,7 +114,6 @@ export class FrameComparison {
   #compareLines(frame: FrameRef, { bytes, secret }: Lines): void {
     const { kind, retention_class, line_count } = frame;
     const group = partGroup(kind, retention_class);
-    const missing = this.#missing.get(group);
     const start = this.#bundle.header.start_index;
     if (bytes === undefined) {
       this.#findings.fail('payload_damaged', start, `a frame with ${group} does not decode to lines`);
@@ -107,16 +124,15 @@ export class FrameComparison {
     let before = -1;
     for (const line of linesOf(bytes)) {
       lineCount += 1;
-      const index = indexOf(line) ?? -1;
-      const digest = missing?.get(index);
-      if (digest !== undefined && index > before && isCommitted(line, { kind, secret, index, digest })) {
-        missing?.delete(index);
-        before = index;
-      } else {
-        const detail = `line ${String(lineCount)} of a frame with ${group} is not the part that its leaf names`;
-        this.#findings.fail('payload_mismatch', index < 0 ? start : index, detail);
-        missing?.delete(index);
-      }
+      // The rest is not named by anything, and there may be any number of it.
+      if (lineCount > line_count) break;
+      const index = this.#match(frame, line, { secret, before });
+      before = index ?? before;
+      if (index !== undefined) continue;
+      const detail = `line ${String(lineCount)} of a frame with ${group} is not the part that its leaf names`;
+      const named = indexOf(line);
+      this.#findings.fail('payload_mismatch', named ?? start, detail);
+      this.#missing.get(group)?.delete(named ?? -1);
     }
     if (lineCount !== line_count)
       this.#findings.fail('payload_mismatch', start, `a frame with ${group} has other lines than it says`);

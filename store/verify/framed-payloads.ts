@@ -1,6 +1,7 @@
 /** The payload objects of a bundle, read, cut into frames, opened where keys are given, and compared with the leaves. */
 import type { PayloadRef } from '../../schemas/bundle.ts';
 import type { KeyAddress } from '../../schemas/data-key.ts';
+import type { FrameRef } from '../../schemas/frame.ts';
 import type { FoundKey } from '../chain/data-key.ts';
 import { frameKeyAddress } from '../chain/frame.ts';
 import { FrameComparison, type FrameCounts } from './frame-lines.ts';
@@ -36,15 +37,19 @@ export async function checkFramedPayloads(
   findings: Findings,
 ): Promise<void> {
   const { header, frames } = bundle;
-  checkFrameRefs(log, bundle, findings);
+  const isSound = checkFrameRefs(log, bundle, findings);
+  const byPayload = new Map(header.payloads.map((_, position) => [position, [] as FrameRef[]]));
+  for (const frame of frames) byPayload.get(frame.payload)?.push(frame);
   const keys = await findKeys?.(frames.map((frame) => frameKeyAddress(header, frame)));
   const keyOf = new Map(frames.map((frame, position) => [frame, keys?.[position]]));
   const comparison = new FrameComparison(bundle, findings, counts);
   for (const [position, ref] of header.payloads.entries()) {
     const object = await read(ref);
-    const cut = object && cutPayload(position, bundle, object, findings);
-    if (cut === undefined)
-      for (const frame of frames.filter(({ payload }) => payload === position)) comparison.skip(frame);
+    const held = byPayload.get(position) ?? [];
+    // Frames that do not lie side by side have no bytes to open.
+    const cut =
+      object && isSound ? cutPayload({ header, position, frames: held }, object, findings) : undefined;
+    if (cut === undefined) for (const frame of held) comparison.skip(frame);
     else for (const one of cut) comparison.compare(one, keyOf.get(one.frame));
   }
   comparison.finish();

@@ -14,6 +14,8 @@ import {
 /** The members of a leaf that name its parts. A leaf of the head log has none. */
 export interface LeafOfParts {
   readonly retention_class: RecordClass;
+  /** Surrogate of the person; null where the leaf names none. */
+  readonly subject: string | null;
   readonly parts: readonly { readonly name: PartKind; readonly digest: string }[];
 }
 
@@ -42,6 +44,9 @@ const MAX_FRACTION_DIGITS = 9;
 /** Characters of a record type. */
 const MAX_TYPE_LENGTH = 64;
 const DIGEST_DIGITS = 43;
+const SUBJECT_DIGITS = 22;
+const BASE64URL = byteSet(`${LETTERS}${LETTERS.toUpperCase()}${DIGITS}-_`);
+const LAST_OF_SUBJECT = byteSet('AQgw');
 /** The text before the digest of a part. */
 const DIGEST = '{"digest":';
 const SMALL_N = 0x6e;
@@ -69,7 +74,8 @@ export function readLeafLine(line: Buffer): LeafOfParts | undefined {
   const classEnd = endOfAny(line, retentionClass, CLASSES);
   const source = endOfText(line, classEnd, ',"source":');
   const subject = endOfText(line, endOfAny(line, source, SOURCES), ',"subject":');
-  const type = endOfText(line, endOfPlainOrNull(line, subject), ',"type":"');
+  const subjectEnd = endOfSubjectOrNull(line, subject);
+  const type = endOfText(line, subjectEnd, ',"type":"');
   const end = endOfText(line, endOfType(line, type), '","v":1}');
   if (end !== line.length) return undefined;
   return {
@@ -79,6 +85,7 @@ export function readLeafLine(line: Buffer): LeafOfParts | undefined {
       ...(personEnd === NO_MATCH ? [] : [{ digest: digestAt(line, person), name: 'person' as const }]),
     ],
     retention_class: line.toString('latin1', retentionClass + 1, classEnd - 1) as RecordClass,
+    subject: line[subject] === SMALL_N ? null : line.toString('latin1', subject + 1, subjectEnd - 1),
   };
 }
 
@@ -86,8 +93,12 @@ function digestAt(line: Buffer, at: number): string {
   return line.toString('latin1', at + 1, at + 1 + DIGEST_DIGITS);
 }
 
-function endOfPlainOrNull(line: Buffer, at: number): number {
-  return line[at] === SMALL_N ? endOfText(line, at, 'null') : endOfQuoted(line, at, PLAIN);
+/** 16 bytes as base64url: the last of 22 characters holds two bits. */
+function endOfSubjectOrNull(line: Buffer, at: number): number {
+  if (line[at] === SMALL_N) return endOfText(line, at, 'null');
+  const end = endOfQuoted(line, at, BASE64URL);
+  const isWhole = end - at === SUBJECT_DIGITS + 2 && LAST_OF_SUBJECT[line[end - 2] ?? 0] === 1;
+  return isWhole ? end : NO_MATCH;
 }
 
 /** RFC 3339 in UTC, of a day and a second that exist, with up to nine digits of a second. */

@@ -1,6 +1,6 @@
 /** Reads the lines of one bundle and checks their form. No I/O. */
 import { isUtf8 } from 'node:buffer';
-import type { BundleHeader } from '../../schemas/bundle.ts';
+import { PART_KINDS, type BundleHeader } from '../../schemas/bundle.ts';
 import type { FrameRef } from '../../schemas/frame.ts';
 import { classOfPart } from '../../schemas/retention.ts';
 import { areLinesOf, cutBundle } from '../chain/bundle-bytes.ts';
@@ -42,7 +42,10 @@ interface LinesRead {
   readonly header: BundleHeader;
   readonly frames: FrameRef[];
   readonly leafHashes: Uint8Array[];
-  readonly demanded: Map<string, Map<number, string>>;
+  readonly demanded: {
+    readonly digests: Map<string, Map<number, string>>;
+    readonly owners: Map<number, string>;
+  };
   readonly hasNamedBytes: boolean;
   /** Position of the first malformed leaf, counted from 0. */
   firstMalformed?: number;
@@ -100,9 +103,15 @@ async function readLines(
   try {
     const { headerLine, lines } = cutBundle(bytes);
     const header = readers.header(toBuffer(headerLine));
-    if (header === undefined) return undefined;
+    if (header === undefined || !hasRoomForFrames(header)) return undefined;
     const hasNamedBytes = areLinesOf(header, lines);
-    const read: LinesRead = { header, frames: [], leafHashes: [], demanded: new Map(), hasNamedBytes };
+    const read: LinesRead = {
+      header,
+      frames: [],
+      leafHashes: [],
+      demanded: { digests: new Map(), owners: new Map() },
+      hasNamedBytes,
+    };
     await visitLines(lines, (line) => {
       if (read.frames.length < header.frame_count) addFrame(read, line, readers);
       else addLeaf(read, start, line, readers);
@@ -111,6 +120,11 @@ async function readLines(
   } catch {
     return undefined;
   }
+}
+
+/** No leaf names more than three parts, each frame holds one at least, and each payload object a frame. */
+function hasRoomForFrames({ frame_count, leaf_count, payloads }: BundleHeader): boolean {
+  return frame_count <= PART_KINDS.length * leaf_count && payloads.length <= frame_count;
 }
 
 function toBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
@@ -135,9 +149,10 @@ function addLeaf(read: LinesRead, start: number, line: Buffer, readers: LineRead
   const index = start + position;
   for (const { name, digest } of leaf.parts) {
     const group = partGroup(name, classOfPart(name, leaf.retention_class));
-    const digests = read.demanded.get(group) ?? new Map<number, string>();
-    read.demanded.set(group, digests.set(index, digest));
+    const digests = read.demanded.digests.get(group) ?? new Map<number, string>();
+    read.demanded.digests.set(group, digests.set(index, digest));
   }
+  if (leaf.subject !== null) read.demanded.owners.set(index, leaf.subject);
 }
 
 /** Throws where a line is not text: then the whole bundle counts as undecodable, and not one line as wrong. */

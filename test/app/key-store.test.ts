@@ -1,8 +1,8 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createContext } from '../../app/context.ts';
-import { initConfiguredKeyStore, openConfiguredKeyStore } from '../../app/key-store.ts';
+import { initConfiguredKeyStore, openConfiguredKeyStore, withKeyStore } from '../../app/key-store.ts';
 import { rotateMasterKey } from '../../commands/rotate-master-key.ts';
 import { loadConfig } from '../../config.ts';
 import { addressOf, fingerprints } from '../support/key-store.ts';
@@ -50,6 +50,20 @@ describe('the key store of a configuration', () => {
     const refused = { code: 'START_REFUSED' };
     await expect(openConfiguredKeyStore(contextOf())).rejects.toMatchObject(refused);
     await expect(rotateMasterKey(configOf(), output, { json: false })).rejects.toMatchObject(refused);
+  });
+
+  it('counts a damaged key as absent for a verification, beside the others', async () => {
+    await initConfiguredKeyStore(contextOf());
+    const store = await openConfiguredKeyStore(contextOf());
+    const addresses = [addressOf(null), addressOf(null, 'person')];
+    await store.keysFor(addresses);
+    await store.close();
+    const dir = join(folder.path, 'data', 'key-store', 'class-keys');
+    const [damaged] = (await readdir(dir)).filter((name) => name.startsWith('content'));
+    await writeFile(join(dir, damaged!), '{}\n', { mode: 0o600 });
+    const found = await withKeyStore(contextOf(), (find) => find(addresses));
+    expect(found[0]).toBe('absent');
+    expect(found[1]).toMatchObject({ address: addresses[1] });
   });
 
   it('gets another master key by the command, which shows its progress and says which key is retired', async () => {

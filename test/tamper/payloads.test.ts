@@ -237,6 +237,30 @@ const FRAMES: readonly ArchiveCase[] = [
     names: 'facts lie under the key of a subject',
   },
   {
+    name: 'persons sealed under the key of another owner',
+    tamper: (dir) =>
+      forgeFrames(dir, 10, (opened) =>
+        opened.map(({ frame, lines }) => ({
+          frame: isFrameOf('person')(frame) ? { ...frame, subject: OTHER_SUBJECT.replace(/.$/, 'A') } : frame,
+          lines,
+        })),
+      ),
+    code: 'payload_mismatch',
+    index: 11,
+    names: 'the frames hold 2 parts too few of person/person of',
+  },
+  {
+    name: 'more frames than leaves can fill',
+    tamper: (dir) =>
+      forgeBundle(dir, 10, ({ header, frames }) => {
+        const many = Array.from({ length: 3 * header.leaf_count + 1 }, () => frames[0]!);
+        return { header: { ...header, frame_count: many.length }, frames: many };
+      }),
+    code: 'bundle_malformed',
+    index: 10,
+    names: 'does not decode to a header and leaves',
+  },
+  {
     name: 'a frame that is not named any more',
     tamper: (dir) =>
       forgeFrames(dir, 10, (opened) => opened.filter(({ frame }) => !isFrameOf('person')(frame))),

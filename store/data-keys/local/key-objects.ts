@@ -36,8 +36,8 @@ export interface LocalKeyObjectsOptions {
 const STAGING = '.staging';
 /** Files that are written, read or flushed side by side. */
 const MAX_FILES_AT_ONCE = 32;
-/** A batch takes seconds: a staged file of a day was left by a process that died. */
-const STAGING_LIFETIME_MS = 24 * 60 * 60 * 1000;
+/** A batch takes seconds: an older staged file was left by a process that died. */
+const STAGING_LIFETIME_MS = 10 * 60 * 1000;
 
 interface Place {
   readonly dir: string;
@@ -54,7 +54,6 @@ export async function openLocalKeyObjects(options: LocalKeyObjectsOptions): Prom
   const opened = await translated('opening the key store', async () => {
     if (makesFolder) await makeFolder(place, dir);
     else await requireFolder(dir);
-    await makeFolder(place, join(dir, STAGING));
     await removeStaged(place, ({ mtimeMs }) => mtimeMs < clock() - STAGING_LIFETIME_MS);
     return requirePrivateFolder(dir);
   });
@@ -123,6 +122,7 @@ async function createAll(
   objects: readonly NewKeyObject[],
 ): Promise<readonly ('created' | 'exists')[]> {
   const names = objects.map(({ name }) => name);
+  await makeFolder(place, join(place.dir, STAGING));
   await makeFoldersOf(place, names);
   const outcomes = await inParallel(objects, MAX_FILES_AT_ONCE, async ({ name, bytes }) => {
     const staged = stagedPath(place, name);
@@ -159,6 +159,7 @@ async function changeOne(place: Place, { name, from, to }: KeyObjectChange): Pro
   const path = join(place.dir, name);
   if (to === undefined) return (await isStill(path, from)) && unlinkIfThere(place, path);
   const staged = stagedPath(place, name);
+  await makeFolder(place, join(place.dir, STAGING));
   await place.calls.write(staged, to, OWNER_ONLY_FILE);
   if (await isStill(path, from)) {
     await place.calls.rename(staged, path);
@@ -194,7 +195,7 @@ async function removeStaged(
   isWanted: (file: { readonly object: string; readonly mtimeMs: number }) => boolean,
 ): Promise<void> {
   const folder = join(place.dir, STAGING);
-  const names = await readdir(folder);
+  const names = (await readdir(folder).catch(ignoreMissing)) ?? [];
   const removed = await inParallel(names, MAX_FILES_AT_ONCE, async (name) => {
     const found = await stat(join(folder, name)).catch(ignoreMissing);
     if (found === undefined) return false;

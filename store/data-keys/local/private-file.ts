@@ -13,10 +13,15 @@ const RIGHTS_OF_OTHERS = 0o077;
  * others may read or write; other failures throw the system's error.
  */
 export async function readPrivateFile(path: string): Promise<Buffer | undefined> {
-  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch(ignoreMissing);
+  // Without O_NONBLOCK the opening of a pipe would wait for a writer.
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  const file = await open(path, flags).catch(ignoreMissing);
   if (file === undefined) return undefined;
   try {
-    requirePrivate(path, (await file.stat()).mode, OWNER_ONLY_FILE);
+    const found = await file.stat();
+    requirePrivate(path, found.mode, OWNER_ONLY_FILE);
+    if (!found.isFile())
+      throw new PipelineError('KEY_STORE_DAMAGED', `${path} is not a file`, { place: path });
     return await file.readFile();
   } finally {
     await file.close();

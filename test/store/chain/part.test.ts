@@ -3,14 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PART_KINDS } from '../../../schemas/bundle.ts';
 import { canonicalJson } from '../../../schemas/canonical.ts';
-import {
-  parseSecretLine,
-  partDigest,
-  partDigestOfBytes,
-  partLine,
-  saltOf,
-  secretLine,
-} from '../../../store/chain/part.ts';
+import { partDigest, partDigestOfBytes, partLine, saltOf } from '../../../store/chain/part.ts';
 
 const SECRET = Buffer.alloc(32, 7);
 const secret = fc.uint8Array({ minLength: 32, maxLength: 32 });
@@ -86,30 +79,5 @@ describe('salts', () => {
         expect(saltOf(one, at, name)).not.toBe(saltOf(other, at, name));
       }),
     );
-  });
-});
-
-describe('the first line of a payload object', () => {
-  it('holds its secret', () => {
-    fc.assert(
-      fc.property(secret, (key) => {
-        expect(secretLine(key)).toBe(canonicalJson({ secret: Buffer.from(key).toString('base64url') }));
-        expect(Buffer.from(parseSecretLine(secretLine(key))!).equals(Buffer.from(key))).toBe(true);
-      }),
-    );
-  });
-
-  it.each([
-    '',
-    '{}',
-    `{"secret":"${'A'.repeat(42)}"}`,
-    `{"secret":"${'A'.repeat(44)}"}`,
-    `{"secret":"${'A'.repeat(42)}B"}`,
-    `{"secret":"${'A'.repeat(43)}="}`,
-    `{"secret": "${'A'.repeat(43)}"}`,
-    `{"secret":"${'A'.repeat(43)}"} `,
-    `{"secret":"${'A'.repeat(43)}"}\n`,
-  ])('is refused in any other spelling: %j', (line) => {
-    expect(parseSecretLine(line)).toBeUndefined();
   });
 });

@@ -6,6 +6,8 @@ import { openLedger } from '../../../store/ledger/ledger.ts';
 import { readSealedBundle } from '../../../store/ledger/sealed-parts.ts';
 import { toRows } from '../../../store/records/record-row.ts';
 import type { RecordRow } from '../../../store/records/record-store.ts';
+import type { LedgerOptions } from '../../../store/ledger/options.ts';
+import type { FindKeys } from '../../../store/verify/framed-payloads.ts';
 import { verifyArchive } from '../../../store/verify/verify-archive.ts';
 import { appendWhole, createTestLog, testRecord } from '../../support/ledger.ts';
 import { createMemoryKeyStore, type MemoryKeyStore } from '../../support/memory-key-store.ts';
@@ -20,14 +22,15 @@ const STARTS = [0, 9, 18];
 let folder: Awaited<ReturnType<typeof makeTempDir>>;
 let keys: MemoryKeyStore;
 let alice: string;
+let options: LedgerOptions;
 
 /** Three bundles of nine records: of each owner three, with person and content; those of nobody have no person. */
 beforeEach(async () => {
   folder = await makeTempDir();
   keys = createMemoryKeyStore();
   const archive = await openLocalArchive({ dir: folder.path, clock: Date.now });
-  const log = await createTestLog({ archive, dataKeys: keys, records: createMemoryRecordStore() });
-  const ledger = await openLedger(log);
+  options = await createTestLog({ archive, dataKeys: keys, records: createMemoryRecordStore() });
+  const ledger = await openLedger(options);
   for (const start of STARTS) {
     const records = Array.from({ length: 9 }, (_, n) => {
       const owner = OWNERS[n % 3] ?? null;
@@ -44,6 +47,17 @@ beforeEach(async () => {
   [alice = ''] = await keys.subjects([ALICE]);
 });
 afterEach(() => folder.remove());
+
+/** Seals one more bundle of two records about Alice: under her key, unless another owner is given. */
+async function sealMore(keyOwner: string) {
+  const archive = await openLocalArchive({ dir: folder.path, clock: Date.now });
+  const ledger = await openLedger({ ...options, archive });
+  const records = [27, 28].map((n) =>
+    testRecord(n, { subject: ALICE, key_owner: keyOwner, person: { claimed_user: 'alice' }, content: { n } }),
+  );
+  await appendWhole(ledger, { records, next_offset: 30n, duplicate_count: 0 });
+  await archive.close();
+}
 
 async function readRows(): Promise<RecordRow[]> {
   const archive = await openLocalArchive({ dir: folder.path, clock: Date.now });
@@ -97,6 +111,24 @@ describe('an erased person', () => {
       disclosure: 'sealed',
       frames: { opened: 0, sealed: 3 * 6, destroyed: 0 },
     });
+  });
+
+  it('has nothing under the key of another owner: a writer that did so is found out, opened and sealed', async () => {
+    await sealMore(BOB);
+    for (const findKeys of [keys.find, undefined]) {
+      const { failures } = await verifyArchive({ dir: folder.path, findKeys });
+      expect(failures[0]).toMatchObject({ code: 'payload_mismatch', index: 27 });
+      expect(failures[0]?.detail).toContain(`parts too few of content/content of ${alice}`);
+    }
+  });
+
+  it('is told from facts that were destroyed: facts name nobody, and stay', async () => {
+    const findKeys: FindKeys = async (addresses) =>
+      (await keys.find(addresses)).map((key, at) =>
+        addresses[at]?.retention_class === 'facts' ? 'destroyed' : key,
+      );
+    const report = await verifyArchive({ dir: folder.path, findKeys });
+    expect(new Set(report.failures.map(({ code }) => code))).toEqual(new Set(['key_missing']));
   });
 
   it('is told from a key that was lost', async () => {

@@ -25,7 +25,10 @@ async function findingsOf(named: number) {
   const named64 = { nonce: nonce.toString('base64url'), digest: frameDigest(bytes) };
   const frame = { ...label, ...named64, line_count: 1, payload: 0, size_bytes: bytes.length };
   const digest = partDigest(line, saltOf(frameSecret(key, nonce), 4, 'facts'));
-  const demanded = new Map([['facts/facts', new Map([[4, digest]])]]);
+  const demanded = {
+    digests: new Map([['facts/facts', new Map([[4, digest]])]]),
+    owners: new Map<number, string>(),
+  };
   const findings = createFindings();
   const comparison = new FrameComparison({ header: HEADER, frames: [frame], demanded }, findings, noFrames());
   comparison.compare({ frame, bytes }, { address, key, commitment });

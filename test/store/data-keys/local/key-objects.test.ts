@@ -1,8 +1,10 @@
+import { execFileSync } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import {
   chmod,
   mkdir,
   mkdtemp,
+  readFile,
   readdir,
   realpath,
   rename,
@@ -50,12 +52,34 @@ describe('the files of a local key store', () => {
     await expect(stat(dir)).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
+  it('are opened without a write, so that a read-only copy serves a verification', async () => {
+    await open(dir);
+    await rm(join(dir, '.staging'), { recursive: true, force: true });
+    await openLocalKeyObjects({ dir, clock: Date.now, newId: randomUUID });
+    expect(await readdir(dir)).toEqual([]);
+  });
+
+  it('are files: a pipe in the place of one is damage, and nobody waits for it', async () => {
+    const objects = await open(dir);
+    execFileSync('mkfifo', ['-m', '600', join(dir, 'master-key')]);
+    await expect(objects.read(['master-key'])).rejects.toMatchObject({ code: 'KEY_STORE_DAMAGED' });
+  });
+
   const openStore = async () => {
     const objects = await open(dir);
     const masterKeys = openFileMasterKeys({ dir: join(root, 'master-keys'), randomBytes });
     const id = await initKeyStore(objects, masterKeys);
     return { objects, masterKeys, id, store: await openTestKeyStore(objects, masterKeys) };
   };
+
+  it('include no tombstone under the name of another subject', async () => {
+    const { store, objects } = await openStore();
+    const [jane = '', john = ''] = await store.subjects([nameOf('jane'), nameOf('john')]);
+    await store.destroy({ subject: jane });
+    const bytes = await readFile(join(dir, 'destroyed-subjects', jane.slice(0, 1), jane));
+    await objects.create([{ name: `destroyed-subjects/${john.slice(0, 1)}/${john}`, bytes }]);
+    await expect(store.find([addressOf(john)])).rejects.toMatchObject({ code: 'KEY_STORE_DAMAGED' });
+  });
 
   it('are for their owner alone, whatever the mask of the process', async () => {
     const before = process.umask(0);

@@ -36,12 +36,16 @@ const SECRETS = {
   content: Buffer.alloc(32, 'c'),
 };
 
+/** A surrogate for a name, the same in each run. */
+const surrogateOf = (name: string) => Buffer.from(sha256Hex(name), 'hex').toString('base64url', 0, 16);
+
 /** Rows as the ledger would insert them, from the start of log `p0`; secrets are the same in each run. */
 export function sealedRows(records: readonly AuditRecord[], log = 'p0'): RecordRow[] {
   let chain: Uint8Array = chainStart();
   return records.map((record, leaf_index) => {
     const secretOf = (kind: PartKind) => SECRETS[kind];
-    const sealed = sealRecord(record, { index: leaf_index, subject: record.subject, secretOf });
+    const subject = record.subject === null ? null : surrogateOf(record.subject);
+    const sealed = sealRecord(record, { index: leaf_index, subject, secretOf });
     chain = chainHash(chain, sealed.leaf_hash);
     return {
       ...record.facts,
@@ -55,7 +59,7 @@ export function sealedRows(records: readonly AuditRecord[], log = 'p0'): RecordR
       type: record.type,
       source: record.source,
       principal: record.principal,
-      subject: record.subject ?? '',
+      subject: subject ?? '',
       retention_class: record.retention_class,
       received_at: record.received_at,
       integrated_at: '2026-03-02T00:00:00.000Z',

@@ -319,8 +319,8 @@ export const MUTANTS: readonly Mutant[] = [
     tests: ['test/app/lock-policy.test.ts'],
   },
   {
-    name: 'line_index_unchecked',
-    defect: 'The verifier accepts a payload line that names the index of another record.',
+    name: 'line_name_unchecked',
+    defect: 'The verifier accepts a line of a frame that names another kind of part.',
     file: 'store/verify/frame-lines.ts',
     find: 'const part = endOfText(line, 0, partPrefix(index, kind));',
     replace: `const part = line.indexOf('"part":') + 7;`,

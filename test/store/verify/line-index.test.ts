@@ -1,6 +1,6 @@
 import { createSecretKey } from 'node:crypto';
 import { expect, it } from 'vitest';
-import type { BundleHeader } from '../../../schemas/bundle.ts';
+import type { BundleHeader, PartKind } from '../../../schemas/bundle.ts';
 import { keyCommitment } from '../../../store/chain/data-key.ts';
 import { frameDigest, frameKeyAddress, frameSecret, sealFrame } from '../../../store/chain/frame.ts';
 import { deflateLines } from '../../../store/chain/frame-lines.ts';
@@ -13,12 +13,12 @@ const HEADER = { origin: 'o', start_index: 4, integrated_at: '2026-11-21T09:00:0
 const LABEL = { kind: 'facts', retention_class: 'facts', subject: null } as const;
 
 /** Checks a frame of one line, which names `named`, for the leaf at index 4 that commits to exactly this line. */
-async function findingsOf(named: number) {
+async function findingsOf(named: number, name: PartKind = 'facts') {
   const key = createSecretKey(Buffer.alloc(32, 'k'));
   const address = frameKeyAddress(HEADER, LABEL);
   const commitment = keyCommitment(key, address);
   const nonce = Buffer.alloc(12, 'n');
-  const line = partLine(named, 'facts', PART);
+  const line = partLine(named, name, PART);
   const label = { ...LABEL, commitment: commitment.toString('base64url') };
   const compressed = await deflateLines(Buffer.from(`${line}\n`));
   const bytes = sealFrame({ key, nonce }, { place: HEADER, label }, compressed);
@@ -41,5 +41,11 @@ it('a line of a frame that names the index of another record is refused, even wh
   expect((await findingsOf(5)).map(({ code, index }) => [code, index])).toEqual([
     ['payload_mismatch', 4],
     ['payload_mismatch', 5],
+  ]);
+});
+
+it('a line of a frame that names another kind is refused, even where the leaf commits to it', async () => {
+  expect((await findingsOf(4, 'person')).map(({ code, index }) => [code, index])).toEqual([
+    ['payload_mismatch', 4],
   ]);
 });

@@ -68,6 +68,7 @@ describe.skipIf(refusal !== undefined)('a server that takes two requests, one af
       })
       .filter(({ to }) => to.startsWith(`${below}/`));
   const objects = () => placed(/^link/, at('archive', 'log'));
+  const dataKeys = () => placed(/^link/, at('key-store'));
   const renamed = () => placed(/^rename/, at('keys'));
   /** Objects of one folder of the log of records in the order in which they got their names, without lock files. */
   const objectsIn = (kind: string) =>
@@ -81,9 +82,12 @@ describe.skipIf(refusal !== undefined)('a server that takes two requests, one af
   const accepted = () =>
     calls.findIndex((call) => call.name.startsWith('accept') && call.args.includes(`:${port}`));
 
-  it('is seen whole: two answers, two bundles, two checkpoints, each with facts and content', () => {
+  it('is seen whole: two answers, two bundles, two checkpoints, each with its frames', () => {
     expect(answers()).toHaveLength(2);
-    for (const kind of ['facts', 'content', 'bundle', 'checkpoint']) expect(objectsIn(kind)).toHaveLength(2);
+    // Facts and content are locked for different times, so their frames lie in two objects.
+    expect(objectsIn('payload')).toHaveLength(4);
+    for (const kind of ['bundle', 'checkpoint']) expect(objectsIn(kind)).toHaveLength(2);
+    expect(dataKeys().length).toBeGreaterThan(2);
     expect(accepted()).toBeGreaterThan(0);
   });
 
@@ -138,14 +142,26 @@ describe.skipIf(refusal !== undefined)('a server that takes two requests, one af
   });
 
   it.each([
-    ['facts', 'bundle'],
-    ['content', 'bundle'],
+    ['payload', 'bundle'],
     ['bundle', 'checkpoint'],
   ])('flushes the folder of %s before the %s that depends on it gets its name', (kind, dependent) => {
-    objectsIn(kind).forEach(({ to, call }, position) => {
-      const next = objectsIn(dependent)[position]!.call;
+    for (const { to, call } of objectsIn(kind)) {
+      const next = objectsIn(dependent).find((one) => one.call.begin > call.end)!.call;
       expect(isFlushed(dirname(to), call.end, next.begin), to).toBe(true);
-    });
+    }
+  });
+
+  it('flushes each new data key before it gets its name, and its folder before a frame under it is written', () => {
+    const payloads = objectsIn('payload');
+    for (const { from, to, call } of dataKeys()) {
+      const opened = calls.findLast(
+        (one) => one.name === 'openat' && one.args.includes(`"${from}"`) && one.end < call.begin,
+      );
+      expect(isFlushed(from, opened!.end, call.begin), from).toBe(true);
+      const frame = payloads.find((one) => one.call.begin > call.end)!;
+      const staged = calls.find((one) => one.name === 'openat' && one.args.includes(`"${frame.from}"`))!;
+      expect(isFlushed(dirname(to), call.end, staged.begin), to).toBe(true);
+    }
   });
 
   it('flushes the folder of a checkpoint before the next bundle gets its name', () => {
@@ -197,7 +213,7 @@ describe.skipIf(refusal !== undefined)('a server that takes two requests, one af
       .filter(({ path }) => path.startsWith(dirname(data)))
       .filter(({ path }) => !derived.some((one) => path === one || path.startsWith(`${one}/`)));
     expect(made.map(({ path }) => path)).toContain(data);
-    const uses = [...objects(), ...renamed()];
+    const uses = [...dataKeys(), ...objects(), ...renamed()];
     const early = made.filter(({ path, call }) => {
       const use = uses.find(({ to }) => to.startsWith(`${path}/`))?.call ?? answers()[0]!;
       return !isFlushed(dirname(path), call.end, use.begin);

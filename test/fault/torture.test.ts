@@ -70,7 +70,7 @@ describe('npm run torture', () => {
   );
 
   it(
-    'ends with exit code 1 if somebody changes sealed facts between two rounds',
+    'ends with exit code 1 if somebody changes a sealed frame between two rounds',
     { timeout: TIMEOUT_MS },
     async () => {
       const ended = await torture(

@@ -45,6 +45,7 @@ export async function startApi(context: AppContext, parts: ApiParts, stack: Clos
     lag: await sequencing?.lag().catch(() => undefined),
     partitions: sequencing === undefined ? undefined : { parked: parkedCount(sequencing) },
     headLogAgeMs: ageOf(headLog?.(), system.clock()),
+    keyReads: sequencing?.keyReads(),
   });
   const metrics = buildMetrics(snapshot);
   const reachable = parts.engines === undefined ? undefined : createReachable(parts.engines.records);

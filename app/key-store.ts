@@ -2,7 +2,7 @@
 import type { AppContext } from './context.ts';
 import { s3ConnectionOf } from './engines.ts';
 import { dataPaths } from './paths.ts';
-import type { KeyObjects } from '../store/data-keys/key-objects.ts';
+import type { KeyObjects, KeyStorePurpose } from '../store/data-keys/key-objects.ts';
 import type { KeyAddress } from '../schemas/data-key.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import type { FoundKey } from '../store/chain/data-key.ts';
@@ -16,11 +16,6 @@ const MAX_CACHE_ENTRIES = 50_000;
 
 type KeyContext = Pick<AppContext, 'config' | 'logger' | 'system'>;
 
-/** As `LocalKeyObjectsOptions`. */
-interface FolderOptions {
-  readonly makesFolder?: boolean;
-}
-
 interface Opened {
   readonly objects: KeyObjects;
   readonly masterKeys: MasterKeys;
@@ -29,19 +24,22 @@ interface Opened {
 /** Begins the key store where that is asked for; an existing one stays as it is. Resolves the id of its master key. */
 export async function initConfiguredKeyStore(context: KeyContext): Promise<string> {
   const { initKeyStore } = await import('../store/data-keys/init-key-store.ts');
-  return using(context, { makesFolder: true }, ({ objects, masterKeys }) =>
-    initKeyStore(objects, masterKeys),
-  );
+  return using(context, 'begin', ({ objects, masterKeys }) => initKeyStore(objects, masterKeys));
+}
+
+export interface OpenKeyStoreOptions extends Pick<KeyStoreOptions, 'onKeyRead'> {
+  /** @default 'use' */
+  readonly purpose?: KeyStorePurpose;
 }
 
 /** Throws START_REFUSED where the key store was not begun, MASTER_KEY_MISSING where its master key is not here. */
 export async function openConfiguredKeyStore(
   context: KeyContext,
-  onKeyRead?: KeyStoreOptions['onKeyRead'],
+  { purpose = 'use', onKeyRead }: OpenKeyStoreOptions = {},
 ): Promise<KeyStore> {
   const { config, system } = context;
   const { openKeyStore } = await import('../store/data-keys/open-key-store.ts');
-  const opened = await open(context, {});
+  const opened = await open(context, purpose);
   try {
     return await openKeyStore({
       ...opened,
@@ -81,12 +79,12 @@ function isDamage(error: unknown): boolean {
   return error instanceof PipelineError && error.code === 'KEY_STORE_DAMAGED';
 }
 
-/** Runs a verification that may open frames, with the reading side of the key store. */
+/** Runs a verification that may open frames, with the reading side of the key store. Nothing is written to it. */
 export async function withKeyStore<T>(
   context: KeyContext,
   run: (find: KeyStore['find']) => Promise<T>,
 ): Promise<T> {
-  const store = await openConfiguredKeyStore(context);
+  const store = await openConfiguredKeyStore(context, { purpose: 'read' });
   try {
     return await run((addresses) => findSound(store, addresses));
   } finally {
@@ -100,17 +98,17 @@ export async function rotateConfiguredMasterKey(
   onProgress: (looked: number, rewrapped: number) => void,
 ): Promise<Rotation> {
   const { rotateMasterKey } = await import('../store/data-keys/rotate-master-key.ts');
-  return using(context, {}, (opened) =>
+  return using(context, 'use', (opened) =>
     rotateMasterKey({ ...opened, clock: context.system.clock, onProgress }),
   );
 }
 
 async function using<T>(
   context: KeyContext,
-  options: FolderOptions,
+  purpose: KeyStorePurpose,
   work: (opened: Opened) => Promise<T>,
 ): Promise<T> {
-  const opened = await open(context, options);
+  const opened = await open(context, purpose);
   try {
     return await work(opened);
   } finally {
@@ -118,10 +116,12 @@ async function using<T>(
   }
 }
 
-async function open(context: KeyContext, options: FolderOptions): Promise<Opened> {
+async function open(context: KeyContext, purpose: KeyStorePurpose): Promise<Opened> {
   const { config } = context;
   const { bucket } = config.key_store;
-  const objects = await (bucket === undefined ? openFolder(context, options) : openBucketOf(context, bucket));
+  const objects = await (bucket === undefined
+    ? openFolder(context, purpose)
+    : openBucketOf(context, bucket, purpose));
   try {
     return { objects, masterKeys: await openMasterKeys(context, objects) };
   } catch (error) {
@@ -130,16 +130,18 @@ async function open(context: KeyContext, options: FolderOptions): Promise<Opened
   }
 }
 
-async function openFolder(
-  { config, system }: KeyContext,
-  { makesFolder = false }: FolderOptions,
-): Promise<KeyObjects> {
+async function openFolder({ config, system }: KeyContext, purpose: KeyStorePurpose): Promise<KeyObjects> {
   const { openLocalKeyObjects } = await import('../store/data-keys/local/key-objects.ts');
   const dir = config.key_store.dir ?? dataPaths(config).keyStore;
-  return openLocalKeyObjects({ dir, makesFolder, clock: system.clock, newId: system.newId });
+  return openLocalKeyObjects({ dir, purpose, clock: system.clock, newId: system.newId });
 }
 
-async function openBucketOf({ config, logger, system }: KeyContext, bucket: string): Promise<KeyObjects> {
+/** A bucket is tried by writing to it, so not where it is only read. */
+async function openBucketOf(
+  { config, logger, system }: KeyContext,
+  bucket: string,
+  purpose: KeyStorePurpose,
+): Promise<KeyObjects> {
   const [{ openBucket }, { RETRY_LIMITS }, { openS3KeyObjects }, { requireKeyBucket }] = await Promise.all([
     import('../store/archive/s3/client.ts'),
     import('../store/archive/s3/retry.ts'),
@@ -158,7 +160,7 @@ async function openBucketOf({ config, logger, system }: KeyContext, bucket: stri
   };
   const place = { bucket: openBucket(connection), prefix: '', retrying };
   try {
-    await requireKeyBucket(place, system.newId());
+    if (purpose !== 'read') await requireKeyBucket(place, system.newId());
   } catch (error) {
     place.bucket.client.destroy();
     throw error;

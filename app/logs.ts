@@ -5,6 +5,7 @@ import { lockPolicy } from './deployment.ts';
 import { noDeployment, readDeployment, type DeployedLog, type Deployment } from './deployment-file.ts';
 import { openArchive, openRecords, type OpenArchiveOptions } from './engines.ts';
 import { closeToOthers } from './folder-modes.ts';
+import { createKeyReads, type KeyReads } from './key-reads.ts';
 import { openConfiguredKeyStore } from './key-store.ts';
 import { dataPaths, logOf, packageSignerOf } from './paths.ts';
 import type { EvidencePackages } from '../reports/package/packages.ts';
@@ -38,6 +39,8 @@ export interface Engines {
 export interface SealingEngines extends Engines {
   /** Keys of the frames in the archive. */
   readonly dataKeys: KeyStore;
+  /** Counts the reads of `dataKeys`. */
+  readonly keyReads: KeyReads;
 }
 
 /** One log, open for appending, with the ids that it holds. */
@@ -100,8 +103,11 @@ export async function openSealingEngines(
   // An archive in another format has no keys here: that it cannot be read says more than that they are missing.
   const [first] = engines.deployment.logs;
   if (first !== undefined) await readGenesis(engines.archive, first.log);
-  const { dataKeys } = context.replaced;
-  return { ...engines, dataKeys: dataKeys ?? stack.keep(await openConfiguredKeyStore(context)) };
+  const keyReads = createKeyReads();
+  const dataKeys =
+    context.replaced.dataKeys ??
+    stack.keep(await openConfiguredKeyStore(context, { onKeyRead: (...read) => keyReads.count(...read) }));
+  return { ...engines, dataKeys, keyReads };
 }
 
 /** Opens one log for appending; refuses on doubt and then leaves nothing open. */
@@ -111,7 +117,6 @@ export async function openLog(
   { log, origin }: DeployedLog,
   { onReplay, onClockBehind, isRebuild = false }: OpenLogOptions = {},
 ): Promise<OpenLog> {
-  const { requireNewestKeys } = await import('../store/ledger/newest-keys.ts');
   const [{ openLedger }, { createRowsProjection }, { openSeenIds }, tiles, { settleVersion }] =
     await Promise.all([
       import('../store/ledger/ledger.ts'),
@@ -132,7 +137,6 @@ export async function openLog(
   const guard = await openFileHeadGuard(headGuard);
   const seenIds = await openSeenIds({ log, archive, signer, records, logger, sleep: system.sleep });
   try {
-    await requireNewestKeys({ archive, dataKeys, log });
     const unguarded = await unguardedSize({ guard, archive }, { log, origin });
     const ledger = await openLedger({
       log,

@@ -6,6 +6,7 @@ import type { DataFolder } from './data-folder.ts';
 import { readPseudonymKey } from './deployment-file.ts';
 import { openEmbedded, openKafka, readGatewayMappings } from './engines.ts';
 import { readEventLogKey, type EventLogKey } from './event-log-key.ts';
+import type { KeyReads } from './key-reads.ts';
 import { openLog, type CloseStack, type SealingEngines, type OpenLog } from './logs.ts';
 import { keyAroundParked, type OwnEvents } from './own-events.ts';
 import { Partitions, toFailure, type PartitionState, type RunningSequencer } from './partitions.ts';
@@ -31,6 +32,7 @@ export interface Sequencing {
   /** The partitions of this process, in order, and where each stands. */
   partitions(): readonly PartitionState[];
   lag(): ReturnType<EventLog['lag']>;
+  keyReads(): ReturnType<KeyReads['totals']>;
 }
 
 export interface SequencingParts {
@@ -107,6 +109,7 @@ export async function startSequencing(
     counters: () => partitions.counters(),
     partitions: () => partitions.states(),
     lag: () => eventLog.lag(),
+    keyReads: () => engines.keyReads.totals(),
   };
 }
 

@@ -3,17 +3,14 @@
  * besides the data key stands in the signed bundle, so a frame is ciphertext alone. Pure: keys and nonces come from the
  * caller.
  */
-import { createCipheriv, createDecipheriv, createHmac, type KeyObject } from 'node:crypto';
+import { createHmac, type KeyObject } from 'node:crypto';
 import { canonicalJson } from '../../schemas/canonical.ts';
 import type { BundleHeader } from '../../schemas/bundle.ts';
 import type { KeyAddress } from '../../schemas/data-key.ts';
 import type { FrameRef } from '../../schemas/frame.ts';
+import { decrypt, encrypt } from './aes-gcm.ts';
 import { sha256 } from './sha256.ts';
 
-/** GCM is made for nonces of 96 bits. Random ones may encrypt 2^32 frames under one key (NIST SP 800-38D section 8.3). */
-export const NONCE_BYTES = 12;
-const TAG_BYTES = 16;
-const CIPHER = 'aes-256-gcm';
 const ENCRYPTION_DOMAIN = 'affidavit/frame-encryption/v1\n';
 const SECRET_DOMAIN = 'affidavit/frame-secret/v1\n';
 
@@ -44,8 +41,7 @@ export function sealFrame(
   boundTo: { readonly place: FramePlace; readonly label: FrameLabel },
   compressed: Uint8Array,
 ): Buffer {
-  const cipher = createCipheriv(CIPHER, encryptionKey(key), nonce).setAAD(associatedData(boundTo));
-  return Buffer.concat([cipher.update(compressed), cipher.final(), cipher.getAuthTag()]);
+  return encrypt({ key: encryptionKey(key), nonce }, associatedData(boundTo), compressed);
 }
 
 /** The compressed lines of a frame; undefined where key, place or label are not those that it was sealed with. */
@@ -55,17 +51,7 @@ export function openFrame(
   bytes: Uint8Array,
 ): Buffer | undefined {
   const nonce = Buffer.from(frame.nonce, 'base64url');
-  if (nonce.length !== NONCE_BYTES || bytes.length < TAG_BYTES) return undefined;
-  const decipher = createDecipheriv(CIPHER, encryptionKey(key), nonce, { authTagLength: TAG_BYTES })
-    .setAAD(associatedData({ place, label: frame }))
-    .setAuthTag(bytes.subarray(-TAG_BYTES));
-  const compressed = decipher.update(bytes.subarray(0, -TAG_BYTES));
-  try {
-    decipher.final();
-    return compressed;
-  } catch {
-    return undefined;
-  }
+  return decrypt({ key: encryptionKey(key), nonce }, associatedData({ place, label: frame }), bytes);
 }
 
 /** Digest by which a bundle names the bytes of a frame, base64url. */

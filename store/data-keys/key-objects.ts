@@ -1,3 +1,12 @@
+/**
+ * Why a key store is opened.
+ *
+ * - `begin`: its place is made where it is missing
+ * - `use`: keys are read, made and removed, and remains of processes that died are removed
+ * - `read`: keys are read, and nothing at all is written
+ */
+export type KeyStorePurpose = 'begin' | 'use' | 'read';
+
 export interface NewKeyObject {
   readonly name: string;
   readonly bytes: Uint8Array;

@@ -1,11 +1,5 @@
-import {
-  createCipheriv,
-  createDecipheriv,
-  createHmac,
-  createSecretKey,
-  type CipherGCMTypes,
-  type KeyObject,
-} from 'node:crypto';
+import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
+import { decrypt, encrypt, NONCE_BYTES } from '../chain/aes-gcm.ts';
 
 /** A secret under a master key. */
 export interface Wrapped {
@@ -39,10 +33,6 @@ export interface MasterKeys {
 }
 
 export const MASTER_KEY_BYTES = 32;
-/** GCM is made for nonces of 96 bits. Random ones may wrap 2^32 secrets under one key (NIST SP 800-38D section 8.3). */
-const NONCE_BYTES = 12;
-const TAG_BYTES = 16;
-const CIPHER: CipherGCMTypes = 'aes-256-gcm';
 const ID_DOMAIN = 'affidavit/master-key-id/v1';
 /** 128 bits, in hex. */
 const ID_LENGTH = 32;
@@ -63,26 +53,12 @@ export function masterKeyOf(bytes: Uint8Array, randomBytes: (count: number) => B
     id: masterKeyId(key),
     wrap(secret, boundTo) {
       const nonce = randomBytes(NONCE_BYTES);
-      const cipher = createCipheriv(CIPHER, key, nonce).setAAD(Buffer.from(boundTo));
-      const wrapped = Buffer.concat([cipher.update(secret), cipher.final(), cipher.getAuthTag()]);
+      const wrapped = encrypt({ key, nonce }, Buffer.from(boundTo), secret);
       return Promise.resolve({ nonce, wrapped });
     },
-    unwrap: (wrapped, boundTo) => Promise.resolve(unwrapWith(key, wrapped, boundTo)),
+    unwrap: ({ nonce, wrapped }, boundTo) =>
+      Promise.resolve(decrypt({ key, nonce }, Buffer.from(boundTo), wrapped)),
   };
-}
-
-function unwrapWith(key: KeyObject, { nonce, wrapped }: Wrapped, boundTo: string): Buffer | undefined {
-  if (nonce.length !== NONCE_BYTES || wrapped.length < TAG_BYTES) return undefined;
-  const decipher = createDecipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES })
-    .setAAD(Buffer.from(boundTo))
-    .setAuthTag(wrapped.subarray(-TAG_BYTES));
-  const secret = decipher.update(wrapped.subarray(0, -TAG_BYTES));
-  try {
-    decipher.final();
-    return secret;
-  } catch {
-    return undefined;
-  }
 }
 
 /** Makes master keys in the first place, and finds them in all, in this order: for a move from one place to another. */

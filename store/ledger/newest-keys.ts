@@ -2,23 +2,18 @@
 import { PipelineError } from '../../schemas/errors.ts';
 import { frameKeyAddress } from '../chain/frame.ts';
 import { bundleKey } from '../chain/layout.ts';
-import { bundleKeys, lastNumber } from './numbered-keys.ts';
 import { readHeaderAndLeaves } from './sealed-bundles.ts';
 import type { LedgerOptions } from './options.ts';
 
 /**
- * Asks for the key of every frame of the newest bundle. An older copy of the key store lacks the newest keys: sealing would
- * make other keys under the same addresses, and the lost ones would have no place to come back to. Throws KEY_MISSING.
+ * Asks for the key of every frame of the newest bundle, which starts at `newest`. An older copy of the key store lacks the
+ * newest keys: sealing would make other keys under the same addresses, and the lost ones would have no place to come back
+ * to. Throws KEY_MISSING.
  */
-export async function requireNewestKeys({
-  archive,
-  dataKeys,
-  log,
-}: Pick<LedgerOptions, 'archive' | 'log'> & {
-  readonly dataKeys: Pick<LedgerOptions['dataKeys'], 'find'>;
-}): Promise<void> {
-  const newest = await lastNumber(archive, bundleKeys(log));
-  if (newest === undefined) return;
+export async function requireNewestKeys(
+  { archive, dataKeys, log }: Pick<LedgerOptions, 'archive' | 'dataKeys' | 'log'>,
+  newest: number,
+): Promise<void> {
   const key = bundleKey(log, newest);
   const { header, frames } = await readHeaderAndLeaves(archive, key);
   const found = await dataKeys.find(frames.map((frame) => frameKeyAddress(header, frame)));

@@ -5,7 +5,8 @@ import { PipelineError } from '../../schemas/errors.ts';
 import type { FrameRef } from '../../schemas/frame.ts';
 import type { AuditRecord } from '../../schemas/record.ts';
 import { classOfPart } from '../../schemas/retention.ts';
-import { frameKeyAddress, frameSecret, NONCE_BYTES } from '../chain/frame.ts';
+import { NONCE_BYTES } from '../chain/aes-gcm.ts';
+import { frameKeyAddress, frameSecret } from '../chain/frame.ts';
 import type { DataKey } from '../chain/data-key.ts';
 import type { LedgerOptions } from './options.ts';
 

@@ -12,7 +12,7 @@ export interface LedgerOptions {
   /** Short name of the log, e.g. `p0`. */
   readonly log: string;
   readonly archive: Archive;
-  /** The keys of frames. Recovery reads them, sealing makes those that are missing. */
+  /** The keys of frames. Recovery reads those of the newest bundle first; sealing makes those that are missing. */
   readonly dataKeys: Pick<KeyStore, 'subjects' | 'keysFor' | 'find'>;
   /** The projections that follow the log. Bundles are applied to them in this order. */
   readonly projections: readonly Projection[];

@@ -13,6 +13,7 @@ import { keepsFloor } from '../chain/lock-floor.ts';
 import { parseVkey } from '../chain/note.ts';
 import { catchUp, checkChains, checkSizes, sizesOf } from './follow.ts';
 import { requireGenesis } from './genesis.ts';
+import { requireNewestKeys } from './newest-keys.ts';
 import { readHead, rootHashOf, type Head } from './head.ts';
 import { bundleKeys, checkpointKeys, lastNumber } from './numbered-keys.ts';
 import type { LedgerOptions } from './options.ts';
@@ -34,6 +35,7 @@ export async function recoverHead(options: LedgerOptions): Promise<Head> {
   checkBinding(options, head, genesis);
   for (const signedHead of signed) if (signedHead !== undefined) checkSigned(options, head, signedHead);
   checkSizes(options, head, sizes);
+  if (newest !== undefined) await requireNewestKeys(options, newest);
   if ((published?.tree_size ?? 0) < head.treeSize) await confirmNewest(options, head, newest);
   await checkChains(options, sizes);
   await catchUp(options, head, sizes);

@@ -8,6 +8,7 @@ function snapshot(records: number): MetricsSnapshot {
     ledger: { tree_size: records, published_tree_size: records - 1 },
     lag: { envelopes: 4, bytes: 4096 },
     partitions: { parked: 1 },
+    keyReads: [{ outcome: 'created', owner: 'subject', count: 7 }],
   };
 }
 
@@ -27,6 +28,7 @@ describe('metrics', () => {
         'affidavit_ingest_lag_envelopes 4',
         'affidavit_ingest_lag_bytes 4096',
         'affidavit_ingest_partitions_parked 1',
+        'affidavit_store_data_keys_total{outcome="created",owner="subject"} 7',
       ]),
     );
     records = 11;

@@ -1,4 +1,4 @@
-import { readdir, writeFile } from 'node:fs/promises';
+import { readdir, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createContext } from '../../app/context.ts';
@@ -66,6 +66,22 @@ describe('the key store of a configuration', () => {
     expect(found[1]).toMatchObject({ address: addresses[1] });
   });
 
+  it('is only read by a verification: no file of it changes, and remains of others stay', async () => {
+    await initConfiguredKeyStore(contextOf());
+    const store = await openConfiguredKeyStore(contextOf());
+    await store.keysFor([addressOf(null)]);
+    await store.close();
+    const dir = join(folder.path, 'data', 'key-store');
+    const staged = join(dir, '.staging', 'content~left-by-a-process-that-died');
+    await writeFile(staged, '', { mode: 0o600 });
+    await utimes(staged, 0, 0);
+    const before = await stateOf(dir);
+    await withKeyStore(contextOf(), (find) => find([addressOf(null), addressOf(null, 'person')]));
+    expect(await stateOf(dir)).toEqual(before);
+    await (await openConfiguredKeyStore(contextOf())).close();
+    expect(await stateOf(dir)).not.toEqual(before);
+  });
+
   it('gets another master key by the command, which shows its progress and says which key is retired', async () => {
     const id = await initConfiguredKeyStore(contextOf());
     const store = await openConfiguredKeyStore(contextOf());
@@ -81,3 +97,10 @@ describe('the key store of a configuration', () => {
     await Promise.all([store.close(), later.close()]);
   });
 });
+
+/** Each file and folder below it, with the time of its last change. */
+async function stateOf(dir: string): Promise<Readonly<Record<string, number>>> {
+  const names = await readdir(dir, { recursive: true });
+  const entries = names.map(async (name) => [name, (await stat(join(dir, name))).mtimeMs] as const);
+  return Object.fromEntries(await Promise.all(entries));
+}

@@ -9,7 +9,7 @@ import { addressOf, fingerprints, nameOf, openTestKeyStore } from './key-store.t
 const root = process.argv[2] ?? '';
 const objects = await openLocalKeyObjects({
   dir: join(root, 'store'),
-  makesFolder: true,
+  purpose: 'begin',
   clock: Date.now,
   newId: randomUUID,
 });

@@ -8,7 +8,7 @@ import { basename, dirname, join } from 'node:path';
 import type { Clock } from '../../../schemas/clock.ts';
 import { PipelineError } from '../../../schemas/errors.ts';
 import { inParallel } from '../in-parallel.ts';
-import type { KeyObjectChange, KeyObjects, NewKeyObject } from '../key-objects.ts';
+import type { KeyObjectChange, KeyObjects, KeyStorePurpose, NewKeyObject } from '../key-objects.ts';
 import { FILE_CALLS, type FileCalls } from './file-calls.ts';
 import {
   ignoreMissing,
@@ -23,8 +23,8 @@ import {
 export interface LocalKeyObjectsOptions {
   /** Must be one file system, because files are linked into place. */
   readonly dir: string;
-  /** Makes the folder and those above it where they are missing. @default false: a missing folder is refused */
-  readonly makesFolder?: boolean;
+  /** @default 'use' */
+  readonly purpose?: KeyStorePurpose;
   readonly clock: Clock;
   /** A name that nobody else has. */
   readonly newId: () => string;
@@ -49,12 +49,13 @@ interface Place {
 
 /** Throws START_REFUSED for a folder that is not there: an empty one in its place would hold none of the keys. */
 export async function openLocalKeyObjects(options: LocalKeyObjectsOptions): Promise<KeyObjects> {
-  const { dir, clock, newId, calls = FILE_CALLS, makesFolder = false } = options;
+  const { dir, clock, newId, calls = FILE_CALLS, purpose = 'use' } = options;
   const place: Place = { dir, calls, newId, durable: new Set() };
   const opened = await translated('opening the key store', async () => {
-    if (makesFolder) await makeFolder(place, dir);
+    if (purpose === 'begin') await makeFolder(place, dir);
     else await requireFolder(dir);
-    await removeStaged(place, ({ mtimeMs }) => mtimeMs < clock() - STAGING_LIFETIME_MS);
+    if (purpose !== 'read')
+      await removeStaged(place, ({ mtimeMs }) => mtimeMs < clock() - STAGING_LIFETIME_MS);
     return requirePrivateFolder(dir);
   });
   /** Keys that were put into another folder in the same place would be lost when the first one is back. */

@@ -9,6 +9,9 @@ import { createMemoryArchive } from '../../support/memory-archive.ts';
 import { createMemoryKeyStore } from '../../support/memory-key-store.ts';
 import { createMemoryRecordStore } from '../../support/memory-record-store.ts';
 
+/** Where the newest bundle of `sealed` starts. */
+const NEWEST = 4;
+
 async function sealed() {
   const dataKeys = createMemoryKeyStore();
   const archive = createMemoryArchive();
@@ -20,35 +23,55 @@ async function sealed() {
       next_offset: BigInt(from + 4),
       duplicate_count: 0,
     });
-  const { header, frames } = await readHeaderAndLeaves(archive, bundleKey('p0', 4));
-  return { archive, dataKeys, addresses: frames.map((frame) => frameKeyAddress(header, frame)), log: 'p0' };
+  const { header, frames } = await readHeaderAndLeaves(archive, bundleKey('p0', NEWEST));
+  return {
+    options,
+    archive,
+    dataKeys,
+    addresses: frames.map((frame) => frameKeyAddress(header, frame)),
+    log: 'p0',
+  };
 }
 
 it('a key store that has every key of the newest bundle is the newest copy', async () => {
-  await expect(requireNewestKeys(await sealed())).resolves.toBeUndefined();
+  await expect(requireNewestKeys(await sealed(), NEWEST)).resolves.toBeUndefined();
 });
 
-it('a log without bundles asks for no key', async () => {
+it('a ledger without bundles asks for no key', async () => {
   const dataKeys = createMemoryKeyStore();
-  await expect(
-    requireNewestKeys({ archive: createMemoryArchive(), dataKeys, log: 'p0' }),
-  ).resolves.toBeUndefined();
+  const find = () => Promise.reject(new Error('asked'));
+  const options = await createTestLog({
+    archive: createMemoryArchive(),
+    records: createMemoryRecordStore(),
+    dataKeys: { ...dataKeys, find },
+  });
+  await expect(openLedger(options)).resolves.toMatchObject({ log: 'p0' });
+});
+
+it('a ledger does not open over an older copy of the key store, and signs nothing', async () => {
+  const { archive, options } = await sealed();
+  const names = [...archive.objects.keys()];
+  const reopened = { ...options, dataKeys: createMemoryKeyStore('made again') };
+  await expect(openLedger(reopened)).rejects.toMatchObject({ code: 'KEY_MISSING' });
+  expect([...archive.objects.keys()]).toEqual(names);
 });
 
 it('a key store without a key of the newest bundle is refused', async () => {
   const log = await sealed();
   log.dataKeys.lose(log.addresses.at(-1)!);
-  await expect(requireNewestKeys(log)).rejects.toMatchObject({ code: 'KEY_MISSING' });
+  await expect(requireNewestKeys(log, NEWEST)).rejects.toMatchObject({ code: 'KEY_MISSING' });
 });
 
 it('a key store with other keys at the same addresses is refused', async () => {
   const log = await sealed();
   const dataKeys = createMemoryKeyStore('made again');
-  await expect(requireNewestKeys({ ...log, dataKeys })).rejects.toMatchObject({ code: 'KEY_MISSING' });
+  await expect(requireNewestKeys({ ...log, dataKeys }, NEWEST)).rejects.toMatchObject({
+    code: 'KEY_MISSING',
+  });
 });
 
 it('a destroyed key is not missing', async () => {
   const log = await sealed();
   log.dataKeys.destroySubject(log.addresses.find(({ subject }) => subject !== null)!.subject!);
-  await expect(requireNewestKeys(log)).resolves.toBeUndefined();
+  await expect(requireNewestKeys(log, NEWEST)).resolves.toBeUndefined();
 });

@@ -46,7 +46,7 @@ afterEach(() => rm(dir, { recursive: true }));
 const openObjects = (calls: FileCalls = QUICK_FILE_CALLS) =>
   openLocalKeyObjects({
     dir: join(dir, 'store'),
-    makesFolder: true,
+    purpose: 'begin',
     clock: Date.now,
     newId: randomUUID,
     calls,

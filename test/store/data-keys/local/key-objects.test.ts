@@ -25,7 +25,7 @@ import { flushedBy } from '../../../support/flushed.ts';
 import { addressOf, nameOf, openTestKeyStore } from '../../../support/key-store.ts';
 
 const open = (dir: string) =>
-  openLocalKeyObjects({ dir, makesFolder: true, clock: Date.now, newId: randomUUID });
+  openLocalKeyObjects({ dir, purpose: 'begin', clock: Date.now, newId: randomUUID });
 
 keyStoreContract('a local folder', async () => {
   const root = await mkdtemp(join(tmpdir(), 'affidavit-keys-'));

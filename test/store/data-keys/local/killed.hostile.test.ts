@@ -24,7 +24,7 @@ describe('two processes that make keys and are killed', () => {
         for (const [subject = '', key = ''] of lines) given.set(subject, key);
         const objects = await openLocalKeyObjects({
           dir: join(root, 'store'),
-          makesFolder: true,
+          purpose: 'begin',
           clock: Date.now,
           newId: randomUUID,
         });

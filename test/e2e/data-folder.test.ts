@@ -34,7 +34,8 @@ async function readiness() {
   return { status: answer.status, reasons };
 }
 
-const untilReady = () => expect.poll(async () => (await readiness()).status, { timeout: 20_000 }).toBe(200);
+const untilReady = () =>
+  expect.poll(readiness, { timeout: 20_000 }).toMatchObject({ status: 200, reasons: [] });
 
 /** A statement that the engine of the record store had begun may leave parts; they are a projection. All else stays away. */
 async function removeLeftovers(): Promise<void> {

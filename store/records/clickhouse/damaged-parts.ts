@@ -1,4 +1,4 @@
-/** Recovers after a full disk: sets parts of the `records` table aside that are registered and cannot be read. */
+/** Recovers after a full disk or a folder that was away: sets parts of the `records` table aside that cannot be read. */
 import type { ClickHouseClient } from '@clickhouse/client';
 import { isDamagedPart } from './engine-errors.ts';
 

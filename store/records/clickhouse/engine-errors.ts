@@ -25,11 +25,14 @@ const DEFECT_CODES: ReadonlySet<string> = new Set([
   '456',
 ]);
 
-/** A part of a table that was not written whole. A full disk can leave one, and the engine reports it at each read. */
-const DAMAGED_PART_CODE = '246';
+/**
+ * A part of a table that the engine knows and cannot read, which it reports at each read: it was not written whole (246), as
+ * a full disk leaves one, or its files are gone (107, 1001), as where the folder was away when they were written.
+ */
+const DAMAGED_PART_CODES: ReadonlySet<string> = new Set(['107', '246', '1001']);
 
 export function isDamagedPart(error: unknown): boolean {
-  return engineCodeOf(error) === DAMAGED_PART_CODE;
+  return DAMAGED_PART_CODES.has(engineCodeOf(error) ?? '');
 }
 
 /** Translates a failure of the engine by its numeric code. Without a code, the engine did not answer. */

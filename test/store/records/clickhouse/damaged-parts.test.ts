@@ -1,5 +1,5 @@
-import { readdir, truncate } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, rm, truncate } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { expect, it, vi } from 'vitest';
 import { openEngine } from '../../../../store/records/clickhouse/client.ts';
 import { createPartRepair } from '../../../../store/records/clickhouse/damaged-parts.ts';
@@ -49,28 +49,45 @@ it('leaves every other failure to the caller', async () => {
   expect(asked).toEqual([]);
 });
 
-/** What a full disk leaves behind at times: a part that counts as written, and whose marks are empty. */
-async function damageNewestPart(dir: string): Promise<void> {
-  const files = (await readdir(dir, { recursive: true })).filter((name) => /\.c?mrk[0-9]$/.test(name));
-  // Parts of `records` begin with the digest of their partition, behind which comes their first block.
+/** Files of the newest part whose names match, below `dir`. Parts of `records` begin with the digest of their partition. */
+async function filesOfNewestPart(dir: string, names: RegExp): Promise<string[]> {
+  const files = (await readdir(dir, { recursive: true })).filter((name) => names.test(name));
   const blockOf = (name: string) => Number(/\/[0-9a-f]{32}_([0-9]+)_/.exec(name)?.[1] ?? -1);
   const last = Math.max(...files.map(blockOf));
-  const newest = files.filter((name) => blockOf(name) === last);
   expect(last).toBeGreaterThan(0);
-  for (const name of newest) await truncate(join(dir, name), 0);
+  return files.filter((name) => blockOf(name) === last).map((name) => join(dir, name));
+}
+
+async function dropMarkCache(dir: string): Promise<void> {
   const { client } = openEngine({ kind: 'chdb', path: dir });
   await client.command({ query: 'SYSTEM DROP MARK CACHE' });
   await client.close();
 }
 
-it('goes on without a restart when a full disk has left a part that cannot be read', async () => {
+/** What a full disk leaves behind at times: a part that counts as written, and whose marks are empty. */
+async function damageNewestPart(dir: string): Promise<void> {
+  for (const file of await filesOfNewestPart(dir, /\.c?mrk[0-9]$/)) await truncate(file, 0);
+  await dropMarkCache(dir);
+}
+
+/** A folder that was away took a part that was written meanwhile: the engine knows it, and its files are not there. */
+async function loseNewestPart(dir: string): Promise<void> {
+  const [checksums] = await filesOfNewestPart(dir, /\/checksums\.txt$/);
+  await rm(dirname(checksums!), { recursive: true });
+  await dropMarkCache(dir);
+}
+
+it.each([
+  ['a full disk has left a part that cannot be read', damageNewestPart],
+  ['the files of a part are gone', loseNewestPart],
+])('goes on without a restart when %s', async (_, harm) => {
   const place = await chdbPlace();
   const store = await place.open();
   const plain = (start: number) =>
     killableBundle(start).rows.map((row) => ({ ...row, retention_class: 'content' }));
   await store.insert('p0', plain(0), 'bundle/0');
   await store.insert('p0', plain(50), 'bundle/50');
-  await damageNewestPart(join(place.dir, 'engine'));
+  await harm(join(place.dir, 'engine'));
   expect(await store.size('p0')).toBe(50);
   await store.insert('p0', plain(50), 'bundle/50');
   expect(await store.size('p0')).toBe(100);

@@ -9,13 +9,19 @@ import type { Leaf, LeafParts } from '../../schemas/leaf.ts';
 import type { JsonObject } from '../../schemas/json.ts';
 import type { AuditRecord } from '../../schemas/record.ts';
 import { leafHash } from './merkle.ts';
-import { partDigest, partLine, saltOf, SECRET_BYTES } from './part.ts';
+import type { LineWriter } from '../../schemas/line-writer.ts';
+import { appendPart, partDigest, partLine, saltOf, SECRET_BYTES } from './part.ts';
 
-/** A part of a sealed record: its canonical JSON, the line that is stored, and the secret that its salt follows from. */
+/** A part of a sealed record: its canonical JSON, and the secret that its salt follows from. */
 export interface SealedPart {
   readonly text: string;
-  readonly line: string;
   readonly secret: Uint8Array;
+}
+
+/** A frame that takes parts: their lines, and the secret that their salts follow from, 32 bytes. */
+export interface PartTaker {
+  readonly secret: Uint8Array;
+  readonly lines: LineWriter;
 }
 
 /** The place of a record in its log, and the members that the key store decides. */
@@ -23,8 +29,10 @@ export interface SealingPlace {
   readonly index: number;
   /** Surrogate of the person, for the leaf. */
   readonly subject: string | null;
-  /** Secret of the frame that takes the part of this kind, 32 bytes. */
-  readonly secretOf: (kind: PartKind) => Uint8Array;
+  /** The frame that takes the part of this kind. */
+  readonly frameOf: (kind: PartKind) => PartTaker;
+  /** Takes the line of the leaf. */
+  readonly leaves: LineWriter;
 }
 
 export interface SealedRecord {
@@ -67,26 +75,35 @@ export function saltThatOpens(leafText: string, { index, kind, text, secret }: K
   return digest === digestIn(JSON.parse(leafText) as Leaf, kind) ? salt : undefined;
 }
 
-/** Builds the leaf of a record at its index, and the parts that the leaf commits to. */
-export function sealRecord(record: AuditRecord, { index, subject, secretOf }: SealingPlace): SealedRecord {
-  const sealPart = (name: PartKind, value: JsonObject): SealedPart => {
+/** A part that was appended to its frame, and the digest that the leaf names. */
+interface AppendedPart extends SealedPart {
+  readonly digest: string;
+}
+
+/**
+ * Seals a record at its index: appends each part to its frame, and the leaf that commits to them to the leaves. Parts and
+ * leaf are lines of canonical JSON.
+ */
+export function sealRecord(
+  record: AuditRecord,
+  { index, subject, frameOf, leaves }: SealingPlace,
+): SealedRecord {
+  const append = (name: PartKind, value: JsonObject): AppendedPart => {
+    const { secret, lines } = frameOf(name);
     const text = canonicalJson(value);
-    return { text, line: partLine(index, name, text), secret: secretOf(name) };
+    const digest = appendPart(lines, { index, name, text, salt: saltOf(secret, index, name) });
+    return { text, secret, digest };
   };
-  const facts = sealPart('facts', record.facts);
-  const person = record.person === null ? null : sealPart('person', record.person);
-  const content = record.content === null ? null : sealPart('content', record.content);
-  const digestOf = <Name extends PartKind>(name: Name, { line, secret }: SealedPart) => ({
-    digest: partDigest(line, saltOf(secret, index, name)),
-    name,
-  });
+  const facts = append('facts', record.facts);
+  const person = record.person === null ? null : append('person', record.person);
+  const content = record.content === null ? null : append('content', record.content);
   // In the order of the canonical form, so that sorting the members costs nothing.
   const leaf: Leaf = {
     id: record.id,
     parts: [
-      ...(content === null ? [] : [digestOf('content', content)]),
-      digestOf('facts', facts),
-      ...(person === null ? [] : [digestOf('person', person)]),
+      ...(content === null ? [] : [{ digest: content.digest, name: 'content' }]),
+      { digest: facts.digest, name: 'facts' },
+      ...(person === null ? [] : [{ digest: person.digest, name: 'person' }]),
     ] as LeafParts,
     principal: record.principal,
     received_at: record.received_at,
@@ -97,5 +114,9 @@ export function sealRecord(record: AuditRecord, { index, subject, secretOf }: Se
     v: 1,
   };
   const leaf_text = canonicalJson(leaf);
-  return { leaf, leaf_text, leaf_hash: leafHash(Buffer.from(leaf_text)), facts, person, content };
+  const start = leaves.length;
+  leaves.add(leaf_text);
+  const leaf_hash = leafHash(leaves.from(start));
+  leaves.add('\n');
+  return { leaf, leaf_text, leaf_hash, facts, person, content };
 }

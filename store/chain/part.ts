@@ -5,6 +5,7 @@
  */
 import { hash } from 'node:crypto';
 import type { PartKind } from '../../schemas/bundle.ts';
+import type { LineWriter } from '../../schemas/line-writer.ts';
 import { hmacSha256, sha256 } from './sha256.ts';
 
 export const SECRET_BYTES = 32;
@@ -25,6 +26,26 @@ export function partLine(index: number, name: PartKind, partText: string): strin
 /** The text of a line before its part. */
 export function partPrefix(index: number, name: PartKind): string {
   return `{"index":${String(index)},"name":"${name}","part":`;
+}
+
+/** A part of a record at its index, as canonical JSON, and the salt of its digest. */
+export interface SaltedPart {
+  readonly index: number;
+  readonly name: PartKind;
+  readonly text: string;
+  readonly salt: string;
+}
+
+/** Appends the line of a part and its newline. Returns its digest, as `partDigest` gives it. */
+export function appendPart(lines: LineWriter, { index, name, text, salt }: SaltedPart): string {
+  const start = lines.length;
+  lines.add(`${partPrefix(index, name)}${text}`);
+  const end = lines.length;
+  lines.add(saltTail(salt));
+  const digest = hash('sha256', lines.from(start), 'base64url');
+  lines.cut(end);
+  lines.add('}\n');
+  return digest;
 }
 
 /** Digest of a part: SHA-256 over the canonical JSON of `{index, name, part, salt}`, base64url. */

@@ -10,7 +10,7 @@ import { toInstant } from '../../schemas/clock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { AuditRecord } from '../../schemas/record.ts';
 import { isSealable } from '../../schemas/sealable.ts';
-import { linesRef, packBundle, packLines } from '../chain/bundle-bytes.ts';
+import { linesRef, packBundle, packLineBytes } from '../chain/bundle-bytes.ts';
 import { headerMessage } from '../chain/bundle-signature.ts';
 import { bundleKey } from '../chain/layout.ts';
 import type { SealedRecord } from '../chain/leaf.ts';
@@ -65,11 +65,11 @@ export async function draftBundle(options: LedgerOptions, before: Head, batch: B
   batch.records.forEach(requireSealable);
   const nowMs = timeOfIntegration(options, before, batch.records);
   const place = { startIndex: before.treeSize, nowMs };
-  const { sealed, payloads, frames } = await sealParts(options, batch.records, place);
+  const { sealed, leaves, payloads, frames } = await sealParts(options, batch.records, place);
   // If the process dies here, payload objects lie in the archive that no bundle names. They are never read.
 
-  const frameTexts = frames.map((frame) => canonicalJson(frame));
-  const lines = await packLines([...frameTexts, ...sealed.map(({ leaf_text }) => leaf_text)]);
+  const frameLines = frames.map((frame) => `${canonicalJson(frame)}\n`).join('');
+  const lines = await packLineBytes(Buffer.concat([Buffer.from(frameLines), leaves]));
   const chains = extendChain(before.chainHead, sealed);
   const lock = options.lockFor('proof', nowMs);
   const head = extendHead(before, { batch, sealed, chains, nowMs, lock });

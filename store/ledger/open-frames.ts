@@ -8,20 +8,22 @@ import { classOfPart } from '../../schemas/retention.ts';
 import { NONCE_BYTES } from '../chain/aes-gcm.ts';
 import { frameKeyAddress, frameSecret } from '../chain/frame.ts';
 import type { DataKey } from '../chain/data-key.ts';
+import type { PartTaker } from '../chain/leaf.ts';
+import { LineWriter } from '../../schemas/line-writer.ts';
 import type { LedgerOptions } from './options.ts';
 
 type Label = Pick<FrameRef, 'kind' | 'retention_class' | 'subject'>;
+/** A label, and the number of parts of the batch that bear it. */
+type CountedLabel = Label & Pick<FrameRef, 'line_count'>;
 
-/** A frame before it is sealed. Its parts are added to `lines`; the rest never changes. */
-export interface OpenFrame extends Label {
+/** A frame before it is sealed. Its parts are added to `lines`, and are as many as `line_count`. */
+export interface OpenFrame extends CountedLabel, PartTaker {
   readonly dataKey: DataKey;
   readonly nonce: Uint8Array;
-  /** Salts follow from it. */
-  readonly secret: Uint8Array;
-  readonly lines: string[];
 }
 
 export interface OpenFrames {
+  /** In the order of kinds. */
   readonly all: readonly OpenFrame[];
   /** The frame that takes a part of a record. */
   of(record: AuditRecord, kind: PartKind): OpenFrame;
@@ -55,11 +57,11 @@ export async function openFrames(
 
 function openFrame(
   { randomBytes }: Pick<LedgerOptions, 'randomBytes'>,
-  label: Label,
+  label: CountedLabel,
   dataKey: DataKey,
 ): OpenFrame {
   const nonce = randomBytes(NONCE_BYTES);
-  return { ...label, dataKey, nonce, secret: frameSecret(dataKey.key, nonce), lines: [] };
+  return { ...label, dataKey, nonce, secret: frameSecret(dataKey.key, nonce), lines: new LineWriter() };
 }
 
 function framesBy(all: readonly OpenFrame[], surrogates: ReadonlyMap<string, string>): OpenFrames {
@@ -84,13 +86,14 @@ async function surrogatesOf(
 }
 
 /** One label for each frame of the batch, in the order of kinds. */
-function labelsOf(records: readonly AuditRecord[], surrogates: ReadonlyMap<string, string>): Label[] {
-  const labels = new Map<string, Label>();
+function labelsOf(records: readonly AuditRecord[], surrogates: ReadonlyMap<string, string>): CountedLabel[] {
+  const labels = new Map<string, CountedLabel>();
   for (const kind of PART_KINDS) {
     for (const record of records) {
       if (record[kind] === null) continue;
       const label = labelOf(record, kind, surrogates);
-      labels.set(nameOf(label), label);
+      const name = nameOf(label);
+      labels.set(name, { ...label, line_count: (labels.get(name)?.line_count ?? 0) + 1 });
     }
   }
   return [...labels.values()];

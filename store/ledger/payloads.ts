@@ -4,7 +4,7 @@
  * written under it.
  */
 import type { ArchiveLock } from '../../schemas/archive-lock.ts';
-import { PART_KINDS, type PayloadRef } from '../../schemas/bundle.ts';
+import type { PayloadRef } from '../../schemas/bundle.ts';
 import { toInstant } from '../../schemas/clock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { FrameRef } from '../../schemas/frame.ts';
@@ -13,11 +13,14 @@ import { frameDigest, sealFrame, type FramePlace } from '../chain/frame.ts';
 import { deflateLines } from '../chain/frame-lines.ts';
 import { payloadKey } from '../chain/layout.ts';
 import { sealRecord, sha256Hex, type SealedRecord } from '../chain/leaf.ts';
-import { openFrames, type OpenFrame, type OpenFrames } from './open-frames.ts';
+import { LineWriter } from '../../schemas/line-writer.ts';
+import { openFrames, type OpenFrame } from './open-frames.ts';
 import type { LedgerOptions } from './options.ts';
 
 export interface SealedParts {
   readonly sealed: readonly SealedRecord[];
+  /** The lines of the leaves, each ended by a newline. */
+  readonly leaves: Uint8Array;
   readonly payloads: readonly PayloadRef[];
   /** In the order in which they lie in the payload objects. */
   readonly frames: readonly FrameRef[];
@@ -37,7 +40,15 @@ export async function sealParts(
   { startIndex, nowMs }: { readonly startIndex: number; readonly nowMs: number },
 ): Promise<SealedParts> {
   const frames = await openFrames(options, records, nowMs);
-  const sealed = records.map((record, position) => sealInto(frames, record, startIndex + position));
+  const leaves = new LineWriter();
+  const sealed = records.map((record, position) =>
+    sealRecord(record, {
+      index: startIndex + position,
+      subject: frames.subjectOf(record),
+      frameOf: (kind) => frames.of(record, kind),
+      leaves,
+    }),
+  );
   const place = { origin: options.signer.name, start_index: startIndex, integrated_at: toInstant(nowMs) };
   const sealedFrames = await Promise.all(
     frames.all.map(async (frame): Promise<SealedFrame> => ({
@@ -45,32 +56,18 @@ export async function sealParts(
       lock: options.lockFor(frame.retention_class, nowMs),
     })),
   );
-  return { sealed, ...(await putPayloads(options, startIndex, sealedFrames)) };
-}
-
-/** Seals a record and adds its parts to their frames. */
-function sealInto(frames: OpenFrames, record: AuditRecord, index: number): SealedRecord {
-  const sealed = sealRecord(record, {
-    index,
-    subject: frames.subjectOf(record),
-    secretOf: (kind) => frames.of(record, kind).secret,
-  });
-  for (const kind of PART_KINDS) {
-    const part = sealed[kind];
-    if (part !== null) frames.of(record, kind).lines.push(part.line);
-  }
-  return sealed;
+  return { sealed, leaves: leaves.from(0), ...(await putPayloads(options, startIndex, sealedFrames)) };
 }
 
 async function sealLines(frame: OpenFrame, place: FramePlace): Promise<Omit<SealedFrame, 'lock'>> {
-  const { dataKey, kind, lines, nonce, retention_class, subject } = frame;
+  const { dataKey, kind, line_count, lines, nonce, retention_class, subject } = frame;
   const label = { kind, retention_class, subject, commitment: dataKey.commitment.toString('base64url') };
-  const compressed = await deflateLines(Buffer.from(`${lines.join('\n')}\n`));
+  const compressed = await deflateLines(lines.from(0));
   const bytes = sealFrame({ key: dataKey.key, nonce }, { place, label }, compressed);
   const ref = {
     ...label,
     nonce: Buffer.from(nonce).toString('base64url'),
-    line_count: lines.length,
+    line_count,
     size_bytes: bytes.length,
     digest: frameDigest(bytes),
   };

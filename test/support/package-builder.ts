@@ -9,13 +9,14 @@ import { PACKAGE_PATHS, type PackageManifest, type PackageResults } from '../../
 import type { JsonValue } from '../../schemas/json.ts';
 import { checkpointText } from '../../store/chain/checkpoint.ts';
 import { formatGenesis } from '../../store/chain/genesis.ts';
-import { sealRecord, sha256Hex } from '../../store/chain/leaf.ts';
+import { sha256Hex } from '../../store/chain/leaf.ts';
 import { inclusionProof, rootOf } from '../../store/chain/merkle.ts';
 import { formatNote, parseVkey } from '../../store/chain/note.ts';
 import { saltOf } from '../../store/chain/part.ts';
 import { formatTlogProof } from '../../store/chain/tlog-proof.ts';
 import type { Signer } from '../../store/keys/signer.ts';
 import { createTestSigner, testGenesis, testRecord, packageSignerOf } from './ledger.ts';
+import { FRAME_SECRETS, sealAlone } from './seal-alone.ts';
 
 /** Files of a package by path, as text. */
 export type PackageFiles = Map<string, string>;
@@ -86,19 +87,11 @@ async function writeFiles(dir: string, files: PackageFiles): Promise<void> {
   }
 }
 
-const SECRETS = {
-  facts: Buffer.alloc(32, 'f'),
-  person: Buffer.alloc(32, 'p'),
-  content: Buffer.alloc(32, 'c'),
-};
-
 async function signedContents(
   signer: Signer,
   { leafCount = 7, completeness = 'incomplete', synthetic = false }: TestPackageOptions,
 ) {
-  const sealed = Array.from({ length: leafCount }, (_, index) =>
-    sealRecord(testRecord(index), { index, subject: null, secretOf: (kind) => SECRETS[kind] }),
-  );
+  const sealed = Array.from({ length: leafCount }, (_, index) => sealAlone(testRecord(index), index, null));
   const hashes = sealed.map(({ leaf_hash }) => leaf_hash);
   const head = { tree_size: leafCount, root_hash: Buffer.from(rootOf(hashes)).toString('hex') };
   const text = checkpointText({ origin: signer.name, ...head });
@@ -124,9 +117,9 @@ async function signedContents(
         index,
         leaf: sealed[index]!.leaf_text,
         facts: JSON.parse(sealed[index]!.facts.text) as JsonValue,
-        facts_salt: saltOf(SECRETS.facts, index, 'facts'),
+        facts_salt: saltOf(FRAME_SECRETS.facts, index, 'facts'),
         person: JSON.parse(sealed[index]!.person!.text) as JsonValue,
-        person_salt: saltOf(SECRETS.person, index, 'person'),
+        person_salt: saltOf(FRAME_SECRETS.person, index, 'person'),
       })),
     ],
     [

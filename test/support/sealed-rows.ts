@@ -1,14 +1,14 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
-import type { PartKind } from '../../schemas/bundle.ts';
 import { splitPerson } from '../../ingest/person.ts';
 import type { AuditRecord, StatedFacts } from '../../schemas/record.ts';
 import { checkpointText } from '../../store/chain/checkpoint.ts';
-import { sealRecord, sha256Hex } from '../../store/chain/leaf.ts';
+import { sha256Hex } from '../../store/chain/leaf.ts';
 import { chainHash, chainStart, inclusionProof, rootOf } from '../../store/chain/merkle.ts';
 import { formatNote, formatVkey, verifierKey } from '../../store/chain/note.ts';
 import type { LogTree } from '../../store/ledger/log-tree.ts';
 import type { PublishedCheckpoint, PublishedLog } from '../../store/ledger/published-log.ts';
 import type { RecordRow } from '../../store/records/record-store.ts';
+import { FRAME_SECRETS, sealAlone } from './seal-alone.ts';
 
 /** A record of a test: what is not said is filled in; `name` gives the id. Facts may hold members of the person. */
 export function auditRecord(
@@ -30,12 +30,6 @@ export function auditRecord(
   };
 }
 
-const SECRETS = {
-  facts: Buffer.alloc(32, 'f'),
-  person: Buffer.alloc(32, 'p'),
-  content: Buffer.alloc(32, 'c'),
-};
-
 /** A surrogate for a name, the same in each run. */
 const surrogateOf = (name: string) => Buffer.from(sha256Hex(name), 'hex').toString('base64url', 0, 16);
 
@@ -43,9 +37,8 @@ const surrogateOf = (name: string) => Buffer.from(sha256Hex(name), 'hex').toStri
 export function sealedRows(records: readonly AuditRecord[], log = 'p0'): RecordRow[] {
   let chain: Uint8Array = chainStart();
   return records.map((record, leaf_index) => {
-    const secretOf = (kind: PartKind) => SECRETS[kind];
     const subject = record.subject === null ? null : surrogateOf(record.subject);
-    const sealed = sealRecord(record, { index: leaf_index, subject, secretOf });
+    const sealed = sealAlone(record, leaf_index, subject);
     chain = chainHash(chain, sealed.leaf_hash);
     return {
       ...record.facts,
@@ -64,11 +57,11 @@ export function sealedRows(records: readonly AuditRecord[], log = 'p0'): RecordR
       received_at: record.received_at,
       integrated_at: '2026-03-02T00:00:00.000Z',
       facts: sealed.facts.text,
-      facts_secret: SECRETS.facts.toString('base64url'),
+      facts_secret: FRAME_SECRETS.facts.toString('base64url'),
       person: sealed.person?.text ?? '',
-      person_secret: sealed.person === null ? '' : SECRETS.person.toString('base64url'),
+      person_secret: sealed.person === null ? '' : FRAME_SECRETS.person.toString('base64url'),
       content: sealed.content?.text ?? '',
-      content_secret: sealed.content === null ? '' : SECRETS.content.toString('base64url'),
+      content_secret: sealed.content === null ? '' : FRAME_SECRETS.content.toString('base64url'),
     };
   });
 }

@@ -1,13 +1,13 @@
 /** Rows as lines of TabSeparated text, which the engine reads with the least work. Pure. */
+import { LineWriter } from '../../../schemas/line-writer.ts';
 import { isStorableInstant, ROW_COLUMNS } from '../record-columns.ts';
 import type { RecordRow } from '../record-store.ts';
 
 /** Absent: the engine makes it NULL, or the column's default where the column has no NULL. */
 const ABSENT = '\\N';
-const SPECIAL = /[\\\t\n\r\0]/;
-const ALL_SPECIAL = /[\\\t\n\r\0]/g;
+const CONTROL = /[\t\n\r\0]/;
+const ALL_CONTROL = /[\t\n\r\0]/g;
 const ESCAPES: Readonly<Record<string, string>> = {
-  '\\': '\\\\',
   '\t': '\\t',
   '\n': '\\n',
   '\r': '\\r',
@@ -16,16 +16,17 @@ const ESCAPES: Readonly<Record<string, string>> = {
 
 /** One line a row, each member of `ROW_COLUMNS` in its field. */
 export function toRowText(rows: readonly RecordRow[]): Buffer {
-  let text = '';
+  const lines = new LineWriter();
   for (const row of rows) {
+    let text = '';
     let separator = '';
     for (const column of ROW_COLUMNS) {
       text += separator + toField(row, column);
       separator = '\t';
     }
-    text += '\n';
+    lines.add(`${text}\n`);
   }
-  return Buffer.from(text);
+  return lines.from(0);
 }
 
 function toField(row: RecordRow, column: keyof RecordRow): string {
@@ -39,7 +40,11 @@ function toField(row: RecordRow, column: keyof RecordRow): string {
 }
 
 function escaped(text: string): string {
-  return SPECIAL.test(text) ? text.replace(ALL_SPECIAL, (special) => ESCAPES[special] ?? special) : text;
+  // Canonical JSON has backslashes, often many, and no control character.
+  const doubled = text.includes('\\') ? text.replaceAll('\\', String.raw`\\`) : text;
+  return CONTROL.test(doubled)
+    ? doubled.replace(ALL_CONTROL, (control) => ESCAPES[control] ?? control)
+    : doubled;
 }
 
 /** A text inside a list; the same escapes apply. */

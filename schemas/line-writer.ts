@@ -3,6 +3,7 @@
  * string of many lines would be kept beside its bytes, and the collector would have to carry it.
  */
 
+/** The first buffer. It doubles as lines come. */
 const FIRST_BYTES = 4 * 1024;
 /** UTF-8 takes at most so many bytes for a UTF-16 unit. */
 const BYTES_PER_UNIT = 3;

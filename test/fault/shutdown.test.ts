@@ -42,9 +42,8 @@ const BODY_WITHOUT_END =
   `POST /v1/hooks/claude-code HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${COLLECTOR_TOKEN}\r\n` +
   'Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{';
 
-/** Posts until the server is gone; gives the sessions that it acknowledged. */
-async function postUntilGone(): Promise<string[]> {
-  const acknowledged: string[] = [];
+/** Posts until the server is gone, and adds the sessions that it acknowledged. */
+async function postUntilGone(acknowledged: string[]): Promise<void> {
   let next = 0;
   const sender = async () => {
     for (;;) {
@@ -60,12 +59,12 @@ async function postUntilGone(): Promise<string[]> {
     }
   };
   await Promise.all(Array.from({ length: 8 }, sender));
-  return acknowledged;
 }
 
 describe('a server that is asked to end', () => {
   it('ends well under load and with senders that hang, and has all that it acknowledged', async () => {
-    const posting = postUntilGone();
+    const acknowledged: string[] = [];
+    const posting = postUntilGone(acknowledged);
     for (let index = 0; index < 20; index += 1) {
       await openSocket(server.ingestUrl, '');
       await openSocket(server.ingestUrl, BODY_WITHOUT_END);
@@ -73,12 +72,11 @@ describe('a server that is asked to end', () => {
       await openSocket(server.apiUrl, '');
       await openSocket(server.apiUrl, 'GET /v1/rec');
     }
-    await delay(500);
+    await expect.poll(() => acknowledged.length, { timeout: 20_000 }).toBeGreaterThan(50);
     const askedMs = performance.now();
     expect(await server.stop()).toBe(0);
     expect(performance.now() - askedMs).toBeLessThan(STOP_WITHIN_MS);
-    const acknowledged = await posting;
-    expect(acknowledged.length).toBeGreaterThan(50);
+    await posting;
 
     server = await startServer(folder.path, { AFFIDAVIT_LOG_LEVEL: 'error' });
     await server.sealed();

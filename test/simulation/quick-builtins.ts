@@ -27,8 +27,7 @@ export function signQuickly(message: Uint8Array): Buffer {
 }
 
 /** One stored block: valid gzip that costs a checksum. */
-function storeAsGzip(text: string): Buffer {
-  const bytes = Buffer.from(text);
+function storeAsGzip(bytes: Uint8Array): Buffer {
   const frame = Buffer.alloc(FRAME_BYTES);
   frame[0] = 1;
   frame.writeUInt16LE(bytes.length, 1);
@@ -53,10 +52,9 @@ function crc32(bytes: Uint8Array): number {
 
 type GzipCallback = (error: Error | null, bytes: Buffer) => void;
 
-function gzip(text: string, options: object, callback: GzipCallback): void {
-  if (typeof text === 'string' && Buffer.byteLength(text) <= STORED_BLOCK_MAX_BYTES)
-    callback(null, storeAsGzip(text));
-  else realGzip(text, options, callback);
+function gzip(bytes: Uint8Array, options: object, callback: GzipCallback): void {
+  if (bytes.length <= STORED_BLOCK_MAX_BYTES) callback(null, storeAsGzip(bytes));
+  else realGzip(bytes, options, callback);
 }
 
 function gunzipSync(bytes: Uint8Array, options: object): Uint8Array {

@@ -35,7 +35,7 @@ Files are not flushed one by one, so the folder is only durable when the command
   --days D      days over which the records were received (30)
   --seed S      what records and salts are drawn from (1)
   --measure     open the log in DIR and print what a start, a recovery after a passing failure and the filling of
-                the seen ids take, and the memory; with --refill also what filling the emptied record store takes
+                the seen ids take, the memory, and the bytes a record; with --refill also what filling the emptied record store takes
   --help        this text
 AFFIDAVIT_ADMIN_TOKEN and AFFIDAVIT_COLLECTOR_TOKEN are the tokens of the deployment, else generated ones are printed.
 `;

@@ -68,6 +68,14 @@ describe('a log that was made directly', () => {
     expect(measured.leaves).toBe(RECORDS);
     const { startMs, recoverMs, rows } = measured;
     for (const ms of [startMs, recoverMs, rows!.refillMs]) expect(ms).toBeGreaterThan(0);
+    const { archive, raw, random } = measured.sizes;
+    // What the run wrote, and the few objects that `init` did.
+    expect(archive - made.archiveBytes).toBeGreaterThan(0);
+    expect(archive - made.archiveBytes).toBeLessThan(32 * 1024);
+    // An id and three digests a record at least, besides frames and headers.
+    expect(random).toBeGreaterThan(RECORDS * 4 * 32);
+    expect(random).toBeLessThan(archive);
+    expect(raw).toBeGreaterThan(random);
     expect(await verify('--store')).toMatchObject({ ok: true });
   });
 

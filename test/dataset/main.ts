@@ -34,12 +34,25 @@ async function make(options: DatasetOptions): Promise<void> {
   process.stdout.write(`${figures(options, made)}\n`);
 }
 
-function measuredFigures({ leaves, startMs, recoverMs, seenIds, rssBytes, rows }: Measured): string {
+/** Bytes a record, and how much smaller than the records as JSON everything is that is kept of them. */
+function sizeFigures({ leaves, seenIds, sizes }: Measured): string[] {
+  const { archive, hot, raw, random } = sizes;
+  const each = (bytes: number) => (bytes / leaves).toFixed(0);
+  const kept = archive + hot + seenIds.bytesPerId * leaves;
+  return [
+    `archive_bytes_per_record=${each(archive)} hot=${each(hot)} raw=${each(raw)} kept_of_raw=${(kept / raw).toFixed(2)}`,
+    `random_bytes_per_record=${each(random)} random_share_of_archive=${(random / archive).toFixed(2)}`,
+  ];
+}
+
+function measuredFigures(measured: Measured): string {
+  const { leaves, startMs, recoverMs, seenIds, rssBytes, rows } = measured;
   const refill = rows === undefined ? [] : [`rows_refill_s=${(rows.refillMs / 1000).toFixed(1)}`];
   return [
     `leaves=${leaves} start_ms=${startMs.toFixed(0)} recovery_ms=${recoverMs.toFixed(0)}`,
     `seen_ids_ms=${seenIds.fillMs} ids_per_s=${Math.round((leaves / seenIds.fillMs) * 1000)}`,
     `bytes_per_id=${seenIds.bytesPerId.toFixed(1)} rss_mb=${(rssBytes / 1e6).toFixed(0)}`,
+    ...sizeFigures(measured),
     ...refill,
   ].join('\n');
 }

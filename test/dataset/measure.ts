@@ -3,7 +3,9 @@ import { memoryUsage } from 'node:process';
 import { pino } from 'pino';
 import { createContext } from '../../app/context.ts';
 import { CloseStack, openSealingEngines, openLog } from '../../app/logs.ts';
+import { dataPaths } from '../../app/paths.ts';
 import type { Config } from '../../config.ts';
+import { measureSizes, type Sizes } from './sizes.ts';
 
 const RECOVERIES = 3;
 
@@ -15,6 +17,7 @@ export interface Measured {
   readonly recoverMs: number;
   readonly seenIds: { readonly fillMs: number; readonly bytesPerId: number };
   readonly rssBytes: number;
+  readonly sizes: Sizes;
   /** Refill of an emptied record store. */
   readonly rows?: { readonly refillMs: number; readonly perSecond: number };
 }
@@ -26,6 +29,7 @@ export async function measure(
   const filled: { leaves: number; ms: number; bytes: number }[] = [];
   const context = { ...createContext(config), logger: loggerOf(filled) };
   const stack = new CloseStack();
+  const paths = dataPaths(config);
   try {
     const from = performance.now();
     const engines = await openSealingEngines(context, stack);
@@ -45,6 +49,7 @@ export async function measure(
       recoverMs: recoveries.sort((a, b) => a - b)[Math.floor(RECOVERIES / 2)] ?? 0,
       seenIds: { fillMs: ids?.ms ?? 0, bytesPerId: (ids?.bytes ?? 0) / leaves },
       rssBytes,
+      sizes: await measureSizes(engines, { archiveDir: paths.archive, recordsDir: paths.records }),
     };
     if (!refillRows) return measured;
     await engines.records.clear();

@@ -87,6 +87,19 @@ export const BundleHeader = Type.Object(
     frame_count: SafeCount,
     lines: LinesRef,
     payloads: Type.Array(PayloadRef),
+    next_vkey: Type.Optional(
+      Type.String({
+        description: 'verifier key of every bundle behind this one, which is the last of its key',
+      }),
+    ),
+    rotated_at: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: Number.MAX_SAFE_INTEGER,
+        description:
+          '`start_index` of the bundle that names the key of this one; absent for the key of the genesis',
+      }),
+    ),
     signature: Type.String({
       description:
         'Ed25519 by the key of the log over the other members, base64 (store/chain/bundle-signature.ts)',

@@ -34,3 +34,9 @@ export function openCheckpoint(note: string, key: VerifierKey): Checkpoint | und
   const checkpoint = text === undefined ? undefined : parseCheckpoint(text);
   return checkpoint?.origin === key.name ? checkpoint : undefined;
 }
+
+/** As `openCheckpoint`, where each of the keys signed. At least one is given. */
+export function openCheckpointBy(note: string, keys: readonly VerifierKey[]): Checkpoint | undefined {
+  const opened = keys.map((key) => openCheckpoint(note, key));
+  return opened.includes(undefined) ? undefined : opened[0];
+}

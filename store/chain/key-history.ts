@@ -1,0 +1,115 @@
+/**
+ * Which key signs which part of a log. The genesis names the first key; a bundle with `next_vkey` is the last one of its
+ * key. In: the genesis, and the headers that change the key, in order. Out: the key of a bundle or a checkpoint. Pure.
+ */
+import type { BundleHeader, LogGenesis } from '../../schemas/bundle.ts';
+import { openCheckpointBy, parseCheckpoint, type Checkpoint } from './checkpoint.ts';
+import { parseNote, parseVkey, type VerifierKey } from './note.ts';
+
+/** One key of a log, and where its term begins. */
+export interface KeyTerm {
+  /** `start_index` of the bundle that names the key in `next_vkey`; undefined for the key of the genesis. */
+  readonly rotatedAt: number | undefined;
+  readonly vkey: string;
+  readonly key: VerifierKey;
+}
+
+/** The keys of a log in the order of their terms. The first is that of the genesis. */
+export type KeyHistory = readonly [KeyTerm, ...KeyTerm[]];
+
+/** The members of a header that say whose turn it is. */
+export type KeyedHeader = Pick<
+  BundleHeader,
+  'origin' | 'start_index' | 'leaf_count' | 'tree_size' | 'next_vkey' | 'rotated_at'
+>;
+
+/** The history of a log that never changed its key. Undefined where the genesis names no Ed25519 key. */
+export function keysOfGenesis({ vkey }: Pick<LogGenesis, 'vkey'>): KeyHistory | undefined {
+  const key = parseVkey(vkey);
+  return key && [{ rotatedAt: undefined, vkey, key }];
+}
+
+/** The key of the next bundle. */
+export function currentTerm(keys: KeyHistory): KeyTerm {
+  return keys.at(-1) ?? keys[0];
+}
+
+/** The key that signs the bundle that starts at `start`. The bundle that names a key is signed by the key before it. */
+export function termOfBundle(keys: KeyHistory, start: number): KeyTerm {
+  return keys.findLast(({ rotatedAt }) => rotatedAt === undefined || rotatedAt < start) ?? keys[0];
+}
+
+/**
+ * The keys that sign the checkpoint of a size: one, and old and new one, in this order, where a bundle that changes the key
+ * ends. Such a bundle holds one leaf.
+ */
+export function termsOfCheckpoint(keys: KeyHistory, size: number): readonly [KeyTerm, ...KeyTerm[]] {
+  const position = keys.findLastIndex(({ rotatedAt }) => rotatedAt === undefined || rotatedAt < size);
+  const term = keys[position] ?? keys[0];
+  const before = keys[position - 1];
+  return before !== undefined && term.rotatedAt === size - 1 ? [before, term] : [term];
+}
+
+/**
+ * In words, why a header does not fit the keys before it; undefined where it does. Its signature is not looked at. SPEC
+ * (archive.md): `rotated_at` names the bundle that named the key. A bundle with `next_vkey` holds one leaf, and the next key
+ * has the name of the log and was never a key of it.
+ */
+export function rotationProblem(keys: KeyHistory, header: KeyedHeader): string | undefined {
+  const { start_index, leaf_count, next_vkey, rotated_at } = header;
+  const named = termOfBundle(keys, start_index).rotatedAt;
+  if (rotated_at !== named)
+    return `says that its key was named ${describe(rotated_at)}, and that was ${describe(named)}`;
+  if (next_vkey === undefined) return undefined;
+  if (leaf_count !== 1) return `changes the key and holds ${String(leaf_count)} leaves`;
+  const next = parseVkey(next_vkey);
+  if (next?.name !== header.origin) return `changes the key to ${next_vkey}, which is none of this log`;
+  // Signature lines tell keys apart by their ids alone.
+  const isUsed = keys.some(({ key }) => key.keyId === next.keyId);
+  return isUsed ? `changes the key to ${next_vkey}, which was a key of this log before` : undefined;
+}
+
+function describe(rotatedAt: number | undefined): string {
+  return rotatedAt === undefined ? 'by the genesis' : `by the bundle at ${String(rotatedAt)}`;
+}
+
+/** The history after a bundle that `rotationProblem` finds nothing wrong with and whose key signed it. */
+export function keysAfter(keys: KeyHistory, { start_index, next_vkey }: KeyedHeader): KeyHistory {
+  const key = next_vkey === undefined ? undefined : parseVkey(next_vkey);
+  if (key === undefined || next_vkey === undefined) return keys;
+  return [...keys, { rotatedAt: start_index, vkey: next_vkey, key }];
+}
+
+/** The checkpoint of a note that all keys of its size signed, else undefined. Lines of other keys are ignored. */
+export function openCheckpointOf(keys: KeyHistory, note: string): Checkpoint | undefined {
+  const size = sizeOf(note);
+  if (size === undefined) return undefined;
+  return openCheckpointBy(
+    note,
+    termsOfCheckpoint(keys, size).map(({ key }) => key),
+  );
+}
+
+/** As `openCheckpointOf`, where the signature lines are those of these keys alone, in their order. */
+export function openExactCheckpoint(keys: KeyHistory, note: string): Checkpoint | undefined {
+  const checkpoint = openCheckpointOf(keys, note);
+  if (checkpoint === undefined) return undefined;
+  const signed = parseNote(note)?.signatures.map(({ name, keyId }) => `${name} ${keyId}`);
+  const asked = termsOfCheckpoint(keys, checkpoint.tree_size).map(({ key }) => `${key.name} ${key.keyId}`);
+  return signed?.join('\n') === asked.join('\n') ? checkpoint : undefined;
+}
+
+/** Whether a note is a head of this log that none of the keys of its size signed, and other keys of that name did. */
+export function isOfOtherKey(keys: KeyHistory, note: string): boolean {
+  const parsed = parseNote(note);
+  const checkpoint = parsed && parseCheckpoint(parsed.text);
+  if (parsed === undefined || checkpoint?.origin !== keys[0].key.name) return false;
+  const asked = termsOfCheckpoint(keys, checkpoint.tree_size).map(({ key }) => key.keyId);
+  const named = parsed.signatures.filter(({ name }) => name === checkpoint.origin);
+  return named.length > 0 && named.every(({ keyId }) => !asked.includes(keyId));
+}
+
+function sizeOf(note: string): number | undefined {
+  const parsed = parseNote(note);
+  return parsed && parseCheckpoint(parsed.text)?.tree_size;
+}

@@ -14,7 +14,7 @@ import type { Sequencing } from './sequence-role.ts';
 import { closeWithin } from '../ingest/receivers/serve.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import { openArchivedTree } from '../store/ledger/archived-tree.ts';
-import { openArchivedLog, readLogKey } from '../store/ledger/archived-log.ts';
+import { openArchivedLog, readLogKeys } from '../store/ledger/archived-log.ts';
 import { createTokenVerifier, type TokenEntry } from '../store/keys/tokens.ts';
 import type { Ledger } from '../store/ledger/ledger.ts';
 import type { PublishedLog } from '../store/ledger/published-log.ts';
@@ -177,8 +177,8 @@ async function publishedLogs(
   if (config.kafka.brokers === undefined && sequencing !== undefined) return sequencing.ledgers();
   return Promise.all(
     deployment.logs.map(async ({ log, origin }) => {
-      const signer = await readLogKey(archive, log, origin);
-      return openArchivedLog({ log, signer, archive, clock: system.clock });
+      const keys = await readLogKeys(archive, log, origin);
+      return openArchivedLog({ log, ...keys, archive, clock: system.clock });
     }),
   );
 }

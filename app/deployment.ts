@@ -106,11 +106,11 @@ async function requireSound(context: AppContext, { logs }: Deployment): Promise<
   const { config, replaced } = context;
   await readPseudonymKey(config);
   await readEventLogKey(config);
-  const { checkGenesis } = await import('../store/ledger/recovery.ts');
+  const { checkLogKey } = await import('../store/ledger/recovery.ts');
   const archive = replaced.archive ?? (await openArchive(context));
   try {
     for (const { log, origin } of logs) {
-      await checkGenesis({
+      await checkLogKey({
         archive,
         log,
         signer: await openFileSigner(dataPaths(config).signingKey, origin),

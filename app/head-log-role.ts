@@ -10,7 +10,7 @@ import type { Sequencing } from './sequence-role.ts';
 import { HEAD_LOG, type HeadEntry, type NamedHead } from '../schemas/head-entry.ts';
 import { openFileHeadGuard } from '../store/keys/file-head-guard.ts';
 import { openFileSigner } from '../store/keys/file-signer.ts';
-import { openArchivedLog, readLogKey } from '../store/ledger/archived-log.ts';
+import { openArchivedLog, readLogKeys } from '../store/ledger/archived-log.ts';
 import { openHeadLog, type HeadLog } from '../store/ledger/head-log.ts';
 import { toNamedHead } from '../store/ledger/head-log-entries.ts';
 import type { PublishedLog } from '../store/ledger/published-log.ts';
@@ -96,8 +96,8 @@ function archivedLogs(
 ): Promise<readonly PublishedLog[]> {
   return Promise.all(
     deployment.logs.map(async ({ log, origin }) => {
-      const signer = await readLogKey(archive, log, origin);
-      return openArchivedLog({ log, signer, archive, clock: system.clock });
+      const keys = await readLogKeys(archive, log, origin);
+      return openArchivedLog({ log, ...keys, archive, clock: system.clock });
     }),
   );
 }

@@ -135,7 +135,7 @@ export async function openLog(
   // One file for each log: it is read and written as a whole, and logs are published independently of each other.
   const headGuard = isOnly ? paths.headGuard : join(dirname(paths.headGuard), `head-guard-${log}.json`);
   const guard = await openFileHeadGuard(headGuard);
-  const seenIds = await openSeenIds({ log, archive, signer, records, logger, sleep: system.sleep });
+  const seenIds = await openSeenIds({ log, archive, records, logger, sleep: system.sleep });
   try {
     const unguarded = await unguardedSize({ guard, archive }, { log, origin });
     const ledger = await openLedger({

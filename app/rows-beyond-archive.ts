@@ -3,7 +3,8 @@ import type { AppContext } from './context.ts';
 import { noDeployment, readDeployment } from './deployment-file.ts';
 import { openArchive } from './engines.ts';
 import { PipelineError } from '../schemas/errors.ts';
-import { readLogKey, readNewestHead } from '../store/ledger/archived-log.ts';
+import { readLogKeys } from '../store/ledger/archived-log.ts';
+import { readNewestHead } from '../store/ledger/head.ts';
 import type { BeforeDrop } from '../store/records/record-store.ts';
 
 /**
@@ -32,8 +33,8 @@ async function archivedSizes(context: AppContext): Promise<ReadonlyMap<string, n
   const sizes = new Map<string, number>();
   try {
     for (const { log, origin } of deployment.logs) {
-      const signer = await readLogKey(archive, log, origin);
-      sizes.set(log, (await readNewestHead({ archive, log, signer })).treeSize);
+      const { keys } = await readLogKeys(archive, log, origin);
+      sizes.set(log, (await readNewestHead({ archive, log, keys })).treeSize);
     }
   } finally {
     await archive.close();

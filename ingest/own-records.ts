@@ -1,4 +1,4 @@
-/** Records that the sequencer makes itself: they state what it did with the event log. */
+/** Records that this program makes while it seals: they state what it did with the event log and with its key. */
 import { OWN_COLLECTOR } from '../schemas/native-event.ts';
 import type { AuditRecord, Facts } from '../schemas/record.ts';
 import type { Surrogates } from './surrogates.ts';
@@ -8,7 +8,7 @@ export interface OwnRecordOptions {
 }
 
 export interface OwnRecord {
-  readonly type: 'ingest.counted' | 'event_log.gap' | 'event_log.replaced';
+  readonly type: 'ingest.counted' | 'event_log.gap' | 'event_log.replaced' | 'key.rotated';
   /** Makes the record's id, together with its type: the same words give the same id. */
   readonly naturalKey: readonly string[];
   readonly received_at: string;

@@ -28,6 +28,8 @@ export const NativeFacts = Type.Omit(
     'first_number',
     'last_number',
     'missing_since',
+    'old_vkey',
+    'new_vkey',
   ],
   { additionalProperties: false },
 );

@@ -113,6 +113,8 @@ export const Facts = Type.Object(
     first_number: Count,
     last_number: Count,
     missing_since: Type.Optional(InstantUtc),
+    old_vkey: Text,
+    new_vkey: Text,
     data_classes: Type.Optional(Type.Array(Type.String())),
   },
   { additionalProperties: false },
@@ -196,6 +198,7 @@ export const RECORD_TYPES = [
   'event_log.replaced',
   'clock.stepped',
   'partition.parked',
+  'key.rotated',
   'quarantined',
 ] as const;
 

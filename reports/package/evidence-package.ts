@@ -8,6 +8,7 @@ import type { Logger } from 'pino';
 import type { ReadBacklog } from '../../schemas/backlog.ts';
 import type { LogGenesis } from '../../schemas/bundle.ts';
 import { toInstant, type Clock } from '../../schemas/clock.ts';
+import { PipelineError } from '../../schemas/errors.ts';
 import { formatGenesis } from '../../store/chain/genesis.ts';
 import type { PublishedLog } from '../../store/ledger/published-log.ts';
 import type { RecordStore } from '../../store/records/record-store.ts';
@@ -60,6 +61,7 @@ async function buildPackage(
 ): Promise<void> {
   const { period, requested_by } = request;
   const { log, origin, vkey } = published;
+  if (vkey !== genesis.vkey) throw changedKey(log);
   const created_at = toInstant(clock());
   const checkpoint = await currentCheckpoint(published);
   const { tree_size, root_hash } = checkpoint;
@@ -109,4 +111,11 @@ async function buildPackage(
   const entries = [...contents, ...manifest].map((name) => ({ path: name, file: join(dir, name) }));
   await writeZip(path, entries);
   logger.info({ package_id, tree_size, record_count }, 'wrote evidence package');
+}
+
+/** A reader of the package could not follow the key of the genesis to the one that signed the checkpoint. */
+function changedKey(log: string): PipelineError {
+  return new PipelineError('PACKAGE_NOT_READY', `the key of ${log} has changed since its genesis`, {
+    hint: 'this release makes no packages about such a log; give the archive to the auditor',
+  });
 }

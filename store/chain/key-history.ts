@@ -51,7 +51,8 @@ export function termsOfCheckpoint(keys: KeyHistory, size: number): readonly [Key
 }
 
 /**
- * In words, why a header does not fit the keys before it; undefined where it does. Its signature is not looked at. SPEC
+ * In words, why a header does not fit the keys of its log; undefined where it does. Keys behind it may be known or not. Its
+ * signature is not looked at. SPEC
  * (archive.md): `rotated_at` names the bundle that named the key. A bundle with `next_vkey` holds one leaf, and the next key
  * has the name of the log and was never a key of it.
  */
@@ -60,12 +61,15 @@ export function rotationProblem(keys: KeyHistory, header: KeyedHeader): string |
   const named = termOfBundle(keys, start_index).rotatedAt;
   if (rotated_at !== named)
     return `says that its key was named ${describe(rotated_at)}, and that was ${describe(named)}`;
+  const known = keys.find(({ rotatedAt }) => rotatedAt === start_index);
+  if (known !== undefined && known.vkey !== next_vkey) return `does not change the key to ${known.vkey}`;
   if (next_vkey === undefined) return undefined;
   if (leaf_count !== 1) return `changes the key and holds ${String(leaf_count)} leaves`;
   const next = parseVkey(next_vkey);
   if (next?.name !== header.origin) return `changes the key to ${next_vkey}, which is none of this log`;
   // Signature lines tell keys apart by their ids alone.
-  const isUsed = keys.some(({ key }) => key.keyId === next.keyId);
+  const before = keys.filter(({ rotatedAt = -1 }) => rotatedAt < start_index);
+  const isUsed = before.some(({ key }) => key.keyId === next.keyId);
   return isUsed ? `changes the key to ${next_vkey}, which was a key of this log before` : undefined;
 }
 

@@ -2,39 +2,31 @@
 import type { Clock } from '../../schemas/clock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { Archive } from '../archive/archive.ts';
-import { openCheckpoint } from '../chain/checkpoint.ts';
+import { currentTerm, openCheckpointOf, termsOfCheckpoint, type KeyHistory } from '../chain/key-history.ts';
 import { checkpointKey } from '../chain/layout.ts';
-import { parseVkey } from '../chain/note.ts';
-import type { Signer } from '../keys/signer.ts';
 import { requireGenesis } from './genesis.ts';
-import { readHead, type Head, type HeadOptions } from './head.ts';
-import { bundleKeys, checkpointKeys, lastNumber, numbersAfter } from './numbered-keys.ts';
+import { readNewestHead } from './head.ts';
+import { checkpointKeys, lastNumber, numbersAfter } from './numbered-keys.ts';
 import type { PublishedCheckpoint, PublishedLog } from './published-log.ts';
 
-interface ArchivedLogOptions {
+/** Name and public keys of a log, so that a process that only reads needs no signing key. */
+export interface LogKeys {
+  readonly origin: string;
+  readonly keys: KeyHistory;
+}
+
+interface ArchivedLogOptions extends LogKeys {
   readonly log: string;
-  readonly signer: Pick<Signer, 'name' | 'vkey'>;
   readonly archive: Archive;
   readonly clock: Clock;
 }
 
-/**
- * Name and public key of a log from its genesis, so that a process that only reads needs no signing key. Rejects with
- * START_REFUSED where the archive does not hold a log of this name.
- */
-export async function readLogKey(
-  archive: Archive,
-  log: string,
-  origin: string,
-): Promise<Pick<Signer, 'name' | 'vkey'>> {
+/** The keys of a log from its archive. Rejects with START_REFUSED where the archive does not hold a log of this name. */
+export async function readLogKeys(archive: Archive, log: string, origin: string): Promise<LogKeys> {
   const genesis = await requireGenesis(archive, log);
-  if (genesis.origin === origin) return { name: origin, vkey: genesis.vkey };
-  throw new PipelineError('START_REFUSED', `log ${log} of the archive is ${genesis.origin}, not ${origin}`);
-}
-
-/** Where the newest bundle of a log ends. Rejects as recovery does where the bundle is doubtful. */
-export async function readNewestHead(options: HeadOptions): Promise<Pick<Head, 'treeSize' | 'eventLog'>> {
-  return readHead(options, await lastNumber(options.archive, bundleKeys(options.log)));
+  if (genesis.origin !== origin)
+    throw new PipelineError('START_REFUSED', `log ${log} of the archive is ${genesis.origin}, not ${origin}`);
+  return { origin, keys: (await readNewestHead({ archive, log, genesis })).keys };
 }
 
 /** After a long pause the search from the end is cheaper than the list of all that came since. */
@@ -50,8 +42,10 @@ export function openArchivedLog(options: ArchivedLogOptions): PublishedLog {
   const newest = new NewestCheckpoint(options);
   return {
     log: options.log,
-    origin: options.signer.name,
-    vkey: options.signer.vkey,
+    origin: options.origin,
+    get vkey() {
+      return newest.vkey();
+    },
     checkpoint: () => newest.get(),
   };
 }
@@ -59,6 +53,7 @@ export function openArchivedLog(options: ArchivedLogOptions): PublishedLog {
 /** The newest checkpoint, read again when it is a second old. Each look lists only the keys behind the one before. */
 class NewestCheckpoint {
   readonly #options: ArchivedLogOptions;
+  #keys: KeyHistory;
   #newest: PublishedCheckpoint | undefined;
   #lookedAtMs = Number.NEGATIVE_INFINITY;
   /** Set while a look is under way: all callers wait for the same one. */
@@ -66,6 +61,14 @@ class NewestCheckpoint {
 
   constructor(options: ArchivedLogOptions) {
     this.#options = options;
+    this.#keys = options.keys;
+  }
+
+  /** The last key that signed the newest checkpoint; before the first one, the current key. */
+  vkey(): string {
+    if (this.#newest === undefined) return currentTerm(this.#keys).vkey;
+    const [first, second] = termsOfCheckpoint(this.#keys, this.#newest.tree_size);
+    return (second ?? first).vkey;
   }
 
   async get(): Promise<PublishedCheckpoint | undefined> {
@@ -76,12 +79,26 @@ class NewestCheckpoint {
   }
 
   async #look(): Promise<void> {
-    const { log, signer, archive, clock } = this.#options;
-    const startedAtMs = clock();
+    const startedAtMs = this.#options.clock();
     const size = await this.#newestSize();
-    if (size !== undefined)
-      this.#newest = await readCheckpoint(archive, checkpointKey(log, size), signer.vkey);
+    if (size !== undefined) this.#newest = await this.#read(size);
     this.#lookedAtMs = startedAtMs;
+  }
+
+  /** Another process may have changed the key since the keys were read, so a note that does not open asks for them again. */
+  async #read(size: number): Promise<PublishedCheckpoint> {
+    const { log, origin, archive } = this.#options;
+    const key = checkpointKey(log, size);
+    const bytes = await archive.get(key);
+    const note = bytes === undefined ? '' : Buffer.from(bytes).toString('utf8');
+    const known = openCheckpointOf(this.#keys, note);
+    if (known === undefined) this.#keys = (await readLogKeys(archive, log, origin)).keys;
+    const opened = known ?? openCheckpointOf(this.#keys, note);
+    if (opened !== undefined) return { note, tree_size: opened.tree_size, root_hash: opened.root_hash };
+    throw new PipelineError(
+      'ARCHIVE_DAMAGED',
+      `checkpoint ${key} does not carry a good signature of its log`,
+    );
   }
 
   /** Undefined where there is none that is newer. */
@@ -98,13 +115,4 @@ class NewestCheckpoint {
     }
     return last;
   }
-}
-
-async function readCheckpoint(archive: Archive, key: string, vkey: string): Promise<PublishedCheckpoint> {
-  const bytes = await archive.get(key);
-  const note = bytes === undefined ? '' : Buffer.from(bytes).toString('utf8');
-  const logKey = parseVkey(vkey);
-  const opened = logKey === undefined ? undefined : openCheckpoint(note, logKey);
-  if (opened !== undefined) return { note, tree_size: opened.tree_size, root_hash: opened.root_hash };
-  throw new PipelineError('ARCHIVE_DAMAGED', `checkpoint ${key} does not carry a good signature of its log`);
 }

@@ -1,14 +1,44 @@
 import { PipelineError } from '../../schemas/errors.ts';
 import { checkpointText } from '../chain/checkpoint.ts';
+import { openExactCheckpoint, termsOfCheckpoint, type KeyTerm } from '../chain/key-history.ts';
 import { checkpointKey } from '../chain/layout.ts';
-import { formatNote, parseVkey } from '../chain/note.ts';
+import { formatNote } from '../chain/note.ts';
+import type { Signer } from '../keys/signer.ts';
 import { rootHashOf, type Head } from './head.ts';
 import type { LedgerOptions } from './options.ts';
 import type { PublishedCheckpoint } from './published-log.ts';
 
 /** Signs heads and puts them into the archive. The ledger owns it and runs one `publish` at a time. */
-export function createPublisher({ log, archive, signer, guard }: LedgerOptions) {
+export function createPublisher({ log, archive, signer, nextSigner, guard }: LedgerOptions) {
   let latest: PublishedCheckpoint | undefined;
+
+  /** The note of a head under each of its keys. Undefined where this process does not hold them all. */
+  async function signedBy(terms: readonly KeyTerm[], text: string): Promise<string | undefined> {
+    const signatures = [];
+    for (const { vkey, key } of terms) {
+      const holder = [signer, nextSigner].find((one): one is Signer => one?.vkey === vkey);
+      if (holder === undefined) return undefined;
+      const signature = await holder.sign(Buffer.from(text));
+      signatures.push({ name: key.name, keyId: key.keyId, signature });
+    }
+    return formatNote(text, signatures);
+  }
+
+  /**
+   * The checkpoint where the key changed. It was published while the old key was there, and the process with the new key
+   * finds it. Without it the log waits for the one that has both keys.
+   */
+  async function published({ keys }: Head, key: string, text: string): Promise<string> {
+    const bytes = await archive.get(key);
+    const note = bytes === undefined ? '' : Buffer.from(bytes).toString('utf8');
+    if (openExactCheckpoint(keys, note) !== undefined && note.startsWith(text)) return note;
+    throw new PipelineError(
+      'START_REFUSED',
+      `${key}, where the key of ${log} changes, is not signed by the old and the new key`,
+      { hint: 'run `affidavit rotate-log-key` again where it was interrupted; else restore the archive' },
+    );
+  }
+
   return {
     /** The newest checkpoint that is in the archive. */
     latest: () => latest,
@@ -22,12 +52,10 @@ export function createPublisher({ log, archive, signer, guard }: LedgerOptions) 
       const tree_size = head.treeSize;
       await guard.advance(signer.name, { tree_size, root_hash });
       const text = checkpointText({ origin: signer.name, tree_size, root_hash });
-      const key = parseVkey(signer.vkey);
-      if (key === undefined)
-        throw new PipelineError('START_REFUSED', 'the signer has no Ed25519 verifier key');
-      const signature = await signer.sign(Buffer.from(text));
-      const note = formatNote(text, [{ name: key.name, keyId: key.keyId, signature }]);
-      await archive.put(checkpointKey(log, tree_size), Buffer.from(note), head.lock);
+      const key = checkpointKey(log, tree_size);
+      const note =
+        (await signedBy(termsOfCheckpoint(head.keys, tree_size), text)) ?? (await published(head, key, text));
+      await archive.put(key, Buffer.from(note), head.lock);
       latest = { note, tree_size, root_hash };
     },
   };

@@ -12,6 +12,7 @@ import type { AuditRecord } from '../../schemas/record.ts';
 import { isSealable } from '../../schemas/sealable.ts';
 import { linesRef, packBundle, packLineBytes } from '../chain/bundle-bytes.ts';
 import { headerMessage } from '../chain/bundle-signature.ts';
+import { currentTerm, keysAfter } from '../chain/key-history.ts';
 import { bundleKey } from '../chain/layout.ts';
 import type { SealedRecord } from '../chain/leaf.ts';
 import { appendLeaves, chainHash, frontierRoot } from '../chain/merkle.ts';
@@ -60,8 +61,17 @@ function requireSealable(record: AuditRecord): void {
   );
 }
 
-/** Step 1: seals the batch behind `before` and puts its payload objects into the archive. */
-export async function draftBundle(options: LedgerOptions, before: Head, batch: Batch): Promise<BundleDraft> {
+/**
+ * Step 1: seals the batch behind `before` and puts its payload objects into the archive.
+ *
+ * @param nextVkey verifier key of the bundles behind this one, where it is the last of its key and holds one record
+ */
+export async function draftBundle(
+  options: LedgerOptions,
+  before: Head,
+  batch: Batch,
+  nextVkey?: string,
+): Promise<BundleDraft> {
   batch.records.forEach(requireSealable);
   const nowMs = timeOfIntegration(options, before, batch.records);
   const place = { startIndex: before.treeSize, nowMs };
@@ -72,27 +82,30 @@ export async function draftBundle(options: LedgerOptions, before: Head, batch: B
   const lines = await packLineBytes(Buffer.concat([Buffer.from(frameLines), leaves]));
   const chains = extendChain(before.chainHead, sealed);
   const lock = options.lockFor('proof', nowMs);
-  const head = extendHead(before, { batch, sealed, chains, nowMs, lock });
-  const header = await sign(options, {
+  const extended = extendHead(before, { batch, sealed, chains, nowMs, lock });
+  const unsigned: UnsignedBundleHeader = {
     v: 1,
     origin: options.signer.name,
     genesis_sha256: before.genesisSha256,
     start_index: before.treeSize,
     leaf_count: sealed.length,
-    tree_size: head.treeSize,
-    root_hash: hex(frontierRoot(head.frontier)),
-    chain_head: hex(head.chainHead),
-    frontier: head.frontier.map(hex),
-    next_offset: String(head.nextOffset),
-    ...(head.eventLog === undefined ? {} : { event_log: head.eventLog }),
-    ...(head.writers === undefined ? {} : { writers: head.writers }),
+    tree_size: extended.treeSize,
+    root_hash: hex(frontierRoot(extended.frontier)),
+    chain_head: hex(extended.chainHead),
+    frontier: extended.frontier.map(hex),
+    next_offset: String(extended.nextOffset),
+    ...(extended.eventLog === undefined ? {} : { event_log: extended.eventLog }),
+    ...(extended.writers === undefined ? {} : { writers: extended.writers }),
     integrated_at: toInstant(nowMs),
     duplicate_count: batch.duplicate_count,
-    lock: head.lock,
+    lock: extended.lock,
     frame_count: frames.length,
     lines: linesRef(lines),
     payloads: [...payloads],
-  });
+    ...keyMembers(before, nextVkey),
+  };
+  const head = { ...extended, keys: keysAfter(before.keys, unsigned) };
+  const header = await sign(options, unsigned);
   const bytes = packBundle(header, lines);
   const rows = () => composeRows(options.log, header, { batch, sealed, chains });
   const ids = sealed.map(({ leaf }) => leaf.id);
@@ -159,7 +172,20 @@ function extendHead(
     integratedAtMs: nowMs,
     notBeforeMs: nowMs,
     genesisSha256: before.genesisSha256,
+    keys: before.keys,
     lock,
+  };
+}
+
+/** The members of a header that say by which key it is signed, and whether it is the last of that key. */
+export function keyMembers(
+  { keys }: Pick<Head, 'keys'>,
+  next_vkey: string | undefined,
+): Pick<UnsignedBundleHeader, 'next_vkey' | 'rotated_at'> {
+  const { rotatedAt: rotated_at } = currentTerm(keys);
+  return {
+    ...(next_vkey === undefined ? {} : { next_vkey }),
+    ...(rotated_at === undefined ? {} : { rotated_at }),
   };
 }
 

@@ -60,7 +60,11 @@ export function checkSizes(
 }
 
 /** Throws START_REFUSED where a projection does not hold the leaves of this log, as one of another deployment. */
-export async function checkChains(options: LedgerOptions, sizes: readonly number[]): Promise<void> {
+export async function checkChains(
+  options: LedgerOptions,
+  { keys }: Head,
+  sizes: readonly number[],
+): Promise<void> {
   const { log, projections } = options;
   for (const [position, projection] of projections.entries()) {
     const last = (sizes[position] ?? 0) - 1;
@@ -70,7 +74,7 @@ export async function checkChains(options: LedgerOptions, sizes: readonly number
       const detail = `the ${projection.name} have lost leaf ${String(last)} of ${log} since they were counted`;
       throw new PipelineError('STORE_UNAVAILABLE', detail);
     }
-    if (found === (await chainAtLeaf(options, last))) continue;
+    if (found === (await chainAtLeaf({ ...options, keys }, last))) continue;
     throw new PipelineError(
       'START_REFUSED',
       `the ${projection.name} are not those of ${log}: leaf ${String(last)} has another chain value there. Keep a copy of both; see docs/runbook.md`,
@@ -85,7 +89,7 @@ export async function catchUp(options: LedgerOptions, head: Head, sizes: readonl
     .filter(({ size }) => size < head.treeSize);
   if (behind.length === 0) return;
   const from = Math.min(...behind.map(({ size }) => size));
-  for await (const window of inWindows(bundlesFrom(options, from, head.treeSize))) {
+  for await (const window of inWindows(bundlesFrom(options, from, head))) {
     for (const { projection, size } of behind) {
       const lacking = window.filter(({ tree_size }) => size < tree_size);
       if (lacking.length > 0) await projection.apply(lacking);
@@ -98,14 +102,14 @@ export async function catchUp(options: LedgerOptions, head: Head, sizes: readonl
 async function* bundlesFrom(
   options: LedgerOptions,
   index: number,
-  treeSize: number,
+  { treeSize, keys }: Head,
 ): AsyncGenerator<ProjectedBundle> {
   const { archive, log } = options;
   const first = await findBundle(archive, log, index);
   if (first === undefined) return;
   let chain: Uint8Array | undefined;
   for await (const start of numbersAfter(archive, bundleKeys(log), first - 1)) {
-    const sound = await readSoundBundle(options, start, chain);
+    const sound = await readSoundBundle({ archive, log, keys }, start, chain);
     const { key, header, frames, leafTexts, leafHashes, chainBefore } = sound;
     chain = Buffer.from(header.chain_head, 'hex');
     const rows = async () => {

@@ -11,10 +11,11 @@ import { canonicalJson } from '../../schemas/canonical.ts';
 import { toInstant } from '../../schemas/clock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import { linesRef, packBundle, packLines } from '../chain/bundle-bytes.ts';
+import { keysAfter } from '../chain/key-history.ts';
 import { bundleKey } from '../chain/layout.ts';
 import { appendLeaves, chainHash, frontierRoot, leafHash } from '../chain/merkle.ts';
 import { createPublisher } from './checkpoint-publisher.ts';
-import { createBundle, sign, type BundleDraft } from './commit.ts';
+import { createBundle, keyMembers, sign, type BundleDraft } from './commit.ts';
 import { applySealed } from './follow.ts';
 import type { Head } from './head.ts';
 import { heldBefore, isDue } from './head-log-entries.ts';
@@ -103,12 +104,17 @@ async function readEntry({ archive }: LedgerOptions, index: number): Promise<Hea
 }
 
 /** The bundle of one entry behind `before`. */
-async function draftEntry(options: LedgerOptions, before: Head, entry: HeadEntry): Promise<BundleDraft> {
+async function draftEntry(
+  options: LedgerOptions,
+  before: Head,
+  entry: HeadEntry,
+  nextVkey?: string,
+): Promise<BundleDraft> {
   const text = canonicalJson(entry);
   const hash = leafHash(Buffer.from(text));
   const leaves = await packLines([text]);
   const nowMs = Date.parse(entry.taken_at);
-  const head: Head = {
+  const extended: Head = {
     ...before,
     treeSize: before.treeSize + 1,
     frontier: appendLeaves(before.frontier, before.treeSize, [hash]),
@@ -123,18 +129,20 @@ async function draftEntry(options: LedgerOptions, before: Head, entry: HeadEntry
     genesis_sha256: before.genesisSha256,
     start_index: before.treeSize,
     leaf_count: 1,
-    tree_size: head.treeSize,
-    root_hash: hex(frontierRoot(head.frontier)),
-    chain_head: hex(head.chainHead),
-    frontier: head.frontier.map(hex),
+    tree_size: extended.treeSize,
+    root_hash: hex(frontierRoot(extended.frontier)),
+    chain_head: hex(extended.chainHead),
+    frontier: extended.frontier.map(hex),
     next_offset: '0',
     integrated_at: entry.taken_at,
     duplicate_count: 0,
-    lock: head.lock,
+    lock: extended.lock,
     frame_count: 0,
     lines: linesRef(leaves),
     payloads: [],
+    ...keyMembers(before, nextVkey),
   };
+  const head = { ...extended, keys: keysAfter(before.keys, header) };
   const bytes = packBundle(await sign(options, header), leaves);
   const key = bundleKey(HEAD_LOG, before.treeSize);
   // Entries have no record id and no row.

@@ -1,15 +1,15 @@
 /** The head of a log: where it ends, by its newest bundle. */
 import type { ArchiveLock } from '../../schemas/archive-lock.ts';
-import type { BundleHeader, LogGenesis, WriterHeads } from '../../schemas/bundle.ts';
+import type { LogGenesis, WriterHeads } from '../../schemas/bundle.ts';
 import { toInstant } from '../../schemas/clock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
-import { isHeaderSigned } from '../chain/bundle-signature.ts';
 import { genesisDigest } from '../chain/genesis.ts';
+import { keysAfter, type KeyHistory } from '../chain/key-history.ts';
 import { bundleKey } from '../chain/layout.ts';
 import { chainStart, frontierRoot, type Frontier } from '../chain/merkle.ts';
-import { parseVkey } from '../chain/note.ts';
 import { requireGenesis } from './genesis.ts';
-import type { LedgerOptions } from './options.ts';
+import { readFirstKey, readKeysBefore, requireSigned, type KeyedLog } from './log-keys.ts';
+import { bundleKeys, lastNumber } from './numbered-keys.ts';
 import { readHeaderAndLeaves } from './sealed-bundles.ts';
 
 export interface Head {
@@ -27,16 +27,19 @@ export interface Head {
   readonly notBeforeMs: number;
   /** SHA-256 of the genesis, as the headers name it. */
   readonly genesisSha256: string;
+  /** The keys of the log up to the next bundle, which the last of them signs. */
+  readonly keys: KeyHistory;
   /** Lock of the newest bundle, and of the checkpoint at its end. */
   readonly lock: ArchiveLock;
 }
 
 /** A head is read without being able to sign. */
-export type HeadOptions = Pick<LedgerOptions, 'archive' | 'log'> & {
-  readonly signer: Pick<LedgerOptions['signer'], 'vkey'>;
-};
+export interface HeadOptions extends KeyedLog {
+  /** All keys of the log, where the caller knows them. Else they are read, as far as the bundle in question. */
+  readonly keys?: KeyHistory | undefined;
+}
 
-const EMPTY_HEAD: Omit<Head, 'genesisSha256' | 'notBeforeMs'> = {
+const EMPTY_HEAD: Omit<Head, 'genesisSha256' | 'keys' | 'notBeforeMs'> = {
   treeSize: 0,
   frontier: [],
   chainHead: chainStart(),
@@ -53,9 +56,10 @@ export function rootHashOf({ frontier }: Pick<Head, 'frontier'>): string {
 }
 
 /** The head of a log without bundles. */
-function emptyHead(genesis: LogGenesis): Head {
+function emptyHead(genesis: LogGenesis, keys: KeyHistory): Head {
   return {
     ...EMPTY_HEAD,
+    keys,
     notBeforeMs: Date.parse(genesis.created_at),
     genesisSha256: genesisDigest(genesis),
   };
@@ -63,11 +67,15 @@ function emptyHead(genesis: LogGenesis): Head {
 
 /** The head at the end of the bundle that starts at `start`; without one, the head of an empty log. */
 export async function readHead(options: HeadOptions, start: number | undefined): Promise<Head> {
-  if (start === undefined) return emptyHead(await requireGenesis(options.archive, options.log));
   const { archive, log } = options;
+  if (start === undefined) {
+    const genesis = options.genesis ?? (await requireGenesis(archive, log));
+    return emptyHead(genesis, await readFirstKey({ archive, log, genesis }));
+  }
   const key = bundleKey(log, start);
   const { header } = await readHeaderAndLeaves(archive, key);
-  requireSigned(options, key, header);
+  const keys = options.keys ?? (await readKeysBefore(options, header));
+  requireSigned(keys, key, header);
   const frontier = header.frontier.map((hash) => Buffer.from(hash, 'hex'));
   if (rootHashOf({ frontier }) !== header.root_hash) {
     throw new PipelineError('ARCHIVE_DAMAGED', `bundle ${key} names a root that its frontier does not have`);
@@ -82,23 +90,12 @@ export async function readHead(options: HeadOptions, start: number | undefined):
     integratedAtMs: Date.parse(header.integrated_at),
     notBeforeMs: Date.parse(header.integrated_at),
     genesisSha256: header.genesis_sha256,
+    keys: options.keys ?? keysAfter(keys, header),
     lock: header.lock,
   };
 }
 
-/**
- * Recovery finishes unfinished bundles, so it must not take a forged bundle for one: a writer to the archive without the
- * key of the log cannot sign the header. Throws START_REFUSED.
- */
-export function requireSigned(
-  { signer }: Pick<HeadOptions, 'signer'>,
-  key: string,
-  header: BundleHeader,
-): void {
-  const logKey = parseVkey(signer.vkey);
-  if (logKey !== undefined && isHeaderSigned(header, logKey)) return;
-  throw new PipelineError(
-    'START_REFUSED',
-    `bundle ${key} does not carry a signature of this log's key: somebody else wrote or changed it`,
-  );
+/** The head at the end of the newest bundle of a log. Rejects as recovery does where the bundle is doubtful. */
+export async function readNewestHead(options: HeadOptions): Promise<Head> {
+  return readHead(options, await lastNumber(options.archive, bundleKeys(options.log)));
 }

@@ -17,6 +17,8 @@ export interface LedgerOptions {
   /** The projections that follow the log. Bundles are applied to them in this order. */
   readonly projections: readonly Projection[];
   readonly signer: Signer;
+  /** The signer of the next key, while the key of the log changes (`rotate-key.ts`). */
+  readonly nextSigner?: Signer | undefined;
   readonly guard: HeadGuard;
   readonly clock: Clock;
   readonly randomBytes: (count: number) => Uint8Array;

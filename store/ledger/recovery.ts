@@ -6,15 +6,15 @@ import type { LogGenesis } from '../../schemas/bundle.ts';
 import { toInstant } from '../../schemas/clock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import { RETENTION_CLASSES } from '../../schemas/retention.ts';
-import { openCheckpoint, type Checkpoint } from '../chain/checkpoint.ts';
+import type { Checkpoint } from '../chain/checkpoint.ts';
 import { genesisDigest } from '../chain/genesis.ts';
 import { bundleKey, checkpointKey } from '../chain/layout.ts';
+import { currentTerm, openCheckpointOf } from '../chain/key-history.ts';
 import { keepsFloor } from '../chain/lock-floor.ts';
-import { parseVkey } from '../chain/note.ts';
 import { catchUp, checkChains, checkSizes, sizesOf } from './follow.ts';
 import { requireGenesis } from './genesis.ts';
 import { requireNewestKeys } from './newest-keys.ts';
-import { readHead, rootHashOf, type Head } from './head.ts';
+import { readHead, readNewestHead, rootHashOf, type Head } from './head.ts';
 import { bundleKeys, checkpointKeys, lastNumber } from './numbered-keys.ts';
 import type { LedgerOptions } from './options.ts';
 
@@ -23,21 +23,24 @@ type SignedHead = Pick<Checkpoint, 'tree_size' | 'root_hash'>;
 /** Throws START_REFUSED where anything is doubtful. When it resolves, all projections hold the whole log. */
 export async function recoverHead(options: LedgerOptions): Promise<Head> {
   const { archive, log, guard, signer } = options;
-  const genesis = await checkGenesis(options);
+  const genesis = await requireGenesis(archive, log);
   checkLocks(options, genesis);
   // Checkpoints and projections follow their bundle, so they are read before it: else one that another sequencer commits
   // in the meantime looks as if it were missing.
   const sizes = await sizesOf(options);
-  const published = await newestCheckpoint(options);
-  const signed = [published, await guard.latest(signer.name)];
+  const note = await newestNote(options);
+  const guarded = await guard.latest(signer.name);
   const newest = await lastNumber(archive, bundleKeys(log));
-  const head = await readHead(options, newest);
+  const head = await readHead({ archive, log, genesis }, newest);
   checkBinding(options, head, genesis);
+  requireOwnKey(options, head);
+  const published = note && openNote(note, head);
+  const signed = [published, guarded];
   for (const signedHead of signed) if (signedHead !== undefined) checkSigned(options, head, signedHead);
   checkSizes(options, head, sizes);
   if (newest !== undefined) await requireNewestKeys(options, newest);
   if ((published?.tree_size ?? 0) < head.treeSize) await confirmNewest(options, head, newest);
-  await checkChains(options, sizes);
+  await checkChains(options, head, sizes);
   await catchUp(options, head, sizes);
   return head;
 }
@@ -56,16 +59,24 @@ async function confirmNewest(options: LedgerOptions, head: Head, start: number |
 }
 
 /** Throws START_REFUSED where the archive does not hold the log, or holds it under another key or origin. */
-export async function checkGenesis({
+export async function checkLogKey({
   archive,
   log,
   signer,
-}: Pick<LedgerOptions, 'archive' | 'log' | 'signer'>): Promise<LogGenesis> {
-  const genesis = await requireGenesis(archive, log);
-  if (genesis.vkey === signer.vkey) return genesis;
+}: Pick<LedgerOptions, 'archive' | 'log' | 'signer'>): Promise<void> {
+  requireOwnKey({ log, signer }, await readNewestHead({ archive, log }));
+}
+
+/** The signer must hold the key of the next bundle; while the key changes, the old or the new signer does. */
+function requireOwnKey(
+  { log, signer, nextSigner }: Pick<LedgerOptions, 'log' | 'signer' | 'nextSigner'>,
+  { keys }: Pick<Head, 'keys'>,
+): void {
+  const { vkey } = currentTerm(keys);
+  if (vkey === signer.vkey || vkey === nextSigner?.vkey) return;
   throw new PipelineError(
     'START_REFUSED',
-    `log ${log} belongs to key ${genesis.vkey}, the configured signer is another`,
+    `log ${log} belongs to key ${vkey}, the configured signer is another`,
   );
 }
 
@@ -93,19 +104,23 @@ function checkLocks({ log, lockFor, clock }: LedgerOptions, { policy }: LogGenes
   }
 }
 
-async function newestCheckpoint({ archive, log, signer }: LedgerOptions): Promise<SignedHead | undefined> {
+interface PublishedNote {
+  readonly key: string;
+  readonly note: string;
+}
+
+async function newestNote({ archive, log }: LedgerOptions): Promise<PublishedNote | undefined> {
   const size = await lastNumber(archive, checkpointKeys(log));
   if (size === undefined) return undefined;
-  const newest = checkpointKey(log, size);
-  const bytes = await archive.get(newest);
-  const key = parseVkey(signer.vkey);
-  const note = bytes === undefined ? '' : Buffer.from(bytes).toString('utf8');
-  const checkpoint = key === undefined ? undefined : openCheckpoint(note, key);
+  const key = checkpointKey(log, size);
+  const bytes = await archive.get(key);
+  return { key, note: bytes === undefined ? '' : Buffer.from(bytes).toString('utf8') };
+}
+
+function openNote({ key, note }: PublishedNote, { keys }: Head): SignedHead {
+  const checkpoint = openCheckpointOf(keys, note);
   if (checkpoint !== undefined) return checkpoint;
-  throw new PipelineError(
-    'START_REFUSED',
-    `checkpoint ${newest} does not carry a good signature of this log`,
-  );
+  throw new PipelineError('START_REFUSED', `checkpoint ${key} does not carry a good signature of this log`);
 }
 
 /** Compares the newest bundle with a head that was signed before. */

@@ -3,7 +3,8 @@ import type { BundleHeader } from '../../schemas/bundle.ts';
 import type { FrameRef } from '../../schemas/frame.ts';
 import { bundleKey } from '../chain/layout.ts';
 import { chainHash, chainStart, leafHash } from '../chain/merkle.ts';
-import { readHead, requireSigned, type HeadOptions } from './head.ts';
+import { readHead, type HeadOptions } from './head.ts';
+import { readKeysBefore, requireSigned } from './log-keys.ts';
 import { findBundle, idOfLeaf, readHeaderAndLeaves } from './sealed-bundles.ts';
 
 /** A bundle as its log sealed it: the log signed the header, and the leaves are those that the header names. */
@@ -34,7 +35,7 @@ export async function readSoundBundle(
   const { archive, log } = options;
   const key = bundleKey(log, start);
   const { header, frames, leafTexts } = await readHeaderAndLeaves(archive, key);
-  requireSigned(options, key, header);
+  requireSigned(options.keys ?? (await readKeysBefore(options, header)), key, header);
   const before = chainBefore ?? (await chainBeforeBundle(options, start));
   const leafHashes = leafTexts.map((text) => leafHash(Buffer.from(text)));
   if (toHex(leafHashes.reduce(chainHash, before)) !== header.chain_head)

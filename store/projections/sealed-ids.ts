@@ -1,5 +1,6 @@
 /** Ids of sealed leaves as the archive has them. In: leaf indexes. Out: ids. Holds the bundles that it read last. */
-import type { HeadOptions } from '../ledger/head.ts';
+import type { KeyHistory } from '../chain/key-history.ts';
+import { readNewestHead, type HeadOptions } from '../ledger/head.ts';
 import { findBundle } from '../ledger/sealed-bundles.ts';
 import { readSoundBundle } from '../ledger/sound-bundle.ts';
 
@@ -11,6 +12,8 @@ export class SealedIds {
   /** Ids of bundles by the index of their first leaf; the one that was used last comes last. */
   readonly #held = new Map<number, readonly string[]>();
   #heldCount = 0;
+  /** Read with the first bundle: no process that asks for ids changes the key. */
+  #keys: KeyHistory | undefined;
 
   constructor(options: HeadOptions) {
     this.#options = options;
@@ -35,7 +38,8 @@ export class SealedIds {
     }
     const start = await findBundle(this.#options.archive, this.#options.log, leafIndex);
     if (start === undefined) return undefined;
-    const { ids } = await readSoundBundle(this.#options, start);
+    this.#keys ??= this.#options.keys ?? (await readNewestHead(this.#options)).keys;
+    const { ids } = await readSoundBundle({ ...this.#options, keys: this.#keys }, start);
     this.hold(start, ids);
     return ids[leafIndex - start];
   }

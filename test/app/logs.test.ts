@@ -6,8 +6,7 @@ import { createBacklogReader } from '../../app/backlog.ts';
 import { readDeployment } from '../../app/deployment-file.ts';
 import { CloseStack, openEngines, openLog, openPackages, openSealingEngines } from '../../app/logs.ts';
 import { loadConfig, type Config } from '../../config.ts';
-import { requireGenesis } from '../../store/ledger/genesis.ts';
-import { openArchivedLog } from '../../store/ledger/archived-log.ts';
+import { openArchivedLog, readLogKeys } from '../../store/ledger/archived-log.ts';
 import { createTestLogger } from '../support/log-lines.ts';
 import { sealInFolder } from '../support/sealed-deployment.ts';
 import { makeTempDir } from '../support/server.ts';
@@ -84,8 +83,8 @@ describe('packages of a log', () => {
       const engines = await openEngines(context, stack);
       const { archive, deployment } = engines;
       const { log, origin } = deployment.logs[0]!;
-      const { vkey } = await requireGenesis(archive, log);
-      const published = openArchivedLog({ log, archive, signer: { name: origin, vkey }, clock: Date.now });
+      const keys = await readLogKeys(archive, log, origin);
+      const published = openArchivedLog({ log, archive, ...keys, clock: Date.now });
       const readBacklog = createBacklogReader(context, undefined, stack);
       await (await openPackages(context, engines, { published: [published], readBacklog })).close();
     } finally {

@@ -134,9 +134,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'recovered_header_unsigned',
     defect: 'Recovery takes a bundle for the newest one although its header was not signed by the log.',
-    file: 'store/ledger/head.ts',
-    find: 'logKey !== undefined && isHeaderSigned(header, logKey)',
-    replace: 'logKey !== undefined',
+    file: 'store/ledger/log-keys.ts',
+    find: '!isHeaderSigned(header, termOfBundle(keys, header.start_index).key)',
+    replace: 'keys.length === 0',
     tests: ['test/store/ledger/ledger.test.ts'],
   },
   {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { openArchivedLog, readLogKey } from '../../../store/ledger/archived-log.ts';
+import { openArchivedLog, readLogKeys } from '../../../store/ledger/archived-log.ts';
 import { checkpointKey } from '../../../store/chain/layout.ts';
 import { openLedger } from '../../../store/ledger/ledger.ts';
 import { appendWhole, createTestLog, createTestSigner, testRecord } from '../../support/ledger.ts';
@@ -22,7 +22,7 @@ async function setUp() {
   };
   const archived = openArchivedLog({
     log: 'p0',
-    signer,
+    ...(await readLogKeys(archive, 'p0', signer.name)),
     archive: watched,
     clock: () => clock.nowMs,
   });
@@ -80,13 +80,13 @@ describe('a log as its archive tells it', () => {
 
   it('has its public key in its genesis, where it is the log that was asked for', async () => {
     const { archive, ledger } = await setUp();
-    const key = await readLogKey(archive, 'p0', ledger.origin);
-    expect(key).toEqual({ name: ledger.origin, vkey: ledger.vkey });
+    const { origin, keys } = await readLogKeys(archive, 'p0', ledger.origin);
+    expect([origin, keys.map(({ vkey }) => vkey)]).toEqual([ledger.origin, [ledger.vkey]]);
     for (const [log, origin] of [
       ['p0', 'another.example/p0'],
       ['p1', ledger.origin],
     ] as const) {
-      await expect(readLogKey(archive, log, origin)).rejects.toMatchObject({ code: 'START_REFUSED' });
+      await expect(readLogKeys(archive, log, origin)).rejects.toMatchObject({ code: 'START_REFUSED' });
     }
   });
 });

@@ -204,7 +204,8 @@ export const FAILURES = {
     axis: 'anchoring',
     meaning:
       'the kept checkpoint names this log and another key: the log was replaced, or signed again with another key',
-    action: 'the key of a log never changes; keep both as evidence and pin the key you know (--key)',
+    action:
+      'a log changes its key only by a bundle that the key before it signed; keep both as evidence and pin the key you know (--key)',
   },
   log_truncated: {
     axis: 'integrity',
@@ -387,6 +388,13 @@ export const FAILURES = {
     axis: 'anchoring',
     meaning: 'an entry of the head log takes back what an entry before it said',
     action: 'the holder of the key signed both entries; the older one was true when it was written',
+  },
+  rotation_invalid: {
+    axis: 'anchoring',
+    meaning:
+      'a bundle that its key signed says falsely where that key was named, or changes the key in a way that the format does not allow',
+    action:
+      'the holder of the key signed this; keep the archive as it is and compare with a copy that somebody else kept',
   },
 } as const satisfies Record<string, FailureEntry>;
 

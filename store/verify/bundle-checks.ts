@@ -4,9 +4,10 @@ import { BundleHeader, type PayloadRef } from '../../schemas/bundle.ts';
 import { FrameRef } from '../../schemas/frame.ts';
 import { HeadEntry, isOrdered } from '../../schemas/head-entry.ts';
 import { Leaf } from '../../schemas/leaf.ts';
-import { isHeaderSigned } from '../chain/bundle-signature.ts';
 import { bundleKey, parseKey } from '../chain/layout.ts';
 import { checkLockHolds, readObject } from './archive-reader.ts';
+import { changeFacts } from './change-checks.ts';
+import type { HeaderVerdict } from './key-walk.ts';
 import { readLeafLine } from './leaf-line.ts';
 import type { LogRun } from './log-run.ts';
 import { checkFramedPayloads } from './framed-payloads.ts';
@@ -19,12 +20,26 @@ import { countHashes } from './tree.ts';
 
 const readHeader = (line: Buffer) => parseCanonical(BundleHeader, line);
 
-/** The judges of the lines of a bundle of records: a line that these refuse is not a header or not a leaf. */
-const LINE_READERS: LineReaders = {
-  header: readHeader,
-  frame: (line) => parseCanonical(FrameRef, line),
-  leaf: (line) => readLeafLine(line) ?? parseCanonical(Leaf, line),
-};
+/**
+ * The judges of the lines of a bundle of records: a line that these refuse is not a header or not a leaf. The first leaf of a
+ * bundle that changes the key goes to `changes`.
+ */
+function recordReaders(changes: Leaf[]): LineReaders {
+  let isChange = false;
+  return {
+    header(line) {
+      const header = readHeader(line);
+      isChange = header?.next_vkey !== undefined;
+      return header;
+    },
+    frame: (line) => parseCanonical(FrameRef, line),
+    leaf(line) {
+      const leaf = isChange && changes.length === 0 ? parseCanonical(Leaf, line) : undefined;
+      if (leaf !== undefined) changes.push(leaf);
+      return leaf ?? readLeafLine(line) ?? parseCanonical(Leaf, line);
+    },
+  };
+}
 
 /** The judges of the lines of the head log, whose leaves are entries and have no parts. Entries that read go to `entries`. */
 function headReaders(entries: HeadEntry[]): LineReaders {
@@ -45,6 +60,8 @@ export interface KeptBundle extends ReadBundle {
   readonly lock: ArchiveLock | undefined;
   /** The leaves of a bundle of the head log, as far as they read. */
   readonly entries?: readonly HeadEntry[];
+  /** The leaf of a bundle of records that changes the key. */
+  readonly change?: Leaf | undefined;
 }
 
 /** Undefined where the bundle does not read; then a failure was reported. */
@@ -58,9 +75,10 @@ export async function takeBundle(
   const { reader, listing, origin, findings } = run;
   const object = await readObject(reader, bundleKey(listing.log, start), start, findings);
   const entries: HeadEntry[] = [];
-  const readers = run.onEntry === undefined ? LINE_READERS : headReaders(entries);
+  const changes: Leaf[] = [];
+  const readers = run.onEntry === undefined ? recordReaders(changes) : headReaders(entries);
   const bundle = object && (await readBundle(object.bytes, { start, origin }, readers, findings));
-  return bundle && { ...bundle, lock: object.lock, entries };
+  return bundle && { ...bundle, lock: object.lock, entries, change: changes[0] };
 }
 
 /**
@@ -76,6 +94,8 @@ async function acceptPrecheck(
   const frames = frameLines.map((line) => parseCanonical(FrameRef, Buffer.from(line)));
   if (header === undefined || !fitsPosition(header, countHashes(leafHashes), { start, origin }))
     return undefined;
+  // A thread does not look at the record of a change of key.
+  if (header.next_vkey !== undefined) return undefined;
   const known = frames.filter((frame) => frame !== undefined);
   if (known.length !== frames.length || known.length !== header.frame_count) return undefined;
   addCounts(opening.counts, counts);
@@ -97,23 +117,26 @@ export function checkLineBytes({ listing, findings }: LogRun, { header, hasNamed
 }
 
 /**
- * SPEC (archive.md): the key of the genesis signs each header. The newest bundle may lie beyond all checkpoints, and
+ * SPEC (archive.md): the key of the log at its place signs each header. The newest bundle may lie beyond all checkpoints, and
  * `next_offset`, `integrated_at` and `duplicate_count` outside the tree: for these the signature alone speaks. Answers
- * whether the signature is good; false without a key.
+ * whether the signature is good and the header fits the keys; false without a key.
  */
-export function checkHeaderSignature({ listing, key, findings }: LogRun, header: BundleHeader): boolean {
-  if (key === undefined) return false;
-  if (isHeaderSigned(header, key)) return true;
-  const name = bundleKey(listing.log, header.start_index);
-  const detail = `the key of the log did not sign the header of ${name}`;
-  findings.fail('bundle_unsigned', header.start_index, detail);
-  return false;
+export function reportHeader(
+  { listing, findings }: LogRun,
+  { start_index }: BundleHeader,
+  { isSigned, problem }: HeaderVerdict,
+): boolean {
+  const name = bundleKey(listing.log, start_index);
+  if (isSigned === false)
+    findings.fail('bundle_unsigned', start_index, `the key of the log did not sign the header of ${name}`);
+  if (problem !== undefined) findings.fail('rotation_invalid', start_index, `${name} ${problem}`);
+  return isSigned === true && problem === undefined;
 }
 
 export async function checkPayloads(run: LogRun, bundle: ReadBundle): Promise<void> {
   const { header, frames, demanded } = bundle;
   if (demanded === undefined) await checkPayloadLocks(run, header);
-  else await checkPayloadObjects(run, { header, frames, demanded });
+  else await checkPayloadObjects(run, { header, frames, demanded, onPart: changeFacts(run, header) });
 }
 
 /** A thread has checked the bytes of the payload objects. */
@@ -125,10 +148,8 @@ async function checkPayloadLocks({ reader, listing, findings }: LogRun, header: 
   }
 }
 
-async function checkPayloadObjects(
-  { reader, listing, opening, findings }: LogRun,
-  bundle: FramedBundle,
-): Promise<void> {
+async function checkPayloadObjects(run: LogRun, bundle: FramedBundle): Promise<void> {
+  const { reader, listing, opening, findings } = run;
   const start = bundle.header.start_index;
   const read = async ({ key, lock: signed }: PayloadRef) => {
     const object = parseKey(key) && (await readObject(reader, key, null, findings));

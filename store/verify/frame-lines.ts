@@ -128,7 +128,10 @@ export class FrameComparison {
       if (lineCount > line_count) break;
       const index = this.#match(frame, line, { secret, before });
       before = index ?? before;
-      if (index !== undefined) continue;
+      if (index !== undefined) {
+        this.#bundle.onPart?.(kind, line);
+        continue;
+      }
       const detail = `line ${String(lineCount)} of a frame with ${group} is not the part that its leaf names`;
       const named = indexOf(line);
       this.#findings.fail('payload_mismatch', named ?? start, detail);

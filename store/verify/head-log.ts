@@ -21,6 +21,8 @@ export interface FoundLog {
   readonly genesis: LogGenesis | undefined;
   /** `integrated_at` of its newest bundle that the key signed. */
   readonly integratedAt: string | undefined;
+  /** The keys under which somebody may know it. */
+  readonly vkeys: readonly string[];
 }
 
 /** An entry is written each hour at least. A writer that works never takes twice as long. */

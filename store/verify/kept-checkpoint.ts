@@ -3,22 +3,22 @@
  * rebuild it, and sealing alone cannot show that; a head kept elsewhere can. Reads at most a few bundles per head: the
  * header of each bundle has the frontier at its end, which verification has recomputed.
  */
-import { BundleHeader, LogGenesis } from '../../schemas/bundle.ts';
+import { BundleHeader } from '../../schemas/bundle.ts';
 import { decodeBundle } from '../chain/bundle-bytes.ts';
-import { openCheckpoint, parseCheckpoint, type Checkpoint } from '../chain/checkpoint.ts';
-import { bundleKey, checkpointKey, genesisKey } from '../chain/layout.ts';
+import type { Checkpoint } from '../chain/checkpoint.ts';
+import { isOfOtherKey, openCheckpointOf, type KeyHistory } from '../chain/key-history.ts';
+import { bundleKey, checkpointKey } from '../chain/layout.ts';
 import { appendLeaves, emptyRoot, frontierRoot, leafHash, type Frontier } from '../chain/merkle.ts';
-import { parseNote, parseVkey, type VerifierKey } from '../chain/note.ts';
 import type { ArchiveListing } from './archive-listing.ts';
 import type { ArchiveReader } from './archive-reader.ts';
 import type { Findings, KeptCheckpoint } from './report.ts';
 import { parseCanonical } from './shape.ts';
 
-/** A log of the archive: the key of its genesis and the numbers of its objects. */
+/** A log of the archive: its keys, as verification followed them, and the numbers of its objects. */
 export interface KeptLog {
   readonly reader: ArchiveReader;
   readonly log: string;
-  readonly key: VerifierKey;
+  readonly keys: KeyHistory;
   /** Start indexes of its bundles, rising. */
   readonly bundles: readonly number[];
   /** Sizes of its checkpoints, rising. */
@@ -40,17 +40,19 @@ interface HeaderAndLeaves {
  * be the root of the leaves at its size. A mismatch is reported at the largest kept size that agrees.
  */
 export async function checkKeptCheckpoints(
-  listing: ArchiveListing,
+  logs: readonly KeptLog[],
   kept: readonly KeptCheckpoint[] = [],
   findings: Findings,
 ): Promise<void> {
   if (kept.length === 0) return;
-  const logs = await readLogs(listing);
-  const keys = logs.map(({ key }) => key);
-  const opened = openKeptHeads(kept, keys, findings);
+  const opened = openKeptHeads(
+    kept,
+    logs.map(({ keys }) => keys),
+    findings,
+  );
   for (const log of logs) {
     const heads = opened
-      .filter(({ origin }) => origin === log.key.name)
+      .filter(({ origin }) => origin === log.keys[0].key.name)
       .toSorted((left, right) => left.tree_size - right.tree_size);
     await checkHeads(log, heads, findings);
   }
@@ -58,7 +60,7 @@ export async function checkKeptCheckpoints(
 
 /** The one head that a package has of its log. `isSigned`: the checkpoint inside the package is good. */
 export interface PackageHead extends Checkpoint {
-  readonly key: VerifierKey;
+  readonly keys: KeyHistory;
   readonly isSigned: boolean;
 }
 
@@ -68,7 +70,7 @@ export function compareKeptCheckpoints(
   kept: readonly KeptCheckpoint[] = [],
   findings: Findings,
 ): void {
-  for (const { name, tree_size, root_hash } of openKeptHeads(kept, [head.key], findings)) {
+  for (const { name, tree_size, root_hash } of openKeptHeads(kept, [head.keys], findings)) {
     if (tree_size !== head.tree_size) {
       const detail = `${name} is of ${String(tree_size)} leaves, the package of ${String(head.tree_size)}; a package holds no proof that one extends the other`;
       findings.notice('kept_checkpoint_not_comparable', null, detail);
@@ -81,14 +83,19 @@ export function compareKeptCheckpoints(
 
 function openKeptHeads(
   kept: readonly KeptCheckpoint[],
-  keys: readonly VerifierKey[],
+  histories: readonly KeyHistory[],
   findings: Findings,
 ): KeptHead[] {
   return kept.flatMap(({ name, note }) => {
-    const checkpoint = keys.map((key) => openCheckpoint(note, key)).find((opened) => opened !== undefined);
+    const opened = histories.map((keys) => openCheckpointOf(keys, note));
+    const checkpoint = opened.find((one) => one !== undefined);
     if (checkpoint !== undefined) return [{ ...checkpoint, name }];
-    if (keys.some((key) => isOfOtherKey(note, key))) {
-      findings.fail('kept_checkpoint_other_key', null, `${name} was not signed by the key of this log`);
+    if (histories.some((keys) => isOfOtherKey(keys, note))) {
+      findings.fail(
+        'kept_checkpoint_other_key',
+        null,
+        `${name} was not signed by the key of this log at its size`,
+      );
     } else {
       findings.fail('kept_checkpoint_invalid', null, `${name} is not a signed head of this log`);
     }
@@ -96,25 +103,15 @@ function openKeptHeads(
   });
 }
 
-/** Whether a note is a head of the log that the key names, signed by other keys of that name only. */
-export function isOfOtherKey(note: string, key: VerifierKey): boolean {
-  const parsed = parseNote(note);
-  if (parsed === undefined || parseCheckpoint(parsed.text)?.origin !== key.name) return false;
-  const named = parsed.signatures.filter(({ name }) => name === key.name);
-  return named.length > 0 && named.every(({ keyId }) => keyId !== key.keyId);
-}
-
-/** Logs whose genesis reads; the others have failed already. */
-export async function readLogs({ reader, logs }: ArchiveListing): Promise<KeptLog[]> {
-  const known: KeptLog[] = [];
-  for (const { log, early } of logs) {
-    const text = (await reader.read(genesisKey(log)))?.bytes.toString('utf8') ?? '';
-    const genesis = text.endsWith('\n') ? parseCanonical(LogGenesis, text.slice(0, -1)) : undefined;
-    const key = genesis && parseVkey(genesis.vkey);
-    if (key !== undefined)
-      known.push({ reader, log, key, bundles: early.bundles, checkpoints: early.checkpoints });
-  }
-  return known;
+/** The logs of an archive whose keys are known; the others have failed already. */
+export function keptLogs(
+  { reader, logs }: ArchiveListing,
+  keysByLog: ReadonlyMap<string, KeyHistory | undefined>,
+): KeptLog[] {
+  return logs.flatMap(({ log, early: { bundles, checkpoints } }) => {
+    const keys = keysByLog.get(log);
+    return keys === undefined ? [] : [{ reader, log, keys, bundles, checkpoints }];
+  });
 }
 
 async function checkHeads(log: KeptLog, heads: readonly KeptHead[], findings: Findings): Promise<void> {
@@ -183,7 +180,7 @@ async function hasConflictingSignature(
   if (heads.some(isOther)) return true;
   for (const size of log.checkpoints.filter((each) => each >= kept.tree_size)) {
     const note = await log.reader.read(checkpointKey(log.log, size));
-    const checkpoint = note && openCheckpoint(note.bytes.toString('utf8'), log.key);
+    const checkpoint = note && openCheckpointOf(log.keys, note.bytes.toString('utf8'));
     if (checkpoint?.tree_size !== size) continue;
     if (isOther(checkpoint) || checkpoint.root_hash === (await rootAt(log, size))) return true;
   }

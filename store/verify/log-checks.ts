@@ -1,9 +1,9 @@
 /** The checks of a log besides its bundles: its checkpoints, and the objects and locks that no bundle names. */
 import type { ArchiveLock } from '../../schemas/archive-lock.ts';
 import { HEAD_LOG } from '../../schemas/head-entry.ts';
-import { openCheckpoint, type Checkpoint } from '../chain/checkpoint.ts';
+import type { Checkpoint } from '../chain/checkpoint.ts';
+import { openExactCheckpoint, type KeyHistory } from '../chain/key-history.ts';
 import { checkpointKey, parseKey } from '../chain/layout.ts';
-import { parseNote, type VerifierKey } from '../chain/note.ts';
 import { checkLockHolds, readObject, type Remains, type RemainsPlace } from './archive-reader.ts';
 import type { LogEnd, LogObjects, LogRun } from './log-run.ts';
 import { rootHex } from './tree.ts';
@@ -15,20 +15,21 @@ export interface CheckpointPlace extends Pick<LogEnd, 'tree' | 'signedSize'> {
 }
 
 /**
- * SPEC (archive.md): a note with one signature, by the key of the genesis; its origin is that of the genesis, its size
- * that of its name. A further signature line would hold bytes that nobody signed. If the root differs, some leaf since the
- * last good checkpoint is not the leaf that was signed.
+ * SPEC (archive.md): a note with one signature, by the key of the log at its size, and with two where the key changes: the
+ * old one, then the new one. Its origin is that of the genesis, its size that of its name. A further signature line would
+ * hold bytes that nobody signed. If the root differs, some leaf since the last good checkpoint is not the leaf that was signed.
  */
 export async function isCheckpointGood(
-  { reader, listing, key, heads, findings }: LogRun,
+  { reader, listing, keys, heads, findings }: LogRun,
   { tree, signedSize, lock: signed }: CheckpointPlace,
   size: number,
 ): Promise<boolean> {
   const name = checkpointKey(listing.log, size);
   const object = await readObject(reader, name, null, findings);
   checkLockHolds(name, { lock: object?.lock, signed }, null, findings);
-  if (key === undefined) return false;
-  const checkpoint = object && openAlone(object.bytes, key);
+  const current = keys.current();
+  if (current === undefined) return false;
+  const checkpoint = object && openExactly(object.bytes, current);
   if (checkpoint?.tree_size !== size) {
     findings.fail('checkpoint_invalid', null, name);
     return false;
@@ -43,11 +44,10 @@ export async function isCheckpointGood(
   return false;
 }
 
-/** The checkpoint of a note whose bytes are UTF-8 and whose only signature is a good one by the key. */
-function openAlone(bytes: Buffer, key: VerifierKey): Checkpoint | undefined {
+/** The checkpoint of a note whose bytes are UTF-8 and whose only signatures are good ones by the keys of its size. */
+function openExactly(bytes: Buffer, keys: KeyHistory): Checkpoint | undefined {
   const note = bytes.toString('utf8');
-  const isExact = Buffer.from(note).equals(bytes) && parseNote(note)?.signatures.length === 1;
-  return isExact ? openCheckpoint(note, key) : undefined;
+  return Buffer.from(note).equals(bytes) ? openExactCheckpoint(keys, note) : undefined;
 }
 
 /**

@@ -1,11 +1,11 @@
 /** Values that the checks of one log share. */
 import type { LogGenesis } from '../../schemas/bundle.ts';
-import type { VerifierKey } from '../chain/note.ts';
 import type { LogListing } from './archive-listing.ts';
 import type { HeadEntry } from '../../schemas/head-entry.ts';
 import type { ArchiveReader } from './archive-reader.ts';
 import type { FrameOpening } from './framed-payloads.ts';
 import type { HeadsBySize } from './head-log.ts';
+import type { KeyWalk } from './key-walk.ts';
 import type { Findings } from './report.ts';
 import type { TreeState } from './tree.ts';
 
@@ -33,7 +33,7 @@ export interface LogRun extends LogObjects {
   readonly found: FoundGenesis | undefined;
   /** Undefined where the genesis does not read; then neither origin nor signatures can be judged. */
   readonly origin: string | undefined;
-  readonly key: VerifierKey | undefined;
+  readonly keys: KeyWalk;
   readonly opening: FrameOpening;
 }
 

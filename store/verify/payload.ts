@@ -1,5 +1,5 @@
 /** Checks of payload objects and their frames against the leaves of their bundle, without any key. No I/O. */
-import type { BundleHeader, PayloadRef } from '../../schemas/bundle.ts';
+import type { BundleHeader, PartKind, PayloadRef } from '../../schemas/bundle.ts';
 import type { FrameRef } from '../../schemas/frame.ts';
 import { frameDigest } from '../chain/frame.ts';
 import { payloadKey } from '../chain/layout.ts';
@@ -24,6 +24,8 @@ export interface FramedBundle {
   readonly header: BundleHeader;
   readonly frames: readonly FrameRef[];
   readonly demanded: DemandedParts;
+  /** Called with each line of an opened frame that is the part that its leaf names. */
+  readonly onPart?: ((kind: PartKind, line: Buffer) => void) | undefined;
 }
 
 /**

@@ -127,11 +127,15 @@ function anchoringOf({ signed_tree_size, isPinned }: Established): VerificationR
   return isPinned ? 'signed_by_pinned_key' : 'signed';
 }
 
-/** Checks the key inside the evidence against the pinned ones. True only where a key was pinned and it is this one. */
-export function checkPin(findings: Findings, vkey: string, { pinnedVkeys }: VerifyOptions): boolean {
+/** Checks the keys of the evidence against the pinned ones. True only where a key was pinned and it is one of these. */
+export function checkPin(
+  findings: Findings,
+  vkeys: readonly string[],
+  { pinnedVkeys }: VerifyOptions,
+): boolean {
   if (pinnedVkeys === undefined) return false;
-  const isPinned = pinnedVkeys.some((pinned) => pinned.trim() === vkey);
-  if (!isPinned) findings.fail('key_not_pinned', null, `the evidence names the key ${vkey}`);
+  const isPinned = pinnedVkeys.some((pinned) => vkeys.includes(pinned.trim()));
+  if (!isPinned) findings.fail('key_not_pinned', null, `the evidence names the key ${vkeys.join(', then ')}`);
   return isPinned;
 }
 

@@ -11,7 +11,7 @@ import { openFolderReader } from './folder-reader.ts';
 import { addCounts, noFrames, type FrameCounts } from './frame-lines.ts';
 import { HeadLogCheck, type FoundLog } from './head-log.ts';
 import { checkUnbegunLog } from './log-checks.ts';
-import { checkKeptCheckpoints } from './kept-checkpoint.ts';
+import { checkKeptCheckpoints, keptLogs } from './kept-checkpoint.ts';
 import { buildReport, createFindings, NOTHING_ESTABLISHED, type Established } from './report.ts';
 import type { Findings, VerifyOptions } from './report.ts';
 import { nameSubstitutes } from './substitutes.ts';
@@ -63,14 +63,16 @@ export async function verifyReader(
     const named = { ...objects, listing: listed, heads: check.headsOf(listed.log) };
     verdicts.push(await verifyLog(named, options));
   }
-  const found = [...verdicts, ...(headLog === undefined ? [] : [headLog])].map((verdict) => verdict.found);
+  const all = [...verdicts, ...(headLog === undefined ? [] : [headLog])];
+  const found = all.map((verdict) => verdict.found);
   check.finish(found);
   checkPinsFound(findings, found, options);
   // The head log alone is evidence of no record.
   if (verdicts.length === 0 && findings.failures().length === 0)
     findings.fail('nothing_to_verify', null, `there is no log of records below this ${reader.kind}`);
-  await nameSubstitutes(listing, findings);
-  await checkKeptCheckpoints(listing, options.keptCheckpoints, findings);
+  const kept = keptLogs(listing, new Map(all.map(({ found: { log }, keys }) => [log, keys])));
+  await nameSubstitutes(kept, findings);
+  await checkKeptCheckpoints(kept, options.keptCheckpoints, findings);
   const head_log = headLog === undefined ? null : establishHeads(headLog, check);
   return buildReport(findings, { ...establish(verdicts), head_log });
 }
@@ -83,7 +85,7 @@ function checkPinsFound(
 ): void {
   // A log with another key than those that were pinned is a failure already, and says more.
   if (findings.failures().some(({ code }) => code === 'key_not_pinned')) return;
-  const keys = found.map(({ genesis }) => genesis?.vkey);
+  const keys = found.flatMap(({ vkeys }) => vkeys);
   for (const pinned of new Set(pinnedVkeys.map((vkey) => vkey.trim())))
     if (!keys.includes(pinned))
       findings.fail('log_missing', null, `no log of the archive has the pinned key ${pinned}`);

@@ -1,20 +1,22 @@
 /** Verifies one log of an archive: genesis, bundles in order, checkpoints, and the objects that are left over. */
 import { chainStart } from '../chain/merkle.ts';
-import { parseVkey } from '../chain/note.ts';
+import type { KeyHistory } from '../chain/key-history.ts';
 import { TileRows } from '../chain/tile.ts';
 import { readObject } from './archive-reader.ts';
 import {
   checkBundleLock,
-  checkHeaderSignature,
   checkLineBytes,
   checkPayloads,
+  reportHeader,
   takeBundle,
   type KeptBundle,
 } from './bundle-checks.ts';
+import { checkChangeLeaf } from './change-checks.ts';
 import type { LookAhead } from './bundle-threads.ts';
 import { noFrames, type FrameCounts } from './frame-lines.ts';
 import { checkPromises, readGenesis, type SealingTimes } from './genesis-checks.ts';
 import type { FoundLog } from './head-log.ts';
+import { KeyWalk } from './key-walk.ts';
 import {
   checkCheckpointCover,
   checkLeftovers,
@@ -38,6 +40,8 @@ export interface LogVerdict {
   readonly isPinned: boolean;
   readonly found: FoundLog;
   readonly frames: FrameCounts;
+  /** Undefined where the genesis does not read. */
+  readonly keys: KeyHistory | undefined;
 }
 
 /** How far a log was verified. `verifyBundles` owns it; nothing else keeps a reference. */
@@ -60,28 +64,34 @@ export async function verifyLog(objects: LogObjects, options: VerifyReaderOption
   const found = await readGenesis(objects);
   if (found === 'other_format') return unread(objects);
   const genesis = found?.genesis;
-  // The genesis of each other log vouches for the key of the head log.
-  const isPinned =
-    genesis !== undefined &&
-    objects.onEntry === undefined &&
-    checkPin(objects.findings, genesis.vkey, options);
-  const key = genesis && parseVkey(genesis.vkey);
+  const keys = new KeyWalk(genesis);
   const counts = noFrames();
   const opening = { findKeys: options.findKeys, counts };
-  const run: LogRun = { ...objects, found, origin: genesis?.origin, key, opening };
+  const run: LogRun = { ...objects, found, origin: genesis?.origin, keys, opening };
   const end = await verifyBundles(run, options);
+  const vkeys = keys.pinnable();
+  // The genesis of each other log vouches for the key of the head log.
+  const isPinned =
+    genesis !== undefined && objects.onEntry === undefined && checkPin(objects.findings, vkeys, options);
   checkCheckpointCover(run, end);
   await checkLeftovers(run, end);
   if (isPinned) checkSignedAtAll(run, end);
   const { tree, signedSize, integratedAt } = end;
-  const log = { log: objects.listing.log, genesis, integratedAt };
-  return { tree, signedSize, isPinned, found: log, frames: counts };
+  const log = { log: objects.listing.log, genesis, integratedAt, vkeys };
+  return { tree, signedSize, isPinned, found: log, frames: counts, keys: keys.known() };
 }
 
 /** The verdict on a log in another version of the format, of which nothing was read. */
 function unread({ listing: { log } }: LogObjects): LogVerdict {
-  const found = { log, genesis: undefined, integratedAt: undefined };
-  return { tree: undefined, signedSize: 0, isPinned: false, found, frames: noFrames() };
+  const found = { log, genesis: undefined, integratedAt: undefined, vkeys: [] };
+  return {
+    tree: undefined,
+    signedSize: 0,
+    isPinned: false,
+    found,
+    frames: noFrames(),
+    keys: undefined,
+  };
 }
 
 /** Entries that the key signed and that all read; a malformed one was reported. */
@@ -124,19 +134,24 @@ async function verifyBundle(run: LogRun, progress: LogProgress, bundle: KeptBund
   const failuresBefore = run.findings.failures().length;
   progress.tree = growTree(progress.tree, bundle, run.findings);
   const isGrown = run.findings.failures().length === failuresBefore;
+  const verdict = run.keys.take(bundle.header);
   await checkPayloads(run, bundle);
   checkBundleLock(run, bundle);
   const { tree_size: size, lock } = bundle.header;
   progress.size = size;
   const isPublished = progress.pendingCheckpoints.delete(size);
-  if (isPublished && (await isCheckpointGood(run, { ...progress, lock }, size))) progress.signedSize = size;
+  if (isPublished && (await isCheckpointGood(run, { ...progress, lock }, size))) {
+    progress.signedSize = size;
+    run.keys.vouch(size);
+  }
   const isNamed = progress.pendingHeads.delete(size);
   if (isNamed && checkNamedHead(run, { ...progress, isPublished }, size)) progress.agreed = size;
   // Leaves that are not those of the log make no tile of it.
   if (isGrown) await checkTiles(run, progress.tiles, bundle);
   else await skipTiles(run, progress, { after: bundle.header.start_index, upTo: size });
   // The signature comes last: every other failure of the header says more about the bundle.
-  if (checkHeaderSignature(run, bundle.header)) {
+  checkChangeLeaf(run, bundle.header, bundle.change);
+  if (reportHeader(run, bundle.header, verdict)) {
     checkPromises(run, progress, bundle);
     handOver(run, bundle);
   }
@@ -163,6 +178,7 @@ async function reportGap(run: LogRun, progress: LogProgress, start: number): Pro
   const detail = `${listing.log} has no bundle at ${String(size)}, the next is at ${String(start)}`;
   findings.fail('bundle_missing', Math.min(start, size), detail);
   dropCheckpoints(progress, size, start);
+  run.keys.skip({ from: size, upTo: start });
   progress.tree = undefined;
   await skipTiles(run, progress, { after: size, upTo: start });
 }
@@ -175,6 +191,7 @@ async function skipBundle(
 ): Promise<void> {
   progress.tree = undefined;
   progress.size = nextStart;
+  run.keys.skip({ from: start, upTo: nextStart });
   await skipTiles(run, progress, { after: start, upTo: nextStart });
   dropCheckpoints(progress, start, nextStart);
 }

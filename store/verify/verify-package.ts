@@ -6,9 +6,10 @@ import { LogGenesis } from '../../schemas/bundle.ts';
 import { PACKAGE_PATHS, PackageManifest } from '../../schemas/evidence-package.ts';
 import type { VerificationReport } from '../../schemas/verification.ts';
 import { openCheckpoint } from '../chain/checkpoint.ts';
+import { keysOfGenesis } from '../chain/key-history.ts';
 import { isGenesisSigned, isOfOtherFormat, namesItsKey } from '../chain/genesis.ts';
 import { sha256Hex } from '../chain/leaf.ts';
-import { parseVkey, verifyNote, type VerifierKey } from '../chain/note.ts';
+import { formatVkey, parseVkey, verifyNote, type VerifierKey } from '../chain/note.ts';
 import { openContainer } from './container.ts';
 import { compareKeptCheckpoints, type PackageHead } from './kept-checkpoint.ts';
 import { readTextFile, UNNAMED, verifyFiles, type PackageRun } from './package-files.ts';
@@ -58,7 +59,8 @@ async function verifyContents(run: PackageRun, read: ReadManifest): Promise<Esta
   if (genesis !== undefined) checkMark(run, manifest, genesis);
   const note = await readTextFile(run, PACKAGE_PATHS.checkpoint);
   const isAnchored = verifyCheckpoint(run, manifest, note, key);
-  if (key !== undefined) compareWithKept(run, { ...manifest, key, isSigned: isAnchored });
+  const keys = key && keysOfGenesis({ vkey: formatVkey(key) });
+  if (keys !== undefined) compareWithKept(run, { ...manifest, keys, isSigned: isAnchored });
   const ids = await recordIds(run, manifest, note);
   const completeness = await claimedCompleteness(run, manifest, ids);
   return {
@@ -81,7 +83,7 @@ async function readKey(
 ): Promise<{ readonly key: VerifierKey | undefined; readonly isPinned: boolean }> {
   const vkey = (await readTextFile(run, PACKAGE_PATHS.key)).replace(/\n$/, '');
   const key = parseVkey(vkey);
-  return { key, isPinned: key !== undefined && checkPin(run.findings, vkey, run.options) };
+  return { key, isPinned: key !== undefined && checkPin(run.findings, [vkey], run.options) };
 }
 
 /**

@@ -215,6 +215,16 @@ program
     await rotateMasterKey(config(), output, options);
   });
 program
+  .command('rotate-log-key')
+  .description(
+    'change the key that signs the logs, with the signature of the old one; stop every server that seals first; run it again after an interruption',
+  )
+  .addOption(json())
+  .action(async (options: { json: boolean }) => {
+    const { rotateLogKey } = await import('./commands/rotate-log-key.ts');
+    await rotateLogKey(config(), output, options);
+  });
+program
   .command('probe')
   .description(
     'test object lock of an S3 bucket on a throw-away prefix; exit code 3 if the bucket must not hold an archive',

@@ -15,6 +15,7 @@ import {
 import { openArchive, openKafka, openRecords } from './engines.ts';
 import { commitToEventLogKey, makeEventLogKey, readEventLogKey } from './event-log-key.ts';
 import { closeToOthers } from './folder-modes.ts';
+import { requireNoKeyChange } from './key-change.ts';
 import { initConfiguredKeyStore } from './key-store.ts';
 import { dataPaths, headLogOrigin, logOf, type DataPaths, packageSignerOf } from './paths.ts';
 import type { Config } from '../config.ts';
@@ -104,6 +105,7 @@ export async function initialise(
 /** Asks of an existing deployment what a start asks: its keys, and a log of them in the archive. */
 async function requireSound(context: AppContext, { logs }: Deployment): Promise<void> {
   const { config, replaced } = context;
+  requireNoKeyChange(config);
   await readPseudonymKey(config);
   await readEventLogKey(config);
   const { checkLogKey } = await import('../store/ledger/recovery.ts');

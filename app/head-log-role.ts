@@ -11,7 +11,7 @@ import { HEAD_LOG, type HeadEntry, type NamedHead } from '../schemas/head-entry.
 import { openFileHeadGuard } from '../store/keys/file-head-guard.ts';
 import { openFileSigner } from '../store/keys/file-signer.ts';
 import { openArchivedLog, readLogKeys } from '../store/ledger/archived-log.ts';
-import { openHeadLog, type HeadLog } from '../store/ledger/head-log.ts';
+import { openHeadLog, type HeadLog, type HeadLogOptions } from '../store/ledger/head-log.ts';
 import { toNamedHead } from '../store/ledger/head-log-entries.ts';
 import type { PublishedLog } from '../store/ledger/published-log.ts';
 import { createTilesProjection } from '../store/projections/tiles.ts';
@@ -75,22 +75,29 @@ export async function startHeadLog(
   return () => state;
 }
 
-async function open({ config, system }: AppContext, { deployment, archive }: Engines): Promise<HeadLog> {
+async function open(context: AppContext, engines: Engines): Promise<HeadLog> {
+  const everyMs = context.config.store.head_log_every_ms;
+  return openHeadLog({ ...(await headLogParts(context, engines)), everyMs });
+}
+
+/** The head log with its engines, under the key of this deployment. */
+export async function headLogParts(
+  { config, system }: AppContext,
+  { deployment, archive }: Engines,
+): Promise<Omit<HeadLogOptions, 'everyMs'>> {
   const paths = dataPaths(config);
-  const signer = await openFileSigner(paths.signingKey, headLogOrigin(deployment.logs[0]?.origin ?? ''));
-  return openHeadLog({
+  return {
     archive,
-    signer,
+    signer: await openFileSigner(paths.signingKey, headLogOrigin(deployment.logs[0]?.origin ?? '')),
     guard: await openFileHeadGuard(join(dirname(paths.headGuard), `head-guard-${HEAD_LOG}.json`)),
     clock: system.clock,
     lockFor: lockPolicy(config),
-    everyMs: config.store.head_log_every_ms,
     projections: [createTilesProjection({ log: HEAD_LOG, archive })],
-  });
+  };
 }
 
 /** All logs of the deployment as their archive shows them: another process may seal them. */
-function archivedLogs(
+export function archivedLogs(
   { system }: AppContext,
   { deployment, archive }: Engines,
 ): Promise<readonly PublishedLog[]> {

@@ -5,6 +5,7 @@ import { lockPolicy } from './deployment.ts';
 import { noDeployment, readDeployment, type DeployedLog, type Deployment } from './deployment-file.ts';
 import { openArchive, openRecords, type OpenArchiveOptions } from './engines.ts';
 import { closeToOthers } from './folder-modes.ts';
+import { requireNoKeyChange } from './key-change.ts';
 import { createKeyReads, type KeyReads } from './key-reads.ts';
 import { openConfiguredKeyStore } from './key-store.ts';
 import { dataPaths, logOf, packageSignerOf } from './paths.ts';
@@ -75,6 +76,8 @@ export class CloseStack implements Closeable {
 export interface OpenEnginesOptions extends OpenArchiveOptions {
   /** Empties the record store first, whatever its schema, so that recovery fills it from the archive. */
   readonly recreate?: BeforeDrop;
+  /** Whether the keys of the logs may be between the old and the next one. @default false */
+  readonly mayChangeKey?: boolean;
 }
 
 /** Opens the engines of an initialised deployment; the stack closes them. Throws START_REFUSED without a deployment. */
@@ -99,6 +102,7 @@ export async function openSealingEngines(
   options: OpenEnginesOptions = {},
 ): Promise<SealingEngines> {
   const { readGenesis } = await import('../store/ledger/genesis.ts');
+  if (options.mayChangeKey !== true) requireNoKeyChange(context.config);
   const engines = await openEngines(context, stack, options);
   // An archive in another format has no keys here: that it cannot be read says more than that they are missing.
   const [first] = engines.deployment.logs;
@@ -110,21 +114,29 @@ export async function openSealingEngines(
   return { ...engines, dataKeys, keyReads };
 }
 
-/** Opens one log for appending; refuses on doubt and then leaves nothing open. */
-export async function openLog(
-  { config, system, logger }: Pick<AppContext, 'config' | 'system' | 'logger'>,
+/** One log with its engines, not opened yet. `close` lets go of what it holds in memory. */
+export interface PreparedLog extends Closeable {
+  readonly options: LedgerOptions;
+  readonly seenIds: SeenIdsProjection;
+  /** Path of the head guard. */
+  readonly headGuard: string;
+}
+
+type PrepareContext = Pick<AppContext, 'config' | 'system' | 'logger'>;
+
+/** Reads nothing of the log yet, and so refuses nothing. */
+export async function prepareLog(
+  { config, system, logger }: PrepareContext,
   { deployment, records, archive, dataKeys }: SealingEngines,
   { log, origin }: DeployedLog,
   { onReplay, onClockBehind, isRebuild = false }: OpenLogOptions = {},
-): Promise<OpenLog> {
-  const [{ openLedger }, { createRowsProjection }, { openSeenIds }, tiles, { settleVersion }] =
-    await Promise.all([
-      import('../store/ledger/ledger.ts'),
-      import('../store/projections/rows.ts'),
-      import('../store/projections/seen-ids.ts'),
-      import('../store/projections/tiles.ts'),
-      import('../store/projections/version.ts'),
-    ]);
+): Promise<PreparedLog> {
+  const [{ createRowsProjection }, { openSeenIds }, tiles, { settleVersion }] = await Promise.all([
+    import('../store/projections/rows.ts'),
+    import('../store/projections/seen-ids.ts'),
+    import('../store/projections/tiles.ts'),
+    import('../store/projections/version.ts'),
+  ]);
   const paths = dataPaths(config);
   const isOnly = deployment.logs.length === 1;
   const rows = createRowsProjection(records);
@@ -136,29 +148,43 @@ export async function openLog(
   const headGuard = isOnly ? paths.headGuard : join(dirname(paths.headGuard), `head-guard-${log}.json`);
   const guard = await openFileHeadGuard(headGuard);
   const seenIds = await openSeenIds({ log, archive, records, logger, sleep: system.sleep });
+  const options: LedgerOptions = {
+    log,
+    archive,
+    dataKeys,
+    projections: [seenIds, rows, hashTiles],
+    randomBytes: system.randomBytes,
+    guard,
+    signer,
+    clock: system.clock,
+    lockFor: lockPolicy(config),
+    maxClockAheadMs: config.store.max_clock_ahead_days * DAY_MS,
+    ...(onReplay === undefined ? {} : { onReplay }),
+    ...(onClockBehind === undefined ? {} : { onClockBehind }),
+  };
+  return { options, seenIds, headGuard, close: () => seenIds.close() };
+}
+
+/** Opens one log for appending; refuses on doubt and then leaves nothing open. */
+export async function openLog(
+  context: PrepareContext,
+  engines: SealingEngines,
+  named: DeployedLog,
+  opening: OpenLogOptions = {},
+): Promise<OpenLog> {
+  const { openLedger } = await import('../store/ledger/ledger.ts');
+  const prepared = await prepareLog(context, engines, named, opening);
+  const { options, seenIds, headGuard } = prepared;
   try {
-    const unguarded = await unguardedSize({ guard, archive }, { log, origin });
-    const ledger = await openLedger({
-      log,
-      archive,
-      dataKeys,
-      projections: [seenIds, rows, hashTiles],
-      randomBytes: system.randomBytes,
-      guard,
-      signer,
-      clock: system.clock,
-      lockFor: lockPolicy(config),
-      maxClockAheadMs: config.store.max_clock_ahead_days * DAY_MS,
-      ...(onReplay === undefined ? {} : { onReplay }),
-      ...(onClockBehind === undefined ? {} : { onClockBehind }),
-    });
+    const unguarded = await unguardedSize(options, named);
+    const ledger = await openLedger(options);
     // The guard remembers the head of this opening, so a later opening by this process says nothing.
     if (unguarded !== undefined) {
-      logger.warn({ log, tree_size: unguarded, head_guard: headGuard }, UNGUARDED);
+      context.logger.warn({ log: named.log, tree_size: unguarded, head_guard: headGuard }, UNGUARDED);
     }
-    return { ledger, seenIds, close: () => seenIds.close() };
+    return { ledger, seenIds, close: () => prepared.close() };
   } catch (error) {
-    await seenIds.close();
+    await prepared.close();
     throw error;
   }
 }

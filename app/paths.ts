@@ -8,6 +8,8 @@ export function dataPaths({ data, keys = join(data, 'keys') }: Pick<Config, 'dat
     keys,
     deployment: join(keys, 'deployment.json'),
     signingKey: join(keys, 'signing-key.pem'),
+    /** Only while the keys of the logs change. */
+    nextSigningKey: join(keys, 'signing-key.next.pem'),
     packageKey: join(keys, 'package-key.pem'),
     pseudonymKey: join(keys, 'pseudonym-key'),
     eventLogKey: join(keys, 'event-log-key'),

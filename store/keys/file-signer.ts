@@ -2,7 +2,7 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, type KeyO
 import { PipelineError } from '../../schemas/errors.ts';
 import { formatVkey, verifierKey } from '../chain/note.ts';
 import type { Signer } from './signer.ts';
-import { readSecretFile, writeSecretFile } from './secret-file.ts';
+import { flushFoundFile, readSecretFile, writeSecretFile } from './secret-file.ts';
 
 /** A raw Ed25519 public key is the last 32 bytes of its SubjectPublicKeyInfo (RFC 8410 section 4). */
 const ED25519_PUBLIC_KEY_BYTES = 32;
@@ -17,6 +17,19 @@ export async function createSigningKey(path: string): Promise<void> {
   }
   const { privateKey } = generateKeyPairSync('ed25519');
   await writeSecretFile(path, privateKey.export({ type: 'pkcs8', format: 'pem' }));
+}
+
+/**
+ * Makes the key that follows, or leaves the one that an interrupted change made: a log may name it already. Answers whether
+ * it was there. When it resolves, the key survives a power loss.
+ */
+export async function createNextSigningKey(path: string): Promise<boolean> {
+  if ((await readSecretFile(path)) === undefined) {
+    await createSigningKey(path);
+    return false;
+  }
+  await flushFoundFile(path);
+  return true;
 }
 
 /** Opens the signer of one log; `name` becomes the key name, which is the log's origin. */

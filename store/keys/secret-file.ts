@@ -63,6 +63,12 @@ async function writeFlushed(path: string, bytes: string | Uint8Array): Promise<v
   }
 }
 
+/** Replaces a file by another one of its folder, in one step. When it resolves, that survives a power loss. */
+export async function moveSecretFile(from: string, to: string): Promise<void> {
+  await rename(from, to);
+  await syncFolder(dirname(to));
+}
+
 /** When it resolves, a file that was found survives a power loss: its writer may have died before the name was flushed. */
 export async function flushFoundFile(path: string): Promise<void> {
   await syncFolder(dirname(path));

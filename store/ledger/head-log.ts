@@ -14,6 +14,7 @@ import { linesRef, packBundle, packLines } from '../chain/bundle-bytes.ts';
 import { keysAfter } from '../chain/key-history.ts';
 import { bundleKey } from '../chain/layout.ts';
 import { appendLeaves, chainHash, frontierRoot, leafHash } from '../chain/merkle.ts';
+import type { Signer } from '../keys/signer.ts';
 import { createPublisher } from './checkpoint-publisher.ts';
 import { createBundle, keyMembers, sign, type BundleDraft } from './commit.ts';
 import { applySealed } from './follow.ts';
@@ -21,6 +22,7 @@ import type { Head } from './head.ts';
 import { heldBefore, isDue } from './head-log-entries.ts';
 import type { LedgerOptions } from './options.ts';
 import { recoverHead } from './recovery.ts';
+import { changeLogKey, type KeyChange } from './rotate-key.ts';
 import { readHeaderAndLeaves } from './sealed-bundles.ts';
 
 export interface HeadLogOptions extends Omit<LedgerOptions, 'log' | 'randomBytes' | 'dataKeys'> {
@@ -46,14 +48,27 @@ const NO_KEYS: LedgerOptions['dataKeys'] = {
   find: () => Promise.resolve([]),
 };
 
+function toLedgerOptions(rest: Omit<HeadLogOptions, 'everyMs'>): LedgerOptions {
+  return { ...rest, log: HEAD_LOG, randomBytes: () => new Uint8Array(), dataKeys: NO_KEYS };
+}
+
+/** Changes the key of the head log as `changeLogKey` does. The last entry under the old key names `heads`. */
+export function changeHeadLogKey(
+  { nextSigner, ...rest }: Omit<HeadLogOptions, 'everyMs'> & { readonly nextSigner: Signer },
+  heads: readonly NamedHead[],
+): Promise<KeyChange> {
+  const options = { ...toLedgerOptions(rest), nextSigner };
+  return changeLogKey(options, async (head) => {
+    const newest = await readEntry(options, head.treeSize - 1);
+    const taken_at = toInstant(Math.max(options.clock(), head.notBeforeMs));
+    const entry: HeadEntry = { v: 1, taken_at, heads: heldBefore(newest?.heads ?? [], heads) };
+    return draftEntry(options, head, entry, nextSigner.vkey);
+  });
+}
+
 /** Opens the head log, which `createLog` began. The first `update` refuses on doubt as a start does (START_REFUSED). */
 export function openHeadLog({ everyMs, ...rest }: HeadLogOptions): HeadLog {
-  const options: LedgerOptions = {
-    ...rest,
-    log: HEAD_LOG,
-    randomBytes: () => new Uint8Array(),
-    dataKeys: NO_KEYS,
-  };
+  const options = toLedgerOptions(rest);
   const publisher = createPublisher(options);
   let known: { readonly size: number; readonly newest: HeadEntry | undefined } = {
     size: 0,

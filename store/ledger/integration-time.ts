@@ -44,7 +44,6 @@ const MADE_BY_SEQUENCER: ReadonlySet<string> = new Set([
   'ingest.counted',
   'event_log.gap',
   'event_log.replaced',
-  'key.rotated',
 ]);
 
 interface Known {

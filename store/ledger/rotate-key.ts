@@ -5,7 +5,7 @@
  */
 import { PipelineError } from '../../schemas/errors.ts';
 import type { AuditRecord } from '../../schemas/record.ts';
-import { currentTerm } from '../chain/key-history.ts';
+import { currentTerm, rotationProblem } from '../chain/key-history.ts';
 import type { Signer } from '../keys/signer.ts';
 import { createPublisher } from './checkpoint-publisher.ts';
 import { createBundle, draftBundle, type BundleDraft } from './commit.ts';
@@ -42,12 +42,22 @@ export async function changeLogKey(options: RotateKeyOptions, draft: DraftChange
   await publisher.publish(head);
   if (currentTerm(head.keys).vkey === options.nextSigner.vkey)
     return { isResumed: true, tree_size: head.treeSize };
+  requireAllowed(options, head);
   const change = await draft(head); // 1
   await createBundle(options, change); // 2
   await applySealed(options, 'sealing', change);
   await applySealed(options, 'publishing', change);
   await publisher.publish(change.head); // 3, 4
   return { isResumed: false, tree_size: change.head.treeSize };
+}
+
+/** Throws START_REFUSED for a next key that verification would refuse, before anything is sealed. */
+function requireAllowed({ log, nextSigner }: RotateKeyOptions, { treeSize, keys }: Head): void {
+  const { rotatedAt: rotated_at, key } = currentTerm(keys);
+  const place = { origin: key.name, start_index: treeSize, leaf_count: 1, tree_size: treeSize + 1 };
+  const named = rotated_at === undefined ? place : { ...place, rotated_at };
+  const problem = rotationProblem(keys, { ...named, next_vkey: nextSigner.vkey });
+  if (problem !== undefined) throw new PipelineError('START_REFUSED', `the next bundle of ${log} ${problem}`);
 }
 
 /** The change as a record of a log of records, which states both keys. */

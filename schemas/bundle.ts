@@ -92,6 +92,12 @@ export const BundleHeader = Type.Object(
         description: 'verifier key of every bundle behind this one, which is the last of its key',
       }),
     ),
+    next_signature: Type.Optional(
+      Type.String({
+        description:
+          'Ed25519 by the key of `next_vkey` over the other members but `signature`, base64 (store/chain/bundle-signature.ts)',
+      }),
+    ),
     rotated_at: Type.Optional(
       Type.Integer({
         minimum: 0,

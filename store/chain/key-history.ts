@@ -3,6 +3,7 @@
  * key. In: the genesis, and the headers that change the key, in order. Out: the key of a bundle or a checkpoint. Pure.
  */
 import type { BundleHeader, LogGenesis } from '../../schemas/bundle.ts';
+import { isHeaderSigned, isTakenUp } from './bundle-signature.ts';
 import { openCheckpointBy, parseCheckpoint, type Checkpoint } from './checkpoint.ts';
 import { parseNote, parseVkey, type VerifierKey } from './note.ts';
 
@@ -71,6 +72,29 @@ export function rotationProblem(keys: KeyHistory, header: KeyedHeader): string |
   const before = keys.filter(({ rotatedAt = -1 }) => rotatedAt < start_index);
   const isUsed = before.some(({ key }) => key.keyId === next.keyId);
   return isUsed ? `changes the key to ${next_vkey}, which was a key of this log before` : undefined;
+}
+
+/** The judgement of the keys of a log on a header. */
+export interface HeaderVerdict {
+  /** Whether the key whose turn it is signed it. */
+  readonly isSigned: boolean;
+  /** In words, why a header that is signed does not fit the keys. */
+  readonly problem: string | undefined;
+}
+
+/**
+ * `rotationProblem` with the signatures. SPEC (archive.md): the key of its place signs a header, and the next key, where it
+ * names one, signs that too: so both vouch for the genesis and the leaves up to there.
+ */
+export function judgeHeader(keys: KeyHistory, header: BundleHeader): HeaderVerdict {
+  if (!isHeaderSigned(header, termOfBundle(keys, header.start_index).key))
+    return { isSigned: false, problem: undefined };
+  const problem = rotationProblem(keys, header);
+  if (problem !== undefined || isTakenUp(header)) return { isSigned: true, problem };
+  return {
+    isSigned: true,
+    problem: `names ${header.next_vkey ?? 'no key'} as the next key without its signature`,
+  };
 }
 
 function describe(rotatedAt: number | undefined): string {

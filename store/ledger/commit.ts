@@ -11,13 +11,14 @@ import { PipelineError } from '../../schemas/errors.ts';
 import type { AuditRecord } from '../../schemas/record.ts';
 import { isSealable } from '../../schemas/sealable.ts';
 import { linesRef, packBundle, packLineBytes } from '../chain/bundle-bytes.ts';
-import { headerMessage } from '../chain/bundle-signature.ts';
+import { headerMessage, nextKeyMessage } from '../chain/bundle-signature.ts';
 import { currentTerm, keysAfter } from '../chain/key-history.ts';
 import { bundleKey } from '../chain/layout.ts';
 import type { SealedRecord } from '../chain/leaf.ts';
 import { appendLeaves, chainHash, frontierRoot } from '../chain/merkle.ts';
 import { toSealedRow } from '../records/record-row.ts';
 import type { RecordRow } from '../records/record-store.ts';
+import type { Signer } from '../keys/signer.ts';
 import type { Head } from './head.ts';
 import { timeOfIntegration } from './integration-time.ts';
 import type { LedgerOptions } from './options.ts';
@@ -189,13 +190,25 @@ export function keyMembers(
   };
 }
 
-/** The header with the signature of the key of its log. */
+/** The header with the signature of the key of its log, and of the next key where it names one. */
 export async function sign(
-  { signer }: Pick<LedgerOptions, 'signer'>,
+  { signer, nextSigner }: Pick<LedgerOptions, 'signer' | 'nextSigner'>,
   header: UnsignedBundleHeader,
 ): Promise<BundleHeader> {
-  const signature = await signer.sign(headerMessage(header));
-  return { ...header, signature: Buffer.from(signature).toString('base64') };
+  const taken =
+    header.next_vkey === undefined ? header : { ...header, next_signature: await takeUp(nextSigner, header) };
+  return { ...taken, signature: toBase64(await signer.sign(headerMessage(taken))) };
+}
+
+/** The signature of the next key over the header that names it. */
+async function takeUp(nextSigner: Signer | undefined, header: UnsignedBundleHeader): Promise<string> {
+  if (nextSigner === undefined || nextSigner.vkey !== header.next_vkey)
+    throw new PipelineError('INTERNAL', 'a header names a next key that is not at hand');
+  return toBase64(await nextSigner.sign(nextKeyMessage(header)));
+}
+
+function toBase64(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('base64');
 }
 
 function hex(bytes: Uint8Array): string {

@@ -5,14 +5,7 @@
 import type { BundleHeader, LogGenesis } from '../../schemas/bundle.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { Archive } from '../archive/archive.ts';
-import { isHeaderSigned } from '../chain/bundle-signature.ts';
-import {
-  keysAfter,
-  keysOfGenesis,
-  rotationProblem,
-  termOfBundle,
-  type KeyHistory,
-} from '../chain/key-history.ts';
+import { keysAfter, keysOfGenesis, judgeHeader, type KeyHistory } from '../chain/key-history.ts';
 import { bundleKey, genesisKey } from '../chain/layout.ts';
 import { requireGenesis } from './genesis.ts';
 import { readHeaderAndLeaves } from './sealed-bundles.ts';
@@ -30,13 +23,13 @@ export interface KeyedLog {
  * START_REFUSED.
  */
 export function requireSigned(keys: KeyHistory, key: string, header: BundleHeader): void {
-  if (!isHeaderSigned(header, termOfBundle(keys, header.start_index).key)) {
+  const { isSigned, problem } = judgeHeader(keys, header);
+  if (!isSigned) {
     throw new PipelineError(
       'START_REFUSED',
       `bundle ${key} does not carry a signature of this log's key: somebody else wrote or changed it`,
     );
   }
-  const problem = rotationProblem(keys, header);
   if (problem !== undefined) throw new PipelineError('START_REFUSED', `bundle ${key} ${problem}`);
 }
 

@@ -4,10 +4,10 @@ import { BundleHeader, type PayloadRef } from '../../schemas/bundle.ts';
 import { FrameRef } from '../../schemas/frame.ts';
 import { HeadEntry, isOrdered } from '../../schemas/head-entry.ts';
 import { Leaf } from '../../schemas/leaf.ts';
+import type { HeaderVerdict } from '../chain/key-history.ts';
 import { bundleKey, parseKey } from '../chain/layout.ts';
 import { checkLockHolds, readObject } from './archive-reader.ts';
 import { changeFacts } from './change-checks.ts';
-import type { HeaderVerdict } from './key-walk.ts';
 import { readLeafLine } from './leaf-line.ts';
 import type { LogRun } from './log-run.ts';
 import { checkFramedPayloads } from './framed-payloads.ts';
@@ -124,13 +124,15 @@ export function checkLineBytes({ listing, findings }: LogRun, { header, hasNamed
 export function reportHeader(
   { listing, findings }: LogRun,
   { start_index }: BundleHeader,
-  { isSigned, problem }: HeaderVerdict,
+  verdict: HeaderVerdict | undefined,
 ): boolean {
+  if (verdict === undefined) return false;
+  const { isSigned, problem } = verdict;
   const name = bundleKey(listing.log, start_index);
-  if (isSigned === false)
+  if (!isSigned)
     findings.fail('bundle_unsigned', start_index, `the key of the log did not sign the header of ${name}`);
   if (problem !== undefined) findings.fail('rotation_invalid', start_index, `${name} ${problem}`);
-  return isSigned === true && problem === undefined;
+  return isSigned && problem === undefined;
 }
 
 export async function checkPayloads(run: LogRun, bundle: ReadBundle): Promise<void> {

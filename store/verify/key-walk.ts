@@ -3,23 +3,13 @@
  * each checkpoint. The one invariant: a key counts from the bundle on that the key before it signed.
  */
 import type { BundleHeader, LogGenesis } from '../../schemas/bundle.ts';
-import { isHeaderSigned } from '../chain/bundle-signature.ts';
 import {
   keysAfter,
   keysOfGenesis,
-  rotationProblem,
-  termOfBundle,
-  termsOfCheckpoint,
+  judgeHeader,
+  type HeaderVerdict,
   type KeyHistory,
 } from '../chain/key-history.ts';
-
-/** The verdict of the keys on a header. */
-export interface HeaderVerdict {
-  /** Whether the key whose turn it is signed the header; undefined where that key is not known. */
-  readonly isSigned: boolean | undefined;
-  /** In words, why a signed header does not fit the keys of its log. */
-  readonly problem: string | undefined;
-}
 
 /** Leaves that were not read, from the first up to, but not including, the last. */
 interface Gap {
@@ -33,9 +23,6 @@ export class KeyWalk {
   readonly #gaps: Gap[] = [];
   /** Set by a header whose key was named in a gap: nobody knows from there on which key signs. */
   #isLost = false;
-  /** Keys that signed a checkpoint over leaves that were read. */
-  readonly #vouching = new Set<string>();
-
   constructor(genesis: LogGenesis | undefined) {
     this.#keys = genesis && keysOfGenesis(genesis);
   }
@@ -50,8 +37,8 @@ export class KeyWalk {
     return this.#keys;
   }
 
-  /** Judges a header. The key that it names takes its turn where nothing is wrong. */
-  take(header: BundleHeader): HeaderVerdict {
+  /** Judges a header; undefined where its key is not known. The key that it names takes its turn where nothing is wrong. */
+  take(header: BundleHeader): HeaderVerdict | undefined {
     const { rotated_at } = header;
     if (
       rotated_at !== undefined &&
@@ -59,30 +46,18 @@ export class KeyWalk {
     )
       this.#isLost = true;
     const keys = this.current();
-    if (keys === undefined) return { isSigned: undefined, problem: undefined };
-    const isSigned = isHeaderSigned(header, termOfBundle(keys, header.start_index).key);
-    const problem = isSigned ? rotationProblem(keys, header) : undefined;
-    if (isSigned && problem === undefined) this.#keys = keysAfter(keys, header);
-    return { isSigned, problem };
+    if (keys === undefined) return undefined;
+    const verdict = judgeHeader(keys, header);
+    if (verdict.isSigned && verdict.problem === undefined) this.#keys = keysAfter(keys, header);
+    return verdict;
   }
 
   skip(gap: Gap): void {
     this.#gaps.push(gap);
   }
 
-  /** The checkpoint of this size is good and fits the leaves. */
-  vouch(size: number): void {
-    const keys = this.current();
-    if (keys !== undefined) for (const { vkey } of termsOfCheckpoint(keys, size)) this.#vouching.add(vkey);
-  }
-
-  /**
-   * The keys under which somebody may know the log: that of the genesis, and each later one that signed. A bundle names its
-   * next key without it, so a key that signed nothing vouches for nothing.
-   */
+  /** The keys under which somebody may know the log. Each signed a header that names the genesis, or is its key. */
   pinnable(): string[] {
-    const [first, ...later] = this.#keys ?? [];
-    if (first === undefined) return [];
-    return [first.vkey, ...later.map(({ vkey }) => vkey).filter((vkey) => this.#vouching.has(vkey))];
+    return (this.#keys ?? []).map(({ vkey }) => vkey);
   }
 }

@@ -140,10 +140,7 @@ async function verifyBundle(run: LogRun, progress: LogProgress, bundle: KeptBund
   const { tree_size: size, lock } = bundle.header;
   progress.size = size;
   const isPublished = progress.pendingCheckpoints.delete(size);
-  if (isPublished && (await isCheckpointGood(run, { ...progress, lock }, size))) {
-    progress.signedSize = size;
-    run.keys.vouch(size);
-  }
+  if (isPublished && (await isCheckpointGood(run, { ...progress, lock }, size))) progress.signedSize = size;
   const isNamed = progress.pendingHeads.delete(size);
   if (isNamed && checkNamedHead(run, { ...progress, isPublished }, size)) progress.agreed = size;
   // Leaves that are not those of the log make no tile of it.

@@ -135,8 +135,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'recovered_header_unsigned',
     defect: 'Recovery takes a bundle for the newest one although its header was not signed by the log.',
     file: 'store/ledger/log-keys.ts',
-    find: '!isHeaderSigned(header, termOfBundle(keys, header.start_index).key)',
-    replace: 'keys.length === 0',
+    find: 'if (!isSigned)',
+    replace: 'if (!isSigned && keys.length === 0)',
     tests: ['test/store/ledger/ledger.test.ts'],
   },
   {
@@ -344,10 +344,11 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'named_key_vouches',
-    defect: 'A key counts as pinned although the log only names it as its next one, and it signed nothing.',
-    file: 'store/verify/key-walk.ts',
-    find: '.filter((vkey) => this.#vouching.has(vkey))',
-    replace: '',
+    defect:
+      'A key counts as a key of the log although the log only names it as its next one, and it signed nothing.',
+    file: 'store/chain/key-history.ts',
+    find: 'problem !== undefined || isTakenUp(header)',
+    replace: 'problem !== undefined || keys.length > 0',
     tests: ['test/tamper/rotation.test.ts'],
   },
   {

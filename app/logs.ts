@@ -17,6 +17,7 @@ import type { KeyStore } from '../store/data-keys/key-store.ts';
 import { openFileHeadGuard } from '../store/keys/file-head-guard.ts';
 import { openFileSigner } from '../store/keys/file-signer.ts';
 import type { HeadGuard } from '../store/keys/signer.ts';
+import { readKeyChanges } from '../store/ledger/archived-log.ts';
 import { requireGenesis } from '../store/ledger/genesis.ts';
 import type { Ledger } from '../store/ledger/ledger.ts';
 import { checkpointKeys, lastNumber } from '../store/ledger/numbered-keys.ts';
@@ -237,6 +238,7 @@ export async function openPackages(
         store: records,
         published: one,
         genesis,
+        readKeyChanges: () => readKeyChanges(archive, log),
         logCount,
         readBacklog,
         signer,

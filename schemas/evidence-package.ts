@@ -16,6 +16,9 @@ export const PACKAGE_PATHS = {
   genesis: 'genesis',
 } as const;
 
+/** The changes of key before the checkpoint; only in a package about a log that changed its key. */
+export const KEY_CHANGES_PATH = 'keys/rotations.jsonl';
+
 export const ManifestFile = Type.Object(
   { path: Type.String(), sha256: HashHex, size_bytes: SafeCount, media_type: Type.String() },
   { additionalProperties: false },

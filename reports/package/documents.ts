@@ -5,7 +5,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { canonicalJson } from '../../schemas/canonical.ts';
-import { PACKAGE_PATHS, type PackageResults } from '../../schemas/evidence-package.ts';
+import { KEY_CHANGES_PATH, PACKAGE_PATHS, type PackageResults } from '../../schemas/evidence-package.ts';
 import type { JsonValue } from '../../schemas/json.ts';
 import { sha256Hex } from '../../store/chain/leaf.ts';
 import { writePdfReport } from '../render/pdf.ts';
@@ -23,6 +23,7 @@ export async function writeDocuments(dir: string, input: DocumentsInput): Promis
     [PACKAGE_PATHS.key]: `${input.vkey}\n`,
     [PACKAGE_PATHS.genesis]: input.genesis_text,
     [PACKAGE_PATHS.readme]: readmeText(input),
+    ...(input.key_changes === '' ? {} : { [KEY_CHANGES_PATH]: input.key_changes }),
   };
   await mkdir(join(dir, dirname(PACKAGE_PATHS.key)), { recursive: true });
   for (const [path, text] of Object.entries(texts)) await writeFile(join(dir, path), text, { flag: 'wx' });

@@ -6,11 +6,13 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { ReadBacklog } from '../../schemas/backlog.ts';
-import type { LogGenesis } from '../../schemas/bundle.ts';
+import type { BundleHeader, LogGenesis } from '../../schemas/bundle.ts';
+import { canonicalJson } from '../../schemas/canonical.ts';
 import { toInstant, type Clock } from '../../schemas/clock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import { formatGenesis } from '../../store/chain/genesis.ts';
-import type { PublishedLog } from '../../store/ledger/published-log.ts';
+import { keysAfter, keysOfGenesis, openCheckpointOf } from '../../store/chain/key-history.ts';
+import type { PublishedCheckpoint, PublishedLog } from '../../store/ledger/published-log.ts';
 import type { RecordStore } from '../../store/records/record-store.ts';
 import type { Signer } from '../../store/keys/signer.ts';
 import { assessCompleteness } from '../completeness/completeness.ts';
@@ -26,6 +28,8 @@ export interface EvidencePackageOptions {
   readonly store: RecordStore;
   readonly published: PublishedLog;
   readonly genesis: LogGenesis;
+  /** Reads the headers that changed the key of the log, in order. @default none, for a log that never did */
+  readonly readKeyChanges?: (() => Promise<readonly BundleHeader[]>) | undefined;
   /** How many logs the deployment has, of which this is one. */
   readonly logCount: number;
   /** Signs the manifest, with the package key that the genesis names. */
@@ -55,15 +59,15 @@ export function createPackageBuilder(
 }
 
 async function buildPackage(
-  { store, published, genesis, logCount, signer, readBacklog, clock, logger }: EvidencePackageOptions,
+  options: EvidencePackageOptions,
   { package_id, request, framework, path, signal }: PackageBuild,
   dir: string,
 ): Promise<void> {
+  const { store, published, genesis, logCount, signer, readBacklog, clock, logger } = options;
   const { period, requested_by } = request;
-  const { log, origin, vkey } = published;
-  if (vkey !== genesis.vkey) throw changedKey(log);
+  const { log, origin } = published;
   const created_at = toInstant(clock());
-  const checkpoint = await currentCheckpoint(published);
+  const { checkpoint, changes } = await takeCheckpoint(options);
   const { tree_size, root_hash } = checkpoint;
   const tree = await readSealedLog(store, log, checkpoint, signal);
   // Every row was compared with its leaf by now, so the statistic of integrity can say how many.
@@ -97,7 +101,8 @@ async function buildPackage(
     requested_by,
     log_count: logCount,
     framework,
-    vkey,
+    vkey: genesis.vkey,
+    key_changes: changes.map((header) => `${canonicalJson(header)}\n`).join(''),
     checkpoint_note: checkpoint.note,
     genesis_text: formatGenesis(genesis).toString(),
     results,
@@ -113,9 +118,23 @@ async function buildPackage(
   logger.info({ package_id, tree_size, record_count }, 'wrote evidence package');
 }
 
-/** A reader of the package could not follow the key of the genesis to the one that signed the checkpoint. */
-function changedKey(log: string): PipelineError {
-  return new PipelineError('PACKAGE_NOT_READY', `the key of ${log} has changed since its genesis`, {
-    hint: 'this release makes no packages about such a log; give the archive to the auditor',
-  });
+/** The newest checkpoint, and the changes of key that lead from the genesis to the keys that signed it. */
+async function takeCheckpoint({
+  published,
+  genesis,
+  readKeyChanges = () => Promise.resolve([]),
+}: EvidencePackageOptions): Promise<{
+  readonly checkpoint: PublishedCheckpoint;
+  readonly changes: readonly BundleHeader[];
+}> {
+  const checkpoint = await currentCheckpoint(published);
+  const changes = (await readKeyChanges()).filter(({ start_index }) => start_index < checkpoint.tree_size);
+  const first = keysOfGenesis(genesis);
+  const keys = first && changes.reduce(keysAfter, first);
+  // A reader of the package could not follow the keys either.
+  if (keys === undefined || openCheckpointOf(keys, checkpoint.note) === undefined) {
+    const detail = `the key of the genesis of ${genesis.origin} does not lead to that of its checkpoint`;
+    throw new PipelineError('INTERNAL', detail);
+  }
+  return { checkpoint, changes };
 }

@@ -44,7 +44,7 @@ const FILES: readonly (readonly [path: string, contents: string])[] = [
   [PACKAGE_PATHS.genesis, 'the first object of the log: its key, its promises, whether it is synthetic'],
   [
     PACKAGE_PATHS.key,
-    'the key of both signatures; compare it with a copy that you got through another channel',
+    'the key that signed the genesis; compare it with a copy that you got through another channel',
   ],
 ];
 

@@ -27,7 +27,10 @@ export interface PackageHead {
 /** Everything the report prints; it computes nothing. */
 export interface ReportInput extends PackageHead {
   readonly framework: Framework;
+  /** The key of the genesis. */
   readonly vkey: string;
+  /** The header lines that changed the key before the checkpoint; empty where it never changed. */
+  readonly key_changes: string;
   readonly checkpoint_note: string;
   /** The object as it lies in the archive. */
   readonly genesis_text: string;

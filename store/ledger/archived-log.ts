@@ -1,13 +1,15 @@
 /** A log read from its archive, for processes that do not write it. In: checkpoint objects. Out: the newest one. */
+import type { BundleHeader } from '../../schemas/bundle.ts';
 import type { Clock } from '../../schemas/clock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { Archive } from '../archive/archive.ts';
 import { currentTerm, openCheckpointOf, termsOfCheckpoint, type KeyHistory } from '../chain/key-history.ts';
-import { checkpointKey } from '../chain/layout.ts';
+import { bundleKey, checkpointKey } from '../chain/layout.ts';
 import { requireGenesis } from './genesis.ts';
 import { readNewestHead } from './head.ts';
 import { checkpointKeys, lastNumber, numbersAfter } from './numbered-keys.ts';
 import type { PublishedCheckpoint, PublishedLog } from './published-log.ts';
+import { readHeaderAndLeaves } from './sealed-bundles.ts';
 
 /** Name and public keys of a log, so that a process that only reads needs no signing key. */
 export interface LogKeys {
@@ -27,6 +29,14 @@ export async function readLogKeys(archive: Archive, log: string, origin: string)
   if (genesis.origin !== origin)
     throw new PipelineError('START_REFUSED', `log ${log} of the archive is ${genesis.origin}, not ${origin}`);
   return { origin, keys: (await readNewestHead({ archive, log, genesis })).keys };
+}
+
+/** The headers of the bundles that changed the key of a log, in order. Rejects as `readLogKeys` does. */
+export async function readKeyChanges(archive: Archive, log: string): Promise<BundleHeader[]> {
+  const { keys } = await readNewestHead({ archive, log });
+  const places = keys.flatMap(({ rotatedAt }) => (rotatedAt === undefined ? [] : [rotatedAt]));
+  const bundles = places.map((start) => readHeaderAndLeaves(archive, bundleKey(log, start)));
+  return (await Promise.all(bundles)).map(({ header }) => header);
 }
 
 /** After a long pause the search from the end is cheaper than the list of all that came since. */

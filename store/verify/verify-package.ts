@@ -5,14 +5,14 @@
 import { LogGenesis } from '../../schemas/bundle.ts';
 import { PACKAGE_PATHS, PackageManifest } from '../../schemas/evidence-package.ts';
 import type { VerificationReport } from '../../schemas/verification.ts';
-import { openCheckpoint } from '../chain/checkpoint.ts';
-import { keysOfGenesis } from '../chain/key-history.ts';
+import { keysOfGenesis, openCheckpointOf, type KeyHistory } from '../chain/key-history.ts';
 import { isGenesisSigned, isOfOtherFormat, namesItsKey } from '../chain/genesis.ts';
 import { sha256Hex } from '../chain/leaf.ts';
-import { formatVkey, parseVkey, verifyNote, type VerifierKey } from '../chain/note.ts';
+import { parseVkey, verifyNote } from '../chain/note.ts';
 import { openContainer } from './container.ts';
 import { compareKeptCheckpoints, type PackageHead } from './kept-checkpoint.ts';
 import { readTextFile, UNNAMED, verifyFiles, type PackageRun } from './package-files.ts';
+import { readKeyChanges } from './package-keys.ts';
 import { verifyRecords } from './package-records.ts';
 import { verifyResults } from './package-results.ts';
 import {
@@ -53,13 +53,14 @@ export async function verifyPackage({ path, ...options }: VerifyPackageOptions):
 async function verifyContents(run: PackageRun, read: ReadManifest): Promise<Established> {
   const { manifest } = read;
   await verifyFiles(run, manifest);
-  const { key, isPinned } = await readKey(run);
   const genesis = await readGenesis(run, manifest);
+  const keys = await readKeys(run, manifest, genesis);
+  const vkeys = keys?.map(({ vkey }) => vkey);
+  const isPinned = vkeys !== undefined && checkPin(run.findings, vkeys, run.options);
   const isSigned = await verifySignature(run, read, genesis);
   if (genesis !== undefined) checkMark(run, manifest, genesis);
   const note = await readTextFile(run, PACKAGE_PATHS.checkpoint);
-  const isAnchored = verifyCheckpoint(run, manifest, note, key);
-  const keys = key && keysOfGenesis({ vkey: formatVkey(key) });
+  const isAnchored = verifyCheckpoint(run, manifest, note, keys);
   if (keys !== undefined) compareWithKept(run, { ...manifest, keys, isSigned: isAnchored });
   const ids = await recordIds(run, manifest, note);
   const completeness = await claimedCompleteness(run, manifest, ids);
@@ -77,13 +78,15 @@ async function verifyContents(run: PackageRun, read: ReadManifest): Promise<Esta
   };
 }
 
-/** The key inside the package, and whether it is a pinned one. */
-async function readKey(
+/** The keys of the log, from the one inside the package on. Undefined where that one does not read. */
+async function readKeys(
   run: PackageRun,
-): Promise<{ readonly key: VerifierKey | undefined; readonly isPinned: boolean }> {
+  manifest: PackageManifest,
+  genesis: LogGenesis | undefined,
+): Promise<KeyHistory | undefined> {
   const vkey = (await readTextFile(run, PACKAGE_PATHS.key)).replace(/\n$/, '');
-  const key = parseVkey(vkey);
-  return { key, isPinned: key !== undefined && checkPin(run.findings, [vkey], run.options) };
+  const keys = keysOfGenesis({ vkey });
+  return keys && readKeyChanges(run, manifest, { genesis, keys });
 }
 
 /**
@@ -172,14 +175,14 @@ async function verifySignature(
   return isSigned;
 }
 
-/** SPEC (evidence-package.md): a checkpoint by the log key with the origin, size and root of the manifest. */
+/** SPEC (evidence-package.md): a checkpoint by the keys of the log at its size, with the origin, size and root of the manifest. */
 function verifyCheckpoint(
   { findings }: PackageRun,
   manifest: PackageManifest,
   note: string,
-  key: VerifierKey | undefined,
+  keys: KeyHistory | undefined,
 ): boolean {
-  const checkpoint = key && openCheckpoint(note, key);
+  const checkpoint = keys && openCheckpointOf(keys, note);
   const isGood =
     checkpoint?.origin === manifest.origin &&
     checkpoint.tree_size === manifest.tree_size &&

@@ -70,6 +70,7 @@ describe('the report', () => {
       period: PERIOD,
       origin: 'log.test.example/p0',
       log_count: 1,
+      key_changes: '',
       vkey: createTestSigner('log.test.example/p0').vkey,
       synthetic: false,
       genesis_text: '{}\n',

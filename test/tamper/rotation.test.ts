@@ -25,7 +25,7 @@ import { BUNDLE_WORKER, entryOf } from '../support/bundle-worker.ts';
 import { appendWhole, createTestLog, createTestSigner } from '../support/ledger.ts';
 import { createMemoryRecordStore } from '../support/memory-record-store.ts';
 import { keyRotated, rotateKey } from '../support/rotated-log.ts';
-import { copyOf, keptAt, readBundle, signHead } from './forge.ts';
+import { copyOf, cutBackTo, keptAt, readBundle, signHead } from './forge.ts';
 
 const [first, second, third] = Array.from({ length: 3 }, () => createTestSigner()) as [
   Signer,
@@ -144,6 +144,14 @@ describe('a log that changed its key', () => {
       keptCheckpoints: heads.map((note, n) => ({ name: `head ${String(n)}`, note })),
     });
     expect(codesOf(report)).toEqual(['kept_checkpoint_other_key', 'kept_checkpoint_invalid']);
+  });
+
+  it('cut back to before the change is shown by a later key that was pinned, or a head that was kept', async () => {
+    const cut = (dir: string) => cutBackTo(dir, 10);
+    expect(await verifyAfter(cut, { pinnedVkeys: [first.vkey] })).toMatchObject({ ok: true, tree_size: 10 });
+    expect(codesOf(await verifyAfter(cut, { pinnedVkeys: [second.vkey] }))).toEqual(['key_not_pinned']);
+    const keptCheckpoints = [await keptAt(sealed.dir, 16)];
+    expect(codesOf(await verifyAfter(cut, { keptCheckpoints }))).toEqual(['kept_checkpoint_other_key']);
   });
 
   it('may end in a change whose checkpoint was not written yet', async () => {

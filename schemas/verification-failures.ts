@@ -333,7 +333,7 @@ export const FAILURES = {
     meaning:
       'the key store holds neither the key of a frame nor a tombstone, or its key does not open the frame: nobody can read this part of the archive',
     action:
-      'bring the key store back from its backup and verify again; without `--open` the bytes alone are verified',
+      'bring the missing objects of the key store back from its backup, replace none that is there, and verify again; without `--open` the bytes alone are verified',
   },
   genesis_unsigned: {
     axis: 'anchoring',

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { createInflateRaw, crc32 } from 'node:zlib';
-import { open as openZip, type Entry, type LocalFileHeader, type ZipFile } from 'yauzl';
+import { open as openZip, parseExtraFields, type Entry, type LocalFileHeader, type ZipFile } from 'yauzl';
 import type { Findings } from './report.ts';
 
 export interface Container {
@@ -28,6 +28,8 @@ const ZIP64_16 = 0xffff;
 const ZIP64_32 = 0xffffffff;
 const CENTRAL_HEADER_BYTES = 46;
 const END_RECORD_BYTES = 22;
+/** SPEC 4.6.9: a second name of a file, which some readers prefer and others ignore. */
+const UNICODE_PATH_FIELD = 0x7075;
 const ZIP64_LOCATOR_BYTES = 20;
 const ZIP64_END_RECORD_BYTES = 56;
 
@@ -121,9 +123,17 @@ function checkEntry(entry: Entry, local: LocalFileHeader): void {
   if (fileName.endsWith('/') && (entry.uncompressedSize !== 0 || entry.crc32 !== 0)) {
     throw refusal(`the folder ${fileName} holds bytes`);
   }
+  if (hasSecondName(entry, local)) throw refusal(`${fileName} has a second name`);
   if (!isSameFile(entry, local) || !isSameData(entry, local)) {
     throw refusal(`${fileName} is described in two different ways`);
   }
+}
+
+/** A name that some readers take from an extra field, or that they decode in different ways. */
+function hasSecondName(entry: Entry, local: LocalFileHeader): boolean {
+  const fields = [...entry.extraFields, ...parseExtraFields(local.extraField)];
+  const isPlain = Buffer.from(entry.fileName).equals(entry.fileNameRaw);
+  return !isPlain || fields.some(({ id }) => id === UNICODE_PATH_FIELD);
 }
 
 /** SPEC 4.3.7, 4.3.12: the header before the data and the one in the central directory describe the same file. */

@@ -8,7 +8,7 @@ import type { VerificationReport } from '../../schemas/verification.ts';
 import { keysOfGenesis, openCheckpointOf, type KeyHistory } from '../chain/key-history.ts';
 import { isGenesisSigned, isOfOtherFormat, namesItsKey } from '../chain/genesis.ts';
 import { sha256Hex } from '../chain/leaf.ts';
-import { parseVkey, verifyNote } from '../chain/note.ts';
+import { parseNote, parseVkey, verifyNote } from '../chain/note.ts';
 import { openContainer } from './container.ts';
 import { compareKeptCheckpoints, type PackageHead } from './kept-checkpoint.ts';
 import { readTextFile, UNNAMED, verifyFiles, type PackageRun } from './package-files.ts';
@@ -170,7 +170,9 @@ async function verifySignature(
   const vouched = genesis !== undefined && isGenesisSigned(genesis) ? genesis.package_key : undefined;
   const key = vouched === undefined ? undefined : parseVkey(vouched);
   const text = `${purpose}\n${manifest.package_id}\n${sha256}\n`;
-  const isSigned = key?.name === purpose && verifyNote(note, key) === text;
+  // A further signature line would hold bytes that nobody signed.
+  const isAlone = parseNote(note)?.signatures.length === 1;
+  const isSigned = isAlone && key?.name === purpose && verifyNote(note, key) === text;
   if (!isSigned) run.findings.fail('manifest_unsigned', null, PACKAGE_PATHS.manifestNote);
   return isSigned;
 }

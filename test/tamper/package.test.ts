@@ -396,6 +396,15 @@ describe('the manifest of a package', () => {
     expect(await codesAfter((files) => files.set(manifestNote, note))).toEqual(['manifest_unsigned']);
   });
 
+  it('carries no signature line that nobody checks', async () => {
+    const line =
+      '— auditor.example AAAAAAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLS4vMDEyMzQ1Njc4OTo7PD0+Pw==\n';
+    const doubled = (note: string) => `${note}${note.split('\n').at(-2) ?? ''}\n`;
+    const further = (files: PackageFiles) => files.set(manifestNote, `${files.get(manifestNote)!}${line}`);
+    const twice = (files: PackageFiles) => files.set(manifestNote, doubled(files.get(manifestNote)!));
+    for (const change of [further, twice]) expect(await codesAfter(change)).toEqual(['manifest_unsigned']);
+  });
+
   it('is signed by the package key that the genesis names', async () => {
     expect(await codesAfter(untouched)).toEqual([]);
   });

@@ -6,7 +6,10 @@ import {
   type CounterpartCode,
   type MissingCounterpart,
 } from '../../store/records/queries/completeness.ts';
+import { paramsOf, where } from '../../store/records/queries/conditions.ts';
+import { UNNAMED_CALL_RECORDS } from '../../store/records/queries/tool-call-verdict.ts';
 import { selectCalls } from '../../store/records/queries/tool-calls.ts';
+import { withinAssessment } from './coverage.ts';
 import { readSessionShape, type SessionShape } from './sequence-statistics.ts';
 import { ALL_ROWS, askedOf, LISTED_FINDINGS, type Assessment, type Measured } from './assessment.ts';
 import { counted } from '../controls/counted.ts';
@@ -49,6 +52,8 @@ interface CodeCount {
 export async function measureReconciliation(assessment: Assessment): Promise<Measured> {
   const { store, scope } = assessment;
   const shape = await readSessionShape(assessment);
+  const [unnamed] = await store.read(countUnnamed(assessment), scope.limits);
+  const unnamedCount = unnamed?.report_count ?? 0;
   const counts = await store.read(countByCode(assessment, RECONCILIATION), scope.limits);
   const missing = total(counts);
   const rows = missing === 0 ? [] : await store.read(listByCode(assessment, RECONCILIATION), scope.limits);
@@ -56,10 +61,11 @@ export async function measureReconciliation(assessment: Assessment): Promise<Mea
     statistic: {
       id: 'S3',
       name: 'Reconciliation',
-      ...reconciliationVerdict(missing, shape),
+      ...reconciliationVerdict({ missing, unnamedCount }, shape),
       figures: [
         { name: 'sessions with tool calls', value: String(shape.session_count) },
         { name: 'of them with one witness only', value: String(shape.single_witness_count) },
+        { name: 'reports of calls without an id or a session', value: String(unnamedCount) },
         ...counts.map(toFigure),
       ],
     },
@@ -68,12 +74,16 @@ export async function measureReconciliation(assessment: Assessment): Promise<Mea
 }
 
 function reconciliationVerdict(
-  missing: number,
+  { missing, unnamedCount }: { readonly missing: number; readonly unnamedCount: number },
   { session_count, single_witness_count }: SessionShape,
 ): { state: 'ok' | 'failed' | 'not_measured'; detail: string } {
   if (missing > 0) {
     const detail = `${counted(missing, 'tool call')} seen by one source and not by the other, which was there`;
     return { state: 'failed', detail };
+  }
+  if (unnamedCount > 0) {
+    const detail = `${counted(unnamedCount, 'report')} of tool calls without the id of the call or of its session, so these calls are in no population and were not compared`;
+    return { state: 'not_measured', detail };
   }
   if (session_count === 0)
     return { state: 'not_measured', detail: 'no session with tool calls was reported' };
@@ -82,6 +92,17 @@ function reconciliationVerdict(
     return { state: 'not_measured', detail };
   }
   return { state: 'ok', detail: 'hooks and telemetry saw the same tool calls' };
+}
+
+function countUnnamed(assessment: Assessment): Query<{ readonly report_count: number }> {
+  const conditions = [{ sql: UNNAMED_CALL_RECORDS, params: {} }, ...withinAssessment(assessment)];
+  return {
+    name: 'completeness.unnamed_calls',
+    sql: `SELECT count() AS report_count
+FROM records
+${where(conditions)}`,
+    params: paramsOf(conditions),
+  };
 }
 
 /** S4: every call has a result or a refusal, and its reports agree on it. */

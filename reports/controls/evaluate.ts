@@ -70,27 +70,29 @@ export function restrictTo(
 ): CompletenessStatement {
   const isOk = (id: string) =>
     statement.statistics.some((statistic) => statistic.id === id && statistic.state === 'ok');
-  const isComplete = required.every(isOk) && failedOf(MUST_NOT_FAIL, statement.statistics).length === 0;
+  const isComplete = required.every(isOk) && failedOf(statement).length === 0;
   return { ...statement, state: isComplete ? 'complete' : 'incomplete' };
 }
 
-/** Statistics that need not be measured. If one fails, people or records are missing from every population. */
-const MUST_NOT_FAIL: readonly string[] = ['S1', 'S9'];
-
-function failedOf(
-  ids: readonly string[],
-  statistics: readonly CompletenessStatistic[],
-): readonly CompletenessStatistic[] {
-  return statistics.filter(({ id, state }) => ids.includes(id) && state === 'failed');
+/**
+ * A statistic that a control does not require may be unmeasured. One that failed is a known hole: people or records are
+ * missing. S5 fails for the clocks of senders too, and no population is cut by those. Our own clock cuts all of them, so
+ * where it was found behind, records lie in another period than their own.
+ */
+function failedOf({
+  statistics,
+  findings,
+}: Pick<CompletenessStatement, 'statistics' | 'findings'>): readonly CompletenessStatistic[] {
+  const isOwnClock = findings.some(({ code }) => code === 'clock_stepped');
+  return statistics.filter(({ id, state }) => state === 'failed' && (id !== 'S5' || isOwnClock));
 }
 
 function gapsOf(control: Control, { completeness, period_ended }: ControlFigures): string[] {
   const running = period_ended ? [] : ['the period had not ended when this package was made'];
   const required = control.required_statistics.map((id) => gapOf(id, completeness.statistics));
-  const others = MUST_NOT_FAIL.filter((id) => !control.required_statistics.includes(id));
-  const failed = failedOf(others, completeness.statistics).map(({ id }) =>
-    gapOf(id, completeness.statistics),
-  );
+  const failed = failedOf(completeness)
+    .filter(({ id }) => !control.required_statistics.includes(id))
+    .map(({ id }) => gapOf(id, completeness.statistics));
   return [...running, ...[...required, ...failed].filter((gap) => gap !== undefined)];
 }
 

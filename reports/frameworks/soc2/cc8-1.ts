@@ -19,8 +19,26 @@ import { SHELL_COMMAND } from '../../populations/tool-calls.ts';
 const RAN = `(type = 'tool.completed' OR (type = 'tool.measured' AND success = true))`;
 const FILE_TOOL = `tool_name IN ('Write', 'Edit', 'MultiEdit', 'NotebookEdit')`;
 
+/** Windows takes dots and blanks behind a name for nothing, and `::$DATA` for the file itself. */
+const SEPARATOR = '[. ]*[/\\\\\\\\]';
+const END = '[. ]*(::[$]DATA)?$';
+/** Names of files, behind a separator or a drive, or at the start of the path. */
+const GUARDRAIL_NAMES = [
+  `[.]claude${SEPARATOR}settings([.]local)?[.]json${END}`,
+  `[.]claude${SEPARATOR}hooks${SEPARATOR}`,
+  `[.]claude${SEPARATOR}plugins${SEPARATOR}.*hooks`,
+  `[.]claude[.]json${END}`,
+  `managed-settings[.]json${END}`,
+  `managed-settings[.]d${SEPARATOR}`,
+  `managed-mcp[.]json${END}`,
+  `[.]mcp[.]json${END}`,
+  `[.]github${SEPARATOR}(workflows|actions)${SEPARATOR}`,
+  `[.]gitlab-ci[.]yml${END}`,
+  `[.]gitlab${SEPARATOR}ci${SEPARATOR}`,
+];
+
 /** Files that steer the agent, or the pipeline that checks its work. */
-const GUARDRAIL_PATH = `match(file_path, '(?i)(^|[/\\\\\\\\])([.]claude[/\\\\\\\\](settings([.]local)?[.]json|hooks[/\\\\\\\\])|managed-settings[.]json$|[.]mcp[.]json$|[.]github[/\\\\\\\\]workflows[/\\\\\\\\]|[.]gitlab-ci[.]yml$)')`;
+const GUARDRAIL_PATH = `match(file_path, '(?i)(^|[/\\\\\\\\:])(${GUARDRAIL_NAMES.join('|')})')`;
 
 const fileChanges = groupPopulation({
   id: 'file-changes',
@@ -51,23 +69,34 @@ const commits = groupPopulation({
   },
 });
 
+const CHANGE_COLUMNS = [
+  'type',
+  'source',
+  'source_event',
+  'repository',
+  'change_id',
+  'git_commit_id',
+  'claimed_user',
+  'target_user',
+  'decision',
+  'reason',
+] as const;
+
 const merges = recordPopulation({
   id: 'forge-merges',
   title: 'Merges reported by the forge',
-  definition: 'Every merge, approval and deployment that the forge or its pipeline reported in the period.',
-  where: `(type IN ('change.merged', 'change.deployed') OR (type = 'change.reviewed' AND decision = 'approved'))`,
-  columns: [
-    'type',
-    'source',
-    'source_event',
-    'repository',
-    'change_id',
-    'git_commit_id',
-    'claimed_user',
-    'target_user',
-    'decision',
-    'reason',
-  ],
+  definition: 'Every merge that the forge itself reported in the period.',
+  where: `type = 'change.merged' AND source = 'forge'`,
+  columns: CHANGE_COLUMNS,
+});
+
+const approvals = recordPopulation({
+  id: 'approvals-and-deployments',
+  title: 'Approvals and deployments',
+  definition:
+    'Every approval and deployment of the period, and every merge that another source than the forge reported.',
+  where: `(type = 'change.deployed' OR (type = 'change.reviewed' AND decision = 'approved') OR (type = 'change.merged' AND source != 'forge'))`,
+  columns: CHANGE_COLUMNS,
 });
 
 const commitWithoutSession = recordRule(
@@ -79,14 +108,14 @@ const commitWithoutSession = recordRule(
 const guardrailChange = callRule(
   'guardrail-changed-by-agent',
   'An agent changed a file that steers agents or the pipeline (agent settings, hooks, MCP servers, CI workflows).',
-  `tool_use_id != '' AND ${FILE_TOOL} AND ${RAN}
+  `${FILE_TOOL} AND ${RAN}
   AND ${GUARDRAIL_PATH}`,
 );
 
 const checksSkipped = callRule(
   'checks-skipped',
   'An agent asked to commit or push without the checks that are set up (--no-verify). The command itself is content and not part of this package.',
-  `tool_use_id != '' AND tool_name = 'Bash' AND content LIKE '%--no-verify%'
+  `tool_name = 'Bash' AND content LIKE '%--no-verify%'
   AND match(${SHELL_COMMAND}, '\\\\bgit\\\\b[^;&|]*--no-verify')`,
 );
 
@@ -103,8 +132,8 @@ export const CC8_1: Control = {
   criterion:
     'Changes to software and infrastructure are requested, reviewed, approved and tested before they take effect.',
   asks: 'A complete list of the changes of the period; for those that an agent made, the session, the person, the files and commits; and that somebody else approved each before it was merged.',
-  populations: [fileChanges, commits, agentChangePopulation, merges],
-  activity: ['file-changes', 'agent-commits', 'forge-merges'],
+  populations: [fileChanges, commits, agentChangePopulation, merges, approvals],
+  activity: ['file-changes', 'agent-commits', 'forge-merges', 'approvals-and-deployments'],
   when_no_activity: {
     state: 'not_applicable',
     reason: 'No agent changed a file or made a commit in the period, and no merge was reported.',

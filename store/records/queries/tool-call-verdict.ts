@@ -38,8 +38,13 @@ export const CALL_EVIDENCE = `
     min((log, leaf_index)) AS first_position,
     ${idsInLogOrder({ position: '(log, leaf_index)' })} AS record_ids`;
 
+const REPORTS_CALL = `source IN ('hook', 'otel', 'gateway', 'transcript') AND type IN (${typeList(TOOL_CALL_TYPES)})`;
+
 /** Records that are evidence of a call. A native record may claim any type, so it is left out. */
-export const CALL_RECORDS = `tool_use_id != '' AND source IN ('hook', 'otel', 'gateway', 'transcript') AND type IN (${typeList(TOOL_CALL_TYPES)})`;
+export const CALL_RECORDS = `tool_use_id != '' AND ${REPORTS_CALL}`;
+
+/** Reports of a call without its id or without its session: no question finds the call, and nothing can be compared. */
+export const UNNAMED_CALL_RECORDS = `(tool_use_id = '' OR session_id = '') AND ${REPORTS_CALL}`;
 
 /** The decider by the spelling of `decision_source`: a rule, a hook, the classifier, or the person at the keyboard. */
 function deciderOf(condition: string): string {

@@ -6,7 +6,7 @@ WHERE log = {log:String}
   AND leaf_index < {tree_size:UInt64}
   AND received_at >= parseDateTime64BestEffort({from:String}, 3, 'UTC')
   AND received_at < parseDateTime64BestEffort({to:String}, 3, 'UTC')
-  AND (type IN ('change.merged', 'change.deployed') OR (type = 'change.reviewed' AND decision = 'approved'))
+  AND type = 'change.merged' AND source = 'forge'
   AND leaf_index >= {next_index:UInt64}
 ORDER BY leaf_index
 LIMIT {limit:UInt32}

@@ -6,8 +6,8 @@ WHERE log = {log:String}
   AND leaf_index < {tree_size:UInt64}
   AND received_at >= parseDateTime64BestEffort({from:String}, 3, 'UTC')
   AND received_at < parseDateTime64BestEffort({to:String}, 3, 'UTC')
-  AND tool_use_id != '' AND tool_name IN ('Write', 'Edit', 'MultiEdit', 'NotebookEdit') AND (type = 'tool.completed' OR (type = 'tool.measured' AND success = true))
-  AND match(file_path, '(?i)(^|[/\\\\])([.]claude[/\\\\](settings([.]local)?[.]json|hooks[/\\\\])|managed-settings[.]json$|[.]mcp[.]json$|[.]github[/\\\\]workflows[/\\\\]|[.]gitlab-ci[.]yml$)')
+  AND tool_name IN ('Write', 'Edit', 'MultiEdit', 'NotebookEdit') AND (type = 'tool.completed' OR (type = 'tool.measured' AND success = true))
+  AND match(file_path, '(?i)(^|[/\\\\:])([.]claude[. ]*[/\\\\]settings([.]local)?[.]json[. ]*(::[$]DATA)?$|[.]claude[. ]*[/\\\\]hooks[. ]*[/\\\\]|[.]claude[. ]*[/\\\\]plugins[. ]*[/\\\\].*hooks|[.]claude[.]json[. ]*(::[$]DATA)?$|managed-settings[.]json[. ]*(::[$]DATA)?$|managed-settings[.]d[. ]*[/\\\\]|managed-mcp[.]json[. ]*(::[$]DATA)?$|[.]mcp[.]json[. ]*(::[$]DATA)?$|[.]github[. ]*[/\\\\](workflows|actions)[. ]*[/\\\\]|[.]gitlab-ci[.]yml[. ]*(::[$]DATA)?$|[.]gitlab[. ]*[/\\\\]ci[. ]*[/\\\\])')
 GROUP BY session_id, tool_use_id
 ORDER BY session_id, tool_use_id
 LIMIT {limit:UInt32}

@@ -26,12 +26,21 @@ const statistic = (id: string, state: CompletenessStatistic['state']): Completen
   detail: `detail of ${id}`,
 });
 
-function statement(states: Record<string, CompletenessStatistic['state']>): CompletenessStatement {
+function statement(
+  states: Record<string, CompletenessStatistic['state']>,
+  findings: readonly string[] = [],
+): CompletenessStatement {
   return {
     period: { from: '2026-03-01T00:00:00Z', to: '2026-04-01T00:00:00Z' },
     state: 'complete',
     statistics: Object.entries(states).map(([id, state]) => statistic(id, state)),
-    findings: [],
+    findings: findings.map((code) => ({
+      code,
+      session_id: null,
+      tool_use_id: null,
+      source: null,
+      detail: '',
+    })),
   };
 }
 
@@ -43,6 +52,7 @@ interface Case {
   readonly exceptions: number;
   readonly states: Record<string, CompletenessStatistic['state']>;
   readonly ended?: boolean;
+  readonly findings?: readonly string[];
   readonly state: ControlState;
   readonly reason: RegExp;
 }
@@ -73,6 +83,31 @@ const CASES: readonly Case[] = [
     states: { ...WHOLE, S1: 'failed' },
     state: 'not_tested',
     reason: /S1 \(Name of S1\) failed/,
+  },
+  {
+    name: 'a clock of a sender that was wrong',
+    counts: both,
+    exceptions: 0,
+    states: { ...WHOLE, S5: 'failed' },
+    state: 'met',
+    reason: /no rule found/,
+  },
+  {
+    name: 'our own clock that was wrong, though clocks are not asked for',
+    counts: both,
+    exceptions: 0,
+    states: { ...WHOLE, S5: 'failed' },
+    findings: ['clock_stepped'],
+    state: 'not_tested',
+    reason: /S5 \(Name of S5\) failed/,
+  },
+  {
+    name: 'a collector that fell silent, though silence is not asked for',
+    counts: both,
+    exceptions: 0,
+    states: { ...WHOLE, S7: 'failed' },
+    state: 'not_tested',
+    reason: /S7 \(Name of S7\) failed/,
   },
   {
     name: 'one exception, complete',
@@ -113,14 +148,6 @@ const CASES: readonly Case[] = [
     states: { S2: 'ok' },
     state: 'not_tested',
     reason: /S6 was not measured/,
-  },
-  {
-    name: 'nothing found, a statistic failed that is not required',
-    counts: both,
-    exceptions: 0,
-    states: { ...WHOLE, S7: 'failed' },
-    state: 'met',
-    reason: /no rule found/,
   },
   {
     name: 'no activity, complete',
@@ -167,16 +194,19 @@ const CASES: readonly Case[] = [
 ];
 
 describe('the state of a control', () => {
-  it.each(CASES)('is $state for: $name', ({ counts, exceptions, states, ended = true, state, reason }) => {
-    const verdict = evaluateControl(control, {
-      counts: new Map(Object.entries(counts)),
-      exception_count: exceptions,
-      completeness: restrictTo(statement(states), control.required_statistics),
-      period_ended: ended,
-    });
-    expect(verdict.state).toBe(state);
-    expect(verdict.state_reason).toMatch(reason);
-  });
+  it.each(CASES)(
+    'is $state for: $name',
+    ({ counts, exceptions, states, findings, ended = true, state, reason }) => {
+      const verdict = evaluateControl(control, {
+        counts: new Map(Object.entries(counts)),
+        exception_count: exceptions,
+        completeness: restrictTo(statement(states, findings), control.required_statistics),
+        period_ended: ended,
+      });
+      expect(verdict.state).toBe(state);
+      expect(verdict.state_reason).toMatch(reason);
+    },
+  );
 
   it('is what the control says where activity is empty and absence proves nothing', () => {
     const verdict = evaluateControl(

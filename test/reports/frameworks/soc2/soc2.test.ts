@@ -181,12 +181,51 @@ describe('the questions of the catalogue', () => {
     ['/repo/.mcp.json', true],
     ['C:\\repo\\.github\\workflows\\ci.yml', true],
     ['/repo/.gitlab-ci.yml', true],
+    ['~/.claude.json', true],
+    ['/etc/claude-code/managed-settings.d/50-x.json', true],
+    ['/etc/claude-code/managed-mcp.json', true],
+    ['/repo/.claude/plugins/p/hooks/hooks.json', true],
+    ['/repo/.github/actions/a/action.yml', true],
+    ['/repo/.gitlab/ci/build.yml', true],
+    ['C:\\src\\app\\.claude.\\settings.json', true],
+    ['C:\\src\\app\\.mcp.json. ', true],
+    ['C:\\src\\app\\.mcp.json::$DATA', true],
+    ['./C:.mcp.json', true],
+    ['/repo/.claude/settings.json.md', false],
+    ['/repo/my.claude.json', false],
     ['/repo/docs/claude/settings.json', false],
     ['/repo/.claude/CLAUDE.md', false],
     ['/repo/src/workflows/ci.yml', false],
   ])('judge whether %s steers agents: %s', async (file_path, isGuardrail) => {
     await fill(session('s', executedCall('s', 't', { tool_name: 'Edit', file_path })));
     expect(await find('CC8.1', 'guardrail-changed-by-agent')).toHaveLength(isGuardrail ? 1 : 0);
+  });
+
+  it.each([
+    ['the id of the call', { session_id: 's' }],
+    ['the session', { tool_use_id: 't' }],
+  ])('find a guardrail that was changed though its report lacks %s', async (_, facts) => {
+    await fill([
+      hook('tool.completed', { ...facts, tool_name: 'Edit', file_path: '~/r/.claude/settings.json' }),
+    ]);
+    expect(await find('CC8.1', 'guardrail-changed-by-agent')).toHaveLength(1);
+  });
+
+  it('count no approval, deployment or merge that others report for a merge of the forge', async () => {
+    const draft = (source: Draft['source'], type: string, more: Draft['facts'] = {}): Draft => ({
+      type,
+      source,
+      facts: { change_id: '1', git_commit_id: 'abc', ...more },
+    });
+    await fill([
+      draft('forge', 'change.reviewed', { decision: 'approved' }),
+      draft('native', 'change.deployed'),
+      draft('native', 'change.merged'),
+    ]);
+    expect(await draw('CC8.1', 'forge-merges')).toEqual([]);
+    expect(await draw('CC8.1', 'approvals-and-deployments')).toHaveLength(3);
+    await fill([draft('forge', 'change.merged')]);
+    expect(await draw('CC8.1', 'forge-merges')).toHaveLength(1);
   });
 
   it('do not count a change of a guardrail that was denied', async () => {

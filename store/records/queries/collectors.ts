@@ -80,8 +80,11 @@ ORDER BY collector, collector_boot_id, missing_from`),
   };
 }
 
-/** Heartbeats that a timer sends. Heartbeats that come with calls say nothing about silence. */
-const IS_TIMED_HEARTBEAT = `type = 'collector.heartbeat' AND JSONExtractString(content, 'sent_by') = 'timer'`;
+/**
+ * Heartbeats that a timer sends, and that declare an interval of a day at most. Heartbeats that come with calls say nothing
+ * about silence, nor do those without an interval or with one that no period ever exceeds.
+ */
+const IS_TIMED_HEARTBEAT = `type = 'collector.heartbeat' AND JSONExtractString(content, 'sent_by') = 'timer' AND JSONExtractInt(content, 'interval_ms') BETWEEN 1 AND 86400000`;
 
 /** Collectors that report agents' work or send heartbeats, and how many of them show a loss or a silence. */
 export interface CollectorCounts {

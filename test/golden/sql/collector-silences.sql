@@ -20,7 +20,7 @@ FROM
   AND leaf_index < {below: UInt64}
   AND session_id = {session_id: String})) AS ends_at
         FROM records
-        WHERE type = 'collector.heartbeat' AND JSONExtractString(content, 'sent_by') = 'timer'
+        WHERE type = 'collector.heartbeat' AND JSONExtractString(content, 'sent_by') = 'timer' AND JSONExtractInt(content, 'interval_ms') BETWEEN 1 AND 86400000
   AND log = {log: String}
   AND leaf_index < {below: UInt64}
   AND received_at >= parseDateTime64BestEffort({from: String}, 3, 'UTC')
@@ -30,9 +30,9 @@ FROM
   AND session_id = {session_id: String})
     )
     UNION ALL
-    SELECT collector, argMinIf(collector_boot_id, received_at, type = 'collector.heartbeat' AND JSONExtractString(content, 'sent_by') = 'timer') AS boot_id, min(received_at) AS silent_from,
-        minIf(received_at, type = 'collector.heartbeat' AND JSONExtractString(content, 'sent_by') = 'timer') AS silent_to,
-        argMinIf(JSONExtractInt(content, 'interval_ms'), received_at, type = 'collector.heartbeat' AND JSONExtractString(content, 'sent_by') = 'timer') AS interval_ms, false AS is_followed
+    SELECT collector, argMinIf(collector_boot_id, received_at, type = 'collector.heartbeat' AND JSONExtractString(content, 'sent_by') = 'timer' AND JSONExtractInt(content, 'interval_ms') BETWEEN 1 AND 86400000) AS boot_id, min(received_at) AS silent_from,
+        minIf(received_at, type = 'collector.heartbeat' AND JSONExtractString(content, 'sent_by') = 'timer' AND JSONExtractInt(content, 'interval_ms') BETWEEN 1 AND 86400000) AS silent_to,
+        argMinIf(JSONExtractInt(content, 'interval_ms'), received_at, type = 'collector.heartbeat' AND JSONExtractString(content, 'sent_by') = 'timer' AND JSONExtractInt(content, 'interval_ms') BETWEEN 1 AND 86400000) AS interval_ms, false AS is_followed
     FROM records
     WHERE log = {log: String}
   AND leaf_index < {below: UInt64}
@@ -42,7 +42,7 @@ FROM
   AND leaf_index < {below: UInt64}
   AND session_id = {session_id: String})
     GROUP BY collector
-    HAVING countIf(type = 'collector.heartbeat' AND JSONExtractString(content, 'sent_by') = 'timer') > 0
+    HAVING countIf(type = 'collector.heartbeat' AND JSONExtractString(content, 'sent_by') = 'timer' AND JSONExtractInt(content, 'interval_ms') BETWEEN 1 AND 86400000) > 0
 )
 WHERE NOT is_followed AND interval_ms > 0 AND silent_ms > 3 * interval_ms
 ORDER BY collector, silent_from

@@ -27,14 +27,15 @@ function heartbeat(
     last = 0,
     sentBy = 'timer',
     collector = 'laptop-1',
-  }: { last?: number; sentBy?: string; collector?: string } = {},
+    interval = 60_000,
+  }: { last?: number; sentBy?: string; collector?: string; interval?: number | null } = {},
 ): AuditRecord {
   return auditRecord(`beat ${run} ${String(second)}`, {
     type: 'collector.heartbeat',
     source: 'native',
     received_at: at(second),
     facts: { collector, collector_boot_id: run, collector_sequence: last },
-    content: { sent_by: sentBy, interval_ms: 60_000 },
+    content: { sent_by: sentBy, ...(interval === null ? {} : { interval_ms: interval }) },
   });
 }
 const deliveries = (run: string, ...numbers: number[]) => numbers.map((number) => delivery(run, number));
@@ -92,6 +93,24 @@ describe("the numbers of a collector's deliveries", () => {
     ]);
     expect(await store.read(deliveryGaps({ from: at(60), to: at(120) }))).toEqual([]);
   });
+
+  it.each([
+    [60_000, 1],
+    [86_400_000, 1],
+    [86_400_001, 0],
+    [Number.MAX_SAFE_INTEGER, 0],
+    [0, 0],
+    [-1, 0],
+    [null, 0],
+  ])(
+    'say nothing about silence where a heartbeat declares the interval %s: timed %s',
+    async (interval, timed) => {
+      await store.fill([...deliveries('a', 1), heartbeat('a', 2, { last: 1, interval })]);
+      expect(await store.read(collectorCounts({}))).toMatchObject([
+        { collector_count: 1, timed_count: timed },
+      ]);
+    },
+  );
 
   it('are asked for below a checkpoint, and for the collectors of one session', async () => {
     await store.fill([...deliveries('a', 1, 2), ...deliveries('a', 4)]);

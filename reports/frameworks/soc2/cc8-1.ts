@@ -112,11 +112,17 @@ const guardrailChange = callRule(
   AND ${GUARDRAIL_PATH}`,
 );
 
+/**
+ * What may stand between `git` and an option of the same command: characters, escaped characters and quoted texts. Quoted
+ * separators end no command, and a text that names an option is none.
+ */
+const SHELL_WORDS = `[^;&|"\\'\\\\\\\\]|\\\\\\\\.|"([^"\\\\\\\\]|\\\\\\\\.)*"|\\'[^\\']*\\'`;
+
 const checksSkipped = callRule(
   'checks-skipped',
   'An agent asked to commit or push without the checks that are set up (--no-verify). The command itself is content and not part of this package.',
-  `tool_name = 'Bash' AND content LIKE '%--no-verify%'
-  AND match(${SHELL_COMMAND}, '\\\\bgit\\\\b[^;&|]*--no-verify')`,
+  `tool_name = 'Bash' AND content LIKE '%--no-veri%'
+  AND match(${SHELL_COMMAND}, '\\\\bgit\\\\b(${SHELL_WORDS})*\\\\s["\\']?--no-veri(fy?)?["\\']?([\\\\s;&|)]|$)')`,
 );
 
 const changesByTool = groupedFigure(

@@ -6,8 +6,8 @@ WHERE log = {log:String}
   AND leaf_index < {tree_size:UInt64}
   AND received_at >= parseDateTime64BestEffort({from:String}, 3, 'UTC')
   AND received_at < parseDateTime64BestEffort({to:String}, 3, 'UTC')
-  AND tool_name = 'Bash' AND content LIKE '%--no-verify%'
-  AND match(concat(JSONExtractString(content, 'tool_input', 'command'), JSONExtractString(JSONExtractString(content, 'attributes', 'tool_parameters'), 'full_command')), '\\bgit\\b[^;&|]*--no-verify')
+  AND tool_name = 'Bash' AND content LIKE '%--no-veri%'
+  AND match(concat(JSONExtractString(content, 'tool_input', 'command'), JSONExtractString(JSONExtractString(content, 'attributes', 'tool_parameters'), 'full_command')), '\\bgit\\b([^;&|"\'\\\\]|\\\\.|"([^"\\\\]|\\\\.)*"|\'[^\']*\')*\\s["\']?--no-veri(fy?)?["\']?([\\s;&|)]|$)')
 GROUP BY session_id, tool_use_id
 ORDER BY session_id, tool_use_id
 LIMIT {limit:UInt32}

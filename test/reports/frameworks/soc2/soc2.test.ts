@@ -245,6 +245,17 @@ describe('the questions of the catalogue', () => {
   it.each([
     ['git commit --no-verify -m "x"', true],
     ['cd /repo && git push --no-verify', true],
+    ['git commit -m "fix; more & | others" --no-verify', true],
+    ["git commit -m 'fix; it' --no-verify && git push", true],
+    ['git commit -m "a \\"quoted; word\\"" --no-verify', true],
+    ['git commit --no-verif -m x', true],
+    ['git commit --no-veri', true],
+    ['git commit "--no-verify" -m x', true],
+    ["git commit '--no-verify'", true],
+    ['git commit -m x \\\n  --no-verify', true],
+    ['git commit -m "never use --no-verify"', false],
+    ["git log --grep='--no-verify'", false],
+    ['git merge --no-verify-signatures topic', false],
     ['git commit -m "x"; echo --no-verify', false],
     ['legit --no-verify', false],
   ])('judge whether %s skips checks: %s', async (command, isSkipped) => {

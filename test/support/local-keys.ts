@@ -11,6 +11,7 @@ const CACHE = { maxEntries: 10_000, maxAgeMs: 30_000 };
 export async function openKeysOf(data: string): Promise<KeyStore> {
   const objects = await openLocalKeyObjects({
     dir: join(data, 'key-store'),
+    purpose: 'read',
     clock: Date.now,
     newId: randomUUID,
   });

@@ -36,7 +36,6 @@ const LOG = 'p0';
 /** `data` is the data folder of the server; its archive and its key store are read. */
 export function createArchiveReader(data: string): ArchiveReader {
   const dir = join(data, 'archive');
-  let keys: Promise<KeyStore> | undefined;
   let nextIndex = 0;
   let integratedAtMs = 0;
   let vkey: string | undefined;
@@ -46,12 +45,20 @@ export function createArchiveReader(data: string): ArchiveReader {
   };
   return {
     async *newBundles() {
-      for (const key of await objectKeys(dir, bundlePrefix(LOG))) {
-        if (numberOfKey(key) < nextIndex) continue;
-        const { header, bundle } = await readBundle(dir, await (keys ??= openKeysOf(data)), numberOfKey(key));
-        nextIndex = header.tree_size;
-        integratedAtMs = Date.parse(header.integrated_at);
-        yield bundle;
+      const starts = (await objectKeys(dir, bundlePrefix(LOG))).map(numberOfKey);
+      const unread = starts.filter((start) => start >= nextIndex);
+      if (unread.length === 0) return;
+      // Opened each time: a round may have moved the data folder to another disk.
+      const keys = await openKeysOf(data);
+      try {
+        for (const start of unread) {
+          const { header, bundle } = await readBundle(dir, keys, start);
+          nextIndex = header.tree_size;
+          integratedAtMs = Date.parse(header.integrated_at);
+          yield bundle;
+        }
+      } finally {
+        await keys.close();
       }
     },
     async newestHead() {

@@ -113,8 +113,8 @@ const guardrailChange = callRule(
 );
 
 /**
- * What may stand between `git` and an option of the same command: characters, escaped characters and quoted texts. Quoted
- * separators end no command, and a text that names an option is none.
+ * Characters, escaped characters and quoted texts stand between `git` and an option of the same command. A quoted separator
+ * does not end the command, and an option that a text names does not count.
  */
 const SHELL_WORDS = `[^;&|"\\'\\\\\\\\]|\\\\\\\\.|"([^"\\\\\\\\]|\\\\\\\\.)*"|\\'[^\\']*\\'`;
 

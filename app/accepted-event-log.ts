@@ -13,8 +13,7 @@ import { allSealFrom, judgeEventLog, type SealedFrom } from '../ingest/event-log
 import type { EventLog } from '../ingest/event-log.ts';
 import { nextGeneration } from '../ingest/kafka/topic-generation.ts';
 import { PipelineError } from '../schemas/errors.ts';
-import { readLogKeys } from '../store/ledger/archived-log.ts';
-import { readNewestHead } from '../store/ledger/head.ts';
+import { readLogHead } from '../store/ledger/archived-log.ts';
 
 /** The file of the embedded event log in its folder, as its engine names it. */
 const LOG_FILE = 'data.mdb';
@@ -92,8 +91,7 @@ export async function nameSharedEventLog(
   if (id === undefined || deployment.event_log !== undefined) return;
   const heads: SealedFrom[] = [];
   for (const { log, origin } of deployment.logs) {
-    const { keys } = await readLogKeys(archive, log, origin);
-    heads.push(await readNewestHead({ archive, log, keys }));
+    heads.push(await readLogHead(archive, log, origin));
   }
   if (allSealFrom(id, heads)) await nameEventLog(context, id);
 }

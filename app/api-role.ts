@@ -5,7 +5,7 @@ import type { Readiness } from '../api/routes/operation.ts';
 import { createBacklogReader } from './backlog.ts';
 import type { AppContext } from './context.ts';
 import type { DataFolder } from './data-folder.ts';
-import type { HeadLogState } from './head-log-role.ts';
+import { archivedLogs, type HeadLogState } from './head-log-role.ts';
 import type { IngestThread } from './ingest-thread.ts';
 import { openPackages, type CloseStack, type Engines } from './logs.ts';
 import { toFailure, type PartitionState } from './partitions.ts';
@@ -14,7 +14,6 @@ import type { Sequencing } from './sequence-role.ts';
 import { closeWithin } from '../ingest/receivers/serve.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import { openArchivedTree } from '../store/ledger/archived-tree.ts';
-import { openArchivedLog, readLogKeys } from '../store/ledger/archived-log.ts';
 import { createTokenVerifier, type TokenEntry } from '../store/keys/tokens.ts';
 import type { Ledger } from '../store/ledger/ledger.ts';
 import type { PublishedLog } from '../store/ledger/published-log.ts';
@@ -170,15 +169,10 @@ async function evidenceOf(
 
 /** Logs that this process seals are read from their ledgers; other logs are read from the archive. */
 async function publishedLogs(
-  { config, system }: AppContext,
-  { deployment, archive }: Engines,
+  context: AppContext,
+  engines: Engines,
   sequencing: Sequencing | undefined,
 ): Promise<readonly PublishedLog[]> {
-  if (config.kafka.brokers === undefined && sequencing !== undefined) return sequencing.ledgers();
-  return Promise.all(
-    deployment.logs.map(async ({ log, origin }) => {
-      const keys = await readLogKeys(archive, log, origin);
-      return openArchivedLog({ log, ...keys, archive, clock: system.clock });
-    }),
-  );
+  const isAlone = context.config.kafka.brokers === undefined;
+  return isAlone && sequencing !== undefined ? sequencing.ledgers() : archivedLogs(context, engines);
 }

@@ -3,8 +3,7 @@ import type { AppContext } from './context.ts';
 import { noDeployment, readDeployment } from './deployment-file.ts';
 import { openArchive } from './engines.ts';
 import { PipelineError } from '../schemas/errors.ts';
-import { readLogKeys } from '../store/ledger/archived-log.ts';
-import { readNewestHead } from '../store/ledger/head.ts';
+import { readLogHead } from '../store/ledger/archived-log.ts';
 import type { BeforeDrop } from '../store/records/record-store.ts';
 
 /**
@@ -33,8 +32,7 @@ async function archivedSizes(context: AppContext): Promise<ReadonlyMap<string, n
   const sizes = new Map<string, number>();
   try {
     for (const { log, origin } of deployment.logs) {
-      const { keys } = await readLogKeys(archive, log, origin);
-      sizes.set(log, (await readNewestHead({ archive, log, keys })).treeSize);
+      sizes.set(log, (await readLogHead(archive, log, origin)).treeSize);
     }
   } finally {
     await archive.close();

@@ -391,10 +391,9 @@ export const FAILURES = {
   },
   rotation_invalid: {
     axis: 'anchoring',
-    meaning:
-      'a bundle that its key signed says falsely where that key was named, or changes the key in a way that the format does not allow',
+    meaning: 'a signed bundle names its key or the next one in a way that the format does not allow',
     action:
-      'the holder of the key signed this; keep the archive as it is and compare with a copy that somebody else kept',
+      'the holder of the key signed it; keep the archive and compare with a copy that somebody else kept',
   },
 } as const satisfies Record<string, FailureEntry>;
 

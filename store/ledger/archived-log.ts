@@ -6,7 +6,7 @@ import type { Archive } from '../archive/archive.ts';
 import { currentTerm, openCheckpointOf, termsOfCheckpoint, type KeyHistory } from '../chain/key-history.ts';
 import { bundleKey, checkpointKey } from '../chain/layout.ts';
 import { requireGenesis } from './genesis.ts';
-import { readNewestHead } from './head.ts';
+import { readNewestHead, type Head } from './head.ts';
 import { checkpointKeys, lastNumber, numbersAfter } from './numbered-keys.ts';
 import type { PublishedCheckpoint, PublishedLog } from './published-log.ts';
 import { readHeaderAndLeaves } from './sealed-bundles.ts';
@@ -23,15 +23,23 @@ interface ArchivedLogOptions extends LogKeys {
   readonly clock: Clock;
 }
 
-/** The keys of a log from its archive. Rejects with START_REFUSED where the archive does not hold a log of this name. */
-export async function readLogKeys(archive: Archive, log: string, origin: string): Promise<LogKeys> {
+/**
+ * The newest head of a log from its archive. Rejects with START_REFUSED where the archive does not hold a log of this name,
+ * and as recovery does where its newest bundle is doubtful.
+ */
+export async function readLogHead(archive: Archive, log: string, origin: string): Promise<Head> {
   const genesis = await requireGenesis(archive, log);
   if (genesis.origin !== origin)
     throw new PipelineError('START_REFUSED', `log ${log} of the archive is ${genesis.origin}, not ${origin}`);
-  return { origin, keys: (await readNewestHead({ archive, log, genesis })).keys };
+  return readNewestHead({ archive, log, genesis });
 }
 
-/** The headers of the bundles that changed the key of a log, in order. Rejects as `readLogKeys` does. */
+/** The keys of a log from its archive. Rejects as `readLogHead` does. */
+export async function readLogKeys(archive: Archive, log: string, origin: string): Promise<LogKeys> {
+  return { origin, keys: (await readLogHead(archive, log, origin)).keys };
+}
+
+/** The headers of the bundles that changed the key of a log, in order. Rejects as recovery does where one is doubtful. */
 export async function readKeyChanges(archive: Archive, log: string): Promise<BundleHeader[]> {
   const { keys } = await readNewestHead({ archive, log });
   const places = keys.flatMap(({ rotatedAt }) => (rotatedAt === undefined ? [] : [rotatedAt]));

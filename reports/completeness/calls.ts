@@ -82,7 +82,7 @@ function reconciliationVerdict(
     return { state: 'failed', detail };
   }
   if (unnamedCount > 0) {
-    const detail = `${counted(unnamedCount, 'report')} of tool calls without the id of the call or of its session, so these calls are in no population and were not compared`;
+    const detail = `${counted(unnamedCount, 'report')} of tool calls without the id of the call or of its session, so these calls were not compared, and without an id a call is in no population`;
     return { state: 'not_measured', detail };
   }
   if (session_count === 0)

@@ -43,7 +43,7 @@ const REPORTS_CALL = `source IN ('hook', 'otel', 'gateway', 'transcript') AND ty
 /** Records that are evidence of a call. A native record may claim any type, so it is left out. */
 export const CALL_RECORDS = `tool_use_id != '' AND ${REPORTS_CALL}`;
 
-/** Reports of a call without its id or without its session: no question finds the call, and nothing can be compared. */
+/** Reports of a call without its id or its session: they cannot be compared with those of another source. */
 export const UNNAMED_CALL_RECORDS = `(tool_use_id = '' OR session_id = '') AND ${REPORTS_CALL}`;
 
 /** The decider by the spelling of `decision_source`: a rule, a hook, the classifier, or the person at the keyboard. */

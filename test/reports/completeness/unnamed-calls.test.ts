@@ -21,7 +21,7 @@ it.each([
   ['the id of the call', { session_id: 's1' }],
   ['its session', { tool_use_id: 't2' }],
 ])(
-  'S3 is not measured where a report of a tool call lacks %s: no population has the call',
+  'S3 is not measured where a report of a tool call lacks %s: nothing can be compared with it',
   async (_, facts) => {
     const whole = session('s1', executedCall('s1', 't1'));
     const unnamed: Draft = { type: 'tool.completed', source: 'hook', facts: { ...facts, tool_name: 'Edit' } };

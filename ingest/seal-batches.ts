@@ -51,8 +51,8 @@ export const MAX_BUNDLE_LENGTH = 16 * 1024 * 1024;
 const TURN_MS = 5;
 
 /**
- * Seals envelopes in one bundle after another. Writing a bundle is mostly waiting: meanwhile the next one is expanded,
- * and sealed as far as it can be before its turn comes. Resolves when all are published. `onPublished` is called
+ * Seals envelopes in one bundle after another. Writing a bundle is mostly waiting: meanwhile the next one is expanded, its
+ * data keys are made, and it is sealed as far as it can be before its turn comes. Resolves when all are published. `onPublished` is called
  * after each.
  */
 export async function sealInBundles(
@@ -62,7 +62,9 @@ export async function sealInBundles(
 ): Promise<void> {
   const batches = cutIntoBatches(options, withoutSealed(options.ledger, logged));
   const expandNext = () => {
-    const next = expandFirst(options, batches);
+    const next = expandFirst(options, batches).then((one) =>
+      one === undefined ? undefined : { ...one, prepared: options.ledger.prepare(one.expanded) },
+    );
     // The loop below gets the failure. Where the bundle before fails, nobody waits for this one.
     next.catch(() => undefined);
     return next;
@@ -73,6 +75,7 @@ export async function sealInBundles(
     const expanded = await expanding;
     if (expanded === undefined) break;
     expanding = expandNext();
+    await expanded.prepared;
     const sealed = await sealBatch(options, expanded);
     published = sealed.published.then(() => {
       const { counts, treeSize } = sealed;

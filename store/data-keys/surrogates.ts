@@ -13,7 +13,7 @@ import { damaged, parseObject, unwrapObject, wrapObject } from './stored-object.
 import type { TimedCache } from './timed-cache.ts';
 
 const SUBJECT_BYTES = 16;
-/** A new surrogate takes three looks; one that is being destroyed makes room for another one. */
+/** A surrogate that another process makes at the same time takes a second look, as one that is being destroyed does. */
 const MAX_ATTEMPTS = 10;
 
 export interface SurrogatesOptions {
@@ -33,7 +33,7 @@ interface StoredSurrogate {
  * As `KeyStore.subjects`. The surrogate of a name is made first, by the process that comes first; the way back is made for it next, and
  * it is given when both are there. After a crash on the line behind each mark it is true that:
  *  1. the surrogate is there as a whole or not at all, and was given to nobody.
- *  2. the same, with its way back.
+ *  2. the same, with its way back. A destruction that met the surrogate meanwhile left a tombstone before it removed anything.
  */
 export async function obtainSubjects(
   options: SurrogatesOptions,
@@ -52,14 +52,15 @@ export async function obtainSubjects(
     if (rest.length === 0) return names.map((name) => subjects.get(name) ?? noSubject());
     const remember = options.cache.begin();
     const found = await readStates(options, rest);
-    for (const { name, subject, state } of found) {
-      if (state !== 'whole' || subject === undefined) continue;
+    const drawn = await drawSubjects(options, found); // 1
+    await makeWaysBack(options, [...found, ...drawn]); // 2
+    const known = await markDead(options, [...found, ...drawn]);
+    for (const { name, subject, state } of known) {
+      if (state === 'dead') continue;
       subjects.set(name, subject);
       remember(name, subject);
     }
-    await drawSubjects(options, found); // 1
-    await makeWaysBack(options, found); // 2
-    await removeDead(options, found);
+    await removeDead(options, known);
   }
   return noSubject();
 }
@@ -88,7 +89,7 @@ export async function readSurrogates(
 /**
  * - `absent`: the name has no surrogate
  * - `one_way`: there is no way back from the surrogate yet
- * - `whole`: it can be given
+ * - `whole`: it can be given, unless it has a tombstone
  * - `dead`: it has a tombstone, and must make room for another one
  */
 interface SubjectState {
@@ -98,38 +99,45 @@ interface SubjectState {
   readonly bytes: Buffer | undefined;
 }
 
+/** A name that has a surrogate. `bytes` is undefined for one that this call made. */
+type KnownSubject = SubjectState & Pick<StoredSurrogate, 'subject'>;
+
 async function readStates(options: SurrogatesOptions, names: readonly string[]): Promise<SubjectState[]> {
   const found = await readSurrogates(options, names, { durable: true });
   const subjects = found.flatMap((each) => (each === undefined ? [] : [each.subject]));
-  const [tombstones, backs] = await Promise.all([
-    options.objects.read(subjects.map((subject) => tombstoneName({ subject }))),
-    options.objects.read(subjects.map(nameOfSubject), { durable: true }),
-  ]);
+  const backs = await options.objects.read(subjects.map(nameOfSubject), { durable: true });
+  const hasBack = new Map(subjects.map((subject, place) => [subject, backs[place] !== undefined]));
   return names.map((name, place) => {
     const stored = found[place];
     if (stored === undefined) return { name, state: 'absent', subject: undefined, bytes: undefined };
-    const at = subjects.indexOf(stored.subject);
-    const living = backs[at] === undefined ? 'one_way' : 'whole';
-    return { name, ...stored, state: tombstones[at] === undefined ? living : 'dead' };
+    return { name, ...stored, state: hasBack.get(stored.subject) === true ? 'whole' : 'one_way' };
   });
 }
 
-/** Other processes may do the same for the same names: the next look shows whose surrogate is there. */
-async function drawSubjects(options: SurrogatesOptions, states: readonly SubjectState[]): Promise<void> {
+/** The surrogates that this call made. Other processes may do the same for the same names: the next look shows theirs. */
+async function drawSubjects(
+  options: SurrogatesOptions,
+  states: readonly SubjectState[],
+): Promise<KnownSubject[]> {
   const absent = states.filter(({ state }) => state === 'absent');
-  if (absent.length === 0) return;
-  await createWrapped(options, (masterKey) =>
+  if (absent.length === 0) return [];
+  const drawn = absent.map(({ name }) => ({ name, secret: options.randomBytes(SUBJECT_BYTES) }));
+  const outcomes = await createWrapped(options, (masterKey) =>
     Promise.all(
-      absent.map(async ({ name }) => ({
+      drawn.map(async ({ name, secret }) => ({
         name: surrogateName(name),
-        bytes: await wrapObject<WrappedSurrogate>(
-          { kind: 'surrogate', name },
-          options.randomBytes(SUBJECT_BYTES),
-          masterKey,
-        ),
+        bytes: await wrapObject<WrappedSurrogate>({ kind: 'surrogate', name }, secret, masterKey),
       })),
     ),
   );
+  const made = drawn.filter((_, place) => outcomes[place] === 'created');
+  // Its bytes may have been rewrapped since.
+  return made.map(({ name, secret }) => ({
+    name,
+    state: 'one_way',
+    subject: secret.toString('base64url'),
+    bytes: undefined,
+  }));
 }
 
 async function makeWaysBack(options: SurrogatesOptions, states: readonly SubjectState[]): Promise<void> {
@@ -147,9 +155,20 @@ async function makeWaysBack(options: SurrogatesOptions, states: readonly Subject
   );
 }
 
-async function removeDead({ objects }: SurrogatesOptions, states: readonly SubjectState[]): Promise<void> {
+/** Those of the names that have a surrogate, with a look at its tombstone. */
+async function markDead(
+  { objects }: SurrogatesOptions,
+  states: readonly SubjectState[],
+): Promise<KnownSubject[]> {
+  const known = states.filter((each): each is KnownSubject => each.subject !== undefined);
+  const tombstones = await objects.read(known.map(({ subject }) => tombstoneName({ subject })));
+  return known.map((each, place) => (tombstones[place] === undefined ? each : { ...each, state: 'dead' }));
+}
+
+/** Another surrogate may lie under the name of one that this call made by now, so only what was read is removed. */
+async function removeDead({ objects }: SurrogatesOptions, states: readonly KnownSubject[]): Promise<void> {
   const changes = states.flatMap(({ name, state, subject, bytes }) => {
-    if (state !== 'dead' || subject === undefined) return [];
+    if (state !== 'dead' || bytes === undefined) return [];
     return [
       { name: surrogateName(name), from: bytes, to: undefined },
       { name: nameOfSubject(subject), from: undefined, to: undefined },

@@ -3,6 +3,7 @@
  * hold every leaf. The one invariant: a projection gets the bundles of a log in order, without a hole.
  */
 import { PipelineError } from '../../schemas/errors.ts';
+import { inParallel } from '../../schemas/in-parallel.ts';
 import { toRows } from '../records/record-row.ts';
 import type { BundleDraft } from './commit.ts';
 import type { Head } from './head.ts';
@@ -14,7 +15,7 @@ import { findBundle } from './sealed-bundles.ts';
 import { readParts } from './sealed-parts.ts';
 import { chainAtLeaf, readSoundBundle } from './sound-bundle.ts';
 
-/** Applies a bundle that was just sealed to the projections of one stage. */
+/** Applies a bundle that was just sealed to the projections of one stage, side by side: none of them reads another. */
 export async function applySealed(
   { log, projections }: Pick<LedgerOptions, 'log' | 'projections'>,
   stage: ProjectionStage,
@@ -30,7 +31,8 @@ export async function applySealed(
     leafHashes,
     rows: () => Promise.resolve(rows()),
   };
-  for (const projection of projections) if (projection.stage === stage) await projection.apply([bundle]);
+  const following = projections.filter((projection) => projection.stage === stage);
+  await inParallel(following, following.length, (projection) => projection.apply([bundle]));
 }
 
 /** Sizes of the projections, in their order. */

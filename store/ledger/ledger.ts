@@ -6,10 +6,12 @@
  */
 import type { WriterHeads } from '../../schemas/bundle.ts';
 import { PipelineError } from '../../schemas/errors.ts';
+import type { AuditRecord } from '../../schemas/record.ts';
 import { createPublisher } from './checkpoint-publisher.ts';
 import { createBundle, draftBundle, type Batch, type BundleDraft } from './commit.ts';
 import { applySealed } from './follow.ts';
 import type { Head } from './head.ts';
+import { makeKeysAhead } from './open-frames.ts';
 import type { LedgerOptions } from './options.ts';
 import type { PublishedLog } from './published-log.ts';
 import { recoverHead } from './recovery.ts';
@@ -31,6 +33,11 @@ export interface Ledger extends PublishedLog {
   /** Waits for writes in flight, whether they succeed or fail. */
   recover(): Promise<void>;
   append(batch: Batch): Promise<Appended>;
+  /**
+   * Makes the data keys that an `append` of these records will need, so that it need not wait for them. May run beside an
+   * `append`. It never rejects: an `append` that lacks a key makes it, and says what fails.
+   */
+  prepare(records: readonly AuditRecord[]): Promise<void>;
   treeSize(): number;
   nextOffset(): bigint;
   /** Id of the event log that `nextOffset` counts in; undefined where no bundle says it. */
@@ -90,5 +97,6 @@ export async function openLedger(options: LedgerOptions): Promise<Ledger> {
       isInDoubt = false;
       return { published: publishing };
     },
+    prepare: (records) => makeKeysAhead(options, records, options.clock()).catch(() => undefined),
   };
 }

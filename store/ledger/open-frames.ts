@@ -14,7 +14,7 @@ import type { LedgerOptions } from './options.ts';
 
 type Label = Pick<FrameRef, 'kind' | 'retention_class' | 'subject'>;
 /** A label, and the number of parts of the batch that bear it. */
-type CountedLabel = Label & Pick<FrameRef, 'line_count'>;
+type CountedLabel = Label & { line_count: number };
 
 /** A frame before it is sealed. Its parts are added to `lines`, and are as many as `line_count`. */
 export interface OpenFrame extends CountedLabel, PartTaker {
@@ -41,11 +41,7 @@ export async function openFrames(
   nowMs: number,
 ): Promise<OpenFrames> {
   for (let tries = 1; tries <= MAX_TRIES; tries += 1) {
-    const surrogates = await surrogatesOf(options, records);
-    const labels = labelsOf(records, surrogates);
-    const integrated_at = toInstant(nowMs);
-    const addresses = labels.map((label) => frameKeyAddress({ integrated_at }, label));
-    const keys = await options.dataKeys.keysFor(addresses);
+    const { surrogates, labels, keys } = await obtainKeys(options, records, nowMs);
     const frames = labels.flatMap((label, position) => {
       const dataKey = keys[position];
       return dataKey === undefined || dataKey === 'destroyed' ? [] : [openFrame(options, label, dataKey)];
@@ -53,6 +49,31 @@ export async function openFrames(
     if (frames.length === labels.length) return framesBy(frames, surrogates);
   }
   throw new PipelineError('KEY_DESTROYED', 'a data key that this month needs was destroyed');
+}
+
+/**
+ * Makes the surrogates and data keys that a batch of these records will need, so that `openFrames` finds them in memory. It
+ * promises nothing: `openFrames` asks again.
+ */
+export async function makeKeysAhead(
+  options: Pick<LedgerOptions, 'dataKeys'>,
+  records: readonly AuditRecord[],
+  nowMs: number,
+): Promise<void> {
+  await obtainKeys(options, records, nowMs);
+}
+
+/** One label for each frame of the batch, each with its key. */
+async function obtainKeys(
+  options: Pick<LedgerOptions, 'dataKeys'>,
+  records: readonly AuditRecord[],
+  nowMs: number,
+) {
+  const surrogates = await surrogatesOf(options, records);
+  const labels = labelsOf(records, surrogates);
+  const integrated_at = toInstant(nowMs);
+  const addresses = labels.map((label) => frameKeyAddress({ integrated_at }, label));
+  return { surrogates, labels, keys: await options.dataKeys.keysFor(addresses) };
 }
 
 function openFrame(
@@ -93,7 +114,9 @@ function labelsOf(records: readonly AuditRecord[], surrogates: ReadonlyMap<strin
       if (record[kind] === null) continue;
       const label = labelOf(record, kind, surrogates);
       const name = nameOf(label);
-      labels.set(name, { ...label, line_count: (labels.get(name)?.line_count ?? 0) + 1 });
+      const counted = labels.get(name);
+      if (counted === undefined) labels.set(name, { ...label, line_count: 1 });
+      else counted.line_count += 1;
     }
   }
   return [...labels.values()];

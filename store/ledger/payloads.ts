@@ -13,6 +13,7 @@ import { frameDigest, sealFrame, type FramePlace } from '../chain/frame.ts';
 import { deflateLines } from '../chain/frame-lines.ts';
 import { payloadKey } from '../chain/layout.ts';
 import { sealRecord, sha256Hex, type SealedRecord } from '../chain/leaf.ts';
+import { inParallel } from '../../schemas/in-parallel.ts';
 import { LineWriter } from '../../schemas/line-writer.ts';
 import { openFrames, type OpenFrame } from './open-frames.ts';
 import type { LedgerOptions } from './options.ts';
@@ -80,17 +81,16 @@ async function putPayloads(
   startIndex: number,
   sealed: readonly SealedFrame[],
 ): Promise<Pick<SealedParts, 'payloads' | 'frames'>> {
-  const payloads: PayloadRef[] = [];
-  const frames: FrameRef[] = [];
-  for (const [payload, ofLock] of byLock(sealed).entries()) {
+  const groups = byLock(sealed);
+  const payloads = await inParallel(groups, groups.length, async (ofLock): Promise<PayloadRef> => {
     const bytes = Buffer.concat(ofLock.map((frame) => frame.bytes));
     const { lock } = ofLock[0] ?? never();
     const sha256 = sha256Hex(bytes);
     const key = payloadKey(log, startIndex, sha256);
     await archive.put(key, bytes, lock);
-    payloads.push({ key, sha256, size_bytes: bytes.length, lock });
-    frames.push(...ofLock.map(({ ref }) => ({ ...ref, payload })));
-  }
+    return { key, sha256, size_bytes: bytes.length, lock };
+  });
+  const frames = groups.flatMap((ofLock, payload) => ofLock.map(({ ref }) => ({ ...ref, payload })));
   return { payloads, frames };
 }
 

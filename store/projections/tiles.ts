@@ -8,6 +8,7 @@
  */
 import type { ArchiveLock } from '../../schemas/archive-lock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
+import { inParallel } from '../../schemas/in-parallel.ts';
 import type { Archive } from '../archive/archive.ts';
 import { tileKey } from '../chain/layout.ts';
 import { leavesUnder, TILE_WIDTH, tileBytes, TileRows, type Tile } from '../chain/tile.ts';
@@ -80,16 +81,9 @@ async function putInOrder(context: Context, made: readonly LockedTile[]): Promis
   const lowest = made.filter((one) => one !== last && one.tile.level === 0);
   // Tiles of a level are read for those above it, so each level is put after the one below.
   const others = made.filter(({ tile }) => tile.level > 0);
-  for (let from = 0; from < lowest.length; from += PUTS_AT_ONCE)
-    await allSettled(lowest.slice(from, from + PUTS_AT_ONCE).map((one) => putTile(context, one)));
+  await inParallel(lowest, PUTS_AT_ONCE, (one) => putTile(context, one));
   for (const one of others) await putTile(context, one);
   await putTile(context, last);
-}
-
-/** Waits for all, then throws the first failure: nothing goes on behind a failure. */
-async function allSettled(puts: readonly Promise<void>[]): Promise<void> {
-  const failed = (await Promise.allSettled(puts)).find((one) => one.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
 }
 
 async function putTile(context: Context, { tile, lock }: LockedTile): Promise<void> {

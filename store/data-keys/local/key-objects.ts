@@ -7,7 +7,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Clock } from '../../../schemas/clock.ts';
 import { PipelineError } from '../../../schemas/errors.ts';
-import { inParallel } from '../in-parallel.ts';
+import { inParallel } from '../../../schemas/in-parallel.ts';
 import type { KeyObjectChange, KeyObjects, KeyStorePurpose, NewKeyObject } from '../key-objects.ts';
 import { FILE_CALLS, type FileCalls } from './file-calls.ts';
 import {

@@ -13,7 +13,7 @@ import {
 import { PipelineError } from '../../../schemas/errors.ts';
 import { outcomeOf, type S3Bucket } from '../../archive/s3/client.ts';
 import { withRetries, type Retrying } from '../../archive/s3/retry.ts';
-import { inParallel } from '../in-parallel.ts';
+import { inParallel } from '../../../schemas/in-parallel.ts';
 import type { KeyObjectChange, KeyObjects, NewKeyObject } from '../key-objects.ts';
 
 /** One key store in a bucket. */

@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox';
 import { Subject } from './data-key.ts';
 import { HashBase64Url, HashHex, InstantUtc } from './primitives.ts';
-import { RecordSource, RecordType } from './record.ts';
+import { Principal, RecordSource, RecordType } from './record.ts';
 import { RecordClass } from './retention.ts';
 
 function partOf<Name extends string>(name: Name) {
@@ -30,7 +30,7 @@ export const Leaf = Type.Object(
     type: RecordType,
     source: RecordSource,
     received_at: InstantUtc,
-    principal: Type.String(),
+    principal: Principal,
     subject: Type.Union([Subject, Type.Null()]),
     retention_class: RecordClass,
     parts: LeafParts,

@@ -217,13 +217,19 @@ export const RecordSource = Type.Union([
 ]);
 export type RecordSource = Static<typeof RecordSource>;
 
+/** No escape is needed where it stands in canonical JSON. */
+export const Principal = Type.String({
+  pattern: '^[a-z0-9-]{1,64}$',
+  description: 'keyed surrogate of the collector',
+});
+
 /** The normalised audit record: one shape for every source. docs/formats/record.md explains each member. */
 export const AuditRecordHeader = Type.Object({
   id: HashHex,
   type: RecordType,
   source: RecordSource,
   retention_class: RecordClass,
-  principal: Type.String({ description: 'keyed surrogate of the collector' }),
+  principal: Principal,
   subject: Type.Union([HashHex, Type.Null()], {
     description:
       'keyed hash of the claimed person; the leaf holds the random surrogate that the key store has for it',

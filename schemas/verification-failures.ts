@@ -259,11 +259,6 @@ export const FAILURES = {
     meaning: 'the leaf in a row of the record store is not a leaf of the log',
     action: REBUILD,
   },
-  row_leaf_hash_edited: {
-    axis: 'integrity',
-    meaning: 'leaf_hash of a row of the record store is not the hash of the sealed leaf',
-    action: REBUILD,
-  },
   row_chain_hash_edited: {
     axis: 'integrity',
     meaning: 'chain_hash of a row of the record store is not that of the chain over the sealed leaves',

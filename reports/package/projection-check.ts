@@ -16,8 +16,8 @@ const SEALED_DAY = `substring(JSONExtractString(facts, 'occurred_at'), 1, 10)`;
 const IS_STORABLE = `(${SEALED_DAY} >= '1900' AND ${SEALED_DAY} < '2262' AND ifNull(toString(toDate32OrNull(${SEALED_DAY})) = ${SEALED_DAY}, false))`;
 
 /**
- * First row of [from_index, to_index) whose columns or parts are not what its leaf commits to, or no row.
- * Populations are drawn from columns, so each column is compared with the sealed facts. Absent content
+ * First row of [from_index, to_index) whose parts are not what its leaf commits to, or whose columns are not those of its
+ * parts, or no row. Populations are drawn from columns, so each column is compared with the sealed facts. Absent content
  * ('') is not a difference. Formats: docs/formats/record.md and store/chain/part.ts.
  */
 export function firstDivergedRow(params: {
@@ -38,37 +38,50 @@ LIMIT 1`,
   };
 }
 
+/**
+ * First row of [from_index, to_index) whose leaf the chain does not lead to from the row before, or no row. The engine makes
+ * a leaf of columns, so this is the row where one of them was changed.
+ */
+export function firstBrokenLink(params: {
+  readonly log: string;
+  readonly from_index: number;
+  readonly to_index: number;
+}): Query<DivergedRow> {
+  return {
+    name: 'first_broken_link',
+    sql: `SELECT leaf_index, 'the leaf' AS what
+FROM
+(
+    SELECT leaf_index, leaf_hash, chain_hash, lagInFrame(chain_hash, 1, repeat('0', 64)) OVER
+        (ORDER BY leaf_index ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS chain_before
+    FROM records
+    WHERE log = {log: String} AND leaf_index + 1 >= {from_index: UInt64} AND leaf_index < {to_index: UInt64}
+)
+WHERE leaf_index >= {from_index: UInt64}
+  AND chain_hash != lower(hex(SHA256(concat(unhex(chain_before), unhex(leaf_hash)))))
+ORDER BY leaf_index
+LIMIT 1`,
+    params: { log: params.log, from_index: params.from_index, to_index: params.to_index },
+  };
+}
+
 const CHECKS: readonly (readonly [what: string, holds: string])[] = [
-  ['leaf_hash', `leaf_hash = lower(hex(SHA256(concat(char(0), leaf))))`],
   ['facts', isSealed('facts')],
   // A row without its person would hide who acted, so the leaf must name none either.
-  ['person', `if(person = '', person_secret = '' AND ${digestInLeaf('person')} = '', ${isSealed('person')})`],
+  ['person', `if(person = '', person_secret = '' AND person_digest = '', ${isSealed('person')})`],
   // Content may have been taken away, with its secret or without.
   [
     'content',
-    `if(content = '', content_secret = '' OR (${digestInLeaf('content')} != '' AND ${isExactSecret('content')}), ${isSealed('content')})`,
-  ],
-  ...['id', 'type', 'source', 'principal', 'subject', 'retention_class'].map(
-    (name): readonly [string, string] => [name, `${name} = JSONExtractString(leaf, '${name}')`],
-  ),
-  [
-    'received_at',
-    `received_at = parseDateTime64BestEffortOrNull(JSONExtractString(leaf, 'received_at'), 3, 'UTC')`,
+    `if(content = '', content_secret = '' OR (content_digest != '' AND ${isExactSecret('content')}), ${isSealed('content')})`,
   ],
   ['occurred_at', `if(occurred_at IS NULL, NOT ${IS_STORABLE}, occurred_at = ${SEALED_OCCURRED_AT})`],
   ['a column of the facts', columnsHold('facts', Facts.properties as Members)],
   ['a column of the person', columnsHold('person', Person.properties)],
 ];
 
-/** The digest that a leaf names for a part. */
-function digestInLeaf(name: string): string {
-  const digests = `arrayMap(part -> JSONExtractString(part, 'digest'), arrayFilter(part -> JSONExtractString(part, 'name') = '${name}', JSONExtractArrayRaw(leaf, 'parts')))`;
-  return `${digests}[1]`;
-}
-
 /** Whether the digest of a part in the row is the one that the leaf names. */
 function isSealed(name: string): string {
-  return `${isExactSecret(name)} AND ${digestInLeaf(name)} = ${digestOfPart(name)}`;
+  return `${isExactSecret(name)} AND ${name}_digest = ${digestOfPart(name)}`;
 }
 
 /**

@@ -11,7 +11,7 @@ import { leafHashes } from '../../store/records/queries/leaves.ts';
 import type { RecordStore } from '../../store/records/record-store.ts';
 import type { LeafRange } from '../controls/control.ts';
 import { buildInclusionTree, type InclusionTree } from './inclusion-tree.ts';
-import { firstDivergedRow } from './projection-check.ts';
+import { firstBrokenLink, firstDivergedRow } from './projection-check.ts';
 
 /** Leaves that are read at once; a multiple of the block size of the tree. */
 export const LEAVES_PER_READ = 65_536;
@@ -83,7 +83,9 @@ export async function readLeafHashes(
 }
 
 async function requireUnchanged(store: RecordStore, log: string, range: LeafRange): Promise<void> {
-  const [row] = await store.read(firstDivergedRow({ log, ...range }), REPORT_READ_LIMITS);
+  const diverging = await store.read(firstDivergedRow({ log, ...range }), REPORT_READ_LIMITS);
+  const unlinked = await store.read(firstBrokenLink({ log, ...range }), REPORT_READ_LIMITS);
+  const [row] = [...diverging, ...unlinked].sort((left, right) => left.leaf_index - right.leaf_index);
   if (row === undefined) return;
   throw diverged(
     `${row.what} of record ${row.leaf_index} in log ${log} is not what was sealed`,

@@ -3,7 +3,7 @@ import type { RecordRow, RecordStore } from '../records/record-store.ts';
 import type { ProjectedBundle, Projection } from '../ledger/projection.ts';
 
 /** Version of the rows: it rises when a bundle yields other rows than before. */
-const ROWS_VERSION = 3;
+const ROWS_VERSION = 4;
 /** A bundle with more characters a row than this is inserted alone, which bounds the memory of an insert. */
 const MAX_SHARED_TEXT_PER_ROW = 4_096;
 

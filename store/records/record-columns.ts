@@ -1,4 +1,4 @@
-/** The columns of the `records` table: their order, and the range of the column for claimed instants. Pure. */
+/** The columns of the `records` table: their order, those that the engine makes, and the range of claimed instants. Pure. */
 import { StatedFacts, type Facts, type Person } from '../../schemas/record.ts';
 import type { RecordRow } from './record-store.ts';
 
@@ -6,9 +6,7 @@ import type { RecordRow } from './record-store.ts';
 const OWN_COLUMNS = [
   'log',
   'leaf_index',
-  'leaf_hash',
   'chain_hash',
-  'leaf',
   'id',
   'type',
   'source',
@@ -19,13 +17,19 @@ const OWN_COLUMNS = [
   'integrated_at',
   'facts',
   'facts_secret',
+  'facts_digest',
   'person',
   'person_secret',
+  'person_digest',
   'content',
   'content_secret',
+  'content_digest',
 ] as const satisfies readonly Exclude<keyof RecordRow, keyof Facts | keyof Person>[];
 
-/** The order in which rows are written and read: first these members, then facts and person. */
+/** The engine makes these of other columns: a leaf says nothing that a column does not say. */
+export const MADE_COLUMNS = ['leaf', 'leaf_hash'] as const satisfies readonly (keyof RecordRow)[];
+
+/** The order in which rows are written: first these members, then facts and person. */
 export const ROW_COLUMNS: readonly (keyof RecordRow)[] = [
   ...OWN_COLUMNS,
   ...(Object.keys(StatedFacts.properties) as (keyof StatedFacts)[]),

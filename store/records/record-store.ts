@@ -2,8 +2,9 @@ import type { Facts, Person } from '../../schemas/record.ts';
 import type { JsonValue } from '../../schemas/json.ts';
 
 /**
- * One row of the `records` table as it is inserted: the leaf, its place in the log, and its parts as canonical
- * JSON text with the secrets that their salts follow from. The members of `facts` and `person` travel beside them under their own names (see `toRow`), so that
+ * One row of the `records` table: the leaf, its place in the log, and its parts as canonical JSON text with the secrets
+ * that their salts follow from and the digests that the leaf names. `leaf` and `leaf_hash` are not inserted: the engine
+ * makes them of the other members when they are asked for. The members of `facts` and `person` travel beside them under their own names (see `toRow`), so that
  * columns are filled without a mapping. Columns of a part are '' where a record has none.
  */
 export interface RecordRow extends Omit<Facts, never>, Omit<Person, never> {
@@ -22,10 +23,13 @@ export interface RecordRow extends Omit<Facts, never>, Omit<Person, never> {
   readonly integrated_at: string;
   readonly facts: string;
   readonly facts_secret: string;
+  readonly facts_digest: string;
   readonly person: string;
   readonly person_secret: string;
+  readonly person_digest: string;
   readonly content: string;
   readonly content_secret: string;
+  readonly content_digest: string;
 }
 
 /** A parameterised SELECT. `params` fill `{name: Type}` placeholders; values never enter the text. */

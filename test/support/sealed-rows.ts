@@ -2,7 +2,7 @@ import { generateKeyPairSync, sign } from 'node:crypto';
 import { splitPerson } from '../../ingest/person.ts';
 import type { AuditRecord, StatedFacts } from '../../schemas/record.ts';
 import { checkpointText } from '../../store/chain/checkpoint.ts';
-import { sha256Hex } from '../../store/chain/leaf.ts';
+import { digestIn, sha256Hex } from '../../store/chain/leaf.ts';
 import { chainHash, chainStart, inclusionProof, rootOf } from '../../store/chain/merkle.ts';
 import { formatNote, formatVkey, verifierKey } from '../../store/chain/note.ts';
 import type { LogTree } from '../../store/ledger/log-tree.ts';
@@ -58,10 +58,13 @@ export function sealedRows(records: readonly AuditRecord[], log = 'p0'): RecordR
       integrated_at: '2026-03-02T00:00:00.000Z',
       facts: sealed.facts.text,
       facts_secret: FRAME_SECRETS.facts.toString('base64url'),
+      facts_digest: digestIn(sealed.leaf, 'facts') ?? '',
       person: sealed.person?.text ?? '',
       person_secret: sealed.person === null ? '' : FRAME_SECRETS.person.toString('base64url'),
+      person_digest: digestIn(sealed.leaf, 'person') ?? '',
       content: sealed.content?.text ?? '',
       content_secret: sealed.content === null ? '' : FRAME_SECRETS.content.toString('base64url'),
+      content_digest: digestIn(sealed.leaf, 'content') ?? '',
     };
   });
 }

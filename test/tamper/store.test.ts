@@ -174,26 +174,35 @@ const PLACES: readonly Case[] = [
 
 const TEXTS: readonly Case[] = [
   {
-    name: 'a leaf edited',
-    rows: replacing(at(12, 'leaf', `replace(leaf, '"hook"', '"otel"')`)),
+    name: 'the digest of the facts edited',
+    rows: replacing(at(12, 'facts_digest', `reverse(facts_digest)`)),
     code: 'row_leaf_edited',
     index: 12,
+    names: 'facts_digest',
   },
   {
-    name: 'a leaf edited and its hash recomputed',
+    name: 'the digest of content that was never sealed',
+    rows: replacing(at(12, 'content_digest', `reverse(facts_digest)`)),
+    code: 'row_leaf_edited',
+    index: 12,
+    names: 'content_digest',
+  },
+  {
+    name: 'content taken away with its digest',
+    rows: replacing(at(13, 'content', `''`), at(13, 'content_secret', `''`), at(13, 'content_digest', `''`)),
+    code: 'row_leaf_edited',
+    index: 13,
+    names: 'content_digest',
+  },
+  {
+    name: 'facts edited with their digest',
     rows: replacing(
-      at(12, 'leaf', `replace(leaf, '"hook"', '"otel"')`),
-      at(12, 'leaf_hash', `lower(hex(SHA256(concat(char(0), leaf))))`),
+      at(13, 'facts', `replace(facts, '"Bash"', '"Read"')`),
+      at(13, 'facts_digest', `reverse(facts_digest)`),
     ),
     code: 'row_leaf_edited',
-    index: 12,
-  },
-  {
-    name: 'a leaf hash edited',
-    rows: replacing(at(12, 'leaf_hash', `reverse(leaf_hash)`)),
-    code: 'row_leaf_hash_edited',
-    index: 12,
-    names: 'leaf_hash',
+    index: 13,
+    names: 'facts_digest',
   },
   {
     name: 'chain hashes from an index on edited',
@@ -256,8 +265,8 @@ const TEXTS: readonly Case[] = [
   },
 ];
 
-/** Every column that is derived, with another value of its type. */
-const COLUMNS = Object.entries({
+/** Every column that the leaf is made of, with another value of its type. */
+const LEAF_COLUMNS = Object.entries({
   id: `reverse(id)`,
   type: `'tool.failed'`,
   source: `'otel'`,
@@ -265,6 +274,16 @@ const COLUMNS = Object.entries({
   subject: `'2'`,
   retention_class: `'admin'`,
   received_at: `received_at + 1`,
+}).map(([column, value]): Case => ({
+  name: `the column ${column} edited`,
+  rows: replacing(at(14, column, value)),
+  code: 'row_leaf_edited',
+  index: 14,
+  names: column,
+}));
+
+/** Every other column that is derived. */
+const COLUMNS = Object.entries({
   integrated_at: `integrated_at + INTERVAL 1 DAY`,
   tool_name: `'Read'`,
   session_id: `'session-9'`,
@@ -282,6 +301,7 @@ const COLUMNS = Object.entries({
 describe.each([
   ['places of rows', PLACES],
   ['leaves, facts and content', TEXTS],
+  ['columns of the leaf', LEAF_COLUMNS],
   ['columns', COLUMNS],
 ] as const)('the record store, %s:', (_, cases) => {
   it('is found as sealed as long as nobody touched it', async () => {

@@ -23,6 +23,8 @@ interface MisplacedLeaf {
   readonly index: number;
   readonly sealedHash: string;
   readonly storedHash: string;
+  /** The columns that differ, of those that the leaf is made of. */
+  readonly columns: readonly string[];
 }
 
 /** Indexes without a row, [from, to). */
@@ -82,7 +84,7 @@ export class RowCheck {
   #compareIndex(sealed: RecordRow, rows: readonly StoredRow[]): void {
     const { findings } = this.#options;
     const own = rows.filter(({ leaf }) => leaf === sealed.leaf);
-    for (const { leaf } of rows) if (leaf !== sealed.leaf) this.#addMisplaced(sealed, leaf);
+    for (const row of rows) if (row.leaf !== sealed.leaf) this.#addMisplaced(sealed, row);
     if (own.length > 1)
       findings.fail('row_duplicated', sealed.leaf_index, `there are ${String(own.length)} rows or more`);
     for (const row of own) {
@@ -91,10 +93,11 @@ export class RowCheck {
     }
   }
 
-  #addMisplaced(sealed: RecordRow, leaf: string): void {
+  #addMisplaced(sealed: RecordRow, row: StoredRow): void {
     if (this.#misplaced.length >= MAX_MISPLACED) return;
-    const storedHash = Buffer.from(leafHash(Buffer.from(leaf))).toString('hex');
-    this.#misplaced.push({ index: sealed.leaf_index, sealedHash: sealed.leaf_hash, storedHash });
+    const storedHash = Buffer.from(leafHash(Buffer.from(row.leaf))).toString('hex');
+    const { leaf_index: index, leaf_hash: sealedHash } = sealed;
+    this.#misplaced.push({ index, sealedHash, storedHash, columns: editedLeafColumns(sealed, row) });
   }
 
   #countAbsentContent(index: number): void {
@@ -125,10 +128,11 @@ function reportMisplaced(
   sealedAt: ReadonlyMap<string, number>,
   findings: Findings,
 ): void {
-  for (const { index, sealedHash, storedHash } of misplaced) {
+  for (const { index, sealedHash, storedHash, columns } of misplaced) {
     const home = sealedAt.get(storedHash);
     const isSwapped = misplaced.some((other) => other.index === home && other.storedHash === sealedHash);
-    if (home === undefined) findings.fail('row_leaf_edited', index, 'its leaf is not a leaf of this log');
+    const made = `its columns make a leaf that this log does not have: ${columns.join(', ')} changed`;
+    if (home === undefined) findings.fail('row_leaf_edited', index, made);
     else if (!isSwapped) findings.fail('row_replayed', index, `it holds what was sealed at ${String(home)}`);
     else if (index < home) findings.fail('rows_swapped', index, `with the row of ${String(home)}`);
   }
@@ -139,7 +143,6 @@ function compareRow(expected: RecordRow, row: StoredRow, findings: Findings): vo
   const fail = (code: FailureCode, what: string) => {
     findings.fail(code, sealed.leaf_index, `${what} is not what was sealed`);
   };
-  if (row.leaf_hash !== sealed.leaf_hash) fail('row_leaf_hash_edited', 'leaf_hash');
   if (row.chain_hash !== sealed.chain_hash) fail('row_chain_hash_edited', 'chain_hash');
   for (const kind of PART_KINDS) comparePart(kind, { sealed, row, fail });
   const columns = editedColumns(sealed, row);
@@ -179,20 +182,36 @@ function comparePart(kind: PartKind, { sealed, row, fail }: ComparedRow): void {
     fail('row_secret_edited', secret);
 }
 
-const LEAF_COLUMNS = ['id', 'type', 'source', 'principal', 'subject', 'retention_class'] as const;
+const LEAF_COLUMNS = [
+  'id',
+  'type',
+  'source',
+  'principal',
+  'subject',
+  'retention_class',
+  'facts_digest',
+  'person_digest',
+  'content_digest',
+] as const;
 const FACTS_TYPES = Object.entries(
   StatedFacts.properties as Record<string, { readonly type?: string }>,
 ).filter(([name]) => name !== 'occurred_at');
 const MILLISECOND_DIGITS = 3;
 const NANOSECOND_DIGITS = 9;
 
-/** Columns that are derived from leaf, facts or header, and differ from these. */
-function editedColumns(sealed: RecordRow, row: StoredRow): string[] {
+/** Columns that make another leaf than the sealed one. */
+function editedLeafColumns(sealed: RecordRow, row: StoredRow): string[] {
   const edited: string[] = LEAF_COLUMNS.filter((name) => row[name] !== sealed[name]);
-  for (const name of ['received_at', 'integrated_at'] as const) {
-    if (instantOf(row[name], MILLISECOND_DIGITS) !== instantOf(sealed[name], MILLISECOND_DIGITS))
-      edited.push(name);
-  }
+  return isSameInstant('received_at', sealed, row) ? edited : [...edited, 'received_at'];
+}
+
+function isSameInstant(name: 'received_at' | 'integrated_at', sealed: RecordRow, row: StoredRow): boolean {
+  return instantOf(row[name], MILLISECOND_DIGITS) === instantOf(sealed[name], MILLISECOND_DIGITS);
+}
+
+/** Columns that are derived from facts, person or header, and differ from these. */
+function editedColumns(sealed: RecordRow, row: StoredRow): string[] {
+  const edited = isSameInstant('integrated_at', sealed, row) ? [] : ['integrated_at'];
   const claimed = sealed.occurred_at;
   const isHeld = claimed !== undefined && isStorableInstant(claimed);
   if (

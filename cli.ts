@@ -217,7 +217,7 @@ program
 program
   .command('rotate-log-key')
   .description(
-    'change the key that signs the logs, with the signature of the old one; stop every server that seals first; run it again after an interruption',
+    'change the key that signs the logs and the one that signs packages, with the signature of the old one; stop every server that seals first; run it again after an interruption',
   )
   .addOption(json())
   .action(async (options: { json: boolean }) => {

@@ -9,9 +9,10 @@ import { PipelineError } from '../schemas/errors.ts';
  * under the old one.
  */
 export function requireNoKeyChange(config: Config): void {
-  const { nextSigningKey } = dataPaths(config);
-  if (!existsSync(nextSigningKey)) return;
-  const detail = `${nextSigningKey} is there: a change of the log key was interrupted`;
+  const { nextSigningKey, nextPackageKey } = dataPaths(config);
+  const found = [nextSigningKey, nextPackageKey].find((path) => existsSync(path));
+  if (found === undefined) return;
+  const detail = `${found} is there: a change of the log key was interrupted`;
   const hint =
     'run `affidavit rotate-log-key` again; it completes the change, and nothing is sealed before that';
   throw new PipelineError('START_REFUSED', detail, { hint });

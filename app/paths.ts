@@ -11,6 +11,8 @@ export function dataPaths({ data, keys = join(data, 'keys') }: Pick<Config, 'dat
     /** Only while the keys of the logs change. */
     nextSigningKey: join(keys, 'signing-key.next.pem'),
     packageKey: join(keys, 'package-key.pem'),
+    /** As `nextSigningKey`. It is made first and is in place first. */
+    nextPackageKey: join(keys, 'package-key.next.pem'),
     pseudonymKey: join(keys, 'pseudonym-key'),
     eventLogKey: join(keys, 'event-log-key'),
     tokens: join(keys, 'tokens.json'),
@@ -32,11 +34,6 @@ export type DataPaths = ReturnType<typeof dataPaths>;
 /** Short name of the log of a partition. */
 export function logOf(partition: number): string {
   return `p${String(partition)}`;
-}
-
-/** Name of the key that signs evidence packages about a log. */
-export function packageSignerOf(origin: string): string {
-  return `${origin}/evidence-package`;
 }
 
 /** Name of the head log in checkpoints, from that of the first log of the deployment. */

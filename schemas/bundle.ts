@@ -92,6 +92,12 @@ export const BundleHeader = Type.Object(
         description: 'verifier key of every bundle behind this one, which is the last of its key',
       }),
     ),
+    next_package_key: Type.Optional(
+      Type.String({
+        description:
+          'beside `next_vkey`: verifier key that signs packages with a checkpoint behind this bundle; absent in the head log',
+      }),
+    ),
     next_signature: Type.Optional(
       Type.String({
         description:
@@ -149,7 +155,7 @@ export const LogGenesis = Type.Object(
     package_key: Type.Optional(
       Type.String({
         description:
-          'verifier key that signs evidence packages about the log; absent in the head log, about which there are none',
+          'verifier key that signs evidence packages about the log, until a bundle names the next one; absent in the head log, about which there are none',
       }),
     ),
     head_log: Type.Optional(

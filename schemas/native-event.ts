@@ -30,6 +30,7 @@ export const NativeFacts = Type.Omit(
     'missing_since',
     'old_vkey',
     'new_vkey',
+    'new_package_key',
   ],
   { additionalProperties: false },
 );

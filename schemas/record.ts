@@ -115,6 +115,7 @@ export const Facts = Type.Object(
     missing_since: Type.Optional(InstantUtc),
     old_vkey: Text,
     new_vkey: Text,
+    new_package_key: Text,
     data_classes: Type.Optional(Type.Array(Type.String())),
   },
   { additionalProperties: false },

@@ -146,7 +146,7 @@ export const FAILURES = {
   },
   manifest_unsigned: {
     axis: 'anchoring',
-    meaning: 'manifest.note does not sign this manifest with the package key that the genesis names',
+    meaning: 'manifest.note does not sign this manifest with the package key of its checkpoint',
     action: ASK_AGAIN,
   },
   record_malformed: {

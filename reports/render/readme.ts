@@ -28,6 +28,11 @@ const NEXT_KEYS = ` The log has
     done < keys/rotations.jsonl
     (printf '0*0\\005\\006\\003+ep\\003!\\000'; cat key.raw) > key.der`;
 
+const FIRST_PACKAGE_KEY = `The genesis names the key of packages, which signed manifest.note:
+    jq -r .package_key genesis`;
+const LAST_PACKAGE_KEY = `The last change names the key of packages, which signed manifest.note:
+    tail -n 1 keys/rotations.jsonl | jq -r .next_package_key`;
+
 const howToCheck = (hasChanges: boolean) => `HOW TO CHECK IT
 
 With the log's own tool, offline:
@@ -48,8 +53,7 @@ With independent tools, after unpacking:
     (printf 'affidavit/genesis/v1\\n'; jq -cjS 'del(.signature)' genesis) > signed.txt
     jq -r .signature genesis | base64 -d > signature.raw
     ${VERIFY}
-    The genesis names the key of packages, which signed manifest.note:
-    jq -r .package_key genesis | cut -d+ -f3- | base64 -d | tail -c 32 > key.raw
+    ${hasChanges ? LAST_PACKAGE_KEY : FIRST_PACKAGE_KEY} | cut -d+ -f3- | base64 -d | tail -c 32 > key.raw
     (printf '0*0\\005\\006\\003+ep\\003!\\000'; cat key.raw) > key.der
     sed '/^$/q' manifest.note | sed '$d' > signed.txt
     tail -n 1 manifest.note | awk '{ print $NF }' | base64 -d | tail -c 64 > signature.raw
@@ -67,7 +71,7 @@ the package proves only that the package agrees with itself.
 
 const ONE_KEY = 'keys/log.vkey       the key that signed checkpoint and genesis';
 const SEVERAL_KEYS = `keys/log.vkey       the key that signed the genesis
-keys/rotations.jsonl  the changes of that key up to the one that signed the checkpoint`;
+keys/rotations.jsonl  the changes of that key, and of the key of packages, up to the checkpoint`;
 
 /** README.txt of a package: its files, and how to check them with tools that everybody has. */
 export function readmeText(head: PackageHead & Pick<ReportInput, 'key_changes'>): string {

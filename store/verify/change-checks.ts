@@ -22,27 +22,26 @@ export function checkChangeLeaf(run: LogRun, header: BundleHeader, leaf: Leaf | 
 }
 
 /**
- * SPEC (archive.md): the facts of that record name the keys of the header. Undefined for every other bundle. The lines that
+ * SPEC (archive.md): the facts of that record name the keys that the header names, and the one that signed it. Undefined for every other bundle. The lines that
  * it is called with are the parts that leaves commit to.
  */
 export function changeFacts(
   run: LogRun,
-  { start_index, next_vkey }: BundleHeader,
+  { start_index, next_vkey, next_package_key }: BundleHeader,
 ): ((kind: PartKind, line: Buffer) => void) | undefined {
   const keys = run.keys.known();
   if (next_vkey === undefined || keys === undefined) return undefined;
   const { vkey } = termOfBundle(keys, start_index);
+  const named = { old_vkey: vkey, new_vkey: next_vkey, new_package_key: next_package_key };
   return (kind, line) => {
-    if (kind !== 'facts' || namesKeys(line, vkey, next_vkey)) return;
+    if (kind !== 'facts' || namesKeys(line, named)) return;
     const name = bundleKey(run.listing.log, start_index);
     const detail = `${name} changes the key from ${vkey} to ${next_vkey}, and its record names other keys`;
     run.findings.fail('rotation_invalid', start_index, detail);
   };
 }
 
-function namesKeys(line: Buffer, old: string, next: string): boolean {
-  const { part } = JSON.parse(line.toString('utf8')) as {
-    readonly part: { readonly old_vkey?: unknown; readonly new_vkey?: unknown };
-  };
-  return part.old_vkey === old && part.new_vkey === next;
+function namesKeys(line: Buffer, named: Readonly<Record<string, string | undefined>>): boolean {
+  const { part } = JSON.parse(line.toString('utf8')) as { readonly part: Readonly<Record<string, unknown>> };
+  return Object.entries(named).every(([name, key]) => part[name] === key);
 }

@@ -376,6 +376,14 @@ export const MUTANTS: readonly Mutant[] = [
     tests: ['test/tamper/rotation.test.ts'],
   },
   {
+    name: 'retired_package_key',
+    defect: 'A package about leaves behind a change of key is taken under the package key of the genesis.',
+    file: 'store/chain/key-history.ts',
+    find: 'termsOfCheckpoint(keys, size).at(-1)?.packageKey',
+    replace: 'keys[0].packageKey',
+    tests: ['test/store/verify/package-keys.test.ts'],
+  },
+  {
     name: 'met_though_incomplete',
     defect: 'A control is met although its population is incomplete.',
     file: 'reports/controls/evaluate.ts',

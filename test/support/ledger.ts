@@ -3,6 +3,7 @@ import type { AuditRecord } from '../../schemas/record.ts';
 import type { LogGenesis, LogPolicy } from '../../schemas/bundle.ts';
 import type { ArchiveLock } from '../../schemas/archive-lock.ts';
 import type { Archive } from '../../store/archive/archive.ts';
+import { packageKeyName } from '../../store/chain/key-history.ts';
 import { formatVkey, verifierKey } from '../../store/chain/note.ts';
 import { createLog, requireGenesis } from '../../store/ledger/genesis.ts';
 import type { Ledger } from '../../store/ledger/ledger.ts';
@@ -34,7 +35,7 @@ const packageSigners = new WeakMap<Signer, Signer>();
 
 /** The signer of packages about the log of a signer: always the same one. */
 export function packageSignerOf(signer: Signer): Signer {
-  const known = packageSigners.get(signer) ?? createTestSigner(`${signer.name}/evidence-package`);
+  const known = packageSigners.get(signer) ?? createTestSigner(packageKeyName(signer.name));
   packageSigners.set(signer, known);
   return known;
 }

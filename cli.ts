@@ -145,6 +145,10 @@ program
     (file: string, files: readonly string[] | undefined) => [...(files ?? []), file],
   )
   .option(
+    '--previous <path>',
+    'archive folder, or s3://BUCKET/PREFIX, of the generation before: it must hold the leaves that these logs trust of it',
+  )
+  .option(
     '--store',
     'also compare the record store of the configured data folder; stop the server first',
     false,
@@ -357,6 +361,14 @@ async function runVerify(
     const { withConfiguredKeys } = await import('./commands/verify.ts');
     return withConfiguredKeys(config(), (findKeys) =>
       runVerify(path, { ...options, findKeys, open: false }, command),
+    );
+  }
+  const { previous } = options;
+  if (previous !== undefined && options.checkPrevious === undefined) {
+    if (options.store) command.error('error: --previous compares archives; leave out --store');
+    const { withPrevious } = await import('./commands/verify.ts');
+    return withPrevious(config, options, (checkPrevious) =>
+      runVerify(path, { ...options, checkPrevious }, command),
     );
   }
   if (options.s3) {

@@ -139,6 +139,29 @@ export type LogPolicy = Static<typeof LogPolicy>;
 /** How everything that shows a verdict about a synthetic log says so. */
 export const SYNTHETIC_NOTICE = 'SYNTHETIC: made for tests or shows, evidence of nothing';
 
+/**
+ * The log that a log of records continues under new keys, because somebody else may have the old ones. Its leaves up to
+ * the head in `checkpoint` are trusted; whatever lies behind them is not evidence.
+ */
+export const Continuation = Type.Object(
+  {
+    generation: Type.Integer({
+      minimum: 2,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description: 'the log that continues none is generation 1',
+    }),
+    origin: Type.String({ pattern: '^[^\\s+]+$' }),
+    genesis_sha256: HashHex,
+    checkpoint: Type.Optional(
+      Type.String({
+        description: 'the trusted head, a signed note; absent where no leaf of that log is trusted',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+export type Continuation = Static<typeof Continuation>;
+
 /** First object of a log: its origin and the key that signs it and everything behind it. Written once, by `init`. */
 export const LogGenesis = Type.Object(
   {
@@ -161,6 +184,7 @@ export const LogGenesis = Type.Object(
     head_log: Type.Optional(
       Type.String({ description: 'verifier key of the head log; absent in the head log itself' }),
     ),
+    continues: Type.Optional(Continuation),
     lock: ArchiveLock,
     signature: Type.String({
       description: 'Ed25519 by `vkey` over the other members, base64 (store/chain/genesis.ts)',

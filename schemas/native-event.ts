@@ -31,6 +31,10 @@ export const NativeFacts = Type.Omit(
     'old_vkey',
     'new_vkey',
     'new_package_key',
+    'generation',
+    'previous_origin',
+    'trusted_tree_size',
+    'trusted_root_hash',
   ],
   { additionalProperties: false },
 );

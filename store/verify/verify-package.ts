@@ -12,6 +12,7 @@ import {
   packageKeyName,
   type KeyHistory,
 } from '../chain/key-history.ts';
+import { isContinuationSound } from '../chain/continuation.ts';
 import { isGenesisSigned, isOfOtherFormat, namesItsKey } from '../chain/genesis.ts';
 import { sha256Hex } from '../chain/leaf.ts';
 import { parseNote, parseVkey, verifyNote } from '../chain/note.ts';
@@ -24,6 +25,7 @@ import { verifyResults } from './package-results.ts';
 import {
   buildReport,
   checkPin,
+  continuationsOf,
   createFindings,
   NOTHING_ESTABLISHED,
   type Established,
@@ -79,6 +81,7 @@ async function verifyContents(run: PackageRun, read: ReadManifest): Promise<Esta
     completeness,
     disclosure: 'facts_only',
     synthetic: genesis?.synthetic ?? null,
+    continues: continuationsOf([genesis]),
     head_log: null,
     frames: null,
   };
@@ -108,7 +111,8 @@ async function readGenesis(run: PackageRun, manifest: PackageManifest): Promise<
   }
   const genesis = text.endsWith('\n') ? parseCanonical(LogGenesis, text.slice(0, -1)) : undefined;
   const vkey = (await readTextFile(run, PACKAGE_PATHS.key)).replace(/\n$/, '');
-  if (genesis?.origin !== manifest.origin || genesis.vkey !== vkey || !namesItsKey(genesis)) {
+  const isSound = genesis !== undefined && namesItsKey(genesis) && isContinuationSound(genesis);
+  if (!isSound || genesis.origin !== manifest.origin || genesis.vkey !== vkey) {
     run.findings.fail('genesis_malformed', null, `${path} is not the genesis of ${manifest.origin}`);
     return undefined;
   }

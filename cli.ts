@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
+import type { BeginGenerationOptions } from './commands/begin-generation.ts';
 import type { CanaryOptions } from './commands/canary.ts';
 import { declareCollect } from './commands/collect.ts';
 import type { InitOptions } from './commands/init.ts';
@@ -227,6 +228,29 @@ program
   .action(async (options: { json: boolean }) => {
     const { rotateLogKey } = await import('./commands/rotate-log-key.ts');
     await rotateLogKey(config(), output, options);
+  });
+program
+  .command('begin-generation')
+  .description(
+    'after somebody stole the keys of the logs: begin new logs under new keys, in an archive that holds no log, which continue the old ones from checkpoints that were kept elsewhere before the theft; stop every server that seals and move the old archive away first; run it again after an interruption',
+  )
+  .requiredOption('--previous <path>', 'folder of the old archive, or s3://BUCKET/PREFIX; it is only read')
+  .option(
+    '--trusted <file>',
+    'checkpoint of a log of records that was kept elsewhere before the theft; once for each log',
+    (file: string, files: readonly string[]) => [...files, file],
+    [],
+  )
+  .option(
+    '--trust-nothing-of <log>',
+    'log, such as p0, of which there is no such checkpoint: none of its old records is evidence then',
+    (log: string, logs: readonly string[]) => [...logs, log],
+    [],
+  )
+  .addOption(json())
+  .action(async (options: BeginGenerationOptions) => {
+    const { beginGeneration } = await import('./commands/begin-generation.ts');
+    await beginGeneration(config(), options, output);
   });
 program
   .command('probe')

@@ -5,7 +5,7 @@ import { lockPolicy } from './deployment.ts';
 import { noDeployment, readDeployment, type DeployedLog, type Deployment } from './deployment-file.ts';
 import { openArchive, openRecords, type OpenArchiveOptions } from './engines.ts';
 import { closeToOthers } from './folder-modes.ts';
-import { requireNoKeyChange } from './key-change.ts';
+import { requireNoKeyChange, type KeyWork } from './key-change.ts';
 import { createKeyReads, type KeyReads } from './key-reads.ts';
 import { openConfiguredKeyStore } from './key-store.ts';
 import { dataPaths, logOf } from './paths.ts';
@@ -78,8 +78,8 @@ export class CloseStack implements Closeable {
 export interface OpenEnginesOptions extends OpenArchiveOptions {
   /** Empties the record store first, whatever its schema, so that recovery fills it from the archive. */
   readonly recreate?: BeforeDrop;
-  /** Whether the keys of the logs may be between the old and the next one. @default false */
-  readonly mayChangeKey?: boolean;
+  /** The work of this process that changes the keys of the logs. @default none: the keys must not be between two */
+  readonly keyWork?: KeyWork;
 }
 
 /** Opens the engines of an initialised deployment; the stack closes them. Throws START_REFUSED without a deployment. */
@@ -104,7 +104,7 @@ export async function openSealingEngines(
   options: OpenEnginesOptions = {},
 ): Promise<SealingEngines> {
   const { readGenesis } = await import('../store/ledger/genesis.ts');
-  if (options.mayChangeKey !== true) requireNoKeyChange(context.config);
+  requireNoKeyChange(context.config, options.keyWork);
   const engines = await openEngines(context, stack, options);
   // An archive in another format has no keys here: that it cannot be read says more than that they are missing.
   const [first] = engines.deployment.logs;

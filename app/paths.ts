@@ -13,6 +13,10 @@ export function dataPaths({ data, keys = join(data, 'keys') }: Pick<Config, 'dat
     packageKey: join(keys, 'package-key.pem'),
     /** As `nextSigningKey`. It is made first and is in place first. */
     nextPackageKey: join(keys, 'package-key.next.pem'),
+    /** Only while a new generation begins: its plan, and its keys until they are in place. */
+    generationPlan: join(keys, 'generation.next.json'),
+    generationSigningKey: join(keys, 'generation-signing-key.next.pem'),
+    generationPackageKey: join(keys, 'generation-package-key.next.pem'),
     pseudonymKey: join(keys, 'pseudonym-key'),
     eventLogKey: join(keys, 'event-log-key'),
     tokens: join(keys, 'tokens.json'),
@@ -34,6 +38,12 @@ export type DataPaths = ReturnType<typeof dataPaths>;
 /** Short name of the log of a partition. */
 export function logOf(partition: number): string {
   return `p${String(partition)}`;
+}
+
+/** Name in checkpoints of the log that continues another one. The generation stands before the name of the partition. */
+export function originOfGeneration(origin: string, generation: number): string {
+  const [, base = origin, partition = ''] = /^(.*?)(?:\/g[0-9]+)?(\/p[0-9]+)?$/.exec(origin) ?? [];
+  return `${base}/g${String(generation)}${partition}`;
 }
 
 /** Name of the head log in checkpoints, from that of the first log of the deployment. */

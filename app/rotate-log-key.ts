@@ -57,7 +57,7 @@ export async function rotateLogKey(context: AppContext): Promise<LogKeyRotation>
   const { signingKey, nextSigningKey, packageKey, nextPackageKey } = dataPaths(context.config);
   const stack = new CloseStack();
   try {
-    const engines = await openSealingEngines(context, stack, { mayChangeKey: true });
+    const engines = await openSealingEngines(context, stack, { keyWork: 'rotate-log-key' });
     const isPackageKeyMoved = existsSync(nextSigningKey) && !existsSync(nextPackageKey);
     if (!isPackageKeyMoved) await createNextSigningKey(nextPackageKey); // 1
     const isResumed = await createNextSigningKey(nextSigningKey); // 2

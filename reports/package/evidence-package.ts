@@ -100,6 +100,7 @@ async function buildPackage(
     ...head,
     requested_by,
     log_count: logCount,
+    continues: genesis.continues,
     framework,
     vkey: genesis.vkey,
     key_changes: changes.map((header) => `${canonicalJson(header)}\n`).join(''),

@@ -1,5 +1,12 @@
 import { SYNTHETIC_NOTICE } from '../../schemas/bundle.ts';
+import { describeContinuation } from '../../store/chain/continuation.ts';
 import type { PackageHead, ReportInput } from './report-input.ts';
+
+/** The log before, whose records are not in this package. Undefined where there is none. */
+export function describeBefore({ continues }: Pick<PackageHead, 'continues'>): string | undefined {
+  if (continues === undefined) return undefined;
+  return `${describeContinuation(continues)}; its records are not in this package`;
+}
 
 /** A package is about one log. In a deployment with several logs the reader must know that others exist. */
 export function describeLog(origin: string, logCount: number): string {
@@ -76,6 +83,7 @@ keys/rotations.jsonl  the changes of that key, and of the key of packages, up to
 /** README.txt of a package: its files, and how to check them with tools that everybody has. */
 export function readmeText(head: PackageHead & Pick<ReportInput, 'key_changes'>): string {
   const { package_id, created_at, requested_by, period, origin, log_count, tree_size, root_hash } = head;
+  const before = describeBefore(head);
   const mark = head.synthetic ? `\n${SYNTHETIC_NOTICE}.\nEvery state in it is of a SYNTHETIC log.\n` : '';
   return `AFFIDAVIT EVIDENCE PACKAGE
 ${mark}
@@ -83,7 +91,7 @@ Package     ${package_id}
 Created     ${created_at}, requested by ${requested_by}
 Period      ${period.from} up to, but not including, ${period.to} (clock: received_at, UTC)
 Log         ${describeLog(origin, log_count)}
-Checkpoint  ${tree_size} records, root ${root_hash}
+${before === undefined ? '' : `Before it   ${before}\n`}Checkpoint  ${tree_size} records, root ${root_hash}
 
 START HERE
 

@@ -9,7 +9,7 @@ import { probeAtStart } from './checks.ts';
 import type { AppContext } from './context.ts';
 import { lockPolicy, logPolicy } from './deployment.ts';
 import { noDeployment, readDeployment, readPseudonymKey, renameLogs } from './deployment-file.ts';
-import { openArchive } from './engines.ts';
+import { openArchive, openRecords } from './engines.ts';
 import { closeToOthers } from './folder-modes.ts';
 import {
   makePlan,
@@ -52,10 +52,11 @@ export interface BegunGeneration {
  * Begins the generation, or completes a beginning that was interrupted. After a crash on the line behind each mark it is true
  * that:
  *  1. the plan is durable (`makePlan`). From here on a start refuses to seal, and this command goes on.
- *  2. some logs have their genesis, which the new keys signed; the old keys are in place still.
- *  3. the deployment names the new logs.
- *  4. the new keys are in place. The old private keys are gone from this folder, and nothing needs them.
- *  5. the record store is empty, or holds rows of the new logs alone.
+ *  2. the record store is empty, or holds rows of the new logs alone. A server that has it open refuses the command here,
+ *     before any log, name or key has changed.
+ *  3. some logs have their genesis, which the new keys signed; the old keys are in place still.
+ *  4. the deployment names the new logs.
+ *  5. the new keys are in place. The old private keys are gone from this folder, and nothing needs them.
  *  6. some logs have their first record, which says where reading of the event log goes on.
  *  7. all is done, and the plan is gone.
  * Throws START_REFUSED without a deployment, where the archive holds a log, and as the start of a server does.
@@ -81,14 +82,15 @@ export async function beginGeneration(
     if (begun === undefined) await requireNoLog(context, archive);
     else requireSameRequest(begun, request);
     const plan = begun ?? (await makePlan(context, deployment, request)); // 1
-    await createLogs(context, archive, plan); // 2
+    await emptyRecords(context); // 2
+    await createLogs(context, archive, plan); // 3
     await renameLogs(
       config,
       plan.logs.map(({ origin }) => origin),
-    ); // 3
+    ); // 4
     await putInPlace(paths.generationPackageKey, paths.packageKey);
-    await putInPlace(paths.generationSigningKey, paths.signingKey); // 4
-    await sealFirstRecords(context, eventLog, plan); // 5, 6
+    await putInPlace(paths.generationSigningKey, paths.signingKey); // 5
+    await sealFirstRecords(context, eventLog, plan); // 6
     await removeSecretFile(paths.generationPlan); // 7
     return { isResumed: begun !== undefined, plan };
   } finally {
@@ -153,6 +155,12 @@ async function isBegun(archive: Archive, log: string, vkey: string): Promise<boo
   );
 }
 
+/** The rows belong to the old logs, whose short names are the same. */
+async function emptyRecords(context: AppContext): Promise<void> {
+  if (context.replaced.records !== undefined) return;
+  await (await openRecords(context, () => Promise.resolve())).close();
+}
+
 async function putInPlace(from: string, to: string): Promise<void> {
   if (existsSync(from)) await moveSecretFile(from, to);
 }
@@ -164,9 +172,7 @@ async function sealFirstRecords(
 ): Promise<void> {
   const stack = new CloseStack();
   try {
-    // The rows belong to the old logs, whose names of partitions are the same.
-    const recreate = () => Promise.resolve();
-    const engines = await openSealingEngines(context, stack, { keyWork: 'begin-generation', recreate });
+    const engines = await openSealingEngines(context, stack, { keyWork: 'begin-generation' });
     for (const [partition, planned] of plan.logs.entries())
       await sealFirstRecord(context, engines, { planned, begun_at: plan.begun_at, eventLog, partition });
     const logs = await archivedLogs(context, engines);

@@ -40,10 +40,15 @@ export function logOf(partition: number): string {
   return `p${String(partition)}`;
 }
 
-/** Name in checkpoints of the log that continues another one. The generation stands before the name of the partition. */
+/**
+ * Name in checkpoints of the log that continues another one. The generation stands before the name of the partition, in place
+ * of the generation before; the first generation has none in its name.
+ */
 export function originOfGeneration(origin: string, generation: number): string {
-  const [, base = origin, partition = ''] = /^(.*?)(?:\/g[0-9]+)?(\/p[0-9]+)?$/.exec(origin) ?? [];
-  return `${base}/g${String(generation)}${partition}`;
+  const [, base = origin, partition = ''] = /^(.*?)(\/p[0-9]+)?$/.exec(origin) ?? [];
+  const before = `/g${String(generation - 1)}`;
+  const first = generation > 2 && base.endsWith(before) ? base.slice(0, -before.length) : base;
+  return `${first}/g${String(generation)}${partition}`;
 }
 
 /** Name of the head log in checkpoints, from that of the first log of the deployment. */

@@ -117,6 +117,20 @@ const verifyBoth = (pinned?: string) =>
     checkPrevious: previousIn(openFolderReader(old()), {}),
   });
 
+describe('the name of a log of a later generation', () => {
+  it.each([
+    ['log.example/agents', 2, 'log.example/agents/g2'],
+    ['log.example/agents/g2', 3, 'log.example/agents/g3'],
+    ['log.example/p1', 2, 'log.example/g2/p1'],
+    ['log.example/g2/p1', 3, 'log.example/g3/p1'],
+    ['log.example/g9/p12', 10, 'log.example/g10/p12'],
+    // The operator called it so before there was a second generation.
+    ['log.example/g1', 2, 'log.example/g1/g2'],
+  ])('%s, %i is %s', (origin, generation, name) => {
+    expect(originOfGeneration(origin, generation)).toBe(name);
+  });
+});
+
 describe('a new generation', () => {
   it(
     'continues the old logs from the trusted heads, under new keys and origins',

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
+import type { BeginGenerationOptions } from './commands/begin-generation.ts';
 import type { CanaryOptions } from './commands/canary.ts';
 import { declareCollect } from './commands/collect.ts';
 import type { InitOptions } from './commands/init.ts';
@@ -145,6 +146,10 @@ program
     (file: string, files: readonly string[] | undefined) => [...(files ?? []), file],
   )
   .option(
+    '--previous <path>',
+    'archive folder, or s3://BUCKET/PREFIX, of the generation before: it must hold the leaves that these logs trust of it',
+  )
+  .option(
     '--store',
     'also compare the record store of the configured data folder; stop the server first',
     false,
@@ -217,12 +222,35 @@ program
 program
   .command('rotate-log-key')
   .description(
-    'change the key that signs the logs, with the signature of the old one; stop every server that seals first; run it again after an interruption',
+    'change the key that signs the logs and the one that signs packages, with the signature of the old one; stop every server that seals first; run it again after an interruption',
   )
   .addOption(json())
   .action(async (options: { json: boolean }) => {
     const { rotateLogKey } = await import('./commands/rotate-log-key.ts');
     await rotateLogKey(config(), output, options);
+  });
+program
+  .command('begin-generation')
+  .description(
+    'after somebody stole the keys of the logs: begin new logs under new keys, in an archive that holds no log, which continue the old ones from checkpoints that were kept elsewhere before the theft; stop every server that seals and move the old archive away first; run it again after an interruption',
+  )
+  .requiredOption('--previous <path>', 'folder of the old archive, or s3://BUCKET/PREFIX; it is only read')
+  .option(
+    '--trusted <file>',
+    'checkpoint of a log of records that was kept elsewhere before the theft; once for each log',
+    (file: string, files: readonly string[]) => [...files, file],
+    [],
+  )
+  .option(
+    '--trust-nothing-of <log>',
+    'log, such as p0, of which there is no such checkpoint: none of its old records is evidence then',
+    (log: string, logs: readonly string[]) => [...logs, log],
+    [],
+  )
+  .addOption(json())
+  .action(async (options: BeginGenerationOptions) => {
+    const { beginGeneration } = await import('./commands/begin-generation.ts');
+    await beginGeneration(config(), options, output);
   });
 program
   .command('probe')
@@ -357,6 +385,14 @@ async function runVerify(
     const { withConfiguredKeys } = await import('./commands/verify.ts');
     return withConfiguredKeys(config(), (findKeys) =>
       runVerify(path, { ...options, findKeys, open: false }, command),
+    );
+  }
+  const { previous } = options;
+  if (previous !== undefined && options.checkPrevious === undefined) {
+    if (options.store) command.error('error: --previous compares archives; leave out --store');
+    const { withPrevious } = await import('./commands/verify.ts');
+    return withPrevious(config, options, (checkPrevious) =>
+      runVerify(path, { ...options, checkPrevious }, command),
     );
   }
   if (options.s3) {

@@ -17,6 +17,7 @@ import type { Archive } from '../store/archive/archive.ts';
 import { checkArchivePrefix } from '../store/archive/archive-key.ts';
 import type { S3Connection } from '../store/archive/s3/client.ts';
 import { LOG_ROOT } from '../store/chain/layout.ts';
+import type { ArchiveReader } from '../store/verify/archive-reader.ts';
 import type { FindKeys } from '../store/verify/framed-payloads.ts';
 import type { VerifyOptions } from '../store/verify/report.ts';
 
@@ -91,27 +92,35 @@ export interface BucketTarget {
  * the configured endpoint, region and keys are used. Throws ARCHIVE_UNAVAILABLE if the bucket cannot be read.
  */
 export async function verifyBucket(
-  { s3 }: Pick<Config, 's3'>,
+  config: Pick<Config, 's3'>,
   target: BucketTarget,
   options: VerifyOptions,
 ): Promise<VerificationReport> {
+  const { verifyReader } = await import('../store/verify/verify-archive.ts');
+  return withBucketReader(config, target, (reader) => verifyReader(reader, options));
+}
+
+/** Reads an archive in a bucket as verification does. Throws ARCHIVE_UNAVAILABLE if the bucket cannot be read. */
+export async function withBucketReader<T>(
+  { s3 }: Pick<Config, 's3'>,
+  target: BucketTarget,
+  run: (reader: ArchiveReader) => Promise<T>,
+): Promise<T> {
   const { bucket: name = s3.bucket, prefix = s3.prefix } = target;
   checkArchivePrefix(prefix);
-  const [{ openBucket }, { openS3Reader }, { RETRY_LIMITS }, { requireBucket }, { verifyReader }] =
-    await Promise.all([
-      import('../store/archive/s3/client.ts'),
-      import('../store/archive/s3/archive-reader.ts'),
-      import('../store/archive/s3/retry.ts'),
-      import('../store/archive/s3/versions.ts'),
-      import('../store/verify/verify-archive.ts'),
-    ]);
+  const [{ openBucket }, { openS3Reader }, { RETRY_LIMITS }, { requireBucket }] = await Promise.all([
+    import('../store/archive/s3/client.ts'),
+    import('../store/archive/s3/archive-reader.ts'),
+    import('../store/archive/s3/retry.ts'),
+    import('../store/archive/s3/versions.ts'),
+  ]);
   const wanted = name === undefined ? s3 : { ...s3, bucket: name };
   const bucket = openBucket(s3ConnectionOf({ s3: wanted }));
   try {
     await requireBucket(bucket, prefix);
     const { random, sleep } = SYSTEM;
     const retrying = { limits: RETRY_LIMITS, random, sleep: (ms: number) => sleep(ms) };
-    return await verifyReader(openS3Reader({ bucket, prefix, retrying }), options);
+    return await run(openS3Reader({ bucket, prefix, retrying }));
   } finally {
     bucket.client.destroy();
   }

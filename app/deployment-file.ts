@@ -106,6 +106,13 @@ export async function amendDeployment(config: FileConfig, change: LaterMembers):
   return write(config, { ...(await toV3(config, file)), ...change });
 }
 
+/** Names other logs, by partition, in one step. Throws START_REFUSED without a deployment. */
+export async function renameLogs(config: FileConfig, origins: readonly string[]): Promise<Deployment> {
+  const file = await readFileOf(config);
+  if (file === undefined) throw noDeployment(config);
+  return write(config, { ...(await toV3(config, file)), origins: [...origins] });
+}
+
 /**
  * Brings a file of version 1 or 2 to version 3, which commits to the pseudonym key that is there now. Where the keys
  * folder cannot be written, as in a container that mounts it read-only, the file stays and the log says so.

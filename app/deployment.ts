@@ -17,7 +17,7 @@ import { commitToEventLogKey, makeEventLogKey, readEventLogKey } from './event-l
 import { closeToOthers } from './folder-modes.ts';
 import { requireNoKeyChange } from './key-change.ts';
 import { initConfiguredKeyStore } from './key-store.ts';
-import { dataPaths, headLogOrigin, logOf, type DataPaths, packageSignerOf } from './paths.ts';
+import { dataPaths, headLogOrigin, logOf, type DataPaths } from './paths.ts';
 import type { Config } from '../config.ts';
 import type { LogGenesis, LogPolicy } from '../schemas/bundle.ts';
 import type { RetentionClass } from '../schemas/retention.ts';
@@ -26,6 +26,7 @@ import { PipelineError } from '../schemas/errors.ts';
 import { HEAD_LOG } from '../schemas/head-entry.ts';
 import { OWN_COLLECTOR } from '../schemas/native-event.ts';
 import type { Archive } from '../store/archive/archive.ts';
+import { packageKeyName } from '../store/chain/key-history.ts';
 import { bundlePrefix, genesisKey } from '../store/chain/layout.ts';
 import { createSigningKey, openFileSigner } from '../store/keys/file-signer.ts';
 import { makeSecretFolder, writeSecretFile } from '../store/keys/secret-file.ts';
@@ -229,7 +230,7 @@ async function createLogs(
     }
     const signer = await openFileSigner(paths.signingKey, origin);
     const promises = { lockFor: lockPolicy(config), policy: logPolicy(config) };
-    const { vkey: packageKey } = await openFileSigner(paths.packageKey, packageSignerOf(origin));
+    const { vkey: packageKey } = await openFileSigner(paths.packageKey, packageKeyName(origin));
     await createLog({ archive, signer, clock, ...promises, log, headLog, packageKey, isSynthetic });
   }
   return writeDeployment(config, {

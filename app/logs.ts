@@ -5,19 +5,20 @@ import { lockPolicy } from './deployment.ts';
 import { noDeployment, readDeployment, type DeployedLog, type Deployment } from './deployment-file.ts';
 import { openArchive, openRecords, type OpenArchiveOptions } from './engines.ts';
 import { closeToOthers } from './folder-modes.ts';
-import { requireNoKeyChange } from './key-change.ts';
+import { requireNoKeyChange, type KeyWork } from './key-change.ts';
 import { createKeyReads, type KeyReads } from './key-reads.ts';
 import { openConfiguredKeyStore } from './key-store.ts';
-import { dataPaths, logOf, packageSignerOf } from './paths.ts';
+import { dataPaths, logOf } from './paths.ts';
 import type { EvidencePackages } from '../reports/package/packages.ts';
 import type { ReadBacklog } from '../schemas/backlog.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import type { Archive } from '../store/archive/archive.ts';
+import { currentTerm, packageKeyName } from '../store/chain/key-history.ts';
 import type { KeyStore } from '../store/data-keys/key-store.ts';
 import { openFileHeadGuard } from '../store/keys/file-head-guard.ts';
 import { openFileSigner } from '../store/keys/file-signer.ts';
 import type { HeadGuard } from '../store/keys/signer.ts';
-import { readKeyChanges } from '../store/ledger/archived-log.ts';
+import { readKeyChanges, readLogKeys } from '../store/ledger/archived-log.ts';
 import { requireGenesis } from '../store/ledger/genesis.ts';
 import type { Ledger } from '../store/ledger/ledger.ts';
 import { checkpointKeys, lastNumber } from '../store/ledger/numbered-keys.ts';
@@ -77,8 +78,8 @@ export class CloseStack implements Closeable {
 export interface OpenEnginesOptions extends OpenArchiveOptions {
   /** Empties the record store first, whatever its schema, so that recovery fills it from the archive. */
   readonly recreate?: BeforeDrop;
-  /** Whether the keys of the logs may be between the old and the next one. @default false */
-  readonly mayChangeKey?: boolean;
+  /** The work of this process that changes the keys of the logs. @default none: the keys must not be between two */
+  readonly keyWork?: KeyWork;
 }
 
 /** Opens the engines of an initialised deployment; the stack closes them. Throws START_REFUSED without a deployment. */
@@ -103,7 +104,7 @@ export async function openSealingEngines(
   options: OpenEnginesOptions = {},
 ): Promise<SealingEngines> {
   const { readGenesis } = await import('../store/ledger/genesis.ts');
-  if (options.mayChangeKey !== true) requireNoKeyChange(context.config);
+  requireNoKeyChange(context.config, options.keyWork);
   const engines = await openEngines(context, stack, options);
   // An archive in another format has no keys here: that it cannot be read says more than that they are missing.
   const [first] = engines.deployment.logs;
@@ -226,11 +227,13 @@ export async function openPackages(
     const one = published.find((candidate) => candidate.log === log);
     if (one === undefined) continue;
     const genesis = await requireGenesis(archive, log);
-    const signer = await openFileSigner(paths.packageKey, packageSignerOf(origin));
-    if (signer.vkey !== genesis.package_key)
+    // Opened for each package: the key may change while this process runs.
+    const openSigner = () => openFileSigner(paths.packageKey, packageKeyName(origin));
+    const { keys } = await readLogKeys(archive, log, origin);
+    if ((await openSigner()).vkey !== currentTerm(keys).packageKey)
       throw new PipelineError(
         'START_REFUSED',
-        `${paths.packageKey} is not the package key that the genesis of ${log} names; restore keys/ from the backup`,
+        `${paths.packageKey} is not the package key that ${log} names as the one in force; take keys/ from the machine that changed the key of the logs, or restore it from the backup`,
       );
     builders.set(
       log,
@@ -241,7 +244,7 @@ export async function openPackages(
         readKeyChanges: () => readKeyChanges(archive, log),
         logCount,
         readBacklog,
-        signer,
+        openSigner,
         clock,
         logger,
       }),

@@ -11,6 +11,12 @@ export function dataPaths({ data, keys = join(data, 'keys') }: Pick<Config, 'dat
     /** Only while the keys of the logs change. */
     nextSigningKey: join(keys, 'signing-key.next.pem'),
     packageKey: join(keys, 'package-key.pem'),
+    /** As `nextSigningKey`. It is made first and is in place first. */
+    nextPackageKey: join(keys, 'package-key.next.pem'),
+    /** Only while a new generation begins: its plan, and its keys until they are in place. */
+    generationPlan: join(keys, 'generation.next.json'),
+    generationSigningKey: join(keys, 'generation-signing-key.next.pem'),
+    generationPackageKey: join(keys, 'generation-package-key.next.pem'),
     pseudonymKey: join(keys, 'pseudonym-key'),
     eventLogKey: join(keys, 'event-log-key'),
     tokens: join(keys, 'tokens.json'),
@@ -34,9 +40,15 @@ export function logOf(partition: number): string {
   return `p${String(partition)}`;
 }
 
-/** Name of the key that signs evidence packages about a log. */
-export function packageSignerOf(origin: string): string {
-  return `${origin}/evidence-package`;
+/**
+ * Name in checkpoints of the log that continues another one. The generation stands before the name of the partition, in place
+ * of the generation before; the first generation has none in its name.
+ */
+export function originOfGeneration(origin: string, generation: number): string {
+  const [, base = origin, partition = ''] = /^(.*?)(\/p[0-9]+)?$/.exec(origin) ?? [];
+  const before = `/g${String(generation - 1)}`;
+  const first = generation > 2 && base.endsWith(before) ? base.slice(0, -before.length) : base;
+  return `${first}/g${String(generation)}${partition}`;
 }
 
 /** Name of the head log in checkpoints, from that of the first log of the deployment. */

@@ -6,7 +6,12 @@ import type { VerificationReport } from '../schemas/verification.ts';
 import { parseVkey } from '../store/chain/note.ts';
 import type { FindKeys } from '../store/verify/framed-payloads.ts';
 import { verifyPath } from '../store/verify/verify-path.ts';
-import { renderReport, type KeptCheckpoint, type VerifyOptions } from '../store/verify/report.ts';
+import {
+  renderReport,
+  type CheckPrevious,
+  type KeptCheckpoint,
+  type VerifyOptions,
+} from '../store/verify/report.ts';
 import { createProgress, toJsonLine, type Output } from './output.ts';
 
 export interface VerifyCommandOptions {
@@ -15,8 +20,12 @@ export interface VerifyCommandOptions {
   /** Files of checkpoints that were kept elsewhere. */
   readonly checkpoint?: readonly string[];
   readonly json: boolean;
+  /** Archive of the generation before: a folder, or `s3://BUCKET/PREFIX`. */
+  readonly previous?: string | undefined;
   /** Opens the frames of an archive. Without it they stay sealed. */
   readonly findKeys?: FindKeys | undefined;
+  /** Opens the archive of the generation before. */
+  readonly checkPrevious?: CheckPrevious | undefined;
 }
 
 /** Verifies a package or an archive folder and prints the verdict. Resolves with whether it is good. */
@@ -69,6 +78,34 @@ export async function withConfiguredKeys<T>(
   return withKeyStore(createContext(config), run);
 }
 
+/** Runs a verification that compares the logs with those of the archive of the generation before. */
+export async function withPrevious<T>(
+  readConfig: () => Config,
+  { previous = '', findKeys }: Pick<VerifyCommandOptions, 'previous' | 'findKeys'>,
+  run: (checkPrevious: CheckPrevious) => Promise<T>,
+): Promise<T> {
+  const [{ withPreviousArchive }, { previousIn }] = await Promise.all([
+    import('../app/previous-archive.ts'),
+    import('../store/verify/previous-archive.ts'),
+  ]);
+  return withPreviousArchive(readConfig, previous, (reader) => run(previousIn(reader, { findKeys })));
+}
+
+/** The checkpoints in files; throws NOT_FOUND for a file that cannot be read. */
+export async function readCheckpoints(paths: readonly string[]): Promise<KeptCheckpoint[]> {
+  const kept: KeptCheckpoint[] = [];
+  for (const path of paths) {
+    const note = await readFile(path, 'utf8').catch((cause: unknown) => {
+      throw new PipelineError('NOT_FOUND', `the checkpoint ${path} cannot be read`, {
+        cause,
+        hint: 'give the file of a checkpoint that was kept elsewhere',
+      });
+    });
+    kept.push({ name: path, note });
+  }
+  return kept;
+}
+
 /** `s3://BUCKET/PREFIX`; a prefix in the configured bucket, which ends in a slash; or the name of a bucket. */
 export function parseTarget(path: string): BucketTarget {
   const [, bucket, prefix = ''] = /^s3:\/\/([^/]+)(?:\/(.*))?$/.exec(path) ?? [];
@@ -85,7 +122,7 @@ export function parseTarget(path: string): BucketTarget {
 /** Runs a verification with progress and prints its report. Resolves with whether the evidence is good. */
 async function printVerdict(
   run: (options: VerifyOptions) => Promise<VerificationReport>,
-  { key, checkpoint = [], json, findKeys }: VerifyCommandOptions,
+  { key, checkpoint = [], json, findKeys, checkPrevious }: VerifyCommandOptions,
   output: Output,
 ): Promise<boolean> {
   requireKeys(key);
@@ -93,6 +130,7 @@ async function printVerdict(
   const report = await run({
     pinnedVkeys: key,
     findKeys,
+    checkPrevious,
     keptCheckpoints: await readCheckpoints(checkpoint),
     onProgress: ({ step, done, total }) => {
       progress.step(`${step}: ${String(done)}${total === undefined ? '' : ` of ${String(total)}`}`);
@@ -111,18 +149,4 @@ function requireKeys(keys: readonly string[] = []): void {
       hint: 'the operator of the log prints it with `affidavit init`; quote it for the shell',
     });
   }
-}
-
-async function readCheckpoints(paths: readonly string[]): Promise<KeptCheckpoint[]> {
-  const kept: KeptCheckpoint[] = [];
-  for (const path of paths) {
-    const note = await readFile(path, 'utf8').catch((cause: unknown) => {
-      throw new PipelineError('NOT_FOUND', `the checkpoint ${path} cannot be read`, {
-        cause,
-        hint: 'give the file of a checkpoint that was kept elsewhere',
-      });
-    });
-    kept.push({ name: path, note });
-  }
-  return kept;
 }

@@ -8,7 +8,8 @@ export interface OwnRecordOptions {
 }
 
 export interface OwnRecord {
-  readonly type: 'ingest.counted' | 'event_log.gap' | 'event_log.replaced' | 'key.rotated';
+  readonly type:
+    'ingest.counted' | 'event_log.gap' | 'event_log.replaced' | 'key.rotated' | 'generation.begun';
   /** Makes the record's id, together with its type: the same words give the same id. */
   readonly naturalKey: readonly string[];
   readonly received_at: string;

@@ -92,6 +92,12 @@ export const BundleHeader = Type.Object(
         description: 'verifier key of every bundle behind this one, which is the last of its key',
       }),
     ),
+    next_package_key: Type.Optional(
+      Type.String({
+        description:
+          'beside `next_vkey`: verifier key that signs packages with a checkpoint behind this bundle; absent in the head log',
+      }),
+    ),
     next_signature: Type.Optional(
       Type.String({
         description:
@@ -133,6 +139,29 @@ export type LogPolicy = Static<typeof LogPolicy>;
 /** How everything that shows a verdict about a synthetic log says so. */
 export const SYNTHETIC_NOTICE = 'SYNTHETIC: made for tests or shows, evidence of nothing';
 
+/**
+ * The log that a log of records continues under new keys, because somebody else may have the old ones. Its leaves up to
+ * the head in `checkpoint` are trusted; whatever lies behind them is not evidence.
+ */
+export const Continuation = Type.Object(
+  {
+    generation: Type.Integer({
+      minimum: 2,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description: 'the log that continues none is generation 1',
+    }),
+    origin: Type.String({ pattern: '^[^\\s+]+$' }),
+    genesis_sha256: HashHex,
+    checkpoint: Type.Optional(
+      Type.String({
+        description: 'the trusted head, a signed note; absent where no leaf of that log is trusted',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+export type Continuation = Static<typeof Continuation>;
+
 /** First object of a log: its origin and the key that signs it and everything behind it. Written once, by `init`. */
 export const LogGenesis = Type.Object(
   {
@@ -149,12 +178,13 @@ export const LogGenesis = Type.Object(
     package_key: Type.Optional(
       Type.String({
         description:
-          'verifier key that signs evidence packages about the log; absent in the head log, about which there are none',
+          'verifier key that signs evidence packages about the log, until a bundle names the next one; absent in the head log, about which there are none',
       }),
     ),
     head_log: Type.Optional(
       Type.String({ description: 'verifier key of the head log; absent in the head log itself' }),
     ),
+    continues: Type.Optional(Continuation),
     lock: ArchiveLock,
     signature: Type.String({
       description: 'Ed25519 by `vkey` over the other members, base64 (store/chain/genesis.ts)',

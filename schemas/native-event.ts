@@ -30,6 +30,11 @@ export const NativeFacts = Type.Omit(
     'missing_since',
     'old_vkey',
     'new_vkey',
+    'new_package_key',
+    'generation',
+    'previous_origin',
+    'trusted_tree_size',
+    'trusted_root_hash',
   ],
   { additionalProperties: false },
 );

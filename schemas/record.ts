@@ -115,6 +115,11 @@ export const Facts = Type.Object(
     missing_since: Type.Optional(InstantUtc),
     old_vkey: Text,
     new_vkey: Text,
+    new_package_key: Text,
+    generation: Count,
+    previous_origin: Text,
+    trusted_tree_size: Count,
+    trusted_root_hash: Type.Optional(HashHex),
     data_classes: Type.Optional(Type.Array(Type.String())),
   },
   { additionalProperties: false },
@@ -199,6 +204,7 @@ export const RECORD_TYPES = [
   'clock.stepped',
   'partition.parked',
   'key.rotated',
+  'generation.begun',
   'quarantined',
 ] as const;
 

@@ -1,11 +1,6 @@
-/** The axis of a report that a failure breaks: integrity of the bytes, or the signatures over them. */
-export type VerificationAxis = 'integrity' | 'anchoring';
+import { KEY_FAILURES, type FailureEntry } from './key-failures.ts';
 
-interface FailureEntry {
-  readonly axis: VerificationAxis;
-  readonly meaning: string;
-  readonly action: string;
-}
+export type { VerificationAxis } from './key-failures.ts';
 
 const RESTORE =
   'restore the file from an untouched copy and verify again; until then treat the range as tampered';
@@ -146,7 +141,7 @@ export const FAILURES = {
   },
   manifest_unsigned: {
     axis: 'anchoring',
-    meaning: 'manifest.note does not sign this manifest with the package key that the genesis names',
+    meaning: 'manifest.note does not sign this manifest with the package key of its checkpoint',
     action: ASK_AGAIN,
   },
   record_malformed: {
@@ -384,12 +379,7 @@ export const FAILURES = {
     meaning: 'an entry of the head log takes back what an entry before it said',
     action: 'the holder of the key signed both entries; the older one was true when it was written',
   },
-  rotation_invalid: {
-    axis: 'anchoring',
-    meaning: 'a signed bundle names its key or the next one in a way that the format does not allow',
-    action:
-      'the holder of the key signed it; keep the archive and compare with a copy that somebody else kept',
-  },
+  ...KEY_FAILURES,
 } as const satisfies Record<string, FailureEntry>;
 
 export type FailureCode = keyof typeof FAILURES;

@@ -20,6 +20,7 @@ export const VerificationNotice = Type.Object({
     Type.Literal('store_not_compared'),
     Type.Literal('log_unnamed_yet'),
     Type.Literal('head_log_behind'),
+    Type.Literal('untrusted_tail'),
   ]),
   index: Type.Union([SafeCount, Type.Null()]),
   detail: Type.String(),
@@ -70,6 +71,16 @@ export const VerificationReport = Type.Object({
     }),
     Type.Null(),
   ]),
+  /** Logs of records that continue others under new keys. */
+  continues: Type.Array(
+    Type.Object({
+      origin: Type.String(),
+      generation: SafeCount,
+      previous_origin: Type.String(),
+      trusted_tree_size: SafeCount,
+      trusted_root_hash: Type.Union([Type.String(), Type.Null()]),
+    }),
+  ),
   tree_size: Type.Union([SafeCount, Type.Null()]),
   root_hash: Type.Union([Type.String(), Type.Null()]),
   signed_tree_size: SafeCount,

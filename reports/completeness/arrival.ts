@@ -161,26 +161,29 @@ const NOTHING_COUNTED: IngestCounts = {
   missing_count: 0,
   forked_count: 0,
   replaced_count: 0,
+  begun_count: 0,
 };
 
 /** A loss that the sequencer itself reports. */
 interface IngestLoss {
-  readonly code: 'dead_letters' | 'event_log_gap' | 'event_log_replaced';
+  readonly code: 'dead_letters' | 'event_log_gap' | 'event_log_replaced' | 'generation_begun';
   readonly detail: string;
 }
 
 function ingestDetails(counts: IngestCounts): IngestLoss[] {
-  const { dead_letter_count, missing_count, forked_count, replaced_count } = counts;
+  const { dead_letter_count, missing_count, forked_count, replaced_count, begun_count } = counts;
   const entries = counted(dead_letter_count, 'entry', 'entries');
   const letters = `${entries} of the event log held no envelope of a writer of this deployment and became no record`;
   const missing = `${counted(missing_count, 'entry', 'entries')} of the event log missing: their writer numbered them, and they were not read`;
   const forked = `${counted(forked_count, 'entry', 'entries')} of the event log whose writer wrote another entry before than the one that was read`;
   const replaced = `the event log was replaced ${counted(replaced_count, 'time')}: acknowledged envelopes that were not sealed are lost`;
+  const begun = `a new generation of the log was begun ${counted(begun_count, 'time')}: what was sealed behind the trusted head of the one before is not in it`;
   return [
     ...(dead_letter_count > 0 ? [{ code: 'dead_letters', detail: letters } as const] : []),
     ...(missing_count > 0 ? [{ code: 'event_log_gap', detail: missing } as const] : []),
     ...(forked_count > 0 ? [{ code: 'event_log_gap', detail: forked } as const] : []),
     ...(replaced_count > 0 ? [{ code: 'event_log_replaced', detail: replaced } as const] : []),
+    ...(begun_count > 0 ? [{ code: 'generation_begun', detail: begun } as const] : []),
   ];
 }
 

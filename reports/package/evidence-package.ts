@@ -11,7 +11,7 @@ import { canonicalJson } from '../../schemas/canonical.ts';
 import { toInstant, type Clock } from '../../schemas/clock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import { formatGenesis } from '../../store/chain/genesis.ts';
-import { keysAfter, keysOfGenesis, openCheckpointOf } from '../../store/chain/key-history.ts';
+import { keysAfter, keysOfGenesis, openCheckpointOf, packageKeyAt } from '../../store/chain/key-history.ts';
 import type { PublishedCheckpoint, PublishedLog } from '../../store/ledger/published-log.ts';
 import type { RecordStore } from '../../store/records/record-store.ts';
 import type { Signer } from '../../store/keys/signer.ts';
@@ -32,8 +32,8 @@ export interface EvidencePackageOptions {
   readonly readKeyChanges?: (() => Promise<readonly BundleHeader[]>) | undefined;
   /** How many logs the deployment has, of which this is one. */
   readonly logCount: number;
-  /** Signs the manifest, with the package key that the genesis names. */
-  readonly signer: Signer;
+  /** Opens the signer of the manifest. Its key must be the package key of the log at its newest checkpoint. */
+  readonly openSigner: () => Promise<Signer>;
   /** Asked after the checkpoint was taken. Absent where no event log is at hand. */
   readonly readBacklog?: ReadBacklog | undefined;
   readonly clock: Clock;
@@ -41,8 +41,8 @@ export interface EvidencePackageOptions {
 }
 
 /**
- * Builder for `openEvidencePackages`. A build throws PACKAGE_NOT_READY while no checkpoint is published,
- * STORE_DIVERGED where the record store differs from the log, and the codes of the record store.
+ * Builder for `openEvidencePackages`. A build throws PACKAGE_NOT_READY while no checkpoint is published, or the package key
+ * at hand is not that of the newest one, STORE_DIVERGED where the record store differs from the log, and the codes of the record store.
  */
 export function createPackageBuilder(
   options: EvidencePackageOptions,
@@ -63,11 +63,11 @@ async function buildPackage(
   { package_id, request, framework, path, signal }: PackageBuild,
   dir: string,
 ): Promise<void> {
-  const { store, published, genesis, logCount, signer, readBacklog, clock, logger } = options;
+  const { store, published, genesis, logCount, readBacklog, clock, logger } = options;
   const { period, requested_by } = request;
   const { log, origin } = published;
   const created_at = toInstant(clock());
-  const { checkpoint, changes } = await takeCheckpoint(options);
+  const { checkpoint, changes, signer } = await takeCheckpoint(options);
   const { tree_size, root_hash } = checkpoint;
   const tree = await readSealedLog(store, log, checkpoint, signal);
   // Every row was compared with its leaf by now, so the statistic of integrity can say how many.
@@ -100,6 +100,7 @@ async function buildPackage(
     ...head,
     requested_by,
     log_count: logCount,
+    continues: genesis.continues,
     framework,
     vkey: genesis.vkey,
     key_changes: changes.map((header) => `${canonicalJson(header)}\n`).join(''),
@@ -118,14 +119,16 @@ async function buildPackage(
   logger.info({ package_id, tree_size, record_count }, 'wrote evidence package');
 }
 
-/** The newest checkpoint, and the changes of key that lead from the genesis to the keys that signed it. */
+/** The newest checkpoint, the changes of key that lead from the genesis to its keys, and the signer of packages about it. */
 async function takeCheckpoint({
   published,
   genesis,
   readKeyChanges = () => Promise.resolve([]),
+  openSigner,
 }: EvidencePackageOptions): Promise<{
   readonly checkpoint: PublishedCheckpoint;
   readonly changes: readonly BundleHeader[];
+  readonly signer: Signer;
 }> {
   const checkpoint = await currentCheckpoint(published);
   const changes = (await readKeyChanges()).filter(({ start_index }) => start_index < checkpoint.tree_size);
@@ -136,5 +139,8 @@ async function takeCheckpoint({
     const detail = `the key of the genesis of ${genesis.origin} does not lead to that of its checkpoint`;
     throw new PipelineError('INTERNAL', detail);
   }
-  return { checkpoint, changes };
+  const signer = await openSigner();
+  if (signer.vkey === packageKeyAt(keys, checkpoint.tree_size)) return { checkpoint, changes, signer };
+  const detail = `the package key at hand is not that of ${genesis.origin} at size ${String(checkpoint.tree_size)}: the key of the logs is changing, or this machine has an older copy of keys/`;
+  throw new PipelineError('PACKAGE_NOT_READY', detail);
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { canonicalJson } from '../../schemas/canonical.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import { PACKAGE_PATHS, type ManifestFile, type PackageManifest } from '../../schemas/evidence-package.ts';
+import { packageKeyName } from '../../store/chain/key-history.ts';
 import { sha256Hex } from '../../store/chain/leaf.ts';
 import { formatNote, parseVkey } from '../../store/chain/note.ts';
 import type { Signer } from '../../store/keys/signer.ts';
@@ -70,7 +71,7 @@ export async function signManifest(signer: Signer, manifest: PackageManifest): P
   const key = parseVkey(signer.vkey);
   if (key === undefined) throw new PipelineError('INTERNAL', 'signer has no Ed25519 verifier key');
   const digest = sha256Hex(manifestText(manifest));
-  const text = `${manifest.origin}/evidence-package\n${manifest.package_id}\n${digest}\n`;
+  const text = `${packageKeyName(manifest.origin)}\n${manifest.package_id}\n${digest}\n`;
   const signature = await signer.sign(Buffer.from(text));
   return formatNote(text, [{ name: key.name, keyId: key.keyId, signature }]);
 }

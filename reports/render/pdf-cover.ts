@@ -1,7 +1,7 @@
 import type { ControlState } from '../../schemas/control.ts';
 import { SYNTHETIC_NOTICE } from '../../schemas/bundle.ts';
 import { PACKAGE_PATHS } from '../../schemas/evidence-package.ts';
-import { describeLog } from './readme.ts';
+import { describeBefore, describeLog } from './readme.ts';
 import type { ReportInput } from './report-input.ts';
 import { COLOURS, newPage, type Sheet, write, writeItem } from './pdf-sheet.ts';
 import { writeTable } from './pdf-table.ts';
@@ -54,8 +54,10 @@ export function writeCover(sheet: Sheet, input: ReportInput): void {
   write(sheet, 'subtitle', 'Results over the sealed records of AI coding agents');
   if (input.synthetic) write(sheet, 'h2', SYNTHETIC_NOTICE, COLOURS.exception);
   const { package_id, origin, period, created_at, requested_by, framework, tree_size } = input;
+  const before = describeBefore(input);
   const facts: [string, string][] = [
     ['Log (origin)', describeLog(origin, input.log_count)],
+    ...(before === undefined ? [] : [['Log before it', before] as [string, string]]),
     ['Framework', `${framework.title}, ${framework.criteria}`],
     ['Catalogue version', framework.version],
     ['Period', `${period.from} up to, but not including, ${period.to} (clock: received_at, UTC)`],

@@ -1,5 +1,12 @@
 import { SYNTHETIC_NOTICE } from '../../schemas/bundle.ts';
+import { describeContinuation } from '../../store/chain/continuation.ts';
 import type { PackageHead, ReportInput } from './report-input.ts';
+
+/** The log before, whose records are not in this package. Undefined where there is none. */
+export function describeBefore({ continues }: Pick<PackageHead, 'continues'>): string | undefined {
+  if (continues === undefined) return undefined;
+  return `${describeContinuation(continues)}; its records are not in this package`;
+}
 
 /** A package is about one log. In a deployment with several logs the reader must know that others exist. */
 export function describeLog(origin: string, logCount: number): string {
@@ -28,6 +35,11 @@ const NEXT_KEYS = ` The log has
     done < keys/rotations.jsonl
     (printf '0*0\\005\\006\\003+ep\\003!\\000'; cat key.raw) > key.der`;
 
+const FIRST_PACKAGE_KEY = `The genesis names the key of packages, which signed manifest.note:
+    jq -r .package_key genesis`;
+const LAST_PACKAGE_KEY = `The last change names the key of packages, which signed manifest.note:
+    tail -n 1 keys/rotations.jsonl | jq -r .next_package_key`;
+
 const howToCheck = (hasChanges: boolean) => `HOW TO CHECK IT
 
 With the log's own tool, offline:
@@ -48,8 +60,7 @@ With independent tools, after unpacking:
     (printf 'affidavit/genesis/v1\\n'; jq -cjS 'del(.signature)' genesis) > signed.txt
     jq -r .signature genesis | base64 -d > signature.raw
     ${VERIFY}
-    The genesis names the key of packages, which signed manifest.note:
-    jq -r .package_key genesis | cut -d+ -f3- | base64 -d | tail -c 32 > key.raw
+    ${hasChanges ? LAST_PACKAGE_KEY : FIRST_PACKAGE_KEY} | cut -d+ -f3- | base64 -d | tail -c 32 > key.raw
     (printf '0*0\\005\\006\\003+ep\\003!\\000'; cat key.raw) > key.der
     sed '/^$/q' manifest.note | sed '$d' > signed.txt
     tail -n 1 manifest.note | awk '{ print $NF }' | base64 -d | tail -c 64 > signature.raw
@@ -67,11 +78,12 @@ the package proves only that the package agrees with itself.
 
 const ONE_KEY = 'keys/log.vkey       the key that signed checkpoint and genesis';
 const SEVERAL_KEYS = `keys/log.vkey       the key that signed the genesis
-keys/rotations.jsonl  the changes of that key up to the one that signed the checkpoint`;
+keys/rotations.jsonl  the changes of that key, and of the key of packages, up to the checkpoint`;
 
 /** README.txt of a package: its files, and how to check them with tools that everybody has. */
 export function readmeText(head: PackageHead & Pick<ReportInput, 'key_changes'>): string {
   const { package_id, created_at, requested_by, period, origin, log_count, tree_size, root_hash } = head;
+  const before = describeBefore(head);
   const mark = head.synthetic ? `\n${SYNTHETIC_NOTICE}.\nEvery state in it is of a SYNTHETIC log.\n` : '';
   return `AFFIDAVIT EVIDENCE PACKAGE
 ${mark}
@@ -79,7 +91,7 @@ Package     ${package_id}
 Created     ${created_at}, requested by ${requested_by}
 Period      ${period.from} up to, but not including, ${period.to} (clock: received_at, UTC)
 Log         ${describeLog(origin, log_count)}
-Checkpoint  ${tree_size} records, root ${root_hash}
+${before === undefined ? '' : `Before it   ${before}\n`}Checkpoint  ${tree_size} records, root ${root_hash}
 
 START HERE
 

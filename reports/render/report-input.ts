@@ -1,3 +1,4 @@
+import type { Continuation } from '../../schemas/bundle.ts';
 import type { ControlResult, Period } from '../../schemas/control.ts';
 import type { Framework, PopulationRow } from '../controls/control.ts';
 
@@ -19,6 +20,8 @@ export interface PackageHead {
   readonly synthetic: boolean;
   /** How many logs the deployment has. */
   readonly log_count: number;
+  /** The log that this one continues under new keys. */
+  readonly continues?: Continuation | undefined;
   readonly tree_size: number;
   /** Hex. */
   readonly root_hash: string;

@@ -1,6 +1,7 @@
 /**
  * Which key signs which part of a log. The genesis names the first key; a bundle with `next_vkey` is the last one of its
- * key. In: the genesis, and the headers that change the key, in order. Out: the key of a bundle or a checkpoint. Pure.
+ * key. In: the genesis, and the headers that change the key, in order. Out: the key of a bundle, a checkpoint or a package.
+ * Pure.
  */
 import type { BundleHeader, LogGenesis } from '../../schemas/bundle.ts';
 import { isHeaderSigned, isTakenUp } from './bundle-signature.ts';
@@ -13,6 +14,8 @@ export interface KeyTerm {
   readonly rotatedAt: number | undefined;
   readonly vkey: string;
   readonly key: VerifierKey;
+  /** Signs packages about the log with a checkpoint in this term. Undefined for the head log, about which there are none. */
+  readonly packageKey: string | undefined;
 }
 
 /** The keys of a log in the order of their terms. The first is that of the genesis. */
@@ -21,13 +24,16 @@ export type KeyHistory = readonly [KeyTerm, ...KeyTerm[]];
 /** The members of a header that say whose turn it is. */
 export type KeyedHeader = Pick<
   BundleHeader,
-  'origin' | 'start_index' | 'leaf_count' | 'tree_size' | 'next_vkey' | 'rotated_at'
+  'origin' | 'start_index' | 'leaf_count' | 'tree_size' | 'next_vkey' | 'next_package_key' | 'rotated_at'
 >;
 
 /** The history of a log that never changed its key. Undefined where the genesis names no Ed25519 key. */
-export function keysOfGenesis({ vkey }: Pick<LogGenesis, 'vkey'>): KeyHistory | undefined {
+export function keysOfGenesis({
+  vkey,
+  package_key: packageKey,
+}: Pick<LogGenesis, 'vkey' | 'package_key'>): KeyHistory | undefined {
   const key = parseVkey(vkey);
-  return key && [{ rotatedAt: undefined, vkey, key }];
+  return key && [{ rotatedAt: undefined, vkey, key, packageKey }];
 }
 
 /** The key of the next bundle. */
@@ -52,10 +58,22 @@ export function termsOfCheckpoint(keys: KeyHistory, size: number): readonly [Key
 }
 
 /**
+ * The verifier key that signs packages about the first `size` leaves: that of the newest change below, else that of the
+ * genesis.
+ */
+export function packageKeyAt(keys: KeyHistory, size: number): string | undefined {
+  return termsOfCheckpoint(keys, size).at(-1)?.packageKey;
+}
+
+/** Name of the key that signs packages about a log; the first line of what it signs, too. */
+export function packageKeyName(origin: string): string {
+  return `${origin}/evidence-package`;
+}
+
+/**
  * In words, why a header does not fit the keys of its log; undefined where it does. Keys behind it may be known or not. Its
- * signature is not looked at. SPEC
- * (archive.md): `rotated_at` names the bundle that named the key. A bundle with `next_vkey` holds one leaf, and the next key
- * has the name of the log and was never a key of it.
+ * signature is not looked at. SPEC (archive.md): `rotated_at` names the bundle that named the key. A bundle with `next_vkey`
+ * holds one leaf, and the next key has the name of the log and was never a key of it. `next_package_key` stands beside it.
  */
 export function rotationProblem(keys: KeyHistory, header: KeyedHeader): string | undefined {
   const { start_index, leaf_count, next_vkey, rotated_at } = header;
@@ -63,15 +81,47 @@ export function rotationProblem(keys: KeyHistory, header: KeyedHeader): string |
   if (rotated_at !== named)
     return `says that its key was named ${describe(rotated_at)}, and that was ${describe(named)}`;
   const known = keys.find(({ rotatedAt }) => rotatedAt === start_index);
-  if (known !== undefined && known.vkey !== next_vkey) return `does not change the key to ${known.vkey}`;
-  if (next_vkey === undefined) return undefined;
+  const problem = knownProblem(known, header);
+  if (problem !== undefined) return problem;
+  const before = keys.filter(({ rotatedAt = -1 }) => rotatedAt < start_index);
+  if (next_vkey === undefined)
+    return header.next_package_key === undefined ? undefined : 'changes the key of packages alone';
   if (leaf_count !== 1) return `changes the key and holds ${String(leaf_count)} leaves`;
   const next = parseVkey(next_vkey);
   if (next?.name !== header.origin) return `changes the key to ${next_vkey}, which is none of this log`;
   // Signature lines tell keys apart by their ids alone.
-  const before = keys.filter(({ rotatedAt = -1 }) => rotatedAt < start_index);
   const isUsed = before.some(({ key }) => key.keyId === next.keyId);
-  return isUsed ? `changes the key to ${next_vkey}, which was a key of this log before` : undefined;
+  if (isUsed) return `changes the key to ${next_vkey}, which was a key of this log before`;
+  return packageKeyProblem(before, header);
+}
+
+/** A header that is known to change the keys names the same ones again. */
+function knownProblem(
+  known: KeyTerm | undefined,
+  { next_vkey, next_package_key }: KeyedHeader,
+): string | undefined {
+  if (known === undefined) return undefined;
+  if (known.vkey !== next_vkey) return `does not change the key to ${known.vkey}`;
+  if (known.packageKey === next_package_key) return undefined;
+  return `does not change the key of packages to ${known.packageKey ?? 'none'}`;
+}
+
+/**
+ * SPEC (archive.md): where the genesis names a package key, each change of key names the next one, which has the name of
+ * package keys and was never one of the log. Where it names none, no change does.
+ */
+function packageKeyProblem(
+  before: readonly KeyTerm[],
+  { origin, next_package_key: named }: KeyedHeader,
+): string | undefined {
+  const isPackaged = before[0]?.packageKey !== undefined;
+  if (named === undefined) return isPackaged ? 'changes the key and not that of packages' : undefined;
+  if (!isPackaged) return 'names a key of packages, and there are none about this log';
+  const next = parseVkey(named);
+  if (next?.name !== packageKeyName(origin))
+    return `changes the key of packages to ${named}, which is none of this log`;
+  const isUsed = before.some(({ packageKey = '' }) => parseVkey(packageKey)?.keyId === next.keyId);
+  return isUsed ? `changes the key of packages to ${named}, which was one before` : undefined;
 }
 
 /** The judgement of the keys of a log on a header. */
@@ -102,10 +152,13 @@ function describe(rotatedAt: number | undefined): string {
 }
 
 /** The history after a bundle that `rotationProblem` finds nothing wrong with and whose key signed it. */
-export function keysAfter(keys: KeyHistory, { start_index, next_vkey }: KeyedHeader): KeyHistory {
+export function keysAfter(
+  keys: KeyHistory,
+  { start_index, next_vkey, next_package_key: packageKey }: KeyedHeader,
+): KeyHistory {
   const key = next_vkey === undefined ? undefined : parseVkey(next_vkey);
   if (key === undefined || next_vkey === undefined) return keys;
-  return [...keys, { rotatedAt: start_index, vkey: next_vkey, key }];
+  return [...keys, { rotatedAt: start_index, vkey: next_vkey, key, packageKey }];
 }
 
 /** The checkpoint of a note that all keys of its size signed, else undefined. Lines of other keys are ignored. */

@@ -69,6 +69,12 @@ export async function moveSecretFile(from: string, to: string): Promise<void> {
   await syncFolder(dirname(to));
 }
 
+/** Removes a file, which may be gone already. When it resolves, that survives a power loss. */
+export async function removeSecretFile(path: string): Promise<void> {
+  await rm(path, { force: true });
+  await syncFolder(dirname(path));
+}
+
 /** When it resolves, a file that was found survives a power loss: its writer may have died before the name was flushed. */
 export async function flushFoundFile(path: string): Promise<void> {
   await syncFolder(dirname(path));

@@ -36,6 +36,13 @@ export interface Batch {
   readonly duplicate_count: number;
 }
 
+/** The keys that a bundle names, which is the last one of the keys before. */
+export interface NextKeys {
+  readonly vkey: string;
+  /** Undefined in the head log. */
+  readonly packageKey: string | undefined;
+}
+
 /** A bundle before it is created: its payload objects are in the archive, and nothing names it yet. */
 export interface BundleDraft {
   /** The head once the bundle is created. */
@@ -65,13 +72,13 @@ function requireSealable(record: AuditRecord): void {
 /**
  * Step 1: seals the batch behind `before` and puts its payload objects into the archive.
  *
- * @param nextVkey verifier key of the bundles behind this one, where it is the last of its key and holds one record
+ * @param next the keys behind this bundle, where it is the last of its key and holds one record
  */
 export async function draftBundle(
   options: LedgerOptions,
   before: Head,
   batch: Batch,
-  nextVkey?: string,
+  next?: NextKeys,
 ): Promise<BundleDraft> {
   batch.records.forEach(requireSealable);
   const nowMs = timeOfIntegration(options, before, batch.records);
@@ -103,7 +110,7 @@ export async function draftBundle(
     frame_count: frames.length,
     lines: linesRef(lines),
     payloads: [...payloads],
-    ...keyMembers(before, nextVkey),
+    ...keyMembers(before, next),
   };
   const head = { ...extended, keys: keysAfter(before.keys, unsigned) };
   const header = await sign(options, unsigned);
@@ -181,11 +188,12 @@ function extendHead(
 /** The members of a header that say by which key it is signed, and whether it is the last of that key. */
 export function keyMembers(
   { keys }: Pick<Head, 'keys'>,
-  next_vkey: string | undefined,
-): Pick<UnsignedBundleHeader, 'next_vkey' | 'rotated_at'> {
+  next: NextKeys | undefined,
+): Pick<UnsignedBundleHeader, 'next_vkey' | 'next_package_key' | 'rotated_at'> {
   const { rotatedAt: rotated_at } = currentTerm(keys);
   return {
-    ...(next_vkey === undefined ? {} : { next_vkey }),
+    ...(next === undefined ? {} : { next_vkey: next.vkey }),
+    ...(next?.packageKey === undefined ? {} : { next_package_key: next.packageKey }),
     ...(rotated_at === undefined ? {} : { rotated_at }),
   };
 }

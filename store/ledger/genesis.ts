@@ -1,6 +1,6 @@
 /** Writes and reads the first object of a log. */
 import { Value } from 'typebox/value';
-import { LogGenesis, type LogPolicy } from '../../schemas/bundle.ts';
+import { LogGenesis, type Continuation, type LogPolicy } from '../../schemas/bundle.ts';
 import { toInstant, type Clock } from '../../schemas/clock.ts';
 import { PipelineError } from '../../schemas/errors.ts';
 import type { Archive } from '../archive/archive.ts';
@@ -12,6 +12,7 @@ import {
   isGenesisSigned,
   namesItsKey,
 } from '../chain/genesis.ts';
+import { isContinuationSound } from '../chain/continuation.ts';
 import { genesisKey } from '../chain/layout.ts';
 import type { Signer } from '../keys/signer.ts';
 import type { LedgerOptions } from './options.ts';
@@ -26,6 +27,8 @@ export interface NewLog extends Pick<LedgerOptions, 'log' | 'lockFor'> {
   readonly headLog?: string | undefined;
   /** Verifier key that signs evidence packages about the log; absent for the head log. */
   readonly packageKey?: string | undefined;
+  /** The log that this one continues under new keys. */
+  readonly continues?: Continuation | undefined;
   /** @default false */
   readonly isSynthetic?: boolean;
 }
@@ -40,6 +43,7 @@ export async function createLog({
   policy,
   headLog,
   packageKey,
+  continues,
   isSynthetic = false,
 }: NewLog) {
   const nowMs = clock();
@@ -53,6 +57,7 @@ export async function createLog({
     frame_dictionary: FRAME_DICTIONARY_SHA256,
     ...(packageKey === undefined ? {} : { package_key: packageKey }),
     ...(headLog === undefined ? {} : { head_log: headLog }),
+    ...(continues === undefined ? {} : { continues }),
     lock: lockFor('proof', nowMs),
   };
   const signature = Buffer.from(await signer.sign(genesisMessage(genesis))).toString('base64');
@@ -78,7 +83,8 @@ export async function readGenesis(archive: Archive, log: string): Promise<LogGen
     const detail = `log ${log} was begun in another version of the archive's format; use a release that reads it`;
     throw new PipelineError('START_REFUSED', detail);
   }
-  if (genesis !== undefined && namesItsKey(genesis) && isGenesisSigned(genesis)) return genesis;
+  const isSound = genesis !== undefined && namesItsKey(genesis) && isContinuationSound(genesis);
+  if (isSound && isGenesisSigned(genesis)) return genesis;
   throw new PipelineError(
     'ARCHIVE_DAMAGED',
     `${genesisKey(log)} is not a genesis that the key of the log signed`,

@@ -16,7 +16,7 @@ import { bundleKey } from '../chain/layout.ts';
 import { appendLeaves, chainHash, frontierRoot, leafHash } from '../chain/merkle.ts';
 import type { Signer } from '../keys/signer.ts';
 import { createPublisher } from './checkpoint-publisher.ts';
-import { createBundle, keyMembers, sign, type BundleDraft } from './commit.ts';
+import { createBundle, keyMembers, sign, type BundleDraft, type NextKeys } from './commit.ts';
 import { applySealed } from './follow.ts';
 import type { Head } from './head.ts';
 import { heldBefore, isDue } from './head-log-entries.ts';
@@ -62,7 +62,7 @@ export function changeHeadLogKey(
     const newest = await readEntry(options, head.treeSize - 1);
     const taken_at = toInstant(Math.max(options.clock(), head.notBeforeMs));
     const entry: HeadEntry = { v: 1, taken_at, heads: heldBefore(newest?.heads ?? [], heads) };
-    return draftEntry(options, head, entry, nextSigner.vkey);
+    return draftEntry(options, head, entry, { vkey: nextSigner.vkey, packageKey: undefined });
   });
 }
 
@@ -123,7 +123,7 @@ async function draftEntry(
   options: LedgerOptions,
   before: Head,
   entry: HeadEntry,
-  nextVkey?: string,
+  next?: NextKeys,
 ): Promise<BundleDraft> {
   const text = canonicalJson(entry);
   const hash = leafHash(Buffer.from(text));
@@ -155,7 +155,7 @@ async function draftEntry(
     frame_count: 0,
     lines: linesRef(leaves),
     payloads: [],
-    ...keyMembers(before, nextVkey),
+    ...keyMembers(before, next),
   };
   const head = { ...extended, keys: keysAfter(before.keys, header) };
   const bytes = packBundle(await sign(options, header), leaves);

@@ -1,6 +1,6 @@
 /**
- * A log changes its key. In: the signer of its key and that of the next one. Out: one bundle, the last of the old key, that
- * names the new one, and a checkpoint at its end that both signed. Nothing else is sealed meanwhile; where another process
+ * A log changes its key, and that of its packages. In: the signer of its key and that of the next one. Out: one bundle, the
+ * last of the old key, that names the new ones, and a checkpoint at its end that both signed. Nothing else is sealed meanwhile; where another process
  * does seal, creating the bundle decides who goes on, as always.
  */
 import { PipelineError } from '../../schemas/errors.ts';
@@ -8,7 +8,7 @@ import type { AuditRecord } from '../../schemas/record.ts';
 import { currentTerm, rotationProblem } from '../chain/key-history.ts';
 import type { Signer } from '../keys/signer.ts';
 import { createPublisher } from './checkpoint-publisher.ts';
-import { createBundle, draftBundle, type BundleDraft } from './commit.ts';
+import { createBundle, draftBundle, keyMembers, type BundleDraft } from './commit.ts';
 import { applySealed } from './follow.ts';
 import type { Head } from './head.ts';
 import type { LedgerOptions } from './options.ts';
@@ -16,6 +16,8 @@ import { recoverHead } from './recovery.ts';
 
 export interface RotateKeyOptions extends LedgerOptions {
   readonly nextSigner: Signer;
+  /** Verifier key of the next packages about the log; absent for the head log. */
+  readonly nextPackageKey?: string | undefined;
 }
 
 export interface KeyChange {
@@ -52,23 +54,26 @@ export async function changeLogKey(options: RotateKeyOptions, draft: DraftChange
 }
 
 /** Throws START_REFUSED for a next key that verification would refuse, before anything is sealed. */
-function requireAllowed({ log, nextSigner }: RotateKeyOptions, { treeSize, keys }: Head): void {
-  const { rotatedAt: rotated_at, key } = currentTerm(keys);
+function requireAllowed(
+  { log, nextSigner, nextPackageKey }: RotateKeyOptions,
+  { treeSize, keys }: Head,
+): void {
+  const { key } = currentTerm(keys);
   const place = { origin: key.name, start_index: treeSize, leaf_count: 1, tree_size: treeSize + 1 };
-  const named = rotated_at === undefined ? place : { ...place, rotated_at };
-  const problem = rotationProblem(keys, { ...named, next_vkey: nextSigner.vkey });
+  const named = keyMembers({ keys }, { vkey: nextSigner.vkey, packageKey: nextPackageKey });
+  const problem = rotationProblem(keys, { ...place, ...named });
   if (problem !== undefined) throw new PipelineError('START_REFUSED', `the next bundle of ${log} ${problem}`);
 }
 
-/** The change as a record of a log of records, which states both keys. */
+/** The change as a record of a log of records, which states the keys. */
 export function draftRotation(options: RotateKeyOptions, record: AuditRecord): DraftChange {
-  const { signer, nextSigner } = options;
-  const { old_vkey, new_vkey } = record.facts;
-  if (old_vkey !== signer.vkey || new_vkey !== nextSigner.vkey)
+  const { signer, nextSigner, nextPackageKey: packageKey } = options;
+  const { old_vkey, new_vkey, new_package_key } = record.facts;
+  if (old_vkey !== signer.vkey || new_vkey !== nextSigner.vkey || new_package_key !== packageKey)
     throw new PipelineError('INTERNAL', 'the record of a change of key names other keys than its signers');
   return (before) => {
     const { nextOffset: next_offset, eventLog: event_log, writers } = before;
     const batch = { records: [record], next_offset, event_log, writers, duplicate_count: 0 };
-    return draftBundle(options, before, batch, nextSigner.vkey);
+    return draftBundle(options, before, batch, { vkey: nextSigner.vkey, packageKey });
   };
 }

@@ -7,7 +7,7 @@ import { Leaf } from '../../schemas/leaf.ts';
 import type { HeaderVerdict } from '../chain/key-history.ts';
 import { bundleKey, parseKey } from '../chain/layout.ts';
 import { checkLockHolds, readObject } from './archive-reader.ts';
-import { changeFacts } from './change-checks.ts';
+import { holdsStatement, statedFacts } from './change-checks.ts';
 import { readLeafLine } from './leaf-line.ts';
 import type { LogRun } from './log-run.ts';
 import { checkFramedPayloads } from './framed-payloads.ts';
@@ -22,20 +22,20 @@ const readHeader = (line: Buffer) => parseCanonical(BundleHeader, line);
 
 /**
  * The judges of the lines of a bundle of records: a line that these refuse is not a header or not a leaf. The first leaf of a
- * bundle that changes the key goes to `changes`.
+ * bundle whose record is a statement about the log goes to `statements`.
  */
-function recordReaders(changes: Leaf[]): LineReaders {
-  let isChange = false;
+function recordReaders(run: LogRun, statements: Leaf[]): LineReaders {
+  let isStatement = false;
   return {
     header(line) {
       const header = readHeader(line);
-      isChange = header?.next_vkey !== undefined;
+      isStatement = header !== undefined && holdsStatement(run, header);
       return header;
     },
     frame: (line) => parseCanonical(FrameRef, line),
     leaf(line) {
-      const leaf = isChange && changes.length === 0 ? parseCanonical(Leaf, line) : undefined;
-      if (leaf !== undefined) changes.push(leaf);
+      const leaf = isStatement && statements.length === 0 ? parseCanonical(Leaf, line) : undefined;
+      if (leaf !== undefined) statements.push(leaf);
       return leaf ?? readLeafLine(line) ?? parseCanonical(Leaf, line);
     },
   };
@@ -60,8 +60,8 @@ export interface KeptBundle extends ReadBundle {
   readonly lock: ArchiveLock | undefined;
   /** The leaves of a bundle of the head log, as far as they read. */
   readonly entries?: readonly HeadEntry[];
-  /** The leaf of a bundle of records that changes the key. */
-  readonly change?: Leaf | undefined;
+  /** The first leaf of a bundle whose record is a statement about the log. */
+  readonly statement?: Leaf | undefined;
 }
 
 /** Undefined where the bundle does not read; then a failure was reported. */
@@ -75,10 +75,10 @@ export async function takeBundle(
   const { reader, listing, origin, findings } = run;
   const object = await readObject(reader, bundleKey(listing.log, start), start, findings);
   const entries: HeadEntry[] = [];
-  const changes: Leaf[] = [];
-  const readers = run.onEntry === undefined ? recordReaders(changes) : headReaders(entries);
+  const statements: Leaf[] = [];
+  const readers = run.onEntry === undefined ? recordReaders(run, statements) : headReaders(entries);
   const bundle = object && (await readBundle(object.bytes, { start, origin }, readers, findings));
-  return bundle && { ...bundle, lock: object.lock, entries, change: changes[0] };
+  return bundle && { ...bundle, lock: object.lock, entries, statement: statements[0] };
 }
 
 /**
@@ -86,16 +86,17 @@ export async function takeBundle(
  * bundle is judged from its file again. The thread has not seen the locks, so these are checked here.
  */
 async function acceptPrecheck(
-  { reader, listing, origin, opening, findings }: LogRun,
+  run: LogRun,
   start: number,
   { object, headerLine, frameLines, leafHashes, counts }: Precheck,
 ): Promise<KeptBundle | undefined> {
+  const { reader, listing, origin, opening, findings } = run;
   const header = parseCanonical(BundleHeader, Buffer.from(headerLine));
   const frames = frameLines.map((line) => parseCanonical(FrameRef, Buffer.from(line)));
   if (header === undefined || !fitsPosition(header, countHashes(leafHashes), { start, origin }))
     return undefined;
-  // A thread does not look at the record of a change of key.
-  if (header.next_vkey !== undefined) return undefined;
+  // A thread does not look at a record that is a statement about the log.
+  if (holdsStatement(run, header)) return undefined;
   const known = frames.filter((frame) => frame !== undefined);
   if (known.length !== frames.length || known.length !== header.frame_count) return undefined;
   addCounts(opening.counts, counts);
@@ -138,7 +139,7 @@ export function reportHeader(
 export async function checkPayloads(run: LogRun, bundle: ReadBundle): Promise<void> {
   const { header, frames, demanded } = bundle;
   if (demanded === undefined) await checkPayloadLocks(run, header);
-  else await checkPayloadObjects(run, { header, frames, demanded, onPart: changeFacts(run, header) });
+  else await checkPayloadObjects(run, { header, frames, demanded, onPart: statedFacts(run, header) });
 }
 
 /** A thread has checked the bytes of the payload objects. */

@@ -1,6 +1,7 @@
 /** The genesis of a log, and what it and the bundles behind it say of each other. */
 import { LogGenesis, type BundleHeader } from '../../schemas/bundle.ts';
 import type { FrameRef } from '../../schemas/frame.ts';
+import { isContinuationSound } from '../chain/continuation.ts';
 import { isGenesisSigned, isOfOtherFormat, namesItsKey } from '../chain/genesis.ts';
 import { bundleKey, genesisKey } from '../chain/layout.ts';
 import { keepsFloor, type FlooredLock } from '../chain/lock-floor.ts';
@@ -26,7 +27,8 @@ export async function readGenesis({
   }
   const text = object?.bytes.toString('utf8') ?? '';
   const genesis = text.endsWith('\n') ? parseCanonical(LogGenesis, text.slice(0, -1)) : undefined;
-  if (object === undefined || genesis === undefined || !namesItsKey(genesis)) {
+  const isSound = genesis !== undefined && namesItsKey(genesis) && isContinuationSound(genesis);
+  if (object === undefined || !isSound) {
     findings.fail('genesis_malformed', null, key);
     return undefined;
   }

@@ -1,11 +1,12 @@
 /** Collects the findings of all checks and turns them into the verdict. */
-import { SYNTHETIC_NOTICE } from '../../schemas/bundle.ts';
+import { SYNTHETIC_NOTICE, type LogGenesis } from '../../schemas/bundle.ts';
 import { FAILURES, type FailureCode, type VerificationAxis } from '../../schemas/verification-failures.ts';
 import type {
   VerificationFailure,
   VerificationNotice,
   VerificationReport,
 } from '../../schemas/verification.ts';
+import { trustedHead, type ContinuingLog } from '../chain/continuation.ts';
 import type { FindKeys } from './framed-payloads.ts';
 
 export interface VerifyOptions {
@@ -19,7 +20,12 @@ export interface VerifyOptions {
   readonly onProgress?: ((progress: Progress) => void) | undefined;
   /** Opens the frames of an archive. Without it their bytes are verified, and nothing is read of them. */
   readonly findKeys?: FindKeys | undefined;
+  /** Compares the logs of an archive with those that they continue, which lie in another archive. */
+  readonly checkPrevious?: CheckPrevious | undefined;
 }
+
+/** Reports what the archive of the generation before holds of the logs that these continue. */
+export type CheckPrevious = (logs: readonly ContinuingLog[], findings: Findings) => Promise<void>;
 
 export interface KeptCheckpoint {
   /** Where the note came from, for people. */
@@ -57,6 +63,7 @@ export interface Established {
   readonly disclosure: VerificationReport['disclosure'];
   /** Mark of the genesis; null where none reads. */
   readonly synthetic: boolean | null;
+  readonly continues: VerificationReport['continues'];
   readonly head_log: VerificationReport['head_log'];
   /** Frames of an archive; null for anything else. */
   readonly frames: VerificationReport['frames'];
@@ -71,6 +78,7 @@ export const NOTHING_ESTABLISHED: Established = {
   completeness: 'not_assessed',
   disclosure: 'none',
   synthetic: null,
+  continues: [],
   head_log: null,
   frames: null,
 };
@@ -112,6 +120,7 @@ export function buildReport(findings: Findings, established: Established): Verif
     completeness: established.completeness,
     disclosure: established.disclosure,
     synthetic: established.synthetic,
+    continues: established.continues,
     frames: established.frames,
     tree_size: established.tree_size,
     root_hash: established.root_hash,
@@ -183,6 +192,7 @@ export function renderReport(report: VerificationReport): string {
     `  signed up to  ${String(report.signed_tree_size)}`,
     `  root hash     ${report.root_hash ?? 'unknown'}`,
     ...headLogLine(report.head_log),
+    ...report.continues.map(continuesLine),
     ...report.failures.slice(0, MAX_PRINTED).flatMap(renderFailure),
     ...andMore(report.failures.length, 'failures'),
     ...report.notices.slice(0, MAX_PRINTED).map(({ code, detail }) => `note ${code}: ${detail}`),
@@ -195,6 +205,30 @@ function headLogLine(headLog: VerificationReport['head_log']): string[] {
   if (headLog === null) return [];
   const { entry_count, taken_at } = headLog;
   return [`  head log      ${String(entry_count)} entries, the newest of ${taken_at ?? 'no known instant'}`];
+}
+
+/** The logs before, as the geneses that read name them. */
+export function continuationsOf(
+  geneses: readonly (LogGenesis | undefined)[],
+): VerificationReport['continues'] {
+  return geneses.flatMap((genesis) => {
+    if (genesis?.continues === undefined) return [];
+    const { generation, origin: previous_origin } = genesis.continues;
+    const { tree_size = 0, root_hash = null } = trustedHead(genesis.continues) ?? {};
+    const { origin } = genesis;
+    return [
+      { origin, generation, previous_origin, trusted_tree_size: tree_size, trusted_root_hash: root_hash },
+    ];
+  });
+}
+
+function continuesLine(one: VerificationReport['continues'][number]): string {
+  const { origin, generation, previous_origin, trusted_tree_size, trusted_root_hash } = one;
+  const head =
+    trusted_root_hash === null
+      ? 'of which nothing is trusted'
+      : `trusted up to ${String(trusted_tree_size)} leaves, root ${trusted_root_hash}`;
+  return `  continues     ${origin}, generation ${String(generation)}, continues ${previous_origin}, ${head}`;
 }
 
 function andMore(count: number, what: string): string[] {

@@ -4,6 +4,7 @@
  */
 import { HEAD_LOG } from '../../schemas/head-entry.ts';
 import type { VerificationReport } from '../../schemas/verification.ts';
+import type { ContinuingLog } from '../chain/continuation.ts';
 import { listArchive, type ArchiveListing, type LogListing } from './archive-listing.ts';
 import type { ArchiveReader } from './archive-reader.ts';
 import { lookAheadInThreads, type OpenLookAhead } from './bundle-threads.ts';
@@ -12,7 +13,13 @@ import { addCounts, noFrames, type FrameCounts } from './frame-lines.ts';
 import { HeadLogCheck, type FoundLog } from './head-log.ts';
 import { checkUnbegunLog } from './log-checks.ts';
 import { checkKeptCheckpoints, keptLogs } from './kept-checkpoint.ts';
-import { buildReport, createFindings, NOTHING_ESTABLISHED, type Established } from './report.ts';
+import {
+  buildReport,
+  continuationsOf,
+  createFindings,
+  NOTHING_ESTABLISHED,
+  type Established,
+} from './report.ts';
 import type { Findings, VerifyOptions } from './report.ts';
 import { nameSubstitutes } from './substitutes.ts';
 import { rootHex } from './tree.ts';
@@ -73,8 +80,15 @@ export async function verifyReader(
   const kept = keptLogs(listing, new Map(all.map(({ found: { log }, keys }) => [log, keys])));
   await nameSubstitutes(kept, findings);
   await checkKeptCheckpoints(kept, options.keptCheckpoints, findings);
+  await options.checkPrevious?.(continuingLogs(verdicts), findings);
   const head_log = headLog === undefined ? null : establishHeads(headLog, check);
   return buildReport(findings, { ...establish(verdicts), head_log });
+}
+
+function continuingLogs(verdicts: readonly LogVerdict[]): ContinuingLog[] {
+  return verdicts.flatMap(({ found: { log, genesis } }) =>
+    genesis?.continues === undefined ? [] : [{ log, origin: genesis.origin, continues: genesis.continues }],
+  );
 }
 
 /** A pinned key whose log is not there: that log is gone, or this is the archive of another deployment. */
@@ -129,6 +143,7 @@ function establish(verdicts: readonly LogVerdict[]): Omit<Established, 'head_log
     disclosure: disclosureOf(frames),
     frames,
     synthetic: markOf(verdicts),
+    continues: continuationsOf(verdicts.map(({ found }) => found.genesis)),
   };
 }
 

@@ -11,7 +11,7 @@ import {
   takeBundle,
   type KeptBundle,
 } from './bundle-checks.ts';
-import { checkChangeLeaf } from './change-checks.ts';
+import { checkChangeLeaf, checkFirstLeaf } from './change-checks.ts';
 import type { LookAhead } from './bundle-threads.ts';
 import { noFrames, type FrameCounts } from './frame-lines.ts';
 import { checkPromises, readGenesis, type SealingTimes } from './genesis-checks.ts';
@@ -147,7 +147,8 @@ async function verifyBundle(run: LogRun, progress: LogProgress, bundle: KeptBund
   if (isGrown) await checkTiles(run, progress.tiles, bundle);
   else await skipTiles(run, progress, { after: bundle.header.start_index, upTo: size });
   // The signature comes last: every other failure of the header says more about the bundle.
-  checkChangeLeaf(run, bundle.header, bundle.change);
+  checkChangeLeaf(run, bundle.header, bundle.statement);
+  checkFirstLeaf(run, bundle.header, bundle.statement);
   if (reportHeader(run, bundle.header, verdict)) {
     checkPromises(run, progress, bundle);
     handOver(run, bundle);

@@ -5,7 +5,14 @@
 import { LogGenesis } from '../../schemas/bundle.ts';
 import { PACKAGE_PATHS, PackageManifest } from '../../schemas/evidence-package.ts';
 import type { VerificationReport } from '../../schemas/verification.ts';
-import { keysOfGenesis, openCheckpointOf, type KeyHistory } from '../chain/key-history.ts';
+import {
+  keysOfGenesis,
+  openCheckpointOf,
+  packageKeyAt,
+  packageKeyName,
+  type KeyHistory,
+} from '../chain/key-history.ts';
+import { isContinuationSound } from '../chain/continuation.ts';
 import { isGenesisSigned, isOfOtherFormat, namesItsKey } from '../chain/genesis.ts';
 import { sha256Hex } from '../chain/leaf.ts';
 import { parseNote, parseVkey, verifyNote } from '../chain/note.ts';
@@ -18,6 +25,7 @@ import { verifyResults } from './package-results.ts';
 import {
   buildReport,
   checkPin,
+  continuationsOf,
   createFindings,
   NOTHING_ESTABLISHED,
   type Established,
@@ -57,7 +65,7 @@ async function verifyContents(run: PackageRun, read: ReadManifest): Promise<Esta
   const keys = await readKeys(run, manifest, genesis);
   const vkeys = keys?.map(({ vkey }) => vkey);
   const isPinned = vkeys !== undefined && checkPin(run.findings, vkeys, run.options);
-  const isSigned = await verifySignature(run, read, genesis);
+  const isSigned = await verifySignature(run, read, { genesis, keys });
   if (genesis !== undefined) checkMark(run, manifest, genesis);
   const note = await readTextFile(run, PACKAGE_PATHS.checkpoint);
   const isAnchored = verifyCheckpoint(run, manifest, note, keys);
@@ -73,6 +81,7 @@ async function verifyContents(run: PackageRun, read: ReadManifest): Promise<Esta
     completeness,
     disclosure: 'facts_only',
     synthetic: genesis?.synthetic ?? null,
+    continues: continuationsOf([genesis]),
     head_log: null,
     frames: null,
   };
@@ -85,7 +94,7 @@ async function readKeys(
   genesis: LogGenesis | undefined,
 ): Promise<KeyHistory | undefined> {
   const vkey = (await readTextFile(run, PACKAGE_PATHS.key)).replace(/\n$/, '');
-  const keys = keysOfGenesis({ vkey });
+  const keys = keysOfGenesis(genesis ?? { vkey });
   return keys && readKeyChanges(run, manifest, { genesis, keys });
 }
 
@@ -102,7 +111,8 @@ async function readGenesis(run: PackageRun, manifest: PackageManifest): Promise<
   }
   const genesis = text.endsWith('\n') ? parseCanonical(LogGenesis, text.slice(0, -1)) : undefined;
   const vkey = (await readTextFile(run, PACKAGE_PATHS.key)).replace(/\n$/, '');
-  if (genesis?.origin !== manifest.origin || genesis.vkey !== vkey || !namesItsKey(genesis)) {
+  const isSound = genesis !== undefined && namesItsKey(genesis) && isContinuationSound(genesis);
+  if (!isSound || genesis.origin !== manifest.origin || genesis.vkey !== vkey) {
     run.findings.fail('genesis_malformed', null, `${path} is not the genesis of ${manifest.origin}`);
     return undefined;
   }
@@ -156,18 +166,19 @@ async function readManifest(run: PackageRun): Promise<ReadManifest | undefined> 
 }
 
 /**
- * SPEC (evidence-package.md): a signed note of three lines: origin and purpose, package id, digest. The package key that the
- * signed genesis names made the signature.
+ * SPEC (evidence-package.md): a signed note of three lines: origin and purpose, package id, digest. The package key of the
+ * tree size made the signature: that of the newest change of key below, else that of the signed genesis.
  */
 async function verifySignature(
   run: PackageRun,
   { manifest, sha256 }: ReadManifest,
-  genesis: LogGenesis | undefined,
+  { genesis, keys }: { readonly genesis: LogGenesis | undefined; readonly keys: KeyHistory | undefined },
 ): Promise<boolean> {
   const note = await readTextFile(run, PACKAGE_PATHS.manifestNote);
-  const purpose = `${manifest.origin}/evidence-package`;
+  const purpose = packageKeyName(manifest.origin);
   // A genesis that its key did not sign vouches for no other key.
-  const vouched = genesis !== undefined && isGenesisSigned(genesis) ? genesis.package_key : undefined;
+  const isVouched = genesis !== undefined && isGenesisSigned(genesis);
+  const vouched = isVouched && keys !== undefined ? packageKeyAt(keys, manifest.tree_size) : undefined;
   const key = vouched === undefined ? undefined : parseVkey(vouched);
   const text = `${purpose}\n${manifest.package_id}\n${sha256}\n`;
   // A further signature line would hold bytes that nobody signed.

@@ -15,6 +15,8 @@ import type { VerifyOptions } from './report.ts';
 export async function verifyPath(path: string, options: VerifyOptions = {}): Promise<VerificationReport> {
   try {
     const found = await stat(path);
+    if (found.isFile() && options.checkPrevious !== undefined)
+      throw new PipelineError('USAGE_INVALID', `${path} is a package; --previous needs an archive`);
     if (found.isFile()) return await verifyPackage({ path, ...options });
     const inner = join(path, 'archive');
     const dir =

@@ -5,6 +5,7 @@ import { createContext } from '../../app/context.ts';
 import { createBacklogReader } from '../../app/backlog.ts';
 import { readDeployment } from '../../app/deployment-file.ts';
 import { CloseStack, openEngines, openLog, openPackages, openSealingEngines } from '../../app/logs.ts';
+import { rotateLogKey } from '../../app/rotate-log-key.ts';
 import { loadConfig, type Config } from '../../config.ts';
 import { openArchivedLog, readLogKeys } from '../../store/ledger/archived-log.ts';
 import { createTestLogger } from '../support/log-lines.ts';
@@ -103,6 +104,15 @@ describe('packages of a log', () => {
     await sealInFolder(config, ['one']);
     await sealInFolder(configOf('other'), ['one']);
     await cp(at('other/keys/package-key.pem'), at('data/keys/package-key.pem'));
+    await expect(open()).rejects.toMatchObject({ code: 'START_REFUSED' });
+  });
+
+  it('are signed by the key that the newest change names, and not by that of the genesis', async () => {
+    await sealInFolder(config, ['one']);
+    await cp(at('data/keys/package-key.pem'), at('retired.pem'));
+    await rotateLogKey(createContext(config));
+    await expect(open()).resolves.toBeUndefined();
+    await cp(at('retired.pem'), at('data/keys/package-key.pem'));
     await expect(open()).rejects.toMatchObject({ code: 'START_REFUSED' });
   });
 });

@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createContext } from '../../app/context.ts';
 import { initialise } from '../../app/deployment.ts';
 import { CloseStack, openLog, openSealingEngines } from '../../app/logs.ts';
+import { createNextSigningKey, openFileSigner } from '../../store/keys/file-signer.ts';
 import { rotateLogKey, type LogKeyRotation } from '../../app/rotate-log-key.ts';
 import { loadConfig, type Config } from '../../config.ts';
 import type { BundleHeader } from '../../schemas/bundle.ts';
@@ -14,6 +15,7 @@ import { openLocalArchive } from '../../store/archive/local/archive.ts';
 import { decodeBundle } from '../../store/chain/bundle-bytes.ts';
 import { bundleKey, checkpointKey, genesisKey } from '../../store/chain/layout.ts';
 import { sha256Hex } from '../../store/chain/leaf.ts';
+import { packageKeyName } from '../../store/chain/key-history.ts';
 import { parseNote } from '../../store/chain/note.ts';
 import { verifyArchive } from '../../store/verify/verify-archive.ts';
 import { appendWhole } from '../support/ledger.ts';
@@ -78,6 +80,11 @@ const headersOf = async (log: string) => {
   return headers;
 };
 
+const packageKeyAtHand = async () => {
+  const genesis = JSON.parse(await readFile(at('archive', genesisKey('p0')), 'utf8')) as { origin: string };
+  return (await openFileSigner(at('keys/package-key.pem'), packageKeyName(genesis.origin))).vkey;
+};
+
 describe('a deployment that changes the key of its logs', () => {
   it(
     'has every log under the next key, and each change is evidence under the first one',
@@ -92,6 +99,11 @@ describe('a deployment that changes the key of its logs', () => {
       ]);
       expect(await readFile(at('keys/signing-key.pem'), 'utf8')).not.toBe(before);
       expect(existsSync(at('keys/signing-key.next.pem'))).toBe(false);
+      expect(existsSync(at('keys/package-key.next.pem'))).toBe(false);
+      const [change] = (await headersOf('p0')).filter(({ next_vkey }) => next_vkey !== undefined);
+      expect(change).toMatchObject({ next_package_key: logs[0]!.new_package_key });
+      expect(await packageKeyAtHand()).toBe(logs[0]!.new_package_key);
+      expect((await headersOf(HEAD_LOG))[0]).not.toHaveProperty('next_package_key');
       await seal('three');
       const pinnedVkeys = [await keyOf('p0'), logs[0]!.new_vkey];
       for (const vkey of pinnedVkeys) {
@@ -206,11 +218,45 @@ describe('a change of key that is killed', () => {
     2 * TIMEOUT_MS,
   );
 
-  it('before any log knows the next key goes on with that key', async () => {
+  const REFUSED = {
+    code: 'START_REFUSED',
+    hint: expect.stringContaining('rotate-log-key') as string,
+  };
+  const keyFiles = ['signing-key', 'package-key'] as const;
+  const readKeys = (suffix: 'pem' | 'next.pem') =>
+    Promise.all(keyFiles.map((name) => readFile(at('keys', `${name}.${suffix}`), 'utf8')));
+
+  it('before any log knows the next keys goes on with these keys', async () => {
     await seal('one');
     await rotate(dyingAt(1, false)).catch(() => undefined);
-    const next = await readFile(at('keys/signing-key.next.pem'), 'utf8');
+    const next = await readKeys('next.pem');
     await rotate();
-    expect(await readFile(at('keys/signing-key.pem'), 'utf8')).toBe(next);
+    expect(await readKeys('pem')).toEqual(next);
+  });
+
+  it('between the two next keys goes on with the one that is there', async () => {
+    await seal('one');
+    await createNextSigningKey(at('keys/package-key.next.pem'));
+    const next = await readFile(at('keys/package-key.next.pem'), 'utf8');
+    await expect(seal('between')).rejects.toMatchObject(REFUSED);
+    await rotate();
+    expect(await readFile(at('keys/package-key.pem'), 'utf8')).toBe(next);
+    expect((await headersOf('p0')).at(-1)).toMatchObject({ next_package_key: await packageKeyAtHand() });
+  });
+
+  it('between the two last steps keeps the package key that the logs name', async () => {
+    await seal('one');
+    const counting = dyingAt(Number.POSITIVE_INFINITY, false);
+    await rotate(counting);
+    await expect(rotate(dyingAt(counting.writes(), true))).rejects.toThrow('dead');
+    const next = await readKeys('next.pem');
+    await rename(at('keys/package-key.next.pem'), at('keys/package-key.pem'));
+    await expect(seal('between')).rejects.toMatchObject(REFUSED);
+    const before = await headersOf('p0');
+    expect(await rotate()).toMatchObject({ isResumed: true });
+    expect(await headersOf('p0')).toEqual(before);
+    expect(await readKeys('pem')).toEqual(next);
+    expect(keyFiles.map((name) => existsSync(at('keys', `${name}.next.pem`)))).toEqual([false, false]);
+    await seal('two');
   });
 });

@@ -2,6 +2,7 @@
  * The defects that are planted. ADR 0030 says how they are chosen. A fault that reached a release gets a mutant beside the
  * test that finds it now.
  */
+import { KEY_MUTANTS } from './key-mutants.ts';
 import type { Mutant } from './mutant.ts';
 
 const TRACE = { tests: ['test/fault/order-of-durability.test.ts'], isSlow: true, needsTracer: true } as const;
@@ -342,39 +343,7 @@ export const MUTANTS: readonly Mutant[] = [
     replace: "pinned.trim() !== ''",
     tests: ['test/tamper/heads.test.ts'],
   },
-  {
-    name: 'named_key_vouches',
-    defect:
-      'A key counts as a key of the log although the log only names it as its next one, and it signed nothing.',
-    file: 'store/chain/key-history.ts',
-    find: 'problem !== undefined || isTakenUp(header)',
-    replace: 'problem !== undefined || keys.length > 0',
-    tests: ['test/tamper/rotation.test.ts'],
-  },
-  {
-    name: 'change_signed_by_new_key',
-    defect: 'The verifier takes a change of key that the incoming key alone signed.',
-    file: 'store/chain/key-history.ts',
-    find: 'keys.findLast(({ rotatedAt }) => rotatedAt === undefined || rotatedAt < start)',
-    replace: 'keys.at(-1)',
-    tests: ['test/store/chain/key-history.test.ts'],
-  },
-  {
-    name: 'place_of_change_unread',
-    defect: 'A header may say anything about the bundle that named its key.',
-    file: 'store/chain/key-history.ts',
-    find: 'if (rotated_at !== named)',
-    replace: 'if (rotated_at === -1)',
-    tests: ['test/tamper/rotation.test.ts'],
-  },
-  {
-    name: 'change_under_one_signature',
-    defect: 'The checkpoint where the key changes is accepted under the new key alone.',
-    file: 'store/chain/key-history.ts',
-    find: 'return before !== undefined && term.rotatedAt === size - 1 ? [before, term] : [term];',
-    replace: 'return before !== undefined && size < 0 ? [before, term] : [term];',
-    tests: ['test/tamper/rotation.test.ts'],
-  },
+  ...KEY_MUTANTS,
   {
     name: 'met_though_incomplete',
     defect: 'A control is met although its population is incomplete.',

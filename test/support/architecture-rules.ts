@@ -238,6 +238,7 @@ export const VALIDATORS: Readonly<Record<string, readonly string[]>> = {
     'api/http/cursor.ts',
     'app/deployment-file.ts',
     'app/deployment.ts',
+    'app/generation-plan.ts',
     'ingest/pull/cursor.ts',
     'store',
   ],

@@ -1,8 +1,9 @@
 import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import type { AuditRecord } from '../../schemas/record.ts';
-import type { LogGenesis, LogPolicy } from '../../schemas/bundle.ts';
+import type { Continuation, LogGenesis, LogPolicy } from '../../schemas/bundle.ts';
 import type { ArchiveLock } from '../../schemas/archive-lock.ts';
 import type { Archive } from '../../store/archive/archive.ts';
+import { packageKeyName } from '../../store/chain/key-history.ts';
 import { formatVkey, verifierKey } from '../../store/chain/note.ts';
 import { createLog, requireGenesis } from '../../store/ledger/genesis.ts';
 import type { Ledger } from '../../store/ledger/ledger.ts';
@@ -34,7 +35,7 @@ const packageSigners = new WeakMap<Signer, Signer>();
 
 /** The signer of packages about the log of a signer: always the same one. */
 export function packageSignerOf(signer: Signer): Signer {
-  const known = packageSigners.get(signer) ?? createTestSigner(`${signer.name}/evidence-package`);
+  const known = packageSigners.get(signer) ?? createTestSigner(packageKeyName(signer.name));
   packageSigners.set(signer, known);
   return known;
 }
@@ -102,6 +103,8 @@ export interface TestLedgerParts {
   readonly policy?: LogPolicy;
   /** Verifier key of the head log that names this log. */
   readonly headLog?: string;
+  /** The log that this one continues. */
+  readonly continues?: Continuation;
 }
 
 /** Appends one batch and waits until it is queryable and published. */
@@ -126,8 +129,9 @@ export async function createTestLog(parts: TestLedgerParts): Promise<LedgerOptio
     randomBytes: createTestRandom(),
     lockFor: testLock,
   };
-  const { policy = TEST_POLICY, headLog } = parts;
-  await createLog({ ...options, policy, headLog, packageKey: packageSignerOf(options.signer).vkey });
+  const { policy = TEST_POLICY, headLog, continues } = parts;
+  const packageKey = packageSignerOf(options.signer).vkey;
+  await createLog({ ...options, policy, headLog, packageKey, continues });
   return options;
 }
 

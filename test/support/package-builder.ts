@@ -23,6 +23,8 @@ export type PackageFiles = Map<string, string>;
 
 export interface TestPackageOptions {
   readonly signer?: Signer;
+  /** Signs the manifest. @default the package signer of `signer` */
+  readonly packageSigner?: Signer;
   /** Leaves in the log; every second one is in the package. */
   readonly leafCount?: number;
   readonly completeness?: 'complete' | 'incomplete';
@@ -68,7 +70,10 @@ export async function buildTestPackage(options: TestPackageOptions = {}): Promis
   };
   const named = options.manifest?.(manifest) ?? manifest;
   files.set(PACKAGE_PATHS.manifest, manifestText(named));
-  files.set(PACKAGE_PATHS.manifestNote, await signManifest(packageSignerOf(signer), named));
+  files.set(
+    PACKAGE_PATHS.manifestNote,
+    await signManifest(options.packageSigner ?? packageSignerOf(signer), named),
+  );
   options.after?.(files);
   await rm(dir, { recursive: true });
   await writeFiles(dir, files);

@@ -8,7 +8,7 @@ import type { Signer } from '../../store/keys/signer.ts';
 import { sign } from '../../store/ledger/commit.ts';
 import type { LedgerOptions } from '../../store/ledger/options.ts';
 import { changeLogKey, draftRotation, type KeyChange } from '../../store/ledger/rotate-key.ts';
-import { testLock, testRecord } from './ledger.ts';
+import { packageSignerOf, testLock, testRecord } from './ledger.ts';
 
 /** The header of a bundle that changes the key of a log at a place; the leaves and the rest of it are made up. */
 export async function changeHeader(
@@ -38,12 +38,13 @@ export async function changeHeader(
     lines: { sha256: sha256Hex('lines'), size_bytes: 5 },
     payloads: [],
     next_vkey: nextSigner.vkey,
+    next_package_key: packageSignerOf(nextSigner).vkey,
     ...(rotated_at === undefined ? {} : { rotated_at }),
   };
   return sign({ signer, nextSigner }, header);
 }
 
-/** The record of a change of key; `n` makes it distinct. */
+/** The record of a change of key; `n` makes it distinct. The package keys are those of `packageSignerOf`. */
 export function keyRotated(old: Signer, next: Signer, n = 1_000_000): AuditRecord {
   return testRecord(2 * n, {
     type: 'key.rotated',
@@ -54,6 +55,7 @@ export function keyRotated(old: Signer, next: Signer, n = 1_000_000): AuditRecor
       collector: OWN_COLLECTOR,
       old_vkey: old.vkey,
       new_vkey: next.vkey,
+      new_package_key: packageSignerOf(next).vkey,
     },
     content: null,
   });
@@ -61,6 +63,6 @@ export function keyRotated(old: Signer, next: Signer, n = 1_000_000): AuditRecor
 
 /** Changes the key of the log. `options.signer` signs until then, `next` from then on. */
 export function rotateKey(options: LedgerOptions, next: Signer, n?: number): Promise<KeyChange> {
-  const rotation = { ...options, nextSigner: next };
+  const rotation = { ...options, nextSigner: next, nextPackageKey: packageSignerOf(next).vkey };
   return changeLogKey(rotation, draftRotation(rotation, keyRotated(options.signer, next, n)));
 }

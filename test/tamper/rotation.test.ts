@@ -22,7 +22,7 @@ import { startThreads } from '../../store/verify/bundle-threads.ts';
 import { mixedRecord, removeObject, replaceObject } from '../support/archive-folder.ts';
 import { toBundle } from '../support/bundle-file.ts';
 import { BUNDLE_WORKER, entryOf } from '../support/bundle-worker.ts';
-import { appendWhole, createTestLog, createTestSigner } from '../support/ledger.ts';
+import { appendWhole, createTestLog, createTestSigner, packageSignerOf } from '../support/ledger.ts';
 import { createMemoryRecordStore } from '../support/memory-record-store.ts';
 import { keyRotated, rotateKey } from '../support/rotated-log.ts';
 import { copyOf, cutBackTo, keptAt, readBundle, signHead } from './forge.ts';
@@ -233,6 +233,29 @@ describe('a change of key is refused', () => {
       'rotation_invalid',
       4,
     ],
+    [
+      'that names another key of packages, signed by the old one alone',
+      (dir) => resign(dir, 10, first, { next_package_key: packageSignerOf(third).vkey }),
+      'rotation_invalid',
+      10,
+    ],
+    [
+      'that names another key of packages, signed by nobody',
+      async (dir) => {
+        const { header, frames, leafTexts } = await readBundle(dir, 10);
+        const changed = { ...header, next_package_key: packageSignerOf(third).vkey };
+        const frameTexts = frames.map((frame) => JSON.stringify(frame));
+        await replaceObject(dir, bundleKey('p0', 10), await toBundle(changed, { frameTexts, leafTexts }));
+      },
+      'bundle_unsigned',
+      10,
+    ],
+    [
+      'of packages alone',
+      (dir) => resign(dir, 4, first, { next_package_key: packageSignerOf(third).vkey }),
+      'rotation_invalid',
+      4,
+    ],
   ];
 
   it.each(cases)('%s', async (_, tamper, code, index) => {
@@ -306,7 +329,8 @@ describe('the record of a change of key is refused', () => {
     const head = await recoverHead(options);
     const batch = { records: [record], next_offset: 0n, duplicate_count: 0 };
     const changing = { ...options, nextSigner: next };
-    await createBundle(options, await draftBundle(changing, head, batch, next.vkey));
+    const nextKeys = { vkey: next.vkey, packageKey: packageSignerOf(next).vkey };
+    await createBundle(options, await draftBundle(changing, head, batch, nextKeys));
     return { dir, options, dispose: () => rm(dir, { recursive: true, force: true }) };
   }
 

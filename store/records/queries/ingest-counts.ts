@@ -13,6 +13,8 @@ export interface IngestCounts {
   readonly forked_count: number;
   /** How often the operator accepted another event log. */
   readonly replaced_count: number;
+  /** How often a log continued another one, of which only a part is trusted. */
+  readonly begun_count: number;
 }
 
 /**
@@ -23,7 +25,10 @@ export interface IngestCounts {
 export function ingestCounts({ from, to, ...others }: CompletenessScope): Query<IngestCounts> {
   const missingSince = `ifNull(parseDateTime64BestEffortOrNull(missing_since, 3, 'UTC'), toDateTime64(0, 3, 'UTC'))`;
   const conditions = [
-    { sql: "type IN ('ingest.counted', 'event_log.gap', 'event_log.replaced')", params: {} },
+    {
+      sql: "type IN ('ingest.counted', 'event_log.gap', 'event_log.replaced', 'generation.begun')",
+      params: {},
+    },
     { sql: "source = 'affidavit'", params: {} },
     ...inScope({ ...others, from }),
     ...within(missingSince, { to }, { prefix: '', digits: 3 }),
@@ -35,7 +40,8 @@ SELECT
   sum(ifNull(dead_letter_count, 0)) AS dead_letter_count,
   sumIf(ifNull(last_number, 0) - ifNull(first_number, 0) + 1, type = 'event_log.gap' AND reason = 'missing') AS missing_count,
   countIf(type = 'event_log.gap' AND reason = 'forked') AS forked_count,
-  countIf(type = 'event_log.replaced') AS replaced_count
+  countIf(type = 'event_log.replaced') AS replaced_count,
+  countIf(type = 'generation.begun') AS begun_count
 FROM records
 ${where(conditions)}`),
     params: paramsOf(conditions),

@@ -283,7 +283,7 @@ describe('the completeness of a period', () => {
     );
   });
 
-  it('fails S8 for entries of the event log without an envelope, and for an event log that was replaced', async () => {
+  it('fails S8 for entries of the event log without an envelope, and for an event log that was replaced or a log that continues another', async () => {
     const own = (type: string, facts: object, name: string) =>
       auditRecord(name, {
         type,
@@ -295,9 +295,12 @@ describe('the completeness of a period', () => {
     expect(states(await assess(whole))).toMatchObject({ S8: 'ok' });
     const letters = own('ingest.counted', { ...counts, dead_letter_count: 2 }, 'letters');
     const replaced = own('event_log.replaced', { event_log: 'b', previous_event_log: 'a' }, 'replaced');
-    const statement = await assess([...whole, letters, replaced]);
+    const begun = own('generation.begun', { generation: 2, trusted_tree_size: 7 }, 'begun');
+    const statement = await assess([...whole, letters, replaced, begun]);
     expect(states(statement)).toMatchObject({ S8: 'failed' });
-    expect(codes(statement)).toEqual(expect.arrayContaining(['dead_letters', 'event_log_replaced']));
+    expect(codes(statement)).toEqual(
+      expect.arrayContaining(['dead_letters', 'event_log_replaced', 'generation_begun']),
+    );
   });
 
   describe('of a record of what is missing', () => {

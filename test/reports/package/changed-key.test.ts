@@ -42,7 +42,10 @@ describe('an evidence package about a log that changed its key', () => {
     await rm(dir, { recursive: true, force: true });
   });
 
-  async function build(changes: readonly BundleHeader[]): Promise<string> {
+  async function build(
+    changes: readonly BundleHeader[],
+    packageSigner = packageSignerOf(next),
+  ): Promise<string> {
     const path = join(dir, `${String((count += 1))}.zip`);
     const builder = createPackageBuilder({
       store,
@@ -50,7 +53,7 @@ describe('an evidence package about a log that changed its key', () => {
       genesis: await testGenesis(first),
       readKeyChanges: () => Promise.resolve(changes),
       logCount: 1,
-      signer: packageSignerOf(first),
+      openSigner: () => Promise.resolve(packageSigner),
       clock: () => Date.parse('2026-12-02T08:00:00Z'),
       logger: pino({ level: 'silent' }),
     });
@@ -75,6 +78,14 @@ describe('an evidence package about a log that changed its key', () => {
     container.close();
     return { out, readme };
   }
+
+  it('is not made with the retired package key', async () => {
+    const changes = [await changeHeader(first, next, { genesis: await testGenesis(first), start: 3 })];
+    for (const other of [first, createTestSigner(first.name)])
+      await expect(build(changes, packageSignerOf(other))).rejects.toMatchObject({
+        code: 'PACKAGE_NOT_READY',
+      });
+  });
 
   it('is not made without the changes that lead to the key of its checkpoint', async () => {
     await expect(build([])).rejects.toMatchObject({ code: 'INTERNAL' });

@@ -108,7 +108,7 @@ describe('an evidence package', () => {
       published,
       genesis: await testGenesis(signer, synthetic),
       logCount: 1,
-      signer: packageSignerOf(signer),
+      openSigner: () => Promise.resolve(packageSignerOf(signer)),
       clock: () => Date.parse('2026-12-02T08:00:00Z'),
       logger: pino({ level: 'silent' }),
     });

@@ -7,6 +7,7 @@ import {
   isOfOtherKey,
   keysAfter,
   keysOfGenesis,
+  packageKeyAt,
   openCheckpointOf,
   openExactCheckpoint,
   rotationProblem,
@@ -109,6 +110,53 @@ describe('the keys of a log', () => {
         }
       }),
     );
+  });
+});
+
+/** Verifier key of packages about the test log. */
+const packageKey = () => createTestSigner(`${TEST_ORIGIN}/evidence-package`).vkey;
+
+describe('the key of packages', () => {
+  const named = [packageKey(), packageKey(), packageKey()] as const;
+  const genesis = { vkey: first.vkey, package_key: named[0] };
+  const changing = (start: number, next: number, over: Partial<KeyedHeader> = {}) =>
+    header(start, { next_vkey: signers[next]!.vkey, next_package_key: named[next]!, ...over });
+  const before = keysOfGenesis(genesis)!;
+  const once = keysAfter(before, changing(10, 1));
+  const twice = keysAfter(once, changing(25, 2));
+
+  it('is that of the newest change below a tree, else that of the genesis', () => {
+    const sizes = [0, 1, 10, 11, 25, 26, 900];
+    const positions = [0, 0, 0, 1, 1, 2, 2] as const;
+    expect(sizes.map((size) => packageKeyAt(twice, size))).toEqual(positions.map((n) => named[n]));
+    expect(packageKeyAt(rotatedAt(10), 20)).toBeUndefined();
+  });
+
+  it('changes with the key of the log', () => {
+    expect(rotationProblem(before, changing(10, 1))).toBeUndefined();
+    expect(rotationProblem(once, changing(25, 2, { rotated_at: 10 }))).toBeUndefined();
+    expect(rotationProblem(twice, changing(10, 1))).toBeUndefined();
+  });
+
+  const next_vkey = second.vkey;
+  const cases: readonly (readonly [string, KeyHistory, KeyedHeader, string])[] = [
+    ['alone', before, header(10, { next_package_key: named[1] }), 'alone'],
+    ['not with that of the log', before, header(10, { next_vkey }), 'not that of packages'],
+    ['where there are no packages', rotatedAt(), changing(10, 1), 'no'],
+    ['to itself', before, changing(10, 1, { next_package_key: named[0] }), 'was one before'],
+    [
+      'back to an earlier one',
+      once,
+      changing(25, 2, { rotated_at: 10, next_package_key: named[0] }),
+      'was one before',
+    ],
+    ['to that of a log', before, changing(10, 1, { next_package_key: third.vkey }), 'none of this log'],
+    ['to no key', before, changing(10, 1, { next_package_key: 'key' }), 'none of this log'],
+    ['to another than is known', once, changing(10, 1, { next_package_key: named[2] }), named[1]],
+  ];
+
+  it.each(cases)('does not change %s', (_, keys, refused, problem) => {
+    expect(rotationProblem(keys, refused)).toContain(problem);
   });
 });
 

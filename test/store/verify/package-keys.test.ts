@@ -6,7 +6,7 @@ import type { VerificationReport } from '../../../schemas/verification.ts';
 import { formatNote, parseNote, parseVkey } from '../../../store/chain/note.ts';
 import type { Signer } from '../../../store/keys/signer.ts';
 import { verifyPackage } from '../../../store/verify/verify-package.ts';
-import { createTestSigner, testGenesis } from '../../support/ledger.ts';
+import { createTestSigner, packageSignerOf, testGenesis } from '../../support/ledger.ts';
 import { buildTestPackage, type PackageFiles } from '../../support/package-builder.ts';
 import { changeHeader } from '../../support/rotated-log.ts';
 
@@ -30,6 +30,8 @@ interface Rotated {
   readonly signers?: readonly Signer[];
   readonly lines?: string | undefined;
   readonly pinned?: Signer;
+  /** Signs the manifest. */
+  readonly packageSigner?: Signer;
 }
 
 /** The report on a package whose checkpoint these signers signed, with these changes of key. */
@@ -37,6 +39,7 @@ async function verifyRotated({
   signers = [third],
   lines = linesOf(changes),
   pinned = first,
+  packageSigner = packageSignerOf(third),
 }: Rotated = {}): Promise<VerificationReport> {
   const { text } = parseNote((await firstFiles()).get(PACKAGE_PATHS.checkpoint)!)!;
   const signatures = signers.map(async (signer) => {
@@ -49,7 +52,7 @@ async function verifyRotated({
     for (const [path, bytes] of files) files.set(path, bytes.replace(old, note));
     if (lines !== '') files.set(KEY_CHANGES_PATH, lines);
   };
-  const made = await buildTestPackage({ signer: first, before });
+  const made = await buildTestPackage({ signer: first, packageSigner, before });
   const report = await verifyPackage({ path: made.path, pinnedVkeys: [pinned.vkey] });
   await made.dispose();
   return report;
@@ -77,12 +80,38 @@ describe('a package about a log that changed its key', () => {
       expect(codesOf(await verifyRotated({ signers: [signer] }))).toEqual(['checkpoint_invalid']);
   });
 
+  it('is signed by the package key of its size alone', async () => {
+    for (const retired of [first, second, stranger].map(packageSignerOf))
+      expect(codesOf(await verifyRotated({ packageSigner: retired }))).toEqual(['manifest_unsigned']);
+    // Before the first change, between both, and behind them: the log of the package ends at 7 leaves.
+    for (const [headers, last] of [
+      [[], first],
+      [[changes[0]], second],
+      [changes, third],
+    ] as const) {
+      const lines = linesOf(headers);
+      const report = await verifyRotated({ signers: [last], lines, packageSigner: packageSignerOf(last) });
+      expect(report).toMatchObject({ ok: true });
+    }
+  });
+
+  it('takes no package key from a change that was tampered with', async () => {
+    const forged = { ...changes[1], next_package_key: packageSignerOf(stranger).vkey };
+    const lines = linesOf([changes[0], forged]);
+    const report = await verifyRotated({ lines, packageSigner: packageSignerOf(stranger) });
+    expect(codesOf(report)).toEqual(['rotation_invalid', 'manifest_unsigned', 'checkpoint_invalid']);
+  });
+
   it('does not verify without the changes, or with some of them', async () => {
-    expect(codesOf(await verifyRotated({ lines: '' }))).toEqual(['checkpoint_invalid']);
-    expect(codesOf(await verifyRotated({ lines: linesOf([changes[0]]) }))).toEqual(['checkpoint_invalid']);
+    expect(codesOf(await verifyRotated({ lines: '' }))).toEqual(['manifest_unsigned', 'checkpoint_invalid']);
+    expect(codesOf(await verifyRotated({ lines: linesOf([changes[0]]) }))).toEqual([
+      'manifest_unsigned',
+      'checkpoint_invalid',
+    ]);
     const swapped = linesOf([changes[1], changes[0]]);
     expect(codesOf(await verifyRotated({ lines: swapped }))).toEqual([
       'rotation_invalid',
+      'manifest_unsigned',
       'checkpoint_invalid',
     ]);
   });

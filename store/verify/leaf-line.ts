@@ -24,8 +24,9 @@ const DIGITS = '0123456789';
 const LETTER = byteSet(LETTERS);
 const DIGIT = byteSet(DIGITS);
 const TYPE_CHARS = byteSet(`${LETTERS}${DIGITS}_`);
-/** ASCII without quotation mark and backslash: the canonical form does not escape these characters. */
-const PLAIN = byteSet(` !#$%&'()*+,-./${DIGITS}:;<=>?@${LETTERS.toUpperCase()}[]^_\`${LETTERS}{|}~`);
+const PRINCIPAL_CHARS = byteSet(`${LETTERS}${DIGITS}-`);
+/** Characters of the surrogate of a collector. */
+const MAX_PRINCIPAL_LENGTH = 64;
 const SOURCES = [
   '"hook"',
   '"otel"',
@@ -54,9 +55,8 @@ const DOT = 0x2e;
 const ZERO = 0x30;
 
 /**
- * Reads the line of a leaf byte by byte, without building its value: the canonical form fixes the order of the members.
- * A line that it reads is the canonical JSON of a leaf. Undefined decides nothing: only `parseCanonical` judges lines
- * with escapes or other characters than ASCII.
+ * Reads the line of a leaf byte by byte, without building its value: the canonical form fixes the order of the members, and
+ * no member of a leaf needs an escape. It reads exactly the lines that `parseCanonical` takes for a leaf.
  */
 export function readLeafLine(line: Buffer): LeafOfParts | undefined {
   const id = endOfText(line, 0, '{"id":');
@@ -69,7 +69,7 @@ export function readLeafLine(line: Buffer): LeafOfParts | undefined {
   const personEnd = endOfText(line, endOfBase64UrlHash(line, person), ',"name":"person"}');
   const partsEnd = endOfText(line, personEnd === NO_MATCH ? factsEnd : personEnd, ']');
   const principal = endOfText(line, partsEnd, ',"principal":');
-  const receivedAt = endOfText(line, endOfQuoted(line, principal, PLAIN), ',"received_at":"');
+  const receivedAt = endOfText(line, endOfPrincipal(line, principal), ',"received_at":"');
   const retentionClass = endOfText(line, endOfInstant(line, receivedAt), '","retention_class":');
   const classEnd = endOfAny(line, retentionClass, CLASSES);
   const source = endOfText(line, classEnd, ',"source":');
@@ -91,6 +91,12 @@ export function readLeafLine(line: Buffer): LeafOfParts | undefined {
 
 function digestAt(line: Buffer, at: number): string {
   return line.toString('latin1', at + 1, at + 1 + DIGEST_DIGITS);
+}
+
+function endOfPrincipal(line: Buffer, at: number): number {
+  const end = endOfQuoted(line, at, PRINCIPAL_CHARS);
+  const length = end - at - 2;
+  return length >= 1 && length <= MAX_PRINCIPAL_LENGTH ? end : NO_MATCH;
 }
 
 /** 16 bytes as base64url: the last of 22 characters holds two bits. */

@@ -5,8 +5,8 @@
  *
  * Only the rights of the file system enforce the lock: the owner of the folder can still delete. Verification detects it.
  */
-import { createHash, randomUUID } from 'node:crypto';
-import { link, mkdir, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { link, mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Clock } from '../../../schemas/clock.ts';
 import { lockFileName, STAGING_FOLDER, type ArchiveLockRecord } from '../../../schemas/archive-lock.ts';
@@ -23,6 +23,7 @@ interface LocalArchiveOptions {
 }
 
 interface Staged {
+  readonly folder: string;
   readonly object: string;
   readonly lock: string;
 }
@@ -130,15 +131,16 @@ async function putObject(dir: string, bytes: Uint8Array, lock: ArchiveLockRecord
     await syncFolder(dirname(objectPath)); // 4
     return isNew ? ('created' as const) : ('exists' as const);
   } finally {
-    await removeStaged(staged);
+    // A failed removal must not fail a durable put; a later open removes the files.
+    await rm(staged.folder, { recursive: true, force: true }).catch(() => undefined);
   }
 }
 
 /** Writes both files in full and to stable storage where no reader looks. */
 async function stage(dir: string, bytes: Uint8Array, lock: ArchiveLockRecord): Promise<Staged> {
   await makeStaging(dir);
-  const base = join(dir, STAGING_FOLDER, `put-${randomUUID()}`);
-  const staged = { object: `${base}.object`, lock: `${base}.lock` };
+  const folder = await mkdtemp(join(dir, STAGING_FOLDER, 'put-'));
+  const staged = { folder, object: join(folder, 'object'), lock: join(folder, 'lock') };
   try {
     await Promise.all([
       writeDurably(staged.object, bytes),
@@ -146,14 +148,9 @@ async function stage(dir: string, bytes: Uint8Array, lock: ArchiveLockRecord): P
     ]);
     return staged;
   } catch (error) {
-    await removeStaged(staged);
+    await rm(folder, { recursive: true, force: true }).catch(() => undefined);
     throw error;
   }
-}
-
-/** A failed removal must not fail a durable put; a later open removes the files. */
-async function removeStaged({ object, lock }: Staged): Promise<void> {
-  await Promise.allSettled([unlink(object), unlink(lock)]);
 }
 
 /** Links the lock file; false where the same bytes have one already. That one stays, unless the new one protects longer. */

@@ -4,9 +4,10 @@ SELECT
   sum(ifNull(dead_letter_count, 0)) AS dead_letter_count,
   sumIf(ifNull(last_number, 0) - ifNull(first_number, 0) + 1, type = 'event_log.gap' AND reason = 'missing') AS missing_count,
   countIf(type = 'event_log.gap' AND reason = 'forked') AS forked_count,
-  countIf(type = 'event_log.replaced') AS replaced_count
+  countIf(type = 'event_log.replaced') AS replaced_count,
+  countIf(type = 'generation.begun') AS begun_count
 FROM records
-WHERE type IN ('ingest.counted', 'event_log.gap', 'event_log.replaced')
+WHERE type IN ('ingest.counted', 'event_log.gap', 'event_log.replaced', 'generation.begun')
   AND source = 'affidavit'
   AND log = {log: String}
   AND leaf_index < {below: UInt64}

@@ -24,7 +24,6 @@ const anyDay = fc
   .tuple(digits(99), digits(99), digits(14), digits(33), digits(25), digits(61), digits(61))
   .map(([c, y, m, d, h, min, s]) => `${c}${y}-${m}-${d}T${h}:${min}:${s}Z`);
 
-/** Leaves whose strings are written as they are, as the ledger's surrogates always are. */
 const plainLeaf: fc.Arbitrary<Leaf> = fc.record({
   v: fc.constant(1 as const),
   id: hash,
@@ -33,7 +32,7 @@ const plainLeaf: fc.Arbitrary<Leaf> = fc.record({
     ...(['hook', 'otel', 'gateway', 'transcript', 'forge', 'identity', 'native', 'affidavit'] as const),
   ),
   received_at: instant,
-  principal: text('abc019 !#$[]{}:,.~', 0, 40),
+  principal: text('abcz019-', 1, 64),
   subject: orNull(
     fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes).toString('base64url')),
   ),
@@ -49,10 +48,13 @@ const plainLeaf: fc.Arbitrary<Leaf> = fc.record({
         ] as Leaf['parts'],
     ),
 });
-/** Leaves that need an escape or more than ASCII. */
-const unusualLeaf = fc
-  .tuple(plainLeaf, fc.string({ unit: 'grapheme' }), fc.constantFrom('"', '\\', '\n', 'é', '😂', '\u007f'))
-  .map(([leaf, beginning, mark]): Leaf => ({ ...leaf, principal: beginning + mark }));
+/** Principals that a leaf cannot have. */
+const foreignPrincipal = fc.oneof(
+  fc
+    .tuple(fc.string({ unit: 'grapheme' }), fc.constantFrom('"', '\\', '\n', 'é', '😂', '\u007f', ' ', 'A', '.'))
+    .map(([beginning, mark]) => beginning + mark),
+  fc.constantFrom('', 'a'.repeat(65)),
+);
 
 function partsOf({ parts, retention_class, subject }: Leaf): LeafOfParts {
   return { parts, retention_class, subject };
@@ -78,12 +80,12 @@ describe('reading the line of a leaf at sight', () => {
     );
   });
 
-  it('leaves lines with escapes or other characters to the judge of all canonical texts', () => {
+  it('reads no line with a principal that needs an escape, or is empty or long, as the judge does', () => {
     fc.assert(
-      fc.property(unusualLeaf, (leaf) => {
-        const line = Buffer.from(canonicalJson(leaf));
+      fc.property(plainLeaf, foreignPrincipal, (leaf, principal) => {
+        const line = Buffer.from(canonicalJson({ ...leaf, principal }));
         expect(readLeafLine(line)).toBeUndefined();
-        expect(parseCanonical(Leaf, line)).toEqual(leaf);
+        expect(parseCanonical(Leaf, line)).toBeUndefined();
       }),
     );
   });
@@ -101,8 +103,7 @@ describe('reading the line of a leaf at sight', () => {
         for (const each of changes) line = changed(line, each);
         const read = readLeafLine(line);
         const judged = parseCanonical(Leaf, line);
-        if (read !== undefined) expect(read, line.toString('latin1')).toEqual(judged && partsOf(judged));
-        else if (judged !== undefined) expect(canonicalJson(judged)).toMatch(/\\|[^ -~]/);
+        expect(read, line.toString('latin1')).toEqual(judged && partsOf(judged));
       }),
       { numRuns: 10_000 },
     );

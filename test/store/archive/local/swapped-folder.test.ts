@@ -2,9 +2,8 @@
 import type * as files from 'node:fs/promises';
 import { cp, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import { STAGING_FOLDER } from '../../../../schemas/archive-lock.ts';
 import { openLocalArchive } from '../../../../store/archive/local/archive.ts';
 import type { Archive } from '../../../../store/archive/archive.ts';
 import { testLock } from '../../../support/ledger.ts';
@@ -25,12 +24,10 @@ vi.mock('node:fs/promises', async (load) => {
   let links = 0;
   return {
     ...real,
-    mkdir: async (path: string, options: { readonly mode: number }) => {
-      if (basename(path) === STAGING_FOLDER) {
-        links = 0;
-        await take('before');
-      }
-      return real.mkdir(path, options);
+    mkdtemp: async (prefix: string) => {
+      links = 0;
+      await take('before');
+      return real.mkdtemp(prefix);
     },
     link: async (from: string, to: string) => {
       await real.link(from, to);

@@ -51,7 +51,10 @@ const plainLeaf: fc.Arbitrary<Leaf> = fc.record({
 /** Principals that a leaf cannot have. */
 const foreignPrincipal = fc.oneof(
   fc
-    .tuple(fc.string({ unit: 'grapheme' }), fc.constantFrom('"', '\\', '\n', 'é', '😂', '\u007f', ' ', 'A', '.'))
+    .tuple(
+      fc.string({ unit: 'grapheme' }),
+      fc.constantFrom('"', '\\', '\n', 'é', '😂', '\u007f', ' ', 'A', '.'),
+    )
     .map(([beginning, mark]) => beginning + mark),
   fc.constantFrom('', 'a'.repeat(65)),
 );

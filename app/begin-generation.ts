@@ -26,7 +26,6 @@ import { dataPaths } from './paths.ts';
 import type { EventLog } from '../ingest/event-log.ts';
 import { createOwnRecords } from '../ingest/own-records.ts';
 import { createSurrogates } from '../ingest/surrogates.ts';
-import { missingBehind } from '../ingest/writers.ts';
 import { canonicalJson } from '../schemas/canonical.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import { HEAD_LOG } from '../schemas/head-entry.ts';
@@ -210,7 +209,7 @@ async function sealFirstRecord(
       received_at: begun_at,
       facts: {
         ...factsOfContinuation(continues),
-        ...missingBehind({ writers: () => position?.writers }, begun_at),
+        ...missingSince(position, begun_at),
       },
     });
     const place = await placeIn(eventLog, partition, position);
@@ -218,6 +217,13 @@ async function sealFirstRecord(
   } finally {
     await open.close();
   }
+}
+
+/** Without a trusted leaf nobody knows since when, and every report is incomplete. */
+function missingSince(position: PlannedLog['position'], begunAt: string): { missing_since?: string } {
+  if (position === undefined) return {};
+  const { received_at } = position;
+  return { missing_since: Date.parse(received_at) < Date.parse(begunAt) ? received_at : begunAt };
 }
 
 async function append(ledger: Ledger, batch: Batch): Promise<void> {

@@ -10,7 +10,7 @@ import type { DeployedLog, Deployment } from './deployment-file.ts';
 import { withKeyStore } from './key-store.ts';
 import { dataPaths, headLogOrigin, originOfGeneration } from './paths.ts';
 import { withPreviousArchive } from './previous-archive.ts';
-import { Continuation, WriterHeads, type BundleHeader, type LogGenesis } from '../schemas/bundle.ts';
+import { Continuation, WriterHeads, type LogGenesis } from '../schemas/bundle.ts';
 import { toInstant } from '../schemas/clock.ts';
 import { PipelineError } from '../schemas/errors.ts';
 import { DecimalString, InstantUtc } from '../schemas/primitives.ts';
@@ -23,7 +23,12 @@ import { readSecretFile, writeSecretFile } from '../store/keys/secret-file.ts';
 import type { ArchiveReader } from '../store/verify/archive-reader.ts';
 import type { FindKeys } from '../store/verify/framed-payloads.ts';
 import { createFindings, type Findings, type KeptCheckpoint } from '../store/verify/report.ts';
-import { headerAt, verifyTrustedParts, type TrustedLog } from '../store/verify/trusted-part.ts';
+import {
+  bundleAt,
+  verifyTrustedParts,
+  type TrustedBundle,
+  type TrustedLog,
+} from '../store/verify/trusted-part.ts';
 
 /** The word of the operator on the generation before. */
 export interface GenerationRequest {
@@ -41,6 +46,8 @@ const Position = Type.Object(
     next_offset: DecimalString,
     event_log: Type.Optional(Type.String()),
     writers: Type.Optional(WriterHeads),
+    /** When the oldest trusted leaf of the bundle was received: whatever came later may be missing. */
+    received_at: InstantUtc,
   },
   { additionalProperties: false },
 );
@@ -125,7 +132,7 @@ export async function makePlan(
   const first = originOfGeneration(deployment.logs[0]?.origin ?? '', generation);
   const headLog = await openFileSigner(generationSigningKey, headLogOrigin(first));
   const logs: PlannedLog[] = [];
-  for (const { named, genesis, note, header } of found) {
+  for (const { named, genesis, note, bundle } of found) {
     const origin = originOfGeneration(named.origin, generation);
     const genesis_sha256 = genesisDigest(genesis);
     logs.push({
@@ -140,7 +147,7 @@ export async function makePlan(
         genesis_sha256,
         ...(note === undefined ? {} : { checkpoint: note }),
       },
-      ...(header === undefined ? {} : { position: positionOf(header) }),
+      ...(bundle === undefined ? {} : { position: positionOf(bundle) }),
     });
   }
   const head_log = { origin: headLog.name, vkey: headLog.vkey };
@@ -187,8 +194,8 @@ interface FoundLog {
   readonly named: DeployedLog;
   readonly genesis: LogGenesis;
   readonly note: string | undefined;
-  /** Of the bundle at whose end the trusted head lies. */
-  readonly header: BundleHeader | undefined;
+  /** The one at whose end the trusted head lies. */
+  readonly bundle: TrustedBundle | undefined;
 }
 
 interface PreviousLogs {
@@ -216,13 +223,13 @@ async function readPrevious(
           hint: 'name the archive that the logs of this deployment lie in',
         },
       );
-    const header = part.head === undefined ? undefined : await headerAt(reader, part);
-    if (part.head !== undefined && header === undefined)
+    const bundle = part.head === undefined ? undefined : await bundleAt(reader, part);
+    if (part.head !== undefined && bundle === undefined)
       throw new PipelineError(
         'START_REFUSED',
         `no bundle of ${part.log} in the previous archive ends at the trusted head of ${String(part.size)} leaves: somebody cut the bundles in another way. Restore the archive from an untouched copy`,
       );
-    found.push({ named, genesis, note: part.head?.note, header });
+    found.push({ named, genesis, note: part.head?.note, bundle });
   }
   return found;
 }
@@ -237,9 +244,15 @@ function requireVerified(findings: Findings): void {
   throw new PipelineError('START_REFUSED', detail, { hint });
 }
 
-function positionOf({ next_offset, event_log, writers }: BundleHeader): Static<typeof Position> {
+/**
+ * A kept checkpoint covers leaves and no headers, and the thief can sign another header. So the instant comes from the
+ * leaves; the place in the event log stands in the header alone.
+ */
+function positionOf({ header, receivedAt }: TrustedBundle): Static<typeof Position> {
+  const { next_offset, event_log, writers } = header;
   return {
     next_offset,
+    received_at: receivedAt,
     ...(event_log === undefined ? {} : { event_log }),
     ...(writers === undefined ? {} : { writers }),
   };

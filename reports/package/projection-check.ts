@@ -1,4 +1,5 @@
 import { Facts, Person } from '../../schemas/record.ts';
+import { LEAF_HASH_SQL } from '../../store/records/leaf-sql.ts';
 import type { Query } from '../../store/records/record-store.ts';
 
 /** The first difference between a row of the record store and its leaf. */
@@ -39,7 +40,7 @@ LIMIT 1`,
 }
 
 /**
- * First row of [from_index, to_index) whose leaf the chain does not lead to from the row before, or no row. The engine makes
+ * First row of [from_index, to_index) whose leaf the chain does not lead to from the row before, or no row. Queries make
  * a leaf of columns, so this is the row where one of them was changed.
  */
 export function firstBrokenLink(params: {
@@ -52,7 +53,7 @@ export function firstBrokenLink(params: {
     sql: `SELECT leaf_index, 'the leaf' AS what
 FROM
 (
-    SELECT leaf_index, leaf_hash, chain_hash, lagInFrame(chain_hash, 1, repeat('0', 64)) OVER
+    SELECT leaf_index, ${LEAF_HASH_SQL} AS leaf_hash, chain_hash, lagInFrame(chain_hash, 1, repeat('0', 64)) OVER
         (ORDER BY leaf_index ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS chain_before
     FROM records
     WHERE log = {log: String} AND leaf_index + 1 >= {from_index: UInt64} AND leaf_index < {to_index: UInt64}

@@ -15,6 +15,7 @@ export interface TrustedHead {
 export interface ContinuingLog {
   readonly log: string;
   readonly origin: string;
+  readonly synthetic: boolean;
   readonly continues: Continuation;
 }
 

@@ -1,4 +1,4 @@
-/** The columns of the `records` table: their order, those that the engine makes, and the range of claimed instants. Pure. */
+/** The columns of the `records` table: their order, and the range of the column for claimed instants. Pure. */
 import { StatedFacts, type Facts, type Person } from '../../schemas/record.ts';
 import type { RecordRow } from './record-store.ts';
 
@@ -25,9 +25,6 @@ const OWN_COLUMNS = [
   'content_secret',
   'content_digest',
 ] as const satisfies readonly Exclude<keyof RecordRow, keyof Facts | keyof Person>[];
-
-/** The engine makes these of other columns: a leaf says nothing that a column does not say. */
-export const MADE_COLUMNS = ['leaf', 'leaf_hash'] as const satisfies readonly (keyof RecordRow)[];
 
 /** The order in which rows are written: first these members, then facts and person. */
 export const ROW_COLUMNS: readonly (keyof RecordRow)[] = [

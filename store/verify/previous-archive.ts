@@ -8,6 +8,9 @@ import type { ArchiveReader } from './archive-reader.ts';
 import type { CheckPrevious, Findings, VerifyOptions } from './report.ts';
 import { leavesBehind, verifyTrustedParts, type TrustedPart } from './trusted-part.ts';
 
+/** A log that continues none. */
+const FIRST_GENERATION = 1;
+
 /** Each finding about the archive before begins with this: objects have the same names in both. */
 const IN_PREVIOUS = 'in the previous archive';
 
@@ -42,7 +45,7 @@ function inPrevious(findings: Findings): Findings {
 
 async function checkPart(
   reader: ArchiveReader,
-  { continues: { origin, genesis_sha256 } }: ContinuingLog,
+  { synthetic, continues: { origin, genesis_sha256, generation } }: ContinuingLog,
   part: TrustedPart,
   findings: Findings,
 ): Promise<void> {
@@ -58,6 +61,15 @@ async function checkPart(
     findings.fail('previous_other', null, detail);
     return;
   }
+  const before = genesis?.continues?.generation ?? FIRST_GENERATION;
+  if (genesis !== undefined && generation !== before + 1)
+    findings.fail(
+      'previous_other',
+      null,
+      `${log} is of generation ${String(before)}, and the new log of ${String(generation)}`,
+    );
+  if (genesis !== undefined && genesis.synthetic !== synthetic)
+    findings.fail('previous_other', null, `${log} and the new log are not marked alike as synthetic`);
   const behind = await leavesBehind(reader, part);
   if (behind === 0) return;
   const detail = `${String(behind)} leaves of ${log} lie behind the trusted head of ${String(size)} leaves, and are not evidence`;

@@ -3,6 +3,7 @@
  * heads may be forged in any way: it is not read. In: a reader and the heads. Out: findings about the leaves below them.
  */
 import { BundleHeader } from '../../schemas/bundle.ts';
+import type { Leaf } from '../../schemas/leaf.ts';
 import { decodeBundle } from '../chain/bundle-bytes.ts';
 import { parseCheckpoint } from '../chain/checkpoint.ts';
 import { bundleKey, bundlePrefix, parseKey } from '../chain/layout.ts';
@@ -97,14 +98,25 @@ export async function verifyTrustedParts(
   return parts;
 }
 
-/** The header of the bundle at whose end the head lies; undefined where none does. */
-export async function headerAt(
+/** The bundle at whose end a trusted head lies. */
+export interface TrustedBundle {
+  readonly header: BundleHeader;
+  /** The earliest `received_at` of its leaves, which the trusted head covers, as the header is not. */
+  readonly receivedAt: string;
+}
+
+/** The bundle at whose end the head lies; undefined where none does. Its leaves were verified before. */
+export async function bundleAt(
   reader: ArchiveReader,
   { log, size }: Pick<TrustedPart, 'log' | 'size'>,
-): Promise<BundleHeader | undefined> {
+): Promise<TrustedBundle | undefined> {
   const start = (await startsOf(reader, log)).findLast((one) => one < size);
-  const header = start === undefined ? undefined : await readHeader(reader, log, start);
-  return header?.tree_size === size ? header : undefined;
+  const bundle = start === undefined ? undefined : await readBundle(reader, log, start);
+  if (bundle?.header.tree_size !== size) return undefined;
+  const { header, leafTexts } = bundle;
+  const instants = leafTexts.map((text) => (JSON.parse(text) as Leaf).received_at);
+  const [receivedAt] = instants.sort((left, right) => Date.parse(left) - Date.parse(right));
+  return receivedAt === undefined ? undefined : { header, receivedAt };
 }
 
 /** How many leaves lie behind the head, by the newest bundle that reads. */
@@ -114,8 +126,8 @@ export async function leavesBehind(
 ): Promise<number> {
   const starts = (await startsOf(reader, log)).filter((start) => start >= size);
   for (const start of starts.toReversed()) {
-    const header = await readHeader(reader, log, start);
-    if (header !== undefined) return header.tree_size - size;
+    const bundle = await readBundle(reader, log, start);
+    if (bundle !== undefined) return bundle.header.tree_size - size;
   }
   const last = starts.at(-1);
   // Nothing of them reads, and each bundle holds a leaf.
@@ -131,16 +143,18 @@ async function startsOf(reader: ArchiveReader, log: string): Promise<number[]> {
   return starts;
 }
 
-async function readHeader(
+/** Undefined where it does not read. */
+async function readBundle(
   reader: ArchiveReader,
   log: string,
   start: number,
-): Promise<BundleHeader | undefined> {
+): Promise<{ readonly header: BundleHeader; readonly leafTexts: readonly string[] } | undefined> {
   const object = await reader.read(bundleKey(log, start));
   if (object === undefined) return undefined;
   try {
-    const header = parseCanonical(BundleHeader, decodeBundle(object.bytes).headerText);
-    return header?.start_index === start ? header : undefined;
+    const { headerText, leafTexts } = decodeBundle(object.bytes);
+    const header = parseCanonical(BundleHeader, headerText);
+    return header?.start_index === start ? { header, leafTexts } : undefined;
   } catch {
     return undefined;
   }

@@ -86,9 +86,11 @@ export async function verifyReader(
 }
 
 function continuingLogs(verdicts: readonly LogVerdict[]): ContinuingLog[] {
-  return verdicts.flatMap(({ found: { log, genesis } }) =>
-    genesis?.continues === undefined ? [] : [{ log, origin: genesis.origin, continues: genesis.continues }],
-  );
+  return verdicts.flatMap(({ found: { log, genesis } }) => {
+    if (genesis?.continues === undefined) return [];
+    const { origin, synthetic, continues } = genesis;
+    return [{ log, origin, synthetic, continues }];
+  });
 }
 
 /** A pinned key whose log is not there: that log is gone, or this is the archive of another deployment. */

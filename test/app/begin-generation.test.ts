@@ -62,7 +62,8 @@ const writersAt = (number: number) => ({
       writer: '1'.repeat(32),
       number,
       mac: 'a'.repeat(64),
-      received_at: '2026-11-21T09:00:00.000Z',
+      // Later than any leaf, as a thief would have it: a kept checkpoint covers no header.
+      received_at: '2099-01-01T00:00:00.000Z',
     },
   ],
 });
@@ -186,11 +187,13 @@ describe('a new generation', () => {
     expect(await headerAt(0)).toMatchObject({ next_offset: '2', event_log, writers: writersAt(2) });
   });
 
-  it('reads it from the first entry that is left, where later ones were removed, and says since when', async () => {
+  it('reads it from the first entry that is left, where later ones were removed, and says since when by the trusted leaves', async () => {
     const request = await stealAfterTwo();
     await begin({ eventLog: await eventLogFrom(7n) }, request);
     expect(await headerAt(0)).toMatchObject({ next_offset: '7', writers: writersAt(2) });
-    expect(rows.rows).toMatchObject([{ missing_since: '2026-11-21T09:00:00.000Z', trusted_tree_size: 2 }]);
+    const { leafTexts } = decodeBundle(await readFile(join(old(), bundleKey('p0', 1))));
+    const { received_at: missing_since } = JSON.parse(leafTexts[0]!) as { received_at: string };
+    expect(rows.rows).toMatchObject([{ missing_since, trusted_tree_size: 2 }]);
   });
 
   it('may trust nothing, and says so', async () => {

@@ -105,6 +105,8 @@ export interface TestLedgerParts {
   readonly headLog?: string;
   /** The log that this one continues. */
   readonly continues?: Continuation;
+  /** @default false */
+  readonly isSynthetic?: boolean;
 }
 
 /** Appends one batch and waits until it is queryable and published. */
@@ -129,9 +131,9 @@ export async function createTestLog(parts: TestLedgerParts): Promise<LedgerOptio
     randomBytes: createTestRandom(),
     lockFor: testLock,
   };
-  const { policy = TEST_POLICY, headLog, continues } = parts;
+  const { policy = TEST_POLICY, headLog, continues, isSynthetic = false } = parts;
   const packageKey = packageSignerOf(options.signer).vkey;
-  await createLog({ ...options, policy, headLog, packageKey, continues });
+  await createLog({ ...options, policy, headLog, packageKey, continues, isSynthetic });
   return options;
 }
 

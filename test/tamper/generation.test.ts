@@ -45,11 +45,18 @@ async function append(options: LedgerOptions, records: readonly AuditRecord[]): 
 
 const some = (from: number, count: number) => Array.from({ length: count }, (_, n) => mixedRecord(from + n));
 
-async function openTestLog(signer = first, continues?: Continuation) {
+async function openTestLog(signer = first, continues?: Continuation, isSynthetic = false) {
   const dir = await mkdtemp(join(tmpdir(), 'affidavit-tamper-'));
   const archive = await openLocalArchive({ dir, clock });
   const parts = { archive, records: createMemoryRecordStore(), signer, clock };
-  return { dir, options: await createTestLog(continues === undefined ? parts : { ...parts, continues }) };
+  return {
+    dir,
+    options: await createTestLog({
+      ...parts,
+      isSynthetic,
+      ...(continues === undefined ? {} : { continues }),
+    }),
+  };
 }
 
 async function sealPrevious() {
@@ -67,9 +74,10 @@ async function sealNext(
   dir: string,
   size: number,
   begin = (continues: Continuation) => [generationBegun(continues)],
+  { generation = 2, isSynthetic = false } = {},
 ) {
-  const continues = await continuing(dir, size);
-  const made = await openTestLog(next, continues);
+  const continues = await continuing(dir, size, generation);
+  const made = await openTestLog(next, continues, isSynthetic);
   await append(made.options, begin(continues));
   await append(made.options, some(300, 4));
   return made;
@@ -241,6 +249,17 @@ describe('the archive of the generation before', () => {
 
   it('is named by the new one, or nothing connects the two', async () => {
     expect(codesOf(await verifyBoth(undefined, { dir: previous.dir }))).toEqual(['previous_not_named']);
+  });
+
+  it.each([
+    ['two generations later', { generation: 3 }, 'generation'],
+    ['with another mark, which would wash off the one for good', { isSynthetic: true }, 'synthetic'],
+  ])('is not continued %s', async (_, over, detail) => {
+    const made = await sealNext(previous.dir, TRUSTED, undefined, over);
+    const report = await verifyBoth(undefined, { dir: made.dir });
+    await rm(made.dir, { recursive: true });
+    expect(codesOf(report)).toEqual(['previous_other']);
+    expect(report.failures[0]!.detail).toContain(detail);
   });
 
   it('may have no trusted leaf at all', async () => {

@@ -5,6 +5,7 @@ import type { FailureCode } from '../../schemas/verification-failures.ts';
 import type { VerificationReport } from '../../schemas/verification.ts';
 import { buildReport, createFindings, NOTHING_ESTABLISHED } from '../../store/verify/report.ts';
 import { openEngine } from '../../store/records/clickhouse/client.ts';
+import { storedRows } from '../../store/records/queries/stored-rows.ts';
 import { openLocalArchive } from '../../store/archive/local/archive.ts';
 import type { RecordStore } from '../../store/records/record-store.ts';
 import { verifyRecordStore } from '../../store/verify/store/store-verification.ts';
@@ -34,6 +35,8 @@ afterAll(async () => {
 });
 
 const sql = (query: string) => engine.command({ query });
+/** Rows as the store gives them, before anybody touches it. */
+const rowsOf = (log: string) => store.read(storedRows({ log, from_index: 0, to_index: 30 }));
 
 /** Fills the table with what a SELECT makes of the rows as they were sealed. */
 async function fill(select: string): Promise<void> {
@@ -317,6 +320,23 @@ describe.each([
     expect(named.map((failure) => failure.index)).toContain(index);
     expect(named.map(({ detail }) => detail).join('\n')).toContain(names);
     expect(firstIndex(report)).toBe(index);
+  });
+});
+
+describe('a leaf that somebody puts into the table beside the columns', () => {
+  it('counts for nothing: the leaf is made of the columns', async () => {
+    await fill('SELECT * FROM pristine');
+    const rows = await rowsOf('p0');
+    await sql(
+      `ALTER TABLE records ADD COLUMN leaf String DEFAULT '', ADD COLUMN leaf_hash String DEFAULT ''`,
+    );
+    const kept = rows.map(({ leaf_index, leaf }) => `leaf_index = ${String(leaf_index)}, '${leaf}'`);
+    const edit = `ALTER TABLE records UPDATE leaf = multiIf(${kept.join(', ')}, ''), type = if(leaf_index = 9, 'turn.ended', type) WHERE 1`;
+    await engine.command({ query: edit, clickhouse_settings: { mutations_sync: '2' } });
+    const report = await verify();
+    await sql('ALTER TABLE records DROP COLUMN leaf, DROP COLUMN leaf_hash');
+    expect(report.failures).toMatchObject([{ code: 'row_leaf_edited', index: 9 }]);
+    expect(report.failures[0]!.detail).toContain('type');
   });
 });
 

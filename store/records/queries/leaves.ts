@@ -1,3 +1,4 @@
+import { LEAF_HASH_SQL, LEAF_SQL } from '../leaf-sql.ts';
 import type { Query } from '../record-store.ts';
 
 /** Hashes of the leaves [from_index, to_index) of one log, in order; hex. */
@@ -8,7 +9,7 @@ export function leafHashes(params: {
 }): Query<{ readonly leaf_index: number; readonly leaf_hash: string }> {
   return {
     name: 'leaf_hashes',
-    sql: `SELECT leaf_index, leaf_hash
+    sql: `SELECT leaf_index, ${LEAF_HASH_SQL} AS leaf_hash
 FROM records
 WHERE log = {log: String} AND leaf_index >= {from_index: UInt64} AND leaf_index < {to_index: UInt64}
 ORDER BY log, leaf_index`,
@@ -42,7 +43,7 @@ export interface PackagedRecord {
   readonly person_secret: string;
 }
 
-const PACKAGED_COLUMNS = 'log, leaf_index, leaf_hash, id, leaf, facts, facts_secret, person, person_secret';
+const PACKAGED_COLUMNS = `log, leaf_index, ${LEAF_HASH_SQL} AS leaf_hash, id, ${LEAF_SQL} AS leaf, facts, facts_secret, person, person_secret`;
 
 /** Records by id, in the order of the log. The ids travel with the query, so ask for them in portions. */
 export function recordsForPackage(params: {

@@ -1,3 +1,4 @@
+import { LEAF_HASH_SQL, LEAF_SQL } from '../leaf-sql.ts';
 import type { Query } from '../record-store.ts';
 import { equals, given, paramsOf, tidy, where, type Condition } from './conditions.ts';
 import { occurredWithin, receivedWithin } from './instants.ts';
@@ -59,7 +60,7 @@ export interface DetailedRecord extends ListedRecord {
 const LISTED_COLUMNS = [
   'log',
   'leaf_index',
-  'leaf_hash',
+  `${LEAF_HASH_SQL} AS leaf_hash`,
   'id',
   'type',
   'source',
@@ -116,7 +117,7 @@ export function getRecord(params: {
   const columns = [
     ...LISTED_COLUMNS,
     'chain_hash',
-    'leaf',
+    `${LEAF_SQL} AS leaf`,
     'facts_secret',
     'person_secret',
     ...(params.withContent === true ? ['content'] : []),

@@ -1,3 +1,4 @@
+import { LEAF_HASH_SQL } from '../leaf-sql.ts';
 import type { Query } from '../record-store.ts';
 import { equals, given, having, paramsOf, tidy, where, type Condition } from './conditions.ts';
 import { instantParam, instantText, OBSERVED_AT, receivedWithin, type Interval } from './instants.ts';
@@ -130,7 +131,7 @@ export function sessionTimeline(params: {
   return {
     name: 'session_timeline',
     sql: tidy(`
-SELECT ${instantText(OBSERVED_AT)} AS ordered_at, log, leaf_index, leaf_hash, id, type, source, principal, subject,
+SELECT ${instantText(OBSERVED_AT)} AS ordered_at, log, leaf_index, ${LEAF_HASH_SQL} AS leaf_hash, id, type, source, principal, subject,
     retention_class, received_at, integrated_at, facts, person${params.withContent === true ? ', content' : ''}
 FROM records
 ${where(conditions)}

@@ -1,4 +1,5 @@
-import { MADE_COLUMNS, ROW_COLUMNS } from '../record-columns.ts';
+import { LEAF_HASH_SQL, LEAF_SQL } from '../leaf-sql.ts';
+import { ROW_COLUMNS } from '../record-columns.ts';
 import type { Query } from '../record-store.ts';
 
 export type StoredValue = string | number | boolean | null | readonly string[];
@@ -28,7 +29,7 @@ export function storedRows(params: {
 }): Query<StoredRow> {
   return {
     name: 'stored_rows',
-    sql: `SELECT ${[...ROW_COLUMNS, ...MADE_COLUMNS].join(', ')}
+    sql: `SELECT ${ROW_COLUMNS.join(', ')}, ${LEAF_SQL} AS leaf, ${LEAF_HASH_SQL} AS leaf_hash
 FROM records
 WHERE log = {log: String} AND leaf_index >= {from_index: UInt64} AND leaf_index < {to_index: UInt64}
 ORDER BY log, leaf_index

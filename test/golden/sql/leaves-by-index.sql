@@ -1,6 +1,6 @@
 -- leaves_by_index
 -- {"log":"p0","indexes":[7]}
-SELECT log, leaf_index, leaf_hash, id, leaf, facts, facts_secret, person, person_secret
+SELECT log, leaf_index, lower(hex(SHA256(concat(unhex('00'), concat('{"id":"', id, '","parts":[', if(content_digest = '', '', concat('{"digest":"', content_digest, '","name":"content"},')), '{"digest":"', facts_digest, '","name":"facts"}', if(person_digest = '', '', concat(',{"digest":"', person_digest, '","name":"person"}')), '],"principal":"', principal, '","received_at":"', replaceOne(toString(received_at), ' ', 'T'), 'Z","retention_class":"', retention_class, '","source":"', source, '","subject":', if(subject = '', 'null', concat('"', subject, '"')), ',"type":"', type, '","v":1}'))))) AS leaf_hash, id, concat('{"id":"', id, '","parts":[', if(content_digest = '', '', concat('{"digest":"', content_digest, '","name":"content"},')), '{"digest":"', facts_digest, '","name":"facts"}', if(person_digest = '', '', concat(',{"digest":"', person_digest, '","name":"person"}')), '],"principal":"', principal, '","received_at":"', replaceOne(toString(received_at), ' ', 'T'), 'Z","retention_class":"', retention_class, '","source":"', source, '","subject":', if(subject = '', 'null', concat('"', subject, '"')), ',"type":"', type, '","v":1}') AS leaf, facts, facts_secret, person, person_secret
 FROM records
 WHERE log = {log: String} AND leaf_index IN {indexes: Array(UInt64)}
 ORDER BY log, leaf_index

@@ -1,5 +1,5 @@
 import { Facts, Person } from '../../schemas/record.ts';
-import { LEAF_HASH_SQL } from '../../store/records/leaf-sql.ts';
+import { LEAF_HASH_SQL } from '../../store/records/queries/leaf-sql.ts';
 import type { Query } from '../../store/records/record-store.ts';
 
 /** The first difference between a row of the record store and its leaf. */

@@ -4,7 +4,7 @@ import type { JsonValue } from '../../schemas/json.ts';
 /**
  * One row of the `records` table: the leaf, its place in the log, and its parts as canonical JSON text with the secrets
  * that their salts follow from and the digests that the leaf names. `leaf` and `leaf_hash` are not inserted: queries
- * make them of the other members (`leaf-sql.ts`). The members of `facts` and `person` travel beside them under their own names (see `toRow`), so that
+ * make them of the other members (`queries/leaf-sql.ts`). The members of `facts` and `person` travel beside them under their own names (see `toRow`), so that
  * columns are filled without a mapping. Columns of a part are '' where a record has none.
  */
 export interface RecordRow extends Omit<Facts, never>, Omit<Person, never> {

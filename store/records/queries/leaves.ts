@@ -1,4 +1,4 @@
-import { LEAF_HASH_SQL, LEAF_SQL } from '../leaf-sql.ts';
+import { LEAF_HASH_SQL, LEAF_SQL } from './leaf-sql.ts';
 import type { Query } from '../record-store.ts';
 
 /** Hashes of the leaves [from_index, to_index) of one log, in order; hex. */

@@ -1,4 +1,4 @@
-import { LEAF_HASH_SQL, LEAF_SQL } from '../leaf-sql.ts';
+import { LEAF_HASH_SQL, LEAF_SQL } from './leaf-sql.ts';
 import type { Query } from '../record-store.ts';
 import { equals, given, paramsOf, tidy, where, type Condition } from './conditions.ts';
 import { occurredWithin, receivedWithin } from './instants.ts';

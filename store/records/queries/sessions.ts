@@ -1,4 +1,4 @@
-import { LEAF_HASH_SQL } from '../leaf-sql.ts';
+import { LEAF_HASH_SQL } from './leaf-sql.ts';
 import type { Query } from '../record-store.ts';
 import { equals, given, having, paramsOf, tidy, where, type Condition } from './conditions.ts';
 import { instantParam, instantText, OBSERVED_AT, receivedWithin, type Interval } from './instants.ts';

@@ -1,4 +1,4 @@
-import { LEAF_HASH_SQL, LEAF_SQL } from '../leaf-sql.ts';
+import { LEAF_HASH_SQL, LEAF_SQL } from './leaf-sql.ts';
 import { ROW_COLUMNS } from '../record-columns.ts';
 import type { Query } from '../record-store.ts';
 

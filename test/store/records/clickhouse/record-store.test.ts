@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { StatedFacts } from '../../../../schemas/record.ts';
+import { LEAF_HASH_SQL, LEAF_SQL } from '../../../../store/records/queries/leaf-sql.ts';
 import type { RecordRow, RecordStore } from '../../../../store/records/record-store.ts';
 import { recordStoreContract } from '../../../contract/record-store.contract.ts';
 import { chdbPlace } from '../../../support/chdb-store.ts';
@@ -76,7 +77,7 @@ describe('rows in the engine in process', () => {
           );
           const rows = sealedRows(records);
           await insertFresh(rows);
-          const columns = 'leaf, facts, content, file_path, leaf_hash, facts_secret, content_secret';
+          const columns = `${LEAF_SQL} AS leaf, facts, content, file_path, ${LEAF_HASH_SQL} AS leaf_hash, facts_secret, content_secret`;
           const back = await readAll<RecordRow>(columns);
           expect(back).toEqual(
             rows.map(({ leaf, facts, content, file_path, leaf_hash, facts_secret, content_secret }) => ({

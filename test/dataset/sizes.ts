@@ -8,6 +8,7 @@ import type { Engines } from '../../app/logs.ts';
 import type { BundleHeader } from '../../schemas/bundle.ts';
 import type { FrameRef } from '../../schemas/frame.ts';
 import { bundleKey } from '../../store/chain/layout.ts';
+import { LEAF_SQL } from '../../store/records/queries/leaf-sql.ts';
 import { bundleStarts, readHeaderAndLeaves } from '../../store/ledger/sealed-bundles.ts';
 
 export interface Sizes {
@@ -43,7 +44,7 @@ export async function measureSizes(
   }
   const [row] = await records.read<{ raw: number }>({
     name: 'raw bytes',
-    sql: 'SELECT sum(length(leaf) + length(facts) + length(person) + length(content)) AS raw FROM records',
+    sql: `SELECT sum(length(${LEAF_SQL}) + length(facts) + length(person) + length(content)) AS raw FROM records`,
     params: {},
   });
   return {

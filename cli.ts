@@ -2,10 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, CommanderError, Option } from 'commander';
-import type { BeginGenerationOptions } from './commands/begin-generation.ts';
 import type { CanaryOptions } from './commands/canary.ts';
 import { declareCollect } from './commands/collect.ts';
 import type { InitOptions } from './commands/init.ts';
+import { declareKeys } from './commands/keys.ts';
 import { PROFILES, SYSTEMS, type ManagedSettingsOptions } from './commands/managed-settings-choices.ts';
 import type { Output } from './commands/output.ts';
 import type { ProbeCommandOptions } from './commands/probe.ts';
@@ -209,49 +209,7 @@ program
     const { showOrAcceptEventLog } = await import('./commands/accept-event-log.ts');
     if (!(await showOrAcceptEventLog(config(), output, { id, ...options }))) process.exitCode = EXIT.negative;
   });
-program
-  .command('rotate-master-key')
-  .description(
-    'put every object of the key store under a new master key; servers may run; run it again after an interruption',
-  )
-  .addOption(json())
-  .action(async (options: { json: boolean }) => {
-    const { rotateMasterKey } = await import('./commands/rotate-master-key.ts');
-    await rotateMasterKey(config(), output, options);
-  });
-program
-  .command('rotate-log-key')
-  .description(
-    'change the key that signs the logs and the one that signs packages, with the signature of the old one; stop every server that seals first; run it again after an interruption',
-  )
-  .addOption(json())
-  .action(async (options: { json: boolean }) => {
-    const { rotateLogKey } = await import('./commands/rotate-log-key.ts');
-    await rotateLogKey(config(), output, options);
-  });
-program
-  .command('begin-generation')
-  .description(
-    'after somebody stole the keys of the logs: begin new logs under new keys, in an archive that holds no log, which continue the old ones from checkpoints that were kept elsewhere before the theft; stop every server that seals and move the old archive away first; run it again after an interruption',
-  )
-  .requiredOption('--previous <path>', 'folder of the old archive, or s3://BUCKET/PREFIX; it is only read')
-  .option(
-    '--trusted <file>',
-    'checkpoint of a log of records that was kept elsewhere before the theft; once for each log',
-    (file: string, files: readonly string[]) => [...files, file],
-    [],
-  )
-  .option(
-    '--trust-nothing-of <log>',
-    'log, such as p0, of which there is no such checkpoint: none of its old records is evidence then',
-    (log: string, logs: readonly string[]) => [...logs, log],
-    [],
-  )
-  .addOption(json())
-  .action(async (options: BeginGenerationOptions) => {
-    const { beginGeneration } = await import('./commands/begin-generation.ts');
-    await beginGeneration(config(), options, output);
-  });
+declareKeys(program, { config, output });
 program
   .command('probe')
   .description(

@@ -36,7 +36,7 @@ export interface GenerationRequest {
   readonly previous: string;
   /** Checkpoints that somebody kept elsewhere before the keys were stolen: one for each log of records. */
   readonly trusted: readonly KeptCheckpoint[];
-  /** Short names of the logs of which there is no such checkpoint. */
+  /** Short names of the logs of which nobody kept a checkpoint. */
   readonly trustNothingOf: readonly string[];
 }
 

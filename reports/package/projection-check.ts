@@ -1,5 +1,4 @@
 import { Facts, Person } from '../../schemas/record.ts';
-import { LEAF_HASH_SQL } from '../../store/records/queries/leaf-sql.ts';
 import type { Query } from '../../store/records/record-store.ts';
 
 /** The first difference between a row of the record store and its leaf. */
@@ -33,33 +32,6 @@ export function firstDivergedRow(params: {
 FROM records
 WHERE log = {log: String} AND leaf_index >= {from_index: UInt64} AND leaf_index < {to_index: UInt64}
   AND what != ''
-ORDER BY leaf_index
-LIMIT 1`,
-    params: { log: params.log, from_index: params.from_index, to_index: params.to_index },
-  };
-}
-
-/**
- * First row of [from_index, to_index) whose leaf the chain does not lead to from the row before, or no row. Queries make
- * a leaf of columns, so this is the row where one of them was changed.
- */
-export function firstBrokenLink(params: {
-  readonly log: string;
-  readonly from_index: number;
-  readonly to_index: number;
-}): Query<DivergedRow> {
-  return {
-    name: 'first_broken_link',
-    sql: `SELECT leaf_index, 'the leaf' AS what
-FROM
-(
-    SELECT leaf_index, ${LEAF_HASH_SQL} AS leaf_hash, chain_hash, lagInFrame(chain_hash, 1, repeat('0', 64)) OVER
-        (ORDER BY leaf_index ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS chain_before
-    FROM records
-    WHERE log = {log: String} AND leaf_index + 1 >= {from_index: UInt64} AND leaf_index < {to_index: UInt64}
-)
-WHERE leaf_index >= {from_index: UInt64}
-  AND chain_hash != lower(hex(SHA256(concat(unhex(chain_before), unhex(leaf_hash)))))
 ORDER BY leaf_index
 LIMIT 1`,
     params: { log: params.log, from_index: params.from_index, to_index: params.to_index },

@@ -5,13 +5,14 @@
  */
 import { PipelineError } from '../../schemas/errors.ts';
 import { openCheckpoint } from '../../store/chain/checkpoint.ts';
+import { chainHash, chainStart } from '../../store/chain/merkle.ts';
 import { parseVkey } from '../../store/chain/note.ts';
 import type { PublishedCheckpoint, PublishedLog } from '../../store/ledger/published-log.ts';
-import { leafHashes } from '../../store/records/queries/leaves.ts';
+import { leafHashes, type HashedLeaf } from '../../store/records/queries/leaves.ts';
 import type { RecordStore } from '../../store/records/record-store.ts';
 import type { LeafRange } from '../controls/control.ts';
 import { buildInclusionTree, type InclusionTree } from './inclusion-tree.ts';
-import { firstBrokenLink, firstDivergedRow } from './projection-check.ts';
+import { firstDivergedRow } from './projection-check.ts';
 
 /** Leaves that are read at once; a multiple of the block size of the tree. */
 export const LEAVES_PER_READ = 65_536;
@@ -44,7 +45,7 @@ export async function currentCheckpoint(published: PublishedLog): Promise<Publis
 
 /**
  * Reads all leaves under the checkpoint and compares each row with what its leaf commits to.
- * Throws STORE_DIVERGED, naming the first index, where a row is missing or changed, or where the leaves do not lead
+ * Throws STORE_DIVERGED, naming an index, where a row is missing or changed, or where the leaves do not lead
  * to the signed root.
  */
 export async function readSealedLog(
@@ -54,10 +55,13 @@ export async function readSealedLog(
   signal: AbortSignal,
 ): Promise<InclusionTree> {
   const builder = buildInclusionTree();
+  let chain = chainStart();
   for (const range of leafRanges(checkpoint.tree_size)) {
     signal.throwIfAborted();
     await requireUnchanged(store, log, range);
-    builder.add(await readLeafHashes(store, log, range));
+    const leaves = await readLeaves(store, log, range);
+    chain = followChain(chain, log, leaves);
+    builder.add(leaves.map(toHash));
   }
   const tree = builder.finish();
   const root = Buffer.from(tree.root).toString('hex');
@@ -73,24 +77,43 @@ export async function readLeafHashes(
   log: string,
   range: LeafRange,
 ): Promise<Uint8Array[]> {
+  return (await readLeaves(store, log, range)).map(toHash);
+}
+
+async function readLeaves(store: RecordStore, log: string, range: LeafRange): Promise<HashedLeaf[]> {
   const rows = await store.read(leafHashes({ log, ...range }), REPORT_READ_LIMITS);
   const gap = rows.findIndex(({ leaf_index }, position) => leaf_index !== range.from_index + position);
   const next = range.from_index + (gap < 0 ? rows.length : gap);
   if (next !== range.to_index) {
     throw diverged(`record ${next} of log ${log} is missing or doubled`, String(next));
   }
-  return rows.map(({ leaf_hash }) => Buffer.from(leaf_hash, 'hex'));
+  return rows;
+}
+
+function toHash({ leaf_hash }: HashedLeaf): Uint8Array {
+  return Buffer.from(leaf_hash, 'hex');
+}
+
+/**
+ * The chain value behind these leaves. A leaf is made of columns, so the chain breaks at the row where one of them was
+ * changed. Throws STORE_DIVERGED there.
+ */
+function followChain(before: Uint8Array, log: string, leaves: readonly HashedLeaf[]): Uint8Array {
+  let chain = before;
+  for (const leaf of leaves) {
+    chain = chainHash(chain, toHash(leaf));
+    if (Buffer.from(chain).toString('hex') !== leaf.chain_hash) throw changed('the leaf', log, leaf);
+  }
+  return chain;
 }
 
 async function requireUnchanged(store: RecordStore, log: string, range: LeafRange): Promise<void> {
-  const diverging = await store.read(firstDivergedRow({ log, ...range }), REPORT_READ_LIMITS);
-  const unlinked = await store.read(firstBrokenLink({ log, ...range }), REPORT_READ_LIMITS);
-  const [row] = [...diverging, ...unlinked].sort((left, right) => left.leaf_index - right.leaf_index);
-  if (row === undefined) return;
-  throw diverged(
-    `${row.what} of record ${row.leaf_index} in log ${log} is not what was sealed`,
-    String(row.leaf_index),
-  );
+  const [row] = await store.read(firstDivergedRow({ log, ...range }), REPORT_READ_LIMITS);
+  if (row !== undefined) throw changed(row.what, log, row);
+}
+
+function changed(what: string, log: string, { leaf_index }: { readonly leaf_index: number }): PipelineError {
+  return diverged(`${what} of record ${leaf_index} in log ${log} is not what was sealed`, String(leaf_index));
 }
 
 export function diverged(detail: string, place?: string): PipelineError {

@@ -187,7 +187,11 @@ async function hasConflictingSignature(
   return false;
 }
 
-async function readHeaderAndLeaves(log: KeptLog, start: number): Promise<HeaderAndLeaves | undefined> {
+/** Undefined where the bundle is not there, or does not read. */
+export async function readHeaderAndLeaves(
+  log: Pick<KeptLog, 'reader' | 'log'>,
+  start: number,
+): Promise<HeaderAndLeaves | undefined> {
   const object = await log.reader.read(bundleKey(log.log, start));
   if (object === undefined) return undefined;
   try {

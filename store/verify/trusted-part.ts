@@ -2,17 +2,15 @@
  * The part of an archive that lies below trusted heads. Somebody may have the keys of its logs, so whatever lies behind these
  * heads may be forged in any way: it is not read. In: a reader and the heads. Out: findings about the leaves below them.
  */
-import { BundleHeader } from '../../schemas/bundle.ts';
+import type { BundleHeader } from '../../schemas/bundle.ts';
 import type { Leaf } from '../../schemas/leaf.ts';
-import { decodeBundle } from '../chain/bundle-bytes.ts';
 import { parseCheckpoint } from '../chain/checkpoint.ts';
-import { bundleKey, bundlePrefix, parseKey } from '../chain/layout.ts';
+import { bundlePrefix, parseKey } from '../chain/layout.ts';
 import { parseNote } from '../chain/note.ts';
 import { listArchive } from './archive-listing.ts';
 import type { ArchiveReader, Remains } from './archive-reader.ts';
-import { checkKeptCheckpoints } from './kept-checkpoint.ts';
+import { checkKeptCheckpoints, readHeaderAndLeaves } from './kept-checkpoint.ts';
 import { createFindings, type Findings, type KeptCheckpoint, type VerifyOptions } from './report.ts';
-import { parseCanonical } from './shape.ts';
 import { verifyLog, type LogVerdict } from './verify-log.ts';
 
 /** A log of records, and the head up to which its leaves are trusted. */
@@ -111,7 +109,7 @@ export async function bundleAt(
   { log, size }: Pick<TrustedPart, 'log' | 'size'>,
 ): Promise<TrustedBundle | undefined> {
   const start = (await startsOf(reader, log)).findLast((one) => one < size);
-  const bundle = start === undefined ? undefined : await readBundle(reader, log, start);
+  const bundle = start === undefined ? undefined : await readHeaderAndLeaves({ reader, log }, start);
   if (bundle?.header.tree_size !== size) return undefined;
   const { header, leafTexts } = bundle;
   const instants = leafTexts.map((text) => (JSON.parse(text) as Leaf).received_at);
@@ -126,7 +124,7 @@ export async function leavesBehind(
 ): Promise<number> {
   const starts = (await startsOf(reader, log)).filter((start) => start >= size);
   for (const start of starts.toReversed()) {
-    const bundle = await readBundle(reader, log, start);
+    const bundle = await readHeaderAndLeaves({ reader, log }, start);
     if (bundle !== undefined) return bundle.header.tree_size - size;
   }
   const last = starts.at(-1);
@@ -141,23 +139,6 @@ async function startsOf(reader: ArchiveReader, log: string): Promise<number[]> {
     if (position !== undefined) starts.push(position);
   }
   return starts;
-}
-
-/** Undefined where it does not read. */
-async function readBundle(
-  reader: ArchiveReader,
-  log: string,
-  start: number,
-): Promise<{ readonly header: BundleHeader; readonly leafTexts: readonly string[] } | undefined> {
-  const object = await reader.read(bundleKey(log, start));
-  if (object === undefined) return undefined;
-  try {
-    const { headerText, leafTexts } = decodeBundle(object.bytes);
-    const header = parseCanonical(BundleHeader, headerText);
-    return header?.start_index === start ? { header, leafTexts } : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 function sizeOf(head: KeptCheckpoint | undefined): number {

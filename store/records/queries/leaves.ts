@@ -1,15 +1,21 @@
 import { LEAF_HASH_SQL, LEAF_SQL } from './leaf-sql.ts';
 import type { Query } from '../record-store.ts';
 
-/** Hashes of the leaves [from_index, to_index) of one log, in order; hex. */
+export interface HashedLeaf {
+  readonly leaf_index: number;
+  readonly leaf_hash: string;
+  readonly chain_hash: string;
+}
+
+/** Hashes of the leaves [from_index, to_index) of one log with their chain values, in order; hex. */
 export function leafHashes(params: {
   readonly log: string;
   readonly from_index: number;
   readonly to_index: number;
-}): Query<{ readonly leaf_index: number; readonly leaf_hash: string }> {
+}): Query<HashedLeaf> {
   return {
     name: 'leaf_hashes',
-    sql: `SELECT leaf_index, ${LEAF_HASH_SQL} AS leaf_hash
+    sql: `SELECT leaf_index, ${LEAF_HASH_SQL} AS leaf_hash, chain_hash
 FROM records
 WHERE log = {log: String} AND leaf_index >= {from_index: UInt64} AND leaf_index < {to_index: UInt64}
 ORDER BY log, leaf_index`,

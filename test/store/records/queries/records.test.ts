@@ -164,7 +164,11 @@ describe('questions about records', () => {
 
   it('reads a range of leaf hashes in order', async () => {
     const hashes = await store.read(leafHashes({ log: 'p0', from_index: 1, to_index: 4 }));
-    expect(hashes).toEqual(rows.slice(1, 4).map(({ leaf_index, leaf_hash }) => ({ leaf_index, leaf_hash })));
+    expect(hashes).toEqual(
+      rows
+        .slice(1, 4)
+        .map(({ leaf_index, leaf_hash, chain_hash }) => ({ leaf_index, leaf_hash, chain_hash })),
+    );
   });
 
   it('finds packaged records by id and by index, in the order of the log', async () => {

@@ -164,6 +164,20 @@ describe('the record store held against the signed log', () => {
     await expect(check(ROWS.slice(0, 500))).rejects.toMatchObject({ code: 'STORE_DIVERGED', place: '500' });
   });
 
+  it('names a row that is missing in the middle, and not the one behind it', async () => {
+    const hashes = ROWS.filter(({ leaf_index }) => leaf_index !== CHANGED);
+    const read = ({ name }: { readonly name: string }) =>
+      Promise.resolve(name === 'leaf_hashes' ? hashes : []);
+    const checkpoint = (await (await publishedBy(signer, ROWS)).checkpoint())!;
+    const lacking = { ...store, read } as TestStore;
+    await expect(
+      readSealedLog(lacking, 'p0', checkpoint, new AbortController().signal),
+    ).rejects.toMatchObject({
+      detail: `record ${CHANGED} of log p0 is missing or doubled`,
+      place: String(CHANGED),
+    });
+  });
+
   it('refuses rows that are whole and are not the log that was signed', async () => {
     const foreign = sealedRows(RECORDS.map((record) => ({ ...record, principal: 'c-0009' })));
     await expect(check(foreign)).rejects.toMatchObject({
